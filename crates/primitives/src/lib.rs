@@ -1,0 +1,40 @@
+//! What all nodes must agree on, bit for bit.
+//!
+//! Hashes, ids, keys, units, genesis, headers, blocks and transactions, with their canonical
+//! (borsh) bytes. No I/O, no clock, no randomness: everything here is a function of its arguments.
+//! The rules are those of `docs/protocol.md`, sections 1, 2, 6 and 11.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod block;
+mod canonical;
+mod genesis;
+mod hash;
+mod header;
+mod keys;
+mod merkle;
+mod params;
+mod pool;
+mod transaction;
+mod units;
+
+pub use block::{Block, BlockError, MAX_HEADER_BYTES};
+pub use canonical::{DecodeError, decode_strict, encode};
+pub use genesis::{Genesis, GenesisAccount, GenesisError, GenesisProducer};
+pub use hash::{Hash, Hasher, HexError, hash};
+pub use header::{HEADER_VERSION, Header};
+pub use keys::{
+    BatchVerifier, KeyError, PublicKey, SecretKey, Signature, SignatureError, Tag, signed_message,
+};
+pub use merkle::{MerkleProof, MerkleStep, merkle_proof, merkle_root};
+pub use params::{ConsensusParams, Entropy, Finality, ParamError};
+pub use pool::Pool;
+pub use transaction::{
+    Action, MAX_DATA_BYTES, SignedTransaction, SyncProof, Transaction, registration_payload,
+};
+pub use units::{Height, Slot, TimestampMs};
+
+/// 32-byte id of a node: `H(public key)`, shown as lowercase hex.
+pub type NodeId = Hash;
+/// 32-byte address of an account, formed like a [`NodeId`].
+pub type Address = Hash;
