@@ -1,0 +1,96 @@
+//! Liveness read from the chain (`docs/protocol.md`, section 7): misses, suspension, return.
+
+use vision_primitives::{Address, Height, NodeId, PublicKey};
+
+use crate::tree::Tree;
+use crate::{Executor, Producer, ProducerStatus};
+
+/// Blocks without a suspension after which the count of suspensions is halved.
+pub const SUSPENSION_HALF_LIFE_BLOCKS: u64 = 10_000;
+/// Longest wait after a suspension, blocks.
+pub const MAX_RETURN_WAIT_BLOCKS: u64 = 256;
+/// Wait after a registration, blocks.
+pub const REGISTRATION_WAIT_BLOCKS: u64 = 2;
+
+/// A producer as its registration leaves it.
+pub(crate) const fn candidate(public_key: PublicKey, payout: Address, height: Height) -> Producer {
+    Producer {
+        public_key,
+        payout,
+        status: ProducerStatus::Candidate,
+        missed: 0,
+        suspensions: 0,
+        suspended_at: height,
+        may_return_at: Height(height.get().saturating_add(REGISTRATION_WAIT_BLOCKS)),
+    }
+}
+
+/// The record after a suspension at `height`: the wait doubles with every one that follows soon.
+fn suspended(producer: &Producer, height: Height) -> Producer {
+    let halvings = height.above(producer.suspended_at) / SUSPENSION_HALF_LIFE_BLOCKS;
+    let halved =
+        u32::try_from(halvings).ok().and_then(|by| producer.suspensions.checked_shr(by)).unwrap_or(0);
+    let suspensions = halved.saturating_add(1);
+    let wait = u32::try_from(suspensions).ok().and_then(|s| 1_u64.checked_shl(s)).unwrap_or(u64::MAX);
+    Producer {
+        status: ProducerStatus::Suspended,
+        suspensions,
+        suspended_at: height,
+        may_return_at: Height(height.get().saturating_add(wait.min(MAX_RETURN_WAIT_BLOCKS))),
+        ..producer.clone()
+    }
+}
+
+impl Executor<'_> {
+    /// Misses, the producer's reset, sync proofs, suspensions: in this order.
+    pub(crate) fn apply_liveness(&mut self) {
+        if self.context.height > Height(1) {
+            for id in self.context.missed_owners {
+                self.edit(id, |producer| {
+                    if producer.status == ProducerStatus::Active {
+                        producer.missed = producer.missed.saturating_add(1);
+                    }
+                });
+            }
+        }
+        let id = self.context.producer;
+        self.edit(&id, |producer| producer.missed = 0);
+        for id in std::mem::take(&mut self.proven) {
+            self.edit(&id, |producer| {
+                if producer.status.awaits_sync_proof() {
+                    producer.status = ProducerStatus::Active;
+                    producer.missed = 0;
+                }
+            });
+        }
+        for (id, producer) in self.due_for_suspension() {
+            self.producers.insert(id, suspended(&producer, self.context.height));
+        }
+    }
+
+    fn edit(&mut self, id: &NodeId, change: impl FnOnce(&mut Producer)) {
+        if let Some(mut producer) = self.producer(id).cloned() {
+            change(&mut producer);
+            self.producers.insert(*id, producer);
+        }
+    }
+
+    /// The active producers with too many misses, ids ascending, as many as the bound lets go.
+    fn due_for_suspension(&self) -> Vec<(NodeId, Producer)> {
+        let limit = self.params.max_missed_slots;
+        let nobody_due = self.parent.census().most_missed < limit
+            && self.producers.values().all(|producer| producer.missed < limit);
+        if nobody_due {
+            return Vec::new();
+        }
+        let edits = self.producers.iter().map(|(id, producer)| (*id, Some(producer.clone())));
+        let tree: Tree<Producer> = self.parent.producer_tree().updated(edits.collect());
+        let census = tree.summary();
+        let bound = self.finality.max_suspended(census.registered());
+        let room = usize::try_from(bound.saturating_sub(census.suspended)).unwrap_or(usize::MAX);
+        tree.iter_where(|census| census.most_missed >= limit)
+            .take(room)
+            .map(|(id, producer)| (*id, producer.clone()))
+            .collect()
+    }
+}
