@@ -1,0 +1,385 @@
+//! The machine: what it knows, and what each input changes in it.
+
+use std::sync::Arc;
+
+use vision_primitives::{Hash, Height, NodeId, Slot};
+use vision_schedule::{SlotTiming, SlotWindow};
+
+use crate::plan::Plan;
+use crate::retry::Retry;
+use crate::sync_proof::SyncProofs;
+use crate::{Ask, Blocked, Event, Failure, Guard, Head, Input, Now, Op, Output, Proposal};
+
+/// A verdict of the oracle older than this counts no longer, milliseconds: a process that was stopped and
+/// goes on must not produce on what it knew before.
+pub const SNAPSHOT_FRESH_MS: u64 = 5_000;
+/// An answer that has not come after this never will, milliseconds: longer than the deadline of any call.
+pub const OP_TIMEOUT_MS: u64 = 15_000;
+
+/// What does not change while the service runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// This node.
+    pub me: NodeId,
+    /// The timing of the chain.
+    pub timing: SlotTiming,
+}
+
+/// Something asked for and not yet answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Flight {
+    pub(crate) op: Op,
+    since_ms: u64,
+}
+
+/// This node's own block for a parent, from the promise on.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    pub(crate) proposal: Arc<Proposal>,
+    /// The promise is on disk.
+    pub(crate) committed: bool,
+    /// The chain service has the block.
+    pub(crate) stored: bool,
+    /// It will never have it.
+    pub(crate) given_up: bool,
+    /// "Created" is told.
+    pub(crate) told: bool,
+}
+
+/// Decides what the producer does next.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub(crate) config: Config,
+    pub(crate) guard: Guard,
+    pub(crate) head: Option<Head>,
+    /// The chain service is to be heard.
+    head_heard: bool,
+    /// The oracle's verdict and when it came (monotonic).
+    verdict: Option<(bool, u64)>,
+    pub(crate) plan: Option<Plan>,
+    pub(crate) own: Option<Own>,
+    /// Height and slot that the log says this node waits for.
+    pub(crate) announced: Option<(Height, Slot)>,
+
+    next_op: u64,
+    pub(crate) scheduling: Option<Flight>,
+    pub(crate) preparing: Option<(Flight, Ask)>,
+    pub(crate) committing: Option<(Flight, Hash)>,
+    pub(crate) submitting: Option<Flight>,
+    pub(crate) auditing: Option<Flight>,
+    pub(crate) retry: Retry,
+    pub(crate) audit_retry: Retry,
+    /// The latest blocks were looked through since this node was last not eligible.
+    pub(crate) audited: bool,
+    /// They were looked through at least once.
+    pub(crate) ever_audited: bool,
+    pub(crate) refused: bool,
+    pub(crate) proofs: SyncProofs,
+    pub(crate) out: Vec<Output>,
+}
+
+/// What the machine knows at one moment, for the status. All of it belongs to the same head.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct View<'a> {
+    /// The head.
+    pub head: &'a Head,
+    /// Owners and windows of the slots 0 … m − 1 on it.
+    pub main: &'a [SlotWindow],
+    /// The lowest of them that this node owns.
+    pub my_slot: Option<Slot>,
+    /// Size of the active pool.
+    pub active_pool_size: u64,
+}
+
+impl Machine {
+    /// A machine with the guard as it was stored, and the block promised last.
+    #[must_use]
+    pub fn new(config: Config, guard: Guard, last: Option<Arc<Proposal>>) -> Self {
+        let promised = |p: &Arc<Proposal>| guard.promised(p.height, &p.parent) == Some(p.hash);
+        let own = last.filter(promised).map(|proposal| Own {
+            proposal,
+            committed: true,
+            stored: false,
+            given_up: false,
+            told: true,
+        });
+        Self {
+            config,
+            guard,
+            head: None,
+            head_heard: false,
+            verdict: None,
+            plan: None,
+            own,
+            announced: None,
+            next_op: 0,
+            scheduling: None,
+            preparing: None,
+            committing: None,
+            submitting: None,
+            auditing: None,
+            retry: Retry::default(),
+            audit_retry: Retry::default(),
+            audited: false,
+            ever_audited: false,
+            refused: false,
+            proofs: SyncProofs::default(),
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes in what happened, and decides anew.
+    pub fn handle(&mut self, input: Input, now: Now) -> Vec<Output> {
+        if self.refused {
+            return Vec::new();
+        }
+        let ticked = matches!(input, Input::Tick);
+        self.take(input, now);
+        self.forget_lost_answers(now);
+        self.decide(ticked, now);
+        std::mem::take(&mut self.out)
+    }
+
+    /// What is known of the height to be produced; none before its schedule is.
+    #[must_use]
+    pub fn view(&self) -> Option<View<'_>> {
+        let (head, plan) = (self.head.as_ref()?, self.plan.as_ref()?);
+        Some(View {
+            head,
+            main: &plan.main,
+            my_slot: plan.my_slot(&self.config.me),
+            active_pool_size: plan.active_pool_size,
+        })
+    }
+
+    /// The guard as it is now.
+    #[must_use]
+    pub const fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// Why this node does not produce now; none if it may.
+    #[must_use]
+    pub fn blocked(&self, now: Now) -> Option<Blocked> {
+        if self.refused {
+            return Some(Blocked::Refused);
+        }
+        if !self.head_heard || self.head.is_none() {
+            return Some(Blocked::NoHead);
+        }
+        match self.verdict {
+            Some((_, came)) if now.mono_ms.saturating_sub(came) > SNAPSHOT_FRESH_MS => {
+                Some(Blocked::NoSnapshot)
+            }
+            Some((true, _)) => None,
+            Some((false, _)) => Some(Blocked::NotEligible),
+            None => Some(Blocked::NoSnapshot),
+        }
+    }
+
+    /// The floor, if it bars the next height: nothing is signed at or below it.
+    #[must_use]
+    pub fn barred(&self) -> Option<Height> {
+        let (head, floor) = (self.head.as_ref()?, self.guard.floor());
+        let next = head.height.next();
+        (next <= floor && self.guard.promised(next, &head.hash).is_none()).then_some(floor)
+    }
+
+    fn take(&mut self, input: Input, now: Now) {
+        match input {
+            Input::Tick => {}
+            Input::Head(head) => self.head_is(head),
+            Input::HeadLost => self.head_heard = false,
+            Input::Snapshot { eligible } => self.verdict = Some((eligible, now.mono_ms)),
+            Input::SnapshotLost => self.verdict = None,
+            Input::Scheduled { op, slots, active, active_pool_size } => {
+                if landed(&mut self.scheduling, op) {
+                    self.retry.worked();
+                    let (plan, timing) = (self.plan.take(), &self.config.timing);
+                    self.plan = Some(Plan::learn(plan, slots, timing, active, active_pool_size));
+                }
+            }
+            Input::ScheduleFailed { op } => {
+                if landed(&mut self.scheduling, op) {
+                    self.retry.failed(now.mono_ms);
+                }
+            }
+            Input::Prepared { op, proposal } => self.prepared(op, proposal, now),
+            Input::PrepareFailed { op, failure } => {
+                if self.preparing.is_some_and(|(flight, _)| flight.op == op) {
+                    self.preparing = None;
+                    self.retry.failed(now.mono_ms);
+                    self.tell_failure(failure);
+                }
+            }
+            Input::Committed { op } => self.committed(op),
+            Input::CommitFailed { op } => {
+                if self.committing.is_some_and(|(flight, _)| flight.op == op) {
+                    self.committing = None;
+                    self.retry.failed(now.mono_ms);
+                }
+            }
+            Input::Submitted { op, proposal, became_head, sent_to, send_failed } => {
+                if landed(&mut self.submitting, op) {
+                    self.retry.worked();
+                }
+                let height = proposal.height;
+                self.stored(proposal.hash);
+                self.log(Event::Broadcast { height, sent_to, send_failed });
+                self.log(if became_head { Event::Produced(proposal) } else { Event::TipChanged { height } });
+            }
+            Input::SubmitFailed { op, proposal, failure } => self.submit_failed(op, &proposal, failure, now),
+            Input::Record { op, record } => self.proofs.record(op, record),
+            Input::SyncProofSent { op } => self.proofs.sent(op),
+            Input::Audited { op, highest_own } => {
+                if landed(&mut self.auditing, op) {
+                    self.audit(highest_own);
+                }
+            }
+            Input::AuditFailed { op } => {
+                if landed(&mut self.auditing, op) {
+                    self.audit_retry.failed(now.mono_ms);
+                }
+            }
+        }
+    }
+
+    fn head_is(&mut self, head: Head) {
+        self.head_heard = true;
+        if self.own.as_ref().is_some_and(|own| own.proposal.hash == head.hash && !own.stored) {
+            self.stored(head.hash);
+        }
+        let Some(old) = self.head.replace(head).filter(|old| old.hash != head.hash) else { return };
+        self.tell_what_the_new_head_ends(&old, &head);
+        self.plan = None;
+        self.scheduling = None;
+        self.preparing = None;
+        self.retry.worked();
+    }
+
+    fn tell_what_the_new_head_ends(&mut self, old: &Head, new: &Head) {
+        let height = old.height.next();
+        let own = self.own.as_ref().filter(|own| own.proposal.parent == old.hash);
+        let under_way = match own {
+            // What is handed in gets its own answer.
+            Some(own) => !own.stored && !own.given_up && self.submitting.is_none(),
+            None => self.preparing.is_some(),
+        };
+        let waited = self.announced.take().is_some_and(|(announced, _)| announced == height);
+        if under_way {
+            self.log(Event::TipChanged { height });
+        } else if waited && own_is_none_or_lost(self.own.as_ref(), old) && new.height >= height {
+            self.log(Event::AlreadyProduced { height });
+        }
+    }
+
+    fn prepared(&mut self, op: Op, proposal: Arc<Proposal>, now: Now) {
+        let Some((_, ask)) = self.preparing.filter(|(flight, _)| flight.op == op) else { return };
+        self.preparing = None;
+        // The shell verified it against the ask; what matters most is looked at once more.
+        let fits = proposal.parent == ask.parent.hash
+            && proposal.height == ask.parent.height.next()
+            && proposal.slot == ask.window.slot;
+        let in_time = now.wall < ask.window.closes_at;
+        if !fits || !in_time || self.head.is_none_or(|head| head.hash != proposal.parent) {
+            return;
+        }
+        if let Err(fault) = self.guard.promise(proposal.height, proposal.parent, proposal.hash) {
+            self.retry.failed(now.mono_ms);
+            self.log(Event::Failed { height: proposal.height, why: fault.to_string() });
+            return;
+        }
+        self.retry.worked();
+        self.own = Some(Own { proposal, committed: false, stored: false, given_up: false, told: false });
+        self.submitting = None;
+    }
+
+    fn committed(&mut self, op: Op) {
+        let Some((_, hash)) = self.committing.take_if(|(flight, _)| flight.op == op) else { return };
+        if let Some(own) = self.own.as_mut().filter(|own| own.proposal.hash == hash) {
+            own.committed = true;
+            self.retry.worked();
+        }
+    }
+
+    fn stored(&mut self, hash: Hash) {
+        if let Some(own) = self.own.as_mut().filter(|own| own.proposal.hash == hash) {
+            own.stored = true;
+        }
+        self.out.push(Output::MarkDone { block: hash });
+    }
+
+    fn submit_failed(&mut self, op: Op, proposal: &Proposal, failure: Failure, now: Now) {
+        let current = landed(&mut self.submitting, op);
+        // A failure on an old head says nothing about the new one.
+        if current && self.head.is_some_and(|head| head.hash == proposal.parent) {
+            self.retry.failed(now.mono_ms);
+        }
+        if let (Failure::Refused(_), Some(own)) = (&failure, &mut self.own)
+            && own.proposal.hash == proposal.hash
+        {
+            own.given_up = true;
+        }
+        let height = proposal.height;
+        match failure {
+            Failure::Unavailable(_) if current => {}
+            Failure::TipChanged | Failure::Unavailable(_) => self.log(Event::TipChanged { height }),
+            Failure::Refused(why) => self.log(Event::Failed { height, why }),
+        }
+    }
+
+    fn tell_failure(&mut self, failure: Failure) {
+        let Some(height) = self.head.map(|head| head.height.next()) else { return };
+        match failure {
+            Failure::TipChanged => self.log(Event::TipChanged { height }),
+            Failure::Unavailable(why) | Failure::Refused(why) => self.log(Event::Failed { height, why }),
+        }
+    }
+
+    fn audit(&mut self, highest_own: Option<Height>) {
+        let first = !std::mem::replace(&mut self.ever_audited, true);
+        self.audited = true;
+        self.audit_retry.worked();
+        let highest_claimed = self.guard.highest();
+        match highest_own {
+            Some(highest_own) if highest_own > highest_claimed && first => {
+                self.refused = true;
+                self.out.push(Output::Refuse { highest_own, highest_claimed });
+            }
+            Some(height) if height > highest_claimed => {
+                // The key signed more than the claims know of. What it signed up to there cannot be known.
+                self.guard.raise_floor(height);
+                self.log(Event::KeyUsedElsewhere { height });
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn log(&mut self, event: Event) {
+        self.out.push(Output::Log(event));
+    }
+
+    pub(crate) fn take_off(&mut self, now: Now) -> Flight {
+        self.next_op += 1;
+        Flight { op: Op(self.next_op), since_ms: now.mono_ms }
+    }
+
+    fn forget_lost_answers(&mut self, now: Now) {
+        let lost = |flight: &mut Flight| now.mono_ms.saturating_sub(flight.since_ms) > OP_TIMEOUT_MS;
+        let _ = self.scheduling.take_if(lost);
+        let _ = self.preparing.take_if(|(flight, _)| lost(flight));
+        let _ = self.committing.take_if(|(flight, _)| lost(flight));
+        let _ = self.submitting.take_if(lost);
+        let _ = self.auditing.take_if(lost);
+        self.proofs.forget_lost_answers(lost);
+    }
+}
+
+fn own_is_none_or_lost(own: Option<&Own>, old: &Head) -> bool {
+    own.is_none_or(|own| own.proposal.parent != old.hash)
+}
+
+/// Whether this is the answer waited for; it is then waited for no longer.
+pub(crate) fn landed(flight: &mut Option<Flight>, op: Op) -> bool {
+    flight.take_if(|flight| flight.op == op).is_some()
+}

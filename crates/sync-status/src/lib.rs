@@ -1,0 +1,21 @@
+//! Proof-of-Sync: is this node in sync with its peers, and may it therefore produce?
+//!
+//! The rules are those of `docs/protocol.md`, section 8a. The machine is pure: once per tick it is told the
+//! time, the local height and what the peers say, and answers with a [`Snapshot`]. Its verdict gates this
+//! node's own acts only; it is never an input of validity.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod clock_skew;
+mod machine;
+mod params;
+mod reason;
+mod snapshot;
+
+pub use machine::{PeerView, SyncMachine, TickInput};
+pub use params::{STATUS_MAX_AGE_MS, SyncParams};
+pub use reason::{Direction, NotEligible};
+pub use snapshot::{Snapshot, SyncState};
+
+#[cfg(test)]
+mod tests;
