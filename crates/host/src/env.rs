@@ -1,0 +1,84 @@
+//! What a service gets from the process it runs in.
+
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::Clock;
+
+/// The surroundings of a service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Env {
+    /// Tells the time.
+    pub clock: Clock,
+    /// Says when to stop.
+    pub drain: Drain,
+    /// Directory with configuration, keys and data.
+    pub home: PathBuf,
+    /// Version of the software.
+    pub version: &'static str,
+}
+
+impl Env {
+    /// The machine's clock, a drain that has not begun, and these facts.
+    #[must_use]
+    pub fn new(home: impl Into<PathBuf>, version: &'static str) -> Self {
+        Self { clock: Clock::system(0), drain: Drain::new(), home: home.into(), version }
+    }
+}
+
+/// The signal to stop, once given never taken back. Cheap to clone; all clones are one signal.
+#[derive(Clone, Debug, Default)]
+pub struct Drain(CancellationToken);
+
+impl Drain {
+    /// A signal not yet given.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives the signal.
+    pub fn begin(&self) {
+        self.0.cancel();
+    }
+
+    /// Whether the signal was given.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Waits until the signal is given.
+    pub async fn begun(&self) {
+        self.0.cancelled().await;
+    }
+
+    /// The signal as a future that can be kept.
+    pub fn begun_owned(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.0.clone().cancelled_owned()
+    }
+
+    /// A signal that is given with this one, and can be given alone.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self(self.0.child_token())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_child_follows_its_parent_and_not_the_other_way() {
+        let (parent, lone) = (Drain::new(), Drain::new());
+        let (child, other) = (parent.child(), lone.child());
+        other.begin();
+        assert!(!lone.has_begun() && other.has_begun());
+        parent.begin();
+        child.begun().await;
+        child.begun_owned().await;
+        assert!(child.has_begun());
+    }
+}

@@ -1,0 +1,19 @@
+//! What every main does once, and no domain word: clock, configuration, files, telemetry, health,
+//! the server stack and the orderly stop.
+//!
+//! The only crate that reads the machine's clock or its source of randomness; everything else gets
+//! an [`Env`].
+
+mod clock;
+pub mod config;
+mod env;
+pub mod files;
+pub mod health;
+mod random;
+pub mod server;
+pub mod telemetry;
+
+pub use clock::Clock;
+pub use env::{Drain, Env};
+pub use health::Health;
+pub use random::{RandomError, random_bytes};

@@ -1,0 +1,44 @@
+//! The only crate that knows the generated protobuf types.
+//!
+//! Generated messages, clients and servers; conversions from and to `vision-primitives`; the table
+//! of error reasons ([`Reason`]); client channels; watches that resume ([`watch`]) and the event
+//! logs behind them ([`EventLog`]); pages of lists ([`page`]).
+
+mod blocks;
+mod call;
+mod cursor;
+mod event_log;
+pub mod page;
+mod parse;
+mod reason;
+mod reason_table;
+pub mod watch;
+
+/// Generated code; its doc comments are those of the protocol files.
+#[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/generated.rs"));
+}
+
+pub use generated::vision::chain::v1 as chain;
+pub use generated::vision::p2p::v1 as p2p;
+pub use generated::vision::producer::v1 as producer;
+pub use generated::vision::selection::v1 as selection;
+pub use generated::vision::sync_oracle::v1 as sync_oracle;
+pub use generated::vision::types::v1 as types;
+
+pub use blocks::{block_from_proto, block_to_proto, genesis_to_proto};
+pub use call::{CALL_DEADLINE, ChannelError, MAX_MESSAGE_BYTES, call, connect_lazy, deadline, settle};
+pub use cursor::{Cursor, CursorError};
+pub use event_log::{EventKind, EventLog, LogEvent, Subscription};
+pub use parse::{parse_hash, parse_optional_hash};
+pub use reason::{ERROR_DOMAIN, all_metadata_of, metadata_of, reason_of, status};
+pub use reason_table::Reason;
+pub use vision_primitives::BlockError;
+
+/// The compiled protocol files with their comments, for reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// What a server method that streams gives back.
+pub type ResponseStream<T> =
+    std::pin::Pin<Box<dyn futures::Stream<Item = Result<T, tonic::Status>> + Send + 'static>>;
