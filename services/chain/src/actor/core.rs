@@ -1,0 +1,400 @@
+//! The decisions of the chain's thread. Everything it learns about time comes from its clock.
+
+mod duties;
+mod publish;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tonic::Status;
+use vision_block_tree::{BlockTree, ChainRules, Refusal};
+use vision_host::Clock;
+use vision_host::health::Condition;
+use vision_primitives::{Block, Hash, Height, NodeId, Signature, SignedTransaction, TimestampMs};
+use vision_wire::p2p::Status as PeerStatus;
+use vision_wire::{EventLog, Reason};
+
+use duties::refusal_status;
+
+use super::held::{Early, Orphans, Waiting};
+use super::turn::{Origin, Turn};
+use super::view::{HeadEvent, HeadView};
+use super::{Command, ImportEnd, Reply, StoredBlock, Verdict};
+use crate::peers::PeerTable;
+use crate::pending::Pending;
+use crate::store::Store;
+
+/// A block further ahead of the clock than this is dropped, milliseconds (section 5).
+const FAR_AHEAD_MS: u64 = 10_000;
+/// Header hashes remembered as faulty.
+const MAX_FAULTY_HEADERS: usize = 1024;
+/// Prepared blocks kept for their signature.
+const MAX_PREPARED: usize = 8;
+/// Blocks left in a reorganisation whose transactions wait again.
+const MAX_READMITTED: usize = 16;
+/// Pause between tries to write what the disk did not take, milliseconds.
+const STORE_RETRY_MS: u64 = 1_000;
+
+/// What [`Core::new`] needs.
+pub struct Parts {
+    /// The chain's rules.
+    pub rules: Arc<ChainRules>,
+    /// Known blocks.
+    pub tree: BlockTree,
+    /// Their store.
+    pub store: Store,
+    /// The clock.
+    pub clock: Clock,
+    /// The connections.
+    pub peers: Arc<PeerTable>,
+    /// Where moves of the head are told.
+    pub heads: EventLog<HeadEvent>,
+    /// Where the head is shown.
+    pub view: watch::Sender<Arc<HeadView>>,
+    /// What the oracle told last.
+    pub verdict: watch::Receiver<Option<Verdict>>,
+    /// Whether the store takes writes.
+    pub store_condition: Condition,
+}
+
+/// Everything the thread owns.
+pub struct Core {
+    parts: Parts,
+    pending: Pending,
+    early: Early,
+    orphans: Orphans,
+    faulty: BTreeSet<Hash>,
+    faulty_order: VecDeque<Hash>,
+    prepared: VecDeque<(Vec<u8>, Vec<SignedTransaction>)>,
+    /// A turn the disk did not take yet, and when to try again.
+    unwritten: Option<(Turn, u64)>,
+    stopping: bool,
+}
+
+impl Core {
+    /// A core over a restored tree.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            pending: Pending::default(),
+            early: Early::default(),
+            orphans: Orphans::default(),
+            faulty: BTreeSet::new(),
+            faulty_order: VecDeque::new(),
+            prepared: VecDeque::new(),
+            unwritten: None,
+            stopping: false,
+        }
+    }
+
+    /// Whether the thread was told to stop.
+    pub const fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// The known blocks.
+    pub const fn tree(&self) -> &BlockTree {
+        &self.parts.tree
+    }
+
+    /// Hashes of the head's chain, highest first, thinning out.
+    pub fn locator(&self) -> Vec<Hash> {
+        self.parts.tree.locator()
+    }
+
+    fn now(&self) -> TimestampMs {
+        TimestampMs(self.parts.clock.now_ms())
+    }
+
+    /// How long nothing is due.
+    pub fn sleep(&self) -> Duration {
+        let due = self.early.next_due().unwrap_or(TimestampMs(u64::MAX));
+        Duration::from_millis(due.since_ms(self.now()))
+    }
+
+    fn store_unavailable() -> Status {
+        let why = "the disk does not take writes; nothing is lost, the node tries again every second";
+        vision_wire::status(Reason::StoreUnavailable, why, &[])
+    }
+
+    /// Takes one command.
+    pub fn handle(&mut self, command: Command, turn: &mut Turn) {
+        match command {
+            Command::FromPeer { command, place } => {
+                drop(place);
+                self.handle(*command, turn);
+            }
+            Command::Announced { peer, block } => self.announced(peer, block, turn),
+            Command::Header { peer, header, signature } => self.header(peer, &header, &signature),
+            Command::Claim { peer, status } => self.claim(peer, &status),
+            Command::Transactions { peer, transactions } => self.transactions(peer, transactions),
+            Command::Import { peer, blocks, reply } => {
+                let end = self.import_chunk(peer, blocks, turn);
+                turn.imports.push((reply, end));
+            }
+            Command::Prepare { parent, slot, producer, stamp, reply } => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.prepare(parent, slot, producer, stamp));
+            }
+            Command::Submit { header, signature, transactions, reply } => {
+                let made = if self.unwritten.is_some() {
+                    Err(Self::store_unavailable())
+                } else {
+                    self.assemble(header, &signature, transactions)
+                };
+                match made {
+                    Ok(block) => drop(self.take(block, Origin::Own, Some(reply), turn)),
+                    Err(status) => drop(reply.send(Err(status))),
+                }
+            }
+            Command::Transaction { transaction, reply } => {
+                let _ = reply.send(self.transaction(transaction));
+            }
+            Command::Read(look) => look(self),
+            Command::Stop => self.stopping = true,
+        }
+    }
+
+    fn announced(&mut self, peer: NodeId, block: Block, turn: &mut Turn) {
+        let (hash, height) = (block.hash(), block.header().height);
+        if self.unwritten.is_some() {
+            return;
+        }
+        if self.parts.tree.get(&hash).is_some() {
+            return self.parts.peers.tip_known(&peer, height, hash);
+        }
+        if self.faulty.contains(&hash) {
+            return self.parts.peers.charge(&peer, 20, "a block already refused");
+        }
+        let (now, stamp) = (self.now(), block.header().timestamp_ms);
+        let drift = self.parts.rules.genesis.params.max_clock_drift_ms;
+        if stamp > now.plus_ms(FAR_AHEAD_MS) {
+            // Between two nodes whose clocks differ that much nobody can say whose fault it is; the oracle
+            // tells CLOCK_SKEW where it can.
+            if stamp > now.plus_ms(FAR_AHEAD_MS + self.parts.peers.clock_ahead_ms(&peer)) {
+                self.parts.peers.charge(&peer, 20, "a block more than 10 s ahead of this clock");
+            }
+            return;
+        }
+        if stamp > now.plus_ms(drift) {
+            let due = TimestampMs(stamp.get() - drift);
+            if self.vouched(&peer, &block).is_none() {
+                return;
+            }
+            return self.early.hold(due, Waiting { peer, block, arrived: now });
+        }
+        self.take(block, Origin::Announced(peer), None, turn);
+    }
+
+    /// Takes blocks whose time has come.
+    pub fn release_early(&mut self, turn: &mut Turn) {
+        while let Some(Waiting { peer, block, .. }) = self.early.pop_due(self.now()) {
+            self.announced(peer, block, turn);
+        }
+    }
+
+    /// Checks a block, enters it into the tree and then whatever waited for it.
+    fn take(
+        &mut self,
+        block: Block,
+        origin: Origin,
+        reply: Option<Reply<StoredBlock>>,
+        turn: &mut Turn,
+    ) -> Option<Refusal> {
+        let mut refused = self.take_one(block, origin, self.now(), reply, turn);
+        if let Err(refusal) = refused.as_mut() {
+            return refusal.take();
+        }
+        let mut parents = vec![refused.unwrap_or(Hash::ZERO)];
+        while let Some(parent) = parents.pop() {
+            for Waiting { peer, block, arrived } in self.orphans.take_children(&parent) {
+                if let Ok(hash) = self.take_one(block, Origin::Announced(peer), arrived, None, turn) {
+                    parents.push(hash);
+                }
+            }
+        }
+        None
+    }
+
+    fn take_one(
+        &mut self,
+        block: Block,
+        origin: Origin,
+        arrived: TimestampMs,
+        reply: Option<Reply<StoredBlock>>,
+        turn: &mut Turn,
+    ) -> Result<Hash, Option<Refusal>> {
+        let pending = &self.pending;
+        let checked = match self.parts.tree.check_with(&block, &|hash| pending.is_verified(hash)) {
+            Ok(checked) => checked,
+            Err(refusal) => {
+                if let Some(reply) = reply {
+                    let _ = reply.send(Err(refusal_status(&refusal)));
+                }
+                self.refused(block, origin, arrived, &refusal);
+                return Err(Some(refusal));
+            }
+        };
+        let late = matches!(origin, Origin::Announced(_)) && checked.closes_at() <= arrived && self.in_sync();
+        let (hash, changes) = (block.hash(), checked.changes().clone());
+        let inserted = self.parts.tree.insert(checked, late);
+        let tree = &self.parts.tree;
+        let head = HeadView::of(tree.head(), tree.final_entry().height());
+        if !inserted.stored {
+            // It was the worst tip of a full tree, or what it made final conflicts with it.
+            turn.follow(&inserted, &head);
+            if let Some(reply) = reply {
+                let _ = reply.send(Err(vision_wire::status(Reason::Overloaded, "too many open blocks", &[])));
+            }
+            return Err(None);
+        }
+        let became_head = inserted.head.as_ref().is_some_and(|change| change.new.hash() == hash);
+        turn.accept(block, changes, origin, became_head, reply);
+        turn.follow(&inserted, &head);
+        Ok(hash)
+    }
+
+    fn refused(&mut self, block: Block, origin: Origin, arrived: TimestampMs, refusal: &Refusal) {
+        let (hash, height) = (block.hash(), block.header().height);
+        match (refusal, origin) {
+            (Refusal::UnknownParent(_), Origin::Announced(peer)) => {
+                let weight = block.header().weight;
+                let Some(verified) = self.vouched(&peer, &block) else { return };
+                if self.orphans.hold(Waiting { peer, block, arrived }) {
+                    self.parts.peers.tip_claimed(&peer, height, hash, weight, verified);
+                }
+            }
+            // Nodes that were cut off announce what they built meanwhile: wrong, but in good faith.
+            (refusal, origin)
+                if !refusal.is_fault()
+                    || matches!(
+                        (refusal, origin),
+                        (Refusal::ConflictsWithFinal(_), Origin::Announced(_))
+                    ) =>
+            {
+                tracing::debug!(height = height.get(), %hash, reason = refusal.reason(), "block not taken");
+            }
+            (refusal, Origin::Announced(peer) | Origin::Fetched(peer)) => {
+                tracing::warn!(height = height.get(), %hash, peer = %peer.short(), reason = refusal.reason(), %refusal, "block refused");
+                if refusal.is_header_fault() {
+                    self.remember_faulty(hash);
+                }
+                self.parts.peers.charge(&peer, 50, refusal.reason());
+            }
+            (refusal, Origin::Own) => {
+                tracing::error!(height = height.get(), %hash, reason = refusal.reason(), %refusal, "own block refused");
+            }
+        }
+    }
+
+    /// Whether the header of a block that is to wait is signed by a producer we know; `None` if the block is
+    /// not worth waiting, because another copy of it would have to be kept out for a bad one.
+    fn vouched(&self, peer: &NodeId, block: &Block) -> Option<bool> {
+        let claim = self.parts.tree.check_claim(block.header_bytes(), block.signature(), self.now());
+        let whole = block.computed_tx_root() == block.header().tx_root;
+        if !whole || claim == Err(Refusal::Signature) {
+            let refusal = if whole { "BAD_BLOCK_SIGNATURE" } else { "BAD_TX_ROOT" };
+            self.parts.peers.charge(peer, 50, refusal);
+            return None;
+        }
+        Some(claim.is_ok())
+    }
+
+    fn remember_faulty(&mut self, hash: Hash) {
+        if self.faulty.insert(hash) {
+            self.faulty_order.push_back(hash);
+            if self.faulty_order.len() > MAX_FAULTY_HEADERS
+                && let Some(old) = self.faulty_order.pop_front()
+            {
+                self.faulty.remove(&old);
+            }
+        }
+    }
+
+    /// Whether this node is in a position to call a block LATE (section 5): at the tip, with ready peers.
+    fn in_sync(&self) -> bool {
+        use vision_wire::sync_oracle::SyncState;
+        let now = self.now().get();
+        self.parts.verdict.borrow().as_ref().is_some_and(|verdict| {
+            verdict.is_fresh(now)
+                && verdict.snapshot.ready_peers > 0
+                && matches!(verdict.snapshot.state(), SyncState::AtTip | SyncState::TooFarAhead)
+        })
+    }
+
+    fn header(&mut self, peer: NodeId, header: &[u8], signature: &[u8]) {
+        let hash = vision_primitives::Header::hash_bytes(&self.parts.rules.genesis_hash, header);
+        if let Some(entry) = self.parts.tree.get(&hash) {
+            return self.parts.peers.tip_known(&peer, entry.height(), hash);
+        }
+        self.parts.peers.note_known(&peer, hash);
+        let Some(signature) = Signature::from_slice(signature) else {
+            return self.parts.peers.charge(&peer, 20, "an announcement without a signature");
+        };
+        match self.parts.tree.check_claim(header, &signature, self.now()) {
+            // A block that can no longer matter is not worth a fetch.
+            Ok((_, height)) if height <= self.parts.tree.final_entry().height() => {}
+            Ok(_) => self.parts.peers.fetch(&peer, hash),
+            // Registered, it may be, by a block that this node lacks.
+            Err(Refusal::UnknownProducer(_)) => {}
+            Err(refusal) if refusal.is_header_fault() || refusal == Refusal::Signature => {
+                self.parts.peers.charge(&peer, 20, refusal.reason());
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn claim(&mut self, peer: NodeId, status: &PeerStatus) {
+        let genesis_hash = self.parts.rules.genesis_hash;
+        let Ok(hash) = <[u8; 32]>::try_from(status.tip_hash.as_ref()).map(Hash) else {
+            return self.parts.peers.charge(&peer, 20, "a tip hash that has not 32 bytes");
+        };
+        if status.height == 0 {
+            if hash == genesis_hash {
+                self.parts.peers.tip_known(&peer, Height::GENESIS, hash);
+            } else {
+                self.parts.peers.charge(&peer, 50, "another block 0");
+            }
+            return;
+        }
+        let shown = vision_primitives::Header::from_bytes(&status.header);
+        let fits = vision_primitives::Header::hash_bytes(&genesis_hash, &status.header) == hash;
+        let Some(header) = shown.ok().filter(|header| fits && header.height.get() == status.height) else {
+            return self.parts.peers.charge(&peer, 50, "a status whose header is not its tip");
+        };
+        let below_final = header.height <= self.parts.tree.final_entry().height();
+        if self.parts.tree.get(&hash).is_some() || below_final {
+            return self.parts.peers.tip_known(&peer, header.height, hash);
+        }
+        let verified = Signature::from_slice(&status.header_signature).is_some_and(|signature| {
+            self.parts.tree.check_claim(&status.header, &signature, self.now()).is_ok()
+        });
+        self.parts.peers.tip_claimed(&peer, header.height, hash, header.weight, verified);
+    }
+
+    fn import_chunk(&mut self, peer: NodeId, blocks: Vec<Block>, turn: &mut Turn) -> ImportEnd {
+        let mut new = 0;
+        for block in blocks {
+            if self.unwritten.is_some() {
+                return ImportEnd::Stopped(new);
+            }
+            let known = self.parts.tree.get(&block.hash()).is_some();
+            if known || block.header().height <= self.parts.tree.final_entry().height() {
+                continue;
+            }
+            let drift = self.parts.rules.genesis.params.max_clock_drift_ms;
+            if block.header().timestamp_ms > self.now().plus_ms(drift) {
+                // The announcement of this block, or the next status, brings it again when it is time.
+                return ImportEnd::Stopped(new);
+            }
+            match self.take(block, Origin::Fetched(peer), None, turn) {
+                None => new += 1,
+                Some(Refusal::AlreadyKnown) => {}
+                Some(_) => return ImportEnd::Stopped(new),
+            }
+        }
+        ImportEnd::Imported(new)
+    }
+}

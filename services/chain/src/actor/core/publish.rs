@@ -1,0 +1,119 @@
+//! The end of a turn: store, then tell.
+
+use std::sync::Arc;
+
+use vision_primitives::Hash;
+
+use super::{Core, MAX_READMITTED, STORE_RETRY_MS};
+use crate::actor::turn::{Origin, Turn};
+use crate::actor::view::HeadEvent;
+use crate::actor::{ImportEnd, StoredBlock};
+use crate::error::Error;
+
+impl Core {
+    /// Stores what the turn has changed, then tells everybody.
+    pub fn finish(&mut self, turn: Turn) -> Result<(), Error> {
+        if let Some((waiting, due_ms)) = self.unwritten.take() {
+            // While a turn waits no other one changes anything, so this one has only readers' effects.
+            self.retry(waiting, due_ms)?;
+        }
+        if turn.is_empty() {
+            end_imports(turn);
+            return Ok(());
+        }
+        match self.parts.store.commit(&turn.commit) {
+            Ok(()) => self.publish(turn),
+            Err(error) if error.is_transient() => {
+                tracing::error!(%error, "the disk does not take writes; trying again every second");
+                self.parts.store_condition.failed(error.to_string());
+                self.unwritten =
+                    Some((refuse_waiting(turn), self.parts.clock.monotonic_ms() + STORE_RETRY_MS));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    pub(super) fn retry(&mut self, turn: Turn, due_ms: u64) -> Result<(), Error> {
+        if self.parts.clock.monotonic_ms() < due_ms {
+            self.unwritten = Some((turn, due_ms));
+            return Ok(());
+        }
+        match self.parts.store.reopen_and_commit(&turn.commit) {
+            Ok(()) => {
+                tracing::info!("the disk takes writes again");
+                self.parts.store_condition.ok();
+                self.publish(turn);
+            }
+            Err(error) if error.is_transient() => {
+                tracing::warn!(%error, "the disk still does not take writes");
+                self.unwritten = Some((turn, self.parts.clock.monotonic_ms() + STORE_RETRY_MS));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    pub(super) fn publish(&mut self, mut turn: Turn) {
+        if let Some(last) = turn.moved.last() {
+            self.parts.view.send_replace(Arc::new(last.head.clone()));
+            self.parts.peers.head_moved(last.head.height, last.head.weight, last.head.state.registered());
+            let params = &self.parts.rules.genesis.params;
+            self.pending.head_moved(&last.head.state, last.head.height, params);
+        }
+        let left: Vec<Hash> = turn
+            .moved
+            .iter()
+            .flat_map(|moved| moved.left.iter().rev().copied())
+            .take(MAX_READMITTED)
+            .collect();
+        self.readmit(&left);
+        for moved in turn.moved.drain(..) {
+            let event = HeadEvent { head: moved.head.to_proto(), reorg_depth: moved.reorg_depth };
+            if moved.reorg_depth > 0 {
+                tracing::info!(height = event.head.height, depth = moved.reorg_depth, "reorganised");
+            }
+            self.parts.heads.publish(event);
+        }
+        for accepted in turn.accepted.drain(..) {
+            let (hash, height) = (accepted.block.hash(), accepted.block.header().height);
+            self.parts.peers.blocks_stored(&[(height, hash)], accepted.origin.peer());
+            let (sent_to, send_failed) = match accepted.origin {
+                Origin::Fetched(_) => (0, 0),
+                Origin::Own | Origin::Announced(_) => self.parts.peers.broadcast_block(&accepted.block),
+            };
+            tracing::debug!(height = height.get(), %hash, origin = ?accepted.origin, became_head = accepted.became_head, "block stored");
+            if let Some(reply) = accepted.reply {
+                let stored = StoredBlock {
+                    height: height.get(),
+                    hash,
+                    became_head: accepted.became_head,
+                    sent_to,
+                    send_failed,
+                };
+                let _ = reply.send(Ok(stored));
+            }
+        }
+        end_imports(turn);
+    }
+}
+
+fn end_imports(turn: Turn) {
+    for (reply, end) in turn.imports {
+        // Whoever asked may have gone.
+        let _ = reply.send(end);
+    }
+}
+
+/// Tells those who wait for a turn that the disk did not take it; its blocks stay to be written.
+fn refuse_waiting(mut turn: Turn) -> Turn {
+    for accepted in &mut turn.accepted {
+        if let Some(reply) = accepted.reply.take() {
+            let _ = reply.send(Err(Core::store_unavailable()));
+        }
+    }
+    for (reply, _) in turn.imports.drain(..) {
+        let _ = reply.send(ImportEnd::Stopped(0));
+    }
+    turn
+}

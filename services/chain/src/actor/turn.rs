@@ -1,0 +1,149 @@
+//! What one turn of the loop has decided, to be stored first and told afterwards.
+
+use vision_block_tree::Inserted;
+use vision_ledger::Changes;
+use vision_primitives::{Block, Hash, Height, NodeId};
+
+use super::view::HeadView;
+use super::{ImportEnd, Reply, StoredBlock};
+use crate::store::{BlockRecord, Commit};
+
+/// Where a block came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// This node's producer.
+    Own,
+    /// A peer announced it.
+    Announced(NodeId),
+    /// It was asked for: an ancestor or part of a range.
+    Fetched(NodeId),
+}
+
+impl Origin {
+    /// The peer it came from.
+    pub const fn peer(&self) -> Option<&NodeId> {
+        match self {
+            Self::Own => None,
+            Self::Announced(peer) | Self::Fetched(peer) => Some(peer),
+        }
+    }
+}
+
+/// A block accepted in the turn.
+pub struct Accepted {
+    /// The block.
+    pub block: Block,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Whether it became the head when it came.
+    pub became_head: bool,
+    /// Who waits for its number of peers.
+    pub reply: Option<Reply<StoredBlock>>,
+}
+
+/// A move of the head in the turn.
+pub struct Moved {
+    /// The head after it.
+    pub head: HeadView,
+    /// Number of blocks left.
+    pub reorg_depth: u64,
+    /// The blocks left, highest first.
+    pub left: Vec<Hash>,
+}
+
+/// The turn so far.
+#[derive(Default)]
+pub struct Turn {
+    /// What the store has to write.
+    pub commit: Commit,
+    /// Blocks to announce, in order.
+    pub accepted: Vec<Accepted>,
+    /// Moves of the head, in order.
+    pub moved: Vec<Moved>,
+    /// Ends of imports that wait for the store.
+    pub imports: Vec<(tokio::sync::oneshot::Sender<ImportEnd>, ImportEnd)>,
+    transactions: usize,
+}
+
+impl Turn {
+    /// Transactions of the blocks accepted so far.
+    pub const fn transactions(&self) -> usize {
+        self.transactions
+    }
+
+    /// Notes a block that the tree has taken; what followed from it is for [`Turn::follow`].
+    pub fn accept(
+        &mut self,
+        block: Block,
+        changes: Changes,
+        origin: Origin,
+        became_head: bool,
+        reply: Option<Reply<StoredBlock>>,
+    ) {
+        self.transactions += block.transactions().len();
+        // A block that was evicted earlier in the turn and came again must not be deleted after all.
+        self.commit.pruned.retain(|pruned| *pruned != block.hash());
+        self.commit.blocks.push((block.hash(), BlockRecord::of(&block), changes));
+        self.accepted.push(Accepted { block, origin, became_head, reply });
+    }
+
+    /// Notes what followed from an insertion, whether or not the block itself has stayed in the tree;
+    /// `head` is the head after it.
+    pub fn follow(&mut self, inserted: &Inserted, head: &HeadView) {
+        self.commit.head = head.hash;
+        if let Some(change) = &inserted.head {
+            let left = change.left.len() as u64;
+            for height in change.common_height.get() + 1..=change.common_height.get() + left {
+                self.commit.chain.push((Height(height), None));
+            }
+            for (height, hash) in (change.common_height.get() + 1..).zip(&change.joined) {
+                self.commit.chain.push((Height(height), Some(*hash)));
+            }
+            self.moved.push(Moved { head: head.clone(), reorg_depth: left, left: change.left.clone() });
+        }
+        let made_final = inserted.newly_final.len() as u64;
+        let lowest = head.finalized_height.get() + 1 - made_final.min(head.finalized_height.get() + 1);
+        for (height, hash) in (lowest..).zip(&inserted.newly_final) {
+            self.commit.finalized.push((Height(height), *hash));
+        }
+        self.commit.pruned.extend(inserted.pruned.iter().copied());
+    }
+
+    /// Whether there is anything to store.
+    pub fn is_empty(&self) -> bool {
+        self.commit.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vision_primitives::{Header, Signature, Slot, TimestampMs};
+
+    #[test]
+    fn a_block_that_was_evicted_and_came_again_in_one_turn_stays_stored() {
+        let header = Header {
+            version: 1,
+            height: Height(1),
+            parent: Hash::ZERO,
+            timestamp_ms: TimestampMs(0),
+            slot: Slot(0),
+            producer: Hash::ZERO,
+            tx_root: Hash::ZERO,
+            state_root: Hash::ZERO,
+            pool_root: Hash::ZERO,
+            weight: 0,
+            certificate_hash: Hash::ZERO,
+            reveal: Hash::ZERO,
+            mix: Hash::ZERO,
+        };
+        let block = Block::assemble(header, Signature::ZERO, vec![], &Hash::ZERO);
+        let changes = || Changes { accounts: vec![], producers: vec![], supply: 0 };
+        let other = Hash([9; 32]);
+        let mut turn = Turn::default();
+        turn.accept(block.clone(), changes(), Origin::Own, false, None);
+        turn.commit.pruned.extend([block.hash(), other]);
+        turn.accept(block, changes(), Origin::Own, false, None);
+        assert_eq!(turn.commit.pruned, [other]);
+    }
+}

@@ -1,0 +1,85 @@
+//! What the rest of the service may see of the head: only blocks that lie in the store.
+
+use bytes::Bytes;
+use vision_block_tree::Entry;
+use vision_ledger::State;
+use vision_primitives::{Hash, Height, NodeId, Slot, TimestampMs};
+use vision_wire::chain::Head;
+
+/// The head as published.
+#[derive(Clone)]
+pub struct HeadView {
+    /// Its height.
+    pub height: Height,
+    /// Its hash.
+    pub hash: Hash,
+    /// Its parent.
+    pub parent: Hash,
+    /// Its time stamp.
+    pub timestamp_ms: TimestampMs,
+    /// The slot it used.
+    pub slot: Slot,
+    /// Its producer; none at height 0.
+    pub producer: Option<NodeId>,
+    /// Weight of the chain up to it.
+    pub weight: u64,
+    /// Its number of transactions.
+    pub tx_count: u32,
+    /// Canonical header bytes; empty at height 0.
+    pub header_bytes: Bytes,
+    /// The producer's signature; empty at height 0.
+    pub signature: Bytes,
+    /// State after it.
+    pub state: State,
+    /// Highest final height.
+    pub finalized_height: Height,
+}
+
+impl HeadView {
+    /// The view of a tree's entry.
+    pub fn of(entry: &Entry, finalized_height: Height) -> Self {
+        let at_genesis = entry.header().is_none();
+        Self {
+            height: entry.height(),
+            hash: entry.hash(),
+            parent: entry.parent(),
+            timestamp_ms: entry.timestamp_ms(),
+            slot: entry.slot(),
+            producer: entry.header().map(|header| header.producer),
+            weight: entry.weight(),
+            tx_count: u32::try_from(entry.tx_count()).unwrap_or(u32::MAX),
+            header_bytes: Bytes::copy_from_slice(entry.header_bytes()),
+            signature: if at_genesis { Bytes::new() } else { Bytes::copy_from_slice(&entry.signature().0) },
+            state: entry.state().clone(),
+            finalized_height,
+        }
+    }
+
+    /// As others are told.
+    pub fn to_proto(&self) -> Head {
+        Head {
+            height: self.height.get(),
+            hash: self.hash.to_string(),
+            parent: self.parent.to_string(),
+            timestamp_ms: self.timestamp_ms.get(),
+            slot: self.slot.get(),
+            producer: self.producer.map(|id| id.to_string()).unwrap_or_default(),
+            weight: self.weight,
+            tx_count: self.tx_count,
+            entropy: self.hash.to_string(),
+            pool_root: self.state.active().root().to_string(),
+            registered_root: self.state.registered().root().to_string(),
+            finalized_height: self.finalized_height.get(),
+            safe_height: self.finalized_height.get(),
+        }
+    }
+}
+
+/// A move of the head.
+#[derive(Clone)]
+pub struct HeadEvent {
+    /// The head after it.
+    pub head: Head,
+    /// Blocks of the old branch that were left; 0 when the head was extended.
+    pub reorg_depth: u64,
+}

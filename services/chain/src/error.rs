@@ -1,0 +1,51 @@
+//! Why the chain service cannot start or go on.
+
+use std::path::PathBuf;
+
+use crate::store::StoreError;
+
+/// Ends the service.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file of the home is missing or wrong.
+    #[error("{}: {why}", path.display())]
+    Home {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A setting is out of range.
+    #[error("[chain] {field}: {why}")]
+    Setting {
+        /// The setting.
+        field: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The genesis file is not usable.
+    #[error("{}: {error}", path.display())]
+    Genesis {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: vision_primitives::GenesisError,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What the store holds does not fit together.
+    #[error(
+        "the store is corrupt: {0}; move data/chain.redb away and start again: the node fetches the chain from its peers"
+    )]
+    Restore(String),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] vision_host::server::BindError),
+    /// The server failed.
+    #[error(transparent)]
+    Serve(#[from] vision_host::server::ServeError),
+    /// The thread that owns the chain has ended.
+    #[error("the chain's own thread has ended: {0}")]
+    Core(String),
+}

@@ -1,0 +1,218 @@
+//! Who this node is towards others, and how both sides of a connection prove it.
+//!
+//! Only the producer service may hold the producer key, so the chain service has a key of its own for
+//! connections (`peer.key`), and the node's key has vouched for it once (`peer.cert`). Each side signs
+//! the other's random challenge, so nobody can pass for another node or replay an old connection.
+
+use std::path::Path;
+
+use vision_primitives::{Hash, NodeId, PublicKey, SecretKey, Signature, Tag};
+use vision_wire::Reason;
+use vision_wire::p2p::{Hello, HelloProof, Status as PeerStatus};
+
+use crate::error::Error;
+
+/// The only version of the peer protocol there is.
+pub const PROTOCOL_VERSION: u32 = 1;
+/// Longest address or version text taken from a peer, bytes.
+const MAX_TEXT_BYTES: usize = 255;
+
+/// This node's identity on the network.
+pub struct Identity {
+    /// Name of the chain.
+    pub chain_id: String,
+    /// Hash of block 0.
+    pub genesis_hash: Hash,
+    /// Public key of the node.
+    pub node_key: PublicKey,
+    /// Its id.
+    pub node_id: NodeId,
+    peer_key: SecretKey,
+    certificate: Signature,
+    listen_address: String,
+    version: String,
+}
+
+/// Who is at the other end, proven.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    /// Its id.
+    pub node_id: NodeId,
+    /// Key that signs its messages on connections.
+    pub peer_key: PublicKey,
+    /// Where it says it can be called; the host may be empty.
+    pub listen_address: String,
+    /// Its software version.
+    pub version: String,
+}
+
+/// Why a peer is turned away: a reason it is told, and a sentence.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{reason:?}: {detail}")]
+pub struct Refused {
+    /// The reason.
+    pub reason: Reason,
+    /// For people.
+    pub detail: String,
+}
+
+impl Refused {
+    /// Says why.
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+
+    /// As the peer is told.
+    pub fn status(&self) -> tonic::Status {
+        vision_wire::status(self.reason, self.detail.clone(), &[])
+    }
+}
+
+impl Identity {
+    /// Reads `node.pub`, `peer.key` and `peer.cert` of a home and checks that they belong together.
+    pub fn load(
+        home: &Path,
+        chain_id: &str,
+        genesis_hash: Hash,
+        listen_address: String,
+        version: &str,
+    ) -> Result<Self, Error> {
+        let read = |name: &'static str| {
+            std::fs::read_to_string(home.join(name))
+                .map_err(|error| Error::Home { path: home.join(name), why: error.to_string() })
+        };
+        let bad = |name: &str, why: &str| Error::Home { path: home.join(name), why: why.to_owned() };
+        let node_key: PublicKey =
+            read("node.pub")?.trim().parse().map_err(|_| bad("node.pub", "is no public key in hex"))?;
+        let peer_key = SecretKey::from_hex(&read("peer.key")?)
+            .map_err(|_| bad("peer.key", "is no secret key in hex"))?;
+        let certificate = hex::decode(read("peer.cert")?.trim())
+            .ok()
+            .and_then(|bytes| Signature::from_slice(&bytes))
+            .ok_or_else(|| bad("peer.cert", "is no signature in hex"))?;
+        node_key.verify(Tag::PeerKey, &genesis_hash, &peer_key.public_key().0, &certificate).map_err(
+            |_| {
+                bad(
+                    "peer.cert",
+                    "does not vouch for peer.key on this chain: make the home again with its node key",
+                )
+            },
+        )?;
+        Ok(Self {
+            chain_id: chain_id.to_owned(),
+            genesis_hash,
+            node_key,
+            node_id: node_key.id(),
+            peer_key,
+            certificate,
+            listen_address,
+            version: version.to_owned(),
+        })
+    }
+
+    /// The introduction with a challenge for the other side.
+    pub fn hello(&self, challenge: &[u8]) -> Hello {
+        Hello {
+            protocol_version: PROTOCOL_VERSION,
+            chain_id: self.chain_id.clone(),
+            genesis_hash: self.genesis_hash.0.to_vec().into(),
+            node_key: self.node_key.0.to_vec().into(),
+            peer_key: self.peer_key.public_key().0.to_vec().into(),
+            peer_key_signature: self.certificate.0.to_vec().into(),
+            challenge: challenge.to_vec().into(),
+            listen_address: self.listen_address.clone(),
+            version: self.version.clone(),
+        }
+    }
+
+    /// Checks an introduction; what it claims is proven only with the [`HelloProof`].
+    pub fn check_hello(&self, hello: &Hello) -> Result<Remote, Refused> {
+        if hello.protocol_version != PROTOCOL_VERSION {
+            let detail = format!("peer protocol {} is not {PROTOCOL_VERSION}", hello.protocol_version);
+            return Err(Refused::new(Reason::ProtocolVersion, detail));
+        }
+        if hello.chain_id != self.chain_id {
+            let detail = format!("this node is of chain {}", self.chain_id);
+            return Err(Refused::new(Reason::WrongChain, detail));
+        }
+        if hello.genesis_hash.as_ref() != self.genesis_hash.as_bytes() {
+            let detail = format!("this node's genesis hash is {}", self.genesis_hash);
+            return Err(Refused::new(Reason::WrongGenesis, detail));
+        }
+        let malformed = |what: &str| Refused::new(Reason::MalformedMessage, format!("hello: {what}"));
+        let key = |bytes: &[u8]| bytes.try_into().map(PublicKey).ok();
+        let node_key = key(&hello.node_key).ok_or_else(|| malformed("node_key has not 32 bytes"))?;
+        let peer_key = key(&hello.peer_key).ok_or_else(|| malformed("peer_key has not 32 bytes"))?;
+        let vouched = Signature::from_slice(&hello.peer_key_signature)
+            .ok_or_else(|| malformed("peer_key_signature has not 64 bytes"))?;
+        if hello.challenge.len() != 32 {
+            return Err(malformed("challenge has not 32 bytes"));
+        }
+        if hello.listen_address.len() > MAX_TEXT_BYTES || hello.version.len() > MAX_TEXT_BYTES {
+            return Err(malformed("a text is longer than 255 bytes"));
+        }
+        node_key.verify(Tag::PeerKey, &self.genesis_hash, &peer_key.0, &vouched).map_err(|_| {
+            Refused::new(Reason::BadPeerProof, "the node key has not vouched for the peer key")
+        })?;
+        Ok(Remote {
+            node_id: node_key.id(),
+            peer_key,
+            listen_address: hello.listen_address.clone(),
+            version: hello.version.clone(),
+        })
+    }
+
+    /// Answers the other side's challenge.
+    pub fn prove(&self, theirs: &Hello, own_challenge: &[u8]) -> HelloProof {
+        let payload = proof_payload(&theirs.challenge, own_challenge, &theirs.node_key);
+        let signature = self.peer_key.sign(Tag::Status, &self.genesis_hash, &payload);
+        HelloProof { signature: signature.0.to_vec().into() }
+    }
+
+    /// Checks the other side's answer to our challenge.
+    pub fn check_proof(
+        &self,
+        remote: &Remote,
+        theirs: &Hello,
+        own_challenge: &[u8],
+        proof: &HelloProof,
+    ) -> Result<(), Refused> {
+        let payload = proof_payload(own_challenge, &theirs.challenge, &self.node_key.0);
+        Signature::from_slice(&proof.signature)
+            .filter(|signature| {
+                remote.peer_key.verify(Tag::Status, &self.genesis_hash, &payload, signature).is_ok()
+            })
+            .map(|_| ())
+            .ok_or_else(|| Refused::new(Reason::BadPeerProof, "the challenge is not answered"))
+    }
+
+    /// Signs a head status.
+    pub fn sign_status(&self, status: &mut PeerStatus) {
+        let signature = self.peer_key.sign(Tag::Status, &self.genesis_hash, &status_payload(status));
+        status.signature = signature.0.to_vec().into();
+    }
+
+    /// Whether a head status is signed by the peer.
+    pub fn check_status(&self, remote: &Remote, status: &PeerStatus) -> bool {
+        Signature::from_slice(&status.signature).is_some_and(|signature| {
+            let payload = status_payload(status);
+            remote.peer_key.verify(Tag::Status, &self.genesis_hash, &payload, &signature).is_ok()
+        })
+    }
+}
+
+/// `"hello" || challenge received || challenge sent || node key of the receiver`, from the signer's side.
+fn proof_payload(received: &[u8], sent: &[u8], receiver_key: &[u8]) -> Vec<u8> {
+    [b"hello", received, sent, receiver_key].concat()
+}
+
+fn status_payload(status: &PeerStatus) -> Vec<u8> {
+    [
+        b"status".as_slice(),
+        &status.height.to_le_bytes(),
+        &status.tip_hash,
+        &status.finalized_height.to_le_bytes(),
+        &status.sent_at_ms.to_le_bytes(),
+    ]
+    .concat()
+}

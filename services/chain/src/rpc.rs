@@ -1,0 +1,375 @@
+//! The gRPC face towards this node's own services and its operator: decode, ask, encode.
+
+mod registry;
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+use vision_block_tree::ChainRules;
+use vision_host::Clock;
+use vision_primitives::{Hash, Header, Height, NodeId, SignedTransaction, Slot, TimestampMs};
+use vision_wire::chain::chain_service_server::ChainService;
+use vision_wire::chain::{self as proto, get_block_request, get_producers_request};
+use vision_wire::page::{PageRequest, encode_token};
+use vision_wire::{EventKind, EventLog, Reason, ResponseStream, parse_hash};
+
+use registry::registry_response;
+
+use crate::actor::{Command, CoreHandle, HeadEvent, HeadView, Verdict};
+use crate::store::{BlockRecord, Store, StoreError};
+
+/// Name of the block list in its page tokens.
+const BLOCK_LIST: &str = "blocks";
+/// Most bytes of blocks read for one page.
+const PAGE_BYTES: usize = 32 << 20;
+
+/// Serves [`ChainService`].
+#[derive(Clone)]
+pub struct ChainRpc {
+    /// The chain's rules.
+    pub rules: Arc<ChainRules>,
+    /// This node.
+    pub node_id: NodeId,
+    /// The thread that owns the chain.
+    pub core: CoreHandle,
+    /// Its store.
+    pub store: Store,
+    /// The head as published.
+    pub view: watch::Receiver<Arc<HeadView>>,
+    /// Moves of the head.
+    pub heads: EventLog<HeadEvent>,
+    /// Tables of peers.
+    pub peers: EventLog<Vec<proto::Peer>>,
+    /// What the oracle told last.
+    pub verdict: watch::Sender<Option<Verdict>>,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// How a failing store is told.
+pub fn store_status(error: &StoreError) -> Status {
+    let reason = if error.is_transient() { Reason::StoreUnavailable } else { Reason::StoreCorrupt };
+    vision_wire::status(reason, error.to_string(), &[])
+}
+
+impl ChainRpc {
+    fn head(&self) -> Arc<HeadView> {
+        self.view.borrow().clone()
+    }
+
+    /// Reads from the store without holding up the runtime.
+    async fn load<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Status> {
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || read(&store))
+            .await
+            .map_err(|error| vision_wire::status(Reason::Internal, error.to_string(), &[]))?
+            .map_err(|error| store_status(&error))
+    }
+
+    fn height_not_found(&self, height: u64) -> Status {
+        let head = self.head().height;
+        let metadata = [("height", height.to_string()), ("head_height", head.to_string())];
+        vision_wire::status(Reason::HeightNotFound, format!("the head is at height {head}"), &metadata)
+    }
+
+    fn genesis_info(&self) -> proto::BlockInfo {
+        proto::BlockInfo {
+            hash: self.rules.genesis_hash.to_string(),
+            height: 0,
+            tx_count: 0,
+            block: Some(vision_wire::genesis_to_proto()),
+            canonical: true,
+            finalized: true,
+        }
+    }
+
+    fn info(
+        &self,
+        hash: &Hash,
+        record: BlockRecord,
+        canonical: bool,
+        bodies: bool,
+    ) -> Result<proto::BlockInfo, Status> {
+        let header = Header::from_bytes(&record.header)
+            .map_err(|error| store_status(&StoreError::Corrupt(format!("block {hash}: {error}"))))?;
+        let tx_count = u32::try_from(record.transactions.len()).unwrap_or(u32::MAX);
+        let transactions = if bodies { record.transactions } else { Vec::new() };
+        Ok(proto::BlockInfo {
+            hash: hash.to_string(),
+            height: header.height.get(),
+            tx_count,
+            block: Some(vision_wire::types::Block {
+                header: record.header.into(),
+                signature: record.signature.into(),
+                transactions: transactions.into_iter().map(Into::into).collect(),
+                certificate: Default::default(),
+            }),
+            canonical,
+            finalized: canonical && header.height <= self.head().finalized_height,
+        })
+    }
+
+    async fn block_by_hash(&self, hash: Hash) -> Result<proto::BlockInfo, Status> {
+        if hash == self.rules.genesis_hash {
+            return Ok(self.genesis_info());
+        }
+        let found = self
+            .load(move |store| {
+                let Some(record) = store.block(&hash)? else { return Ok(None) };
+                let height =
+                    Header::from_bytes(&record.header).map(|header| header.height).unwrap_or_default();
+                let canonical = store.hash_at(height)? == Some(hash);
+                Ok(Some((record, canonical)))
+            })
+            .await?;
+        let (record, canonical) = found.ok_or_else(|| {
+            vision_wire::status(
+                Reason::BlockNotFound,
+                "no block of this hash is known",
+                &[("hash", hash.to_string())],
+            )
+        })?;
+        self.info(&hash, record, canonical, true)
+    }
+
+    async fn hash_at(&self, height: u64) -> Result<Hash, Status> {
+        let found = self.load(move |store| store.hash_at(Height(height))).await?;
+        found.ok_or_else(|| self.height_not_found(height))
+    }
+
+    /// Registry after a block: from the tree while it is open, else from the store's history.
+    async fn registry(&self, hash: Hash) -> Result<proto::GetProducersResponse, Status> {
+        let open = self
+            .core
+            .read(move |core| Ok(core.tree().get(&hash).map(|entry| (entry.height(), entry.state().clone()))))
+            .await?;
+        if let Some((height, state)) = open {
+            let producers = state.producers().map(|(id, producer)| (*id, producer.clone())).collect();
+            return Ok(registry_response(height, hash, producers));
+        }
+        let info = self.block_by_hash(hash).await?;
+        if !info.canonical {
+            let why = "the state after this block is not kept: it is not on the head's chain";
+            return Err(vision_wire::status(Reason::StateNotKept, why, &[("hash", hash.to_string())]));
+        }
+        let height = Height(info.height);
+        let producers = self.load(move |store| store.producers_at(height)).await?;
+        Ok(registry_response(height, hash, producers))
+    }
+}
+
+#[tonic::async_trait]
+impl ChainService for ChainRpc {
+    type WatchHeadStream = ResponseStream<proto::WatchHeadResponse>;
+    type WatchPeersStream = ResponseStream<proto::WatchPeersResponse>;
+
+    async fn get_chain_info(
+        &self,
+        _request: Request<proto::GetChainInfoRequest>,
+    ) -> Result<Response<proto::GetChainInfoResponse>, Status> {
+        use vision_primitives::{Entropy, Finality};
+        let genesis = &self.rules.genesis;
+        let entropy = match genesis.entropy {
+            Entropy::PrevHash => "prev_hash",
+        };
+        let finality = match genesis.finality {
+            Finality::Cft => "cft",
+            Finality::Bft => "bft",
+        };
+        Ok(Response::new(proto::GetChainInfoResponse {
+            chain_id: genesis.chain_id.clone(),
+            genesis_hash: self.rules.genesis_hash.to_string(),
+            genesis_time_ms: genesis.time_ms.get(),
+            entropy: entropy.into(),
+            finality: finality.into(),
+            params: genesis.params.table().iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+            node_id: self.node_id.to_string(),
+        }))
+    }
+
+    async fn get_head(
+        &self,
+        _request: Request<proto::GetHeadRequest>,
+    ) -> Result<Response<proto::GetHeadResponse>, Status> {
+        Ok(Response::new(proto::GetHeadResponse { head: Some(self.head().to_proto()) }))
+    }
+
+    async fn get_block(
+        &self,
+        request: Request<proto::GetBlockRequest>,
+    ) -> Result<Response<proto::GetBlockResponse>, Status> {
+        let hash = match request.into_inner().id {
+            None => {
+                let why = "give a height or a hash";
+                return Err(vision_wire::status(Reason::InvalidArgument, why, &[("field", "id".into())]));
+            }
+            Some(get_block_request::Id::Hash(text)) => parse_hash("hash", &text)?,
+            Some(get_block_request::Id::Height(height)) => self.hash_at(height).await?,
+        };
+        let block = self.block_by_hash(hash).await?;
+        Ok(Response::new(proto::GetBlockResponse { block: Some(block) }))
+    }
+
+    async fn list_blocks(
+        &self,
+        request: Request<proto::ListBlocksRequest>,
+    ) -> Result<Response<proto::ListBlocksResponse>, Status> {
+        let request = request.into_inner();
+        let page = PageRequest::parse(BLOCK_LIST, request.page_size, &request.page_token)?;
+        let from = page.position.unwrap_or(request.from_height);
+        let mut blocks = Vec::new();
+        if from == 0 {
+            blocks.push(self.genesis_info());
+        }
+        let wanted = page.items - blocks.len();
+        let records =
+            self.load(move |store| store.blocks_from(Height(from.max(1)), wanted, PAGE_BYTES)).await?;
+        for (hash, record) in records {
+            blocks.push(self.info(&hash, record, true, false)?);
+        }
+        let next = blocks.last().map_or(from, |last| last.height + 1);
+        let more = !blocks.is_empty() && next <= self.head().height.get();
+        let next_page_token = if more { encode_token(BLOCK_LIST, next) } else { String::new() };
+        Ok(Response::new(proto::ListBlocksResponse { blocks, next_page_token }))
+    }
+
+    async fn watch_head(
+        &self,
+        request: Request<proto::WatchHeadRequest>,
+    ) -> Result<Response<Self::WatchHeadStream>, Status> {
+        use proto::watch_head_response::Kind;
+        let events = self.heads.subscribe(&request.into_inner().cursor)?;
+        Ok(Response::new(events.respond(|item| {
+            let kind = match item.kind {
+                EventKind::Current => Kind::Current,
+                EventKind::Heartbeat => Kind::Heartbeat,
+                EventKind::New if item.event.reorg_depth > 0 => Kind::Reorganised,
+                EventKind::New => Kind::Extended,
+            };
+            let reorg_depth = if kind == Kind::Reorganised { item.event.reorg_depth } else { 0 };
+            proto::WatchHeadResponse {
+                cursor: item.cursor,
+                kind: kind.into(),
+                head: Some(item.event.head),
+                reorg_depth,
+            }
+        })))
+    }
+
+    async fn get_producers(
+        &self,
+        request: Request<proto::GetProducersRequest>,
+    ) -> Result<Response<proto::GetProducersResponse>, Status> {
+        let hash = match request.into_inner().at {
+            None => self.head().hash,
+            Some(get_producers_request::At::Hash(text)) => parse_hash("hash", &text)?,
+            Some(get_producers_request::At::Height(height)) => self.hash_at(height).await?,
+        };
+        Ok(Response::new(self.registry(hash).await?))
+    }
+
+    async fn prepare_block(
+        &self,
+        request: Request<proto::PrepareBlockRequest>,
+    ) -> Result<Response<proto::PrepareBlockResponse>, Status> {
+        let request = request.into_inner();
+        let parent = parse_hash("parent", &request.parent)?;
+        let producer = parse_hash("producer", &request.producer)?;
+        let (slot, stamp) = (Slot(request.slot), TimestampMs(request.timestamp_ms));
+        let prepared =
+            self.core.ask(|reply| Command::Prepare { parent, slot, producer, stamp, reply }).await?;
+        Ok(Response::new(proto::PrepareBlockResponse {
+            header: prepared.header.into(),
+            hash: prepared.hash.to_string(),
+            height: prepared.height,
+            tx_count: u32::try_from(prepared.transactions.len()).unwrap_or(u32::MAX),
+            transactions: prepared.transactions.into_iter().map(Into::into).collect(),
+        }))
+    }
+
+    async fn submit_block(
+        &self,
+        request: Request<proto::SubmitBlockRequest>,
+    ) -> Result<Response<proto::SubmitBlockResponse>, Status> {
+        let request = request.into_inner();
+        let (header, signature) = (request.header.to_vec(), request.signature.to_vec());
+        let transactions = request.transactions.iter().map(|bytes| bytes.to_vec()).collect();
+        let stored =
+            self.core.ask(|reply| Command::Submit { header, signature, transactions, reply }).await?;
+        Ok(Response::new(proto::SubmitBlockResponse {
+            height: stored.height,
+            hash: stored.hash.to_string(),
+            became_head: stored.became_head,
+            sent_to: stored.sent_to,
+            send_failed: stored.send_failed,
+        }))
+    }
+
+    async fn submit_transaction(
+        &self,
+        request: Request<proto::SubmitTransactionRequest>,
+    ) -> Result<Response<proto::SubmitTransactionResponse>, Status> {
+        let bytes = request.into_inner().transaction.to_vec();
+        let transaction =
+            SignedTransaction::from_bytes(bytes, &self.rules.genesis_hash).map_err(|error| {
+                let metadata = [("rule", "MALFORMED".to_owned())];
+                vision_wire::status(Reason::InvalidTransaction, error.to_string(), &metadata)
+            })?;
+        let hash = self.core.ask(|reply| Command::Transaction { transaction, reply }).await?;
+        Ok(Response::new(proto::SubmitTransactionResponse { hash: hash.to_string() }))
+    }
+
+    async fn get_account(
+        &self,
+        request: Request<proto::GetAccountRequest>,
+    ) -> Result<Response<proto::GetAccountResponse>, Status> {
+        let address = parse_hash("address", &request.into_inner().address)?;
+        let head = self.head();
+        let account = head.state.account(&address);
+        Ok(Response::new(proto::GetAccountResponse {
+            address: address.to_string(),
+            balance: account.balance,
+            nonce: account.nonce,
+            height: head.height.get(),
+        }))
+    }
+
+    async fn list_peers(
+        &self,
+        _request: Request<proto::ListPeersRequest>,
+    ) -> Result<Response<proto::ListPeersResponse>, Status> {
+        let peers = self.peers.latest().unwrap_or_default();
+        Ok(Response::new(proto::ListPeersResponse { peers }))
+    }
+
+    async fn watch_peers(
+        &self,
+        request: Request<proto::WatchPeersRequest>,
+    ) -> Result<Response<Self::WatchPeersStream>, Status> {
+        let events = self.peers.subscribe(&request.into_inner().cursor)?;
+        let answers = events.map(|item| {
+            item.map(|item| proto::WatchPeersResponse {
+                cursor: item.cursor,
+                heartbeat: item.kind == EventKind::Heartbeat,
+                peers: item.event,
+            })
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn report_snapshot(
+        &self,
+        request: Request<proto::ReportSnapshotRequest>,
+    ) -> Result<Response<proto::ReportSnapshotResponse>, Status> {
+        let snapshot = request.into_inner().snapshot.ok_or_else(|| {
+            vision_wire::status(Reason::InvalidArgument, "give a snapshot", &[("field", "snapshot".into())])
+        })?;
+        self.verdict.send_replace(Some(Verdict { snapshot, received_at_ms: self.clock.now_ms() }));
+        Ok(Response::new(proto::ReportSnapshotResponse {}))
+    }
+}

@@ -1,0 +1,49 @@
+//! Pools and producer records as messages.
+
+use vision_ledger::{Producer, ProducerStatus};
+use vision_primitives::{Hash, Height, NodeId, Pool};
+use vision_wire::chain as proto;
+
+/// The pools and records after a block.
+pub fn registry_response(
+    height: Height,
+    hash: Hash,
+    producers: Vec<(NodeId, Producer)>,
+) -> proto::GetProducersResponse {
+    let with = |wanted: fn(ProducerStatus) -> bool| {
+        producers.iter().filter(move |(_, producer)| wanted(producer.status))
+    };
+    let ids = |wanted| Pool::new(with(wanted).map(|(id, _)| *id));
+    let active = ids(|status| status == ProducerStatus::Active);
+    let registered = ids(ProducerStatus::is_registered);
+    let records = |wanted| with(wanted).map(|(id, producer)| producer_to_proto(id, producer)).collect();
+    proto::GetProducersResponse {
+        height: height.get(),
+        hash: hash.to_string(),
+        active: active.ids().iter().map(ToString::to_string).collect(),
+        registered: records(ProducerStatus::is_registered),
+        candidates: records(|status| status == ProducerStatus::Candidate),
+        pool_root: active.root().to_string(),
+        registered_root: registered.root().to_string(),
+    }
+}
+
+fn producer_to_proto(id: &NodeId, producer: &Producer) -> proto::Producer {
+    use proto::producer::Status;
+    let status = match producer.status {
+        ProducerStatus::Candidate => Status::Candidate,
+        ProducerStatus::Active => Status::Active,
+        ProducerStatus::Suspended => Status::Suspended,
+        ProducerStatus::Exited => Status::Exited,
+    };
+    proto::Producer {
+        node_id: id.to_string(),
+        public_key: producer.public_key.to_string(),
+        payout: producer.payout.to_string(),
+        status: status.into(),
+        missed: u32::try_from(producer.missed).unwrap_or(u32::MAX),
+        suspensions: u32::try_from(producer.suspensions).unwrap_or(u32::MAX),
+        suspended_at: producer.suspended_at.get(),
+        may_return_at: producer.may_return_at.get(),
+    }
+}

@@ -1,0 +1,175 @@
+//! The store's only writer.
+
+use redb::{ReadableTable, WriteTransaction};
+use vision_ledger::{Changes, State};
+use vision_primitives::{Hash, Height};
+
+use super::{
+    ACCOUNTS, BLOCKS, BlockRecord, CHAIN, CHANGES, FORMAT, Key, META, PRODUCER_HISTORY, PRODUCERS, Store,
+    StoreError, failed, history_key, record,
+};
+
+/// Everything that one turn of the chain's loop changes; written whole or not at all.
+#[derive(Default)]
+pub struct Commit {
+    /// New blocks with their changes.
+    pub blocks: Vec<(Hash, BlockRecord, Changes)>,
+    /// The head after the turn.
+    pub head: Hash,
+    /// Heights of the head's chain that changed, in the order they changed; `None`: no longer there.
+    pub chain: Vec<(Height, Option<Hash>)>,
+    /// Blocks that became final, ascending.
+    pub finalized: Vec<(Height, Hash)>,
+    /// Blocks that can never be on the head's chain again.
+    pub pruned: Vec<Hash>,
+}
+
+impl Commit {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty() && self.chain.is_empty() && self.finalized.is_empty() && self.pruned.is_empty()
+    }
+}
+
+impl Store {
+    pub(super) fn initialise(&self, state: &State) -> Result<(), StoreError> {
+        let write = self.begin_write()?;
+        {
+            let mut meta = write.open_table(META).map_err(failed)?;
+            let genesis = self.genesis_hash.as_bytes().as_slice();
+            for key in ["genesis", "head", "final"] {
+                meta.insert(key, genesis).map_err(failed)?;
+            }
+            meta.insert("supply", state.supply().to_le_bytes().as_slice()).map_err(failed)?;
+            meta.insert("format", FORMAT.to_le_bytes().as_slice()).map_err(failed)?;
+            for table in [BLOCKS, CHANGES] {
+                write.open_table(table).map_err(failed)?;
+            }
+            write.open_table(CHAIN).map_err(failed)?;
+        }
+        let changes = Changes {
+            accounts: state.accounts().map(|(address, account)| (*address, *account)).collect(),
+            producers: state.producers().map(|(id, producer)| (*id, producer.clone())).collect(),
+            supply: state.supply(),
+        };
+        fold(&write, Height::GENESIS, &changes)?;
+        write.commit().map_err(failed)
+    }
+
+    /// Writes one turn's changes and syncs them to disk.
+    pub fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        let write = self.begin_write()?;
+        {
+            let mut blocks = write.open_table(BLOCKS).map_err(failed)?;
+            let mut changes = write.open_table(CHANGES).map_err(failed)?;
+            for (hash, record, made) in &commit.blocks {
+                let key = hash.as_bytes();
+                blocks.insert(key, record::seal(key, record).as_slice()).map_err(failed)?;
+                changes.insert(key, record::seal(key, made).as_slice()).map_err(failed)?;
+            }
+            let mut chain = write.open_table(CHAIN).map_err(failed)?;
+            for (height, hash) in &commit.chain {
+                match hash {
+                    Some(hash) => drop(chain.insert(height.get(), hash.as_bytes()).map_err(failed)?),
+                    None => drop(chain.remove(height.get()).map_err(failed)?),
+                }
+            }
+            for (height, hash) in &commit.finalized {
+                let made: Changes = {
+                    let value = changes.remove(hash.as_bytes()).map_err(failed)?.ok_or_else(|| {
+                        StoreError::Corrupt(format!("the changes of the final block {hash} are missing"))
+                    })?;
+                    record::open("changes", hash.as_bytes(), value.value())?
+                };
+                fold(&write, *height, &made)?;
+            }
+            for hash in &commit.pruned {
+                blocks.remove(hash.as_bytes()).map_err(failed)?;
+                changes.remove(hash.as_bytes()).map_err(failed)?;
+            }
+            let mut meta = write.open_table(META).map_err(failed)?;
+            meta.insert("head", commit.head.as_bytes().as_slice()).map_err(failed)?;
+            if let Some((_, hash)) = commit.finalized.last() {
+                meta.insert("final", hash.as_bytes().as_slice()).map_err(failed)?;
+            }
+        }
+        write.commit().map_err(failed)
+    }
+}
+
+impl Store {
+    /// Makes the height index above the last final block equal to the chain that fork choice has found
+    /// at start: LATE marks are gone, so it may be another one than when the store was last written.
+    pub fn align_chain(&self, chain: &[(Height, Hash)]) -> Result<(), StoreError> {
+        let Some((first, _)) = chain.first() else { return Ok(()) };
+        let write = self.begin_write()?;
+        let mut same = true;
+        {
+            let mut index = write.open_table(CHAIN).map_err(failed)?;
+            let mut stale = Vec::new();
+            for row in index.range(first.get()..).map_err(failed)? {
+                let (height, hash) = row.map_err(failed)?;
+                stale.push((Height(height.value()), Hash(*hash.value())));
+            }
+            if stale != chain {
+                same = false;
+                for (height, _) in stale {
+                    index.remove(height.get()).map_err(failed)?;
+                }
+                for (height, hash) in chain {
+                    index.insert(height.get(), hash.as_bytes()).map_err(failed)?;
+                }
+            }
+        }
+        if same { write.abort().map_err(failed) } else { write.commit().map_err(failed) }
+    }
+
+    /// After the disk has failed: opens the file again and writes the turn, unless the failed try has
+    /// reached the disk after all.
+    pub fn reopen_and_commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        self.reopen()?;
+        let all_there = commit
+            .blocks
+            .iter()
+            .filter(|(hash, ..)| !commit.pruned.contains(hash))
+            .try_fold(true, |there, (hash, ..)| {
+                Ok::<bool, StoreError>(there && self.block(hash)?.is_some())
+            })?;
+        let final_there = match commit.finalized.last() {
+            Some((_, hash)) => self.meta_hash("final")? == *hash,
+            None => true,
+        };
+        let pruned_gone = commit
+            .pruned
+            .iter()
+            .try_fold(true, |gone, hash| Ok::<bool, StoreError>(gone && self.block(hash)?.is_none()))?;
+        if all_there && final_there && pruned_gone && self.meta_hash("head")? == commit.head {
+            return Ok(());
+        }
+        self.commit(commit)
+    }
+}
+
+/// Applies a final block's changes to the state that lies in the store.
+fn fold(write: &WriteTransaction, height: Height, changes: &Changes) -> Result<(), StoreError> {
+    let mut accounts = write.open_table(ACCOUNTS).map_err(failed)?;
+    for (address, account) in &changes.accounts {
+        let key = address.as_bytes();
+        if account.balance == 0 && account.nonce == 0 {
+            accounts.remove(key).map_err(failed)?;
+        } else {
+            accounts.insert(key, record::seal(key, account).as_slice()).map_err(failed)?;
+        }
+    }
+    let mut producers = write.open_table(PRODUCERS).map_err(failed)?;
+    let mut history = write.open_table(PRODUCER_HISTORY).map_err(failed)?;
+    for (id, producer) in &changes.producers {
+        let key: &Key = id.as_bytes();
+        producers.insert(key, record::seal(key, producer).as_slice()).map_err(failed)?;
+        let sealed = record::seal(&history_key(key, height.get()), producer);
+        history.insert((key, height.get()), sealed.as_slice()).map_err(failed)?;
+    }
+    let mut meta = write.open_table(META).map_err(failed)?;
+    meta.insert("supply", changes.supply.to_le_bytes().as_slice()).map_err(failed)?;
+    Ok(())
+}
