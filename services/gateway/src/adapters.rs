@@ -1,0 +1,151 @@
+//! The services behind, over gRPC. Every call has a deadline and a named failure.
+
+use std::time::Duration;
+
+use futures::Stream;
+use tonic::Status;
+use tonic::transport::Channel;
+use vision_host::health::{NotServing, check};
+use vision_wire::chain::chain_service_client::ChainServiceClient;
+use vision_wire::chain::get_block_request::Id;
+use vision_wire::chain::get_producers_request::At;
+use vision_wire::chain::{
+    BlockInfo, GetBlockRequest, GetChainInfoRequest, GetHeadRequest, GetProducersRequest,
+    GetProducersResponse, Head, ListBlocksRequest, ListPeersRequest, Peer,
+};
+use vision_wire::producer::producer_service_client::ProducerServiceClient;
+use vision_wire::producer::{
+    GetMiningStatusRequest, MiningStatus, WatchMiningStatusRequest, WatchMiningStatusResponse,
+};
+use vision_wire::selection::selection_service_client::SelectionServiceClient;
+use vision_wire::selection::{GetScheduleRequest, GetScheduleResponse};
+use vision_wire::sync_oracle::sync_oracle_service_client::SyncOracleServiceClient;
+use vision_wire::sync_oracle::{GetSnapshotRequest, Snapshot};
+use vision_wire::watch::{WatchItem, resuming};
+use vision_wire::{
+    ChannelError, MAX_MESSAGE_BYTES, Reason, call, connect_lazy, deadline, parse_hash, status,
+};
+
+use crate::config::Config;
+use crate::ports::{BlockId, ChainInfo, Neighbour};
+
+/// Longest that a health check of a neighbour may take.
+const HEALTH_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Clients of the four services. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Backends {
+    chain: Channel,
+    sync_oracle: Channel,
+    selection: Channel,
+    producer: Channel,
+}
+
+const CHAIN: &str = Neighbour::Chain.name();
+const SYNC_ORACLE: &str = Neighbour::SyncOracle.name();
+const SELECTION: &str = Neighbour::Selection.name();
+const PRODUCER: &str = Neighbour::Producer.name();
+
+fn missing(service: &str, field: &str) -> Status {
+    status(Reason::Internal, format!("{service} left out {field} of its answer"), &[])
+}
+
+impl Backends {
+    pub(crate) fn new(config: &Config) -> Result<Self, ChannelError> {
+        Ok(Self {
+            chain: connect_lazy(&config.chain)?,
+            sync_oracle: connect_lazy(&config.sync_oracle)?,
+            selection: connect_lazy(&config.selection)?,
+            producer: connect_lazy(&config.producer)?,
+        })
+    }
+
+    fn chain(&self) -> ChainServiceClient<Channel> {
+        ChainServiceClient::new(self.chain.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Asks a neighbour for its health.
+    pub(crate) async fn health(&self, neighbour: Neighbour) -> Result<(), NotServing> {
+        let channel = match neighbour {
+            Neighbour::Chain => &self.chain,
+            Neighbour::SyncOracle => &self.sync_oracle,
+            Neighbour::Selection => &self.selection,
+            Neighbour::Producer => &self.producer,
+        };
+        check(channel.clone(), "", HEALTH_DEADLINE).await
+    }
+
+    pub(crate) async fn chain_info(&self) -> Result<ChainInfo, Status> {
+        let answer = call(CHAIN, self.chain().get_chain_info(deadline(GetChainInfoRequest {}))).await?;
+        Ok(ChainInfo {
+            chain_id: answer.chain_id,
+            genesis_hash: parse_hash("genesis_hash", &answer.genesis_hash)?,
+            genesis_time_ms: answer.genesis_time_ms,
+            entropy: answer.entropy,
+            finality: answer.finality,
+            params: answer.params,
+            node_id: answer.node_id,
+        })
+    }
+
+    pub(crate) async fn head(&self) -> Result<Head, Status> {
+        let answer = call(CHAIN, self.chain().get_head(deadline(GetHeadRequest {}))).await?;
+        answer.head.ok_or_else(|| missing(CHAIN, "head"))
+    }
+
+    pub(crate) async fn block(&self, id: BlockId) -> Result<BlockInfo, Status> {
+        let id = match id {
+            BlockId::Height(height) => Id::Height(height),
+            BlockId::Hash(hash) => Id::Hash(hash.to_string()),
+        };
+        let request = deadline(GetBlockRequest { id: Some(id) });
+        call(CHAIN, self.chain().get_block(request)).await?.block.ok_or_else(|| missing(CHAIN, "block"))
+    }
+
+    /// Blocks without their transactions, ascending from a height.
+    pub(crate) async fn blocks(&self, from_height: u64, page_size: u32) -> Result<Vec<BlockInfo>, Status> {
+        let request = ListBlocksRequest { from_height, page_size, page_token: String::new() };
+        Ok(call(CHAIN, self.chain().list_blocks(deadline(request))).await?.blocks)
+    }
+
+    pub(crate) async fn producers(&self, at: Option<BlockId>) -> Result<GetProducersResponse, Status> {
+        let at = at.map(|id| match id {
+            BlockId::Height(height) => At::Height(height),
+            BlockId::Hash(hash) => At::Hash(hash.to_string()),
+        });
+        call(CHAIN, self.chain().get_producers(deadline(GetProducersRequest { at }))).await
+    }
+
+    pub(crate) async fn peers(&self) -> Result<Vec<Peer>, Status> {
+        Ok(call(CHAIN, self.chain().list_peers(deadline(ListPeersRequest {}))).await?.peers)
+    }
+
+    pub(crate) async fn snapshot(&self) -> Result<Snapshot, Status> {
+        let mut client = SyncOracleServiceClient::new(self.sync_oracle.clone());
+        let answer = call(SYNC_ORACLE, client.get_snapshot(deadline(GetSnapshotRequest {}))).await?;
+        answer.snapshot.ok_or_else(|| missing(SYNC_ORACLE, "snapshot"))
+    }
+
+    pub(crate) async fn mining_status(&self) -> Result<MiningStatus, Status> {
+        let mut client = ProducerServiceClient::new(self.producer.clone());
+        let answer = call(PRODUCER, client.get_mining_status(deadline(GetMiningStatusRequest {}))).await?;
+        answer.status.ok_or_else(|| missing(PRODUCER, "status"))
+    }
+
+    pub(crate) async fn schedule(&self, request: GetScheduleRequest) -> Result<GetScheduleResponse, Status> {
+        let client = SelectionServiceClient::new(self.selection.clone());
+        let mut client =
+            client.max_decoding_message_size(MAX_MESSAGE_BYTES).max_encoding_message_size(MAX_MESSAGE_BYTES);
+        call(SELECTION, client.get_schedule(deadline(request))).await
+    }
+
+    pub(crate) fn watch_mining_status(
+        &self,
+    ) -> impl Stream<Item = WatchItem<WatchMiningStatusResponse>> + Send + use<> {
+        let client = ProducerServiceClient::new(self.producer.clone());
+        resuming(PRODUCER, move |cursor| {
+            let mut client = client.clone();
+            async move { client.watch_mining_status(WatchMiningStatusRequest { cursor }).await }
+        })
+    }
+}

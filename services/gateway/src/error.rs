@@ -1,0 +1,22 @@
+//! Why the gateway could not run.
+
+use vision_host::RandomError;
+use vision_host::server::{BindError, ServeError};
+use vision_wire::ChannelError;
+
+/// Why the gateway could not start or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The port cannot be had.
+    #[error("gateway: {0}")]
+    Bind(#[from] BindError),
+    /// A URL of the configuration.
+    #[error("gateway: {0}")]
+    Url(#[from] ChannelError),
+    /// The server stack.
+    #[error("gateway: {0}")]
+    Serve(#[from] ServeError),
+    /// No randomness for trace ids.
+    #[error("gateway: {0}")]
+    Random(#[from] RandomError),
+}

@@ -1,0 +1,99 @@
+//! The routes.
+
+mod blocks;
+mod limits;
+mod mining;
+mod node;
+mod problem;
+mod query;
+mod schedule;
+mod stats;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use serde::Serialize;
+use vision_host::{Clock, Env, RandomError};
+
+use crate::actor::MiningStatusBody;
+use crate::adapters::Backends;
+use crate::views::to_json;
+use problem::Problem;
+
+/// Largest body of a request.
+const MAX_BODY_BYTES: usize = 256 << 10;
+
+/// What handlers need. Cheap to clone: every request does.
+#[derive(Clone)]
+pub(crate) struct AppState(Arc<Inner>);
+
+pub(crate) struct Inner {
+    backends: Backends,
+    mining: MiningStatusBody,
+    clock: Clock,
+    version: &'static str,
+}
+
+impl Deref for AppState {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl AppState {
+    pub(crate) fn new(backends: Backends, mining: MiningStatusBody, env: &Env) -> Result<Self, RandomError> {
+        problem::seed_trace_ids()?;
+        Ok(Self(Arc::new(Inner { backends, mining, clock: env.clock.clone(), version: env.version })))
+    }
+}
+
+type Answer = Result<Response, Problem>;
+
+fn json_bytes(body: Bytes) -> Response {
+    (StatusCode::OK, [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+fn json(view: &impl Serialize) -> Response {
+    json_bytes(to_json(view))
+}
+
+pub(crate) fn routes(state: AppState) -> Router {
+    let asking = Router::new()
+        .route("/api/status", get(node::status))
+        .route("/api/peers", get(node::peers))
+        .route("/api/chain/params", get(node::params))
+        .route("/api/chain/producers", get(node::producers))
+        .route("/api/chain/blocks", get(blocks::list))
+        .route("/api/chain/blocks/{id}", get(blocks::one))
+        .route("/api/mining/schedule", get(schedule::schedule))
+        .route("/api/mining/history", get(blocks::history))
+        .route("/api/mining/stats", get(stats::stats))
+        .route("/readyz", get(node::ready));
+    // Those that ask nobody stand outside of the limits: they answer at once, however busy the rest is.
+    let asking = limits::limited(asking);
+    Router::new()
+        .route("/api/mining/status", get(mining::status))
+        .route("/healthz", get(node::alive))
+        .merge(asking)
+        .fallback(no_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(state)
+}
+
+async fn no_route(uri: axum::http::Uri) -> Problem {
+    Problem::no_route(uri.path())
+}
+
+async fn wrong_method(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
+    Problem::wrong_method(method.as_str(), uri.path())
+}

@@ -1,0 +1,176 @@
+//! Errors as `application/problem+json` (RFC 9457).
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tonic::{Code, Status};
+use vision_host::{RandomError, random_bytes};
+use vision_primitives::hash;
+use vision_wire::{Reason, all_metadata_of, reason_of};
+
+use crate::views::to_json;
+
+/// Most characters of a path that an error repeats.
+const MAX_SHOWN_CHARS: usize = 200;
+
+/// An error answer.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    reason: String,
+    detail: String,
+    metadata: BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: String,
+    status: u16,
+    detail: &'a str,
+    reason: &'a str,
+    trace_id: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: &'a BTreeMap<String, String>,
+}
+
+impl Problem {
+    pub(super) fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self {
+            status: http_status(reason),
+            reason: reason.as_str().to_owned(),
+            detail: detail.into(),
+            metadata: BTreeMap::new(),
+        }
+    }
+
+    /// A query parameter or part of the path that does not fit.
+    pub(super) fn field(reason: Reason, field: &str, detail: &str) -> Self {
+        Self::new(reason, format!("{field}: {detail}")).with("field", field)
+    }
+
+    pub(super) fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.to_owned(), value.into());
+        self
+    }
+
+    pub(super) fn no_route(path: &str) -> Self {
+        let shown: String = path.chars().take(MAX_SHOWN_CHARS).collect();
+        Self::new(Reason::RouteNotFound, format!("there is no route {shown}"))
+    }
+
+    pub(super) fn wrong_method(method: &str, path: &str) -> Self {
+        let shown: String = path.chars().take(MAX_SHOWN_CHARS).collect();
+        Self::new(Reason::MethodNotAllowed, format!("{shown} does not take {method}"))
+    }
+}
+
+fn http_status(reason: Reason) -> StatusCode {
+    StatusCode::from_u16(reason.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// For a status without a reason of ours: HTTP status and the name of the code.
+fn by_code(code: Code) -> (u16, &'static str) {
+    match code {
+        Code::InvalidArgument => (400, "INVALID_ARGUMENT"),
+        Code::OutOfRange => (400, "OUT_OF_RANGE"),
+        Code::Unauthenticated => (401, "UNAUTHENTICATED"),
+        Code::PermissionDenied => (403, "PERMISSION_DENIED"),
+        Code::NotFound => (404, "NOT_FOUND"),
+        Code::AlreadyExists => (409, "ALREADY_EXISTS"),
+        Code::Aborted => (409, "ABORTED"),
+        Code::FailedPrecondition => (409, "FAILED_PRECONDITION"),
+        Code::ResourceExhausted => (429, "RESOURCE_EXHAUSTED"),
+        Code::Unimplemented => (501, "UNIMPLEMENTED"),
+        Code::Unavailable => (503, "UNAVAILABLE"),
+        Code::DeadlineExceeded | Code::Cancelled => (504, "DEADLINE_EXCEEDED"),
+        Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => (500, "INTERNAL"),
+    }
+}
+
+impl From<Status> for Problem {
+    fn from(error: Status) -> Self {
+        let (code_status, code_name) = by_code(error.code());
+        let reason = reason_of(&error).unwrap_or_else(|| code_name.to_owned());
+        let status = Reason::from_text(&reason).map_or(code_status, Reason::http_status);
+        Self {
+            status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            reason,
+            detail: error.message().to_owned(),
+            metadata: all_metadata_of(&error),
+        }
+    }
+}
+
+/// `Tip changed` for `TIP_CHANGED`.
+fn title(reason: &str) -> String {
+    let words = reason.to_ascii_lowercase().replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = Body {
+            r#type: format!("urn:vision:error:{}", self.reason),
+            title: title(&self.reason),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            reason: &self.reason,
+            trace_id: fresh_trace_id(),
+            metadata: &self.metadata,
+        };
+        let headers = [(CONTENT_TYPE, "application/problem+json"), (CACHE_CONTROL, "no-store")];
+        let mut response = (self.status, headers, to_json(&body)).into_response();
+        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+static TRACE_SEED: OnceLock<[u8; 32]> = OnceLock::new();
+static TRACES: AtomicU64 = AtomicU64::new(0);
+
+/// Draws what makes this process's trace ids differ from any other's.
+pub(super) fn seed_trace_ids() -> Result<(), RandomError> {
+    let seed = random_bytes()?;
+    TRACE_SEED.get_or_init(|| seed);
+    Ok(())
+}
+
+/// An id of 32 hex digits that no other answer bears.
+fn fresh_trace_id() -> String {
+    let seed = TRACE_SEED.get().copied().unwrap_or_default();
+    let number = TRACES.fetch_add(1, Ordering::Relaxed);
+    hex::encode(&hash(&[b"vision/request/v1", &seed, &number.to_le_bytes()]).as_bytes()[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vision_wire::status;
+
+    #[test]
+    fn statuses_become_problems() {
+        let cases = [
+            ("a reason", status(Reason::HeightNotFound, "x", &[]), 404, "HEIGHT_NOT_FOUND"),
+            ("a conflict", status(Reason::TipChanged, "x", &[]), 409, "TIP_CHANGED"),
+            ("no reason", Status::unavailable("x"), 503, "UNAVAILABLE"),
+            ("unknown", Status::unknown("x"), 500, "INTERNAL"),
+            ("late", Status::deadline_exceeded("x"), 504, "DEADLINE_EXCEEDED"),
+        ];
+        for (desc, error, expect, reason) in cases {
+            let problem = Problem::from(error);
+            assert_eq!((problem.status.as_u16(), problem.reason.as_str()), (expect, reason), "{desc}");
+        }
+        assert_eq!(title("TIP_CHANGED"), "Tip changed");
+        assert_eq!(title(""), "");
+        assert_ne!(fresh_trace_id(), fresh_trace_id());
+    }
+}

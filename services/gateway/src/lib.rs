@@ -1,0 +1,61 @@
+//! The gateway: the node's face over HTTP. Translates REST into gRPC, decides nothing.
+//!
+//! `GET /api/mining/status` is answered from a body kept current by the producer's watch; every
+//! other route asks the services behind when it is called. gRPC health and reflection stand on the
+//! same port.
+
+mod actor;
+mod adapters;
+mod config;
+mod error;
+mod http;
+mod ports;
+mod views;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tracing::info;
+use vision_host::server::{GrpcServer, bind};
+use vision_host::{Env, Health};
+
+pub use config::Config;
+pub use error::Error;
+
+/// Name of the gateway in `grpc.health.v1`.
+pub const SERVICE_NAME: &str = "vision.gateway";
+
+/// Binds the port of the configuration and serves until the drain begins.
+///
+/// # Errors
+/// [`Error`] when the port is taken or a URL of the configuration is none.
+pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
+    let listener = bind(config.listen).await?;
+    serve_on(listener, config, env).await
+}
+
+/// [`serve`] on a port that is bound already.
+///
+/// # Errors
+/// [`Error`] when a URL of the configuration is none.
+pub async fn serve_on(listener: TcpListener, config: Config, env: Env) -> Result<(), Error> {
+    let address = listener.local_addr().unwrap_or(config.listen);
+    let backends = adapters::Backends::new(&config)?;
+    let health = Health::new();
+    health.register(SERVICE_NAME);
+
+    let mining = actor::MiningStatusBody::starting();
+    // Dropped, and thereby stopped, when this function returns.
+    let mut tasks = JoinSet::new();
+    tasks.spawn(actor::keep_mining_status(backends.clone(), mining.clone()));
+    for neighbour in ports::Neighbour::ALL {
+        let condition = health.condition(neighbour.name());
+        tasks.spawn(actor::keep_health(backends.clone(), neighbour, condition));
+    }
+
+    let state = http::AppState::new(backends, mining, &env)?;
+    let server = GrpcServer::new(&health).http_routes(http::routes(state));
+    health.set_serving();
+    info!(%address, "gateway serving REST on http://{address}");
+    server.serve(listener, &env).await?;
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! Blocks and their transactions.
+
+use bytes::Bytes;
+use serde::Serialize;
+use tonic::Status;
+use vision_primitives::{Action, Hash, Header, Height, SignedTransaction, Slot, TimestampMs, hash};
+use vision_wire::chain::BlockInfo;
+use vision_wire::{Reason, status};
+
+use crate::ports::ChainInfo;
+
+/// Serializes a view, none of which can fail.
+pub(crate) fn to_json(view: &impl Serialize) -> Bytes {
+    serde_json::to_vec(view).unwrap_or_default().into()
+}
+
+#[derive(Serialize)]
+pub(crate) struct BlockView {
+    version: u16,
+    height: u64,
+    hash: String,
+    parent: Hash,
+    timestamp_ms: u64,
+    slot: u64,
+    producer: Hash,
+    tx_root: Hash,
+    state_root: Hash,
+    pool_root: Hash,
+    weight: u64,
+    certificate_hash: Hash,
+    certificate: Option<String>,
+    reveal: Hash,
+    mix: Hash,
+    tx_count: u32,
+    signature: String,
+    header: String,
+    trace_id: String,
+    canonical: bool,
+    finalized: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transactions: Option<Vec<TransactionView>>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct HistoryView {
+    height: u64,
+    hash: String,
+    producer: Hash,
+    slot: u64,
+    timestamp_ms: u64,
+}
+
+impl HistoryView {
+    pub(crate) fn new(block: BlockInfo) -> Result<Self, Status> {
+        let header = decode_header(&block)?;
+        Ok(Self {
+            height: block.height,
+            hash: block.hash,
+            producer: header.producer,
+            slot: header.slot.get(),
+            timestamp_ms: header.timestamp_ms.get(),
+        })
+    }
+}
+
+/// Decodes the header of a block above genesis.
+pub(crate) fn decode_header(block: &BlockInfo) -> Result<Header, Status> {
+    let bytes = block.block.as_ref().map(|block| &block.header[..]).unwrap_or_default();
+    Header::from_bytes(bytes).map_err(|error| broken(block.height, &error))
+}
+
+fn broken(height: u64, error: &dyn std::error::Error) -> Status {
+    status(Reason::Internal, format!("chain sent a block {height} that does not decode: {error}"), &[])
+}
+
+/// Block 0 has no header: these values stand in for it.
+fn genesis_header(info: &ChainInfo) -> Header {
+    Header {
+        version: vision_primitives::HEADER_VERSION,
+        height: Height::GENESIS,
+        parent: Hash::ZERO,
+        timestamp_ms: TimestampMs(info.genesis_time_ms),
+        slot: Slot(0),
+        producer: Hash::ZERO,
+        tx_root: Hash::ZERO,
+        state_root: Hash::ZERO,
+        pool_root: Hash::ZERO,
+        weight: 0,
+        certificate_hash: Hash::ZERO,
+        reveal: Hash::ZERO,
+        mix: info.genesis_hash,
+    }
+}
+
+/// The first 16 bytes of `H("vision/trace/v1" || genesis_hash || le64(height))`: the trace of a
+/// block's life is found under it on every node.
+fn trace_id(genesis_hash: &Hash, height: u64) -> String {
+    let digest = hash(&[b"vision/trace/v1", genesis_hash.as_bytes(), &height.to_le_bytes()]);
+    hex::encode(&digest.as_bytes()[..16])
+}
+
+impl BlockView {
+    /// Without transactions.
+    pub(crate) fn new(block: &BlockInfo, info: &ChainInfo) -> Result<Self, Status> {
+        let header = if block.height == 0 { genesis_header(info) } else { decode_header(block)? };
+        let raw = block.block.clone().unwrap_or_default();
+        Ok(Self {
+            version: header.version,
+            height: block.height,
+            hash: block.hash.clone(),
+            parent: header.parent,
+            timestamp_ms: header.timestamp_ms.get(),
+            slot: header.slot.get(),
+            producer: header.producer,
+            tx_root: header.tx_root,
+            state_root: header.state_root,
+            pool_root: header.pool_root,
+            weight: header.weight,
+            certificate_hash: header.certificate_hash,
+            certificate: (!raw.certificate.is_empty()).then(|| hex::encode(&raw.certificate)),
+            reveal: header.reveal,
+            mix: header.mix,
+            tx_count: block.tx_count,
+            signature: hex::encode(&raw.signature),
+            header: hex::encode(&raw.header),
+            trace_id: trace_id(&info.genesis_hash, block.height),
+            canonical: block.canonical,
+            finalized: block.finalized,
+            transactions: None,
+        })
+    }
+
+    /// With transactions.
+    pub(crate) fn whole(block: &BlockInfo, info: &ChainInfo) -> Result<Self, Status> {
+        let bytes = block.block.as_ref().map(|block| &block.transactions[..]).unwrap_or_default();
+        let views = bytes.iter().map(|bytes| {
+            let transaction = SignedTransaction::from_bytes(bytes.to_vec(), &info.genesis_hash);
+            transaction.map(|transaction| TransactionView::new(&transaction))
+        });
+        let transactions: Result<Vec<_>, _> = views.collect();
+        let transactions = Some(transactions.map_err(|error| broken(block.height, &error))?);
+        Ok(Self { transactions, ..Self::new(block, info)? })
+    }
+}
+
+#[derive(Serialize)]
+struct TransactionView {
+    hash: Hash,
+    bytes: String,
+    sender: Hash,
+    sender_public_key: String,
+    nonce: u64,
+    fee: String,
+    #[serde(flatten)]
+    action: ActionView,
+    signature: String,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ActionView {
+    Transfer { to: Hash, amount: String },
+    Data { data: String },
+    RegisterProducer { public_key: String, payout: Hash, proof_of_possession: String },
+    ExitProducer,
+    SyncProof { block_height: u64, block_hash: Hash },
+}
+
+impl From<&Action> for ActionView {
+    fn from(action: &Action) -> Self {
+        match action {
+            Action::Transfer { to, amount } => Self::Transfer { to: *to, amount: amount.to_string() },
+            Action::Data { bytes } => Self::Data { data: hex::encode(bytes) },
+            Action::RegisterProducer { public_key, payout, proof_of_possession } => Self::RegisterProducer {
+                public_key: public_key.to_string(),
+                payout: *payout,
+                proof_of_possession: proof_of_possession.to_string(),
+            },
+            Action::ExitProducer => Self::ExitProducer,
+            Action::SyncProof(proof) => {
+                Self::SyncProof { block_height: proof.height.get(), block_hash: proof.hash }
+            }
+        }
+    }
+}
+
+impl TransactionView {
+    fn new(signed: &SignedTransaction) -> Self {
+        let transaction = signed.transaction();
+        Self {
+            hash: signed.hash(),
+            bytes: hex::encode(signed.bytes()),
+            sender: signed.sender_address(),
+            sender_public_key: transaction.sender.to_string(),
+            nonce: transaction.nonce,
+            fee: transaction.fee.to_string(),
+            action: (&transaction.action).into(),
+            signature: signed.signature().to_string(),
+        }
+    }
+}

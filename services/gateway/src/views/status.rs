@@ -1,0 +1,100 @@
+//! `GET /api/status`.
+
+use serde::Serialize;
+use tonic::Status;
+use vision_wire::chain::Head;
+use vision_wire::producer::MiningStatus;
+use vision_wire::sync_oracle::{Snapshot, SyncState};
+
+use crate::ports::ChainInfo;
+
+/// The document's words for the states.
+pub(crate) const fn sync_state(state: SyncState) -> &'static str {
+    match state {
+        SyncState::AtTip => "AtTip",
+        SyncState::CatchingUp => "CatchingUp",
+        SyncState::TooFarAhead => "TooFarAhead",
+        // A state nobody told is the one that promises least.
+        SyncState::Behind | SyncState::Unspecified => "Behind",
+    }
+}
+
+/// Why the node makes no block: what the oracle says, else what the producer says of itself. Empty: it may.
+pub(crate) fn not_eligible_because(snapshot: &Snapshot, mining: Result<MiningStatus, Status>) -> String {
+    match (snapshot.not_eligible_because.as_str(), mining) {
+        ("", Ok(mining)) => mining.not_eligible_because,
+        // Without its producer a node makes no block, however well it is in sync.
+        ("", Err(error)) => format!("PRODUCER_UNAVAILABLE: {}", error.message()),
+        (said, _) => said.to_owned(),
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct StatusView<'a> {
+    node_id: &'a str,
+    chain_id: &'a str,
+    genesis_hash: String,
+    version: &'a str,
+    height: u64,
+    tip_hash: &'a str,
+    finalized_height: u64,
+    safe_height: u64,
+    sync_state: &'static str,
+    eligible: bool,
+    not_eligible_because: Option<&'a str>,
+    ready_peers: u64,
+    now_ms: u64,
+    uptime_seconds: u64,
+}
+
+impl<'a> StatusView<'a> {
+    pub(crate) fn new(
+        info: &'a ChainInfo,
+        head: &'a Head,
+        snapshot: &'a Snapshot,
+        because: &'a str,
+        version: &'a str,
+        now_ms: u64,
+        uptime_seconds: u64,
+    ) -> Self {
+        Self {
+            node_id: &info.node_id,
+            chain_id: &info.chain_id,
+            genesis_hash: info.genesis_hash.to_string(),
+            version,
+            height: head.height,
+            tip_hash: &head.hash,
+            finalized_height: head.finalized_height,
+            safe_height: head.safe_height,
+            sync_state: sync_state(snapshot.state()),
+            eligible: because.is_empty(),
+            not_eligible_because: (!because.is_empty()).then_some(because),
+            ready_peers: snapshot.ready_peers,
+            now_ms,
+            uptime_seconds,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oracle_has_the_first_word_and_the_producer_the_second() {
+        let snapshot = |said: &str| Snapshot { not_eligible_because: said.into(), ..Snapshot::default() };
+        let mining =
+            |said: &str| Ok(MiningStatus { not_eligible_because: said.into(), ..MiningStatus::default() });
+        let gone = || Err(Status::unavailable("no answer"));
+        let cases = [
+            ("all is well", snapshot(""), mining(""), ""),
+            ("the oracle objects", snapshot("BEHIND: 9"), mining("SIGNING_FLOOR: 5"), "BEHIND: 9"),
+            ("the producer objects", snapshot(""), mining("SIGNING_FLOOR: 5"), "SIGNING_FLOOR: 5"),
+            ("the producer is gone", snapshot(""), gone(), "PRODUCER_UNAVAILABLE: no answer"),
+            ("both", snapshot("BEHIND: 9"), gone(), "BEHIND: 9"),
+        ];
+        for (desc, snapshot, mining, expect) in cases {
+            assert_eq!(not_eligible_because(&snapshot, mining), expect, "{desc}");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Every route against fakes of the four services.
+
+mod support;
+
+use serde_json::json;
+use support::Node;
+use support::chain::GENESIS_TIME;
+use support::others::mining_status;
+use vision_primitives::{Height, Pool, Slot, TimestampMs, hash};
+use vision_schedule::{Schedule, SlotTiming, epoch_salt, seed};
+
+#[tokio::test]
+async fn mining_status_is_exactly_the_documents() {
+    let node = Node::start().await;
+    let answer = node.get_until("/api/mining/status", |answer| answer.status == 200).await;
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let [a, b, c, d] = ["aa", "bb", "cc", "dd"].map(|byte| byte.repeat(32));
+    let expect = format!(
+        r#"{{"next_height":6,"current_winner":"{a}","backups":["{b}","{c}"],"my_node_id":"{b}","my_slot":1,"eligible":true,"sync_state":"AtTip","local_height":5,"network_height":5,"lag_blocks":0,"eligible_pool_size":3,"ready_peers":2,"eligible_streak":5,"recent_claims":[[4,{{"winner_id":"{b}","tip_hash":"0x{d}","claimed_at":1702668960000,"slot_idx":0}}]]}}"#
+    );
+    assert_eq!(answer.body, expect);
+    node.producer.log.publish(mining_status(7));
+    let moved = node.get_until("/api/mining/status", |answer| answer.json()["next_height"] == 7).await;
+    assert_eq!(moved.json()["local_height"], 6);
+}
+
+#[tokio::test]
+async fn status_combines_chain_and_oracle() {
+    let node = Node::start().await;
+    let answer = node.get("/api/status").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let mut value = answer.json();
+    let now_ms = value["now_ms"].take().as_u64().expect("a time");
+    assert!(now_ms > GENESIS_TIME, "{now_ms}");
+    assert!(value["uptime_seconds"].take().as_u64().expect("a duration") < 60);
+    let expect = json!({
+        "node_id": node.chain.ids()[0],
+        "chain_id": "vision-testnet-1",
+        "genesis_hash": node.chain.genesis_hash.to_string(),
+        "version": "1.2.3",
+        "height": 5,
+        "tip_hash": node.chain.block(5).hash().to_string(),
+        "finalized_height": 1,
+        "safe_height": 2,
+        "sync_state": "CatchingUp",
+        "eligible": false,
+        "not_eligible_because": "LAGGING: 1 block behind",
+        "ready_peers": 2,
+        "now_ms": null,
+        "uptime_seconds": null,
+    });
+    assert_eq!(value, expect);
+    let order = ["node_id", "chain_id", "genesis_hash", "version", "height", "tip_hash", "finalized_height"];
+    assert_eq!(answer.keys()[..7], order);
+}
+
+#[tokio::test]
+async fn params_are_flat_and_in_the_protocols_order() {
+    let node = Node::start().await;
+    let genesis = node.chain.genesis_hash;
+    let expect = format!(
+        r#"{{"chain_id":"vision-testnet-1","genesis_hash":"{genesis}","genesis_time_ms":1700000000000,"block_interval_ms":700,"claim_timeout_ms":1200,"backup_slots":6,"jitter_min_ms":50,"jitter_max_ms":400,"max_desync_blocks":2,"min_ready_peers":1,"eligible_streak_required":3,"max_missed_slots":3,"max_block_txs":500,"max_block_bytes":1048576,"max_clock_drift_ms":500,"max_producers":100,"block_reward":"50","min_fee":"1","entropy":"prev_hash","finality":"cft"}}"#
+    );
+    assert_eq!(node.get("/api/chain/params").await.body, expect);
+}
+
+#[tokio::test]
+async fn a_block_by_height_or_hash_with_its_transactions() {
+    let node = Node::start().await;
+    let block = node.chain.block(4);
+    let header = block.header();
+    let trace = hash(&[b"vision/trace/v1", node.chain.genesis_hash.as_bytes(), &4_u64.to_le_bytes()]);
+    let zeros = "00".repeat(32);
+    let sender = &node.chain.keys[0].public_key();
+    let common = |at: usize| {
+        let tx = &block.transactions()[at];
+        let mut view = json!({
+            "hash": tx.hash().to_string(), "bytes": hex::encode(tx.bytes()), "sender": sender.id().to_string(),
+            "sender_public_key": sender.to_string(), "nonce": at, "fee": (10 + at).to_string(),
+            "signature": tx.signature().to_string(),
+        });
+        let own = [
+            json!({"type": "transfer", "to": "09".repeat(32), "amount": "18446744073709551615"}),
+            json!({"type": "data", "data": "cafe"}),
+            json!({"type": "register_producer", "public_key": node.chain.keys[2].public_key().to_string(),
+                   "payout": "05".repeat(32), "proof_of_possession": "06".repeat(64)}),
+            json!({"type": "exit_producer"}),
+            json!({"type": "sync_proof", "block_height": 3, "block_hash": "07".repeat(32)}),
+        ];
+        let own = own[at].as_object().expect("an object").clone();
+        view.as_object_mut().expect("an object").extend(own);
+        view
+    };
+    let expect = json!({
+        "version": 1, "height": 4, "hash": block.hash().to_string(),
+        "parent": node.chain.block(3).hash().to_string(), "timestamp_ms": GENESIS_TIME + 8000, "slot": 0,
+        "producer": header.producer.to_string(), "tx_root": header.tx_root.to_string(),
+        "state_root": "02".repeat(32), "pool_root": header.pool_root.to_string(), "weight": 28,
+        "certificate_hash": zeros, "certificate": null, "reveal": zeros, "mix": zeros, "tx_count": 5,
+        "signature": "04".repeat(64), "header": hex::encode(block.header_bytes()),
+        "trace_id": hex::encode(&trace.as_bytes()[..16]), "canonical": true, "finalized": false,
+        "transactions": (0..5).map(common).collect::<Vec<_>>(),
+    });
+    for id in ["4".to_owned(), block.hash().to_string()] {
+        let answer = node.get(&format!("/api/chain/blocks/{id}")).await;
+        assert_eq!((answer.status, answer.json()), (200, expect.clone()), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn block_zero_has_neither_header_nor_signature() {
+    let node = Node::start().await;
+    let value = node.get("/api/chain/blocks/0").await.json();
+    let genesis_hash = node.chain.genesis_hash.to_string();
+    let zeros = "00".repeat(32);
+    for (key, expect) in [
+        ("height", json!(0)),
+        ("hash", json!(genesis_hash)),
+        ("parent", json!(zeros)),
+        ("timestamp_ms", json!(GENESIS_TIME)),
+        ("slot", json!(0)),
+        ("weight", json!(0)),
+        ("mix", json!(genesis_hash)),
+        ("header", json!("")),
+        ("signature", json!("")),
+        ("tx_count", json!(0)),
+        ("transactions", json!([])),
+    ] {
+        assert_eq!(value[key], expect, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn lists_of_blocks() {
+    let node = Node::start().await;
+    let heights = |value: &serde_json::Value| -> Vec<u64> {
+        value["blocks"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|b| b["height"].as_u64().expect("a height"))
+            .collect()
+    };
+    for (query, expect, next) in [
+        ("", vec![0, 1, 2, 3, 4, 5], json!(null)),
+        ("?from=2&limit=2", vec![2, 3], json!(4)),
+        ("?from=4", vec![4, 5], json!(null)),
+        ("?from=6", vec![], json!(null)),
+    ] {
+        let value = node.get(&format!("/api/chain/blocks{query}")).await.json();
+        assert_eq!((heights(&value), &value["next_from"]), (expect, &next), "{query}");
+        assert!(value["blocks"].as_array().expect("a list").iter().all(|b| b.get("transactions").is_none()));
+    }
+    let history = node.get("/api/mining/history?limit=3").await.json();
+    assert_eq!(heights(&history), [5, 4, 3]);
+    let third = node.chain.block(3);
+    let expect = json!({
+        "height": 3, "hash": third.hash().to_string(), "producer": third.header().producer.to_string(), "slot": 2,
+        "timestamp_ms": GENESIS_TIME + 6000,
+    });
+    assert_eq!(history["blocks"][2], expect);
+    assert_eq!(heights(&node.get("/api/mining/history").await.json()), [5, 4, 3, 2, 1], "without block 0");
+}
+
+#[tokio::test]
+async fn producers_and_peers() {
+    let node = Node::start().await;
+    for (query, height) in [("", 5), ("?height=0", 0), ("?height=3", 3)] {
+        let value = node.get(&format!("/api/chain/producers{query}")).await.json();
+        assert_eq!(value["height"], height, "{query}");
+        assert_eq!(value["active"], json!(node.chain.ids()));
+        let first = json!({
+            "node_id": node.chain.ids()[0], "public_key": node.chain.keys[0].public_key().to_string(),
+            "payout": "05".repeat(32), "status": "active", "missed": 1, "suspensions": 0, "suspended_at": 0,
+            "may_return_at": 0,
+        });
+        assert_eq!(value["registered"][0], first);
+    }
+    let expect = json!({"peers": [{
+        "node_id": "ab".repeat(32), "address": "127.0.0.1:7073", "state": "connected", "height": 5,
+        "tip_hash": "cd".repeat(32), "rtt_ms": 0.5, "clock_offset_ms": null, "version": "0.1.0", "inbound": true,
+        "last_status_at_ms": 17, "charge": 3,
+    }]});
+    assert_eq!(node.get("/api/peers").await.json(), expect);
+}
+
+/// The schedule above a block, from the protocol alone.
+fn schedule(node: &Node, parent: u64) -> Schedule {
+    let (entropy, stamp) = match parent {
+        0 => (node.chain.genesis_hash, TimestampMs(GENESIS_TIME)),
+        _ => (node.chain.block(parent).hash(), node.chain.block(parent).header().timestamp_ms),
+    };
+    let timing = SlotTiming {
+        block_interval_ms: 700,
+        claim_timeout_ms: 1200,
+        main_slots: 7,
+        jitter_min_ms: 50,
+        jitter_max_ms: 400,
+    };
+    let pool = Pool::new(node.chain.keys.iter().map(|key| key.public_key().id()));
+    let seed = seed(&entropy, Height(parent + 1), &epoch_salt("vision-testnet-1"));
+    Schedule::new(seed, pool.clone(), pool, stamp, timing).expect("a schedule")
+}
+
+#[tokio::test]
+async fn schedules_of_the_next_and_of_past_heights() {
+    let node = Node::start().await;
+    for (query, height, slots) in [
+        ("", 6_u64, vec![0, 1, 2, 3, 4, 5, 6]),
+        ("?height=6&slots=0,9", 6, vec![0, 9]),
+        ("?height=1&slots=5-8", 1, vec![5, 6, 7, 8]),
+        ("?height=4", 4, vec![0, 1, 2, 3, 4, 5, 6]),
+    ] {
+        let answer = node.get(&format!("/api/mining/schedule{query}")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let value = answer.json();
+        let expect = schedule(&node, height - 1);
+        let parent = match height {
+            1 => node.chain.genesis_hash.to_string(),
+            _ => node.chain.block(height - 1).hash().to_string(),
+        };
+        let windows: Vec<_> = slots
+            .iter()
+            .map(|slot| {
+                let window = expect.window(Slot(*slot));
+                json!({"slot": slot, "node_id": window.owner.to_string(), "opens_at_ms": window.opens_at.get(),
+                       "jitter_ms": window.jitter_ms, "closes_at_ms": window.closes_at.get()})
+            })
+            .collect();
+        let expect = json!({
+            "height": height, "parent": parent, "parent_timestamp_ms": GENESIS_TIME + 2000 * (height - 1),
+            "entropy": parent, "seed": expect.seed().to_string(), "active": node.chain.ids(),
+            "registered": node.chain.ids(), "slots": windows,
+        });
+        assert_eq!(value, expect, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn stats_count_slots_and_misses() {
+    let node = Node::start().await;
+    let value = node.get("/api/mining/stats").await.json();
+    assert_eq!(
+        (&value["from_height"], &value["to_height"], &value["blocks"]),
+        (&json!(1), &json!(5), &json!(5))
+    );
+    let missed = schedule(&node, 2).missed_owners(Slot(2));
+    assert_eq!(missed.len(), 2);
+    let rows = value["producers"].as_array().expect("a list");
+    assert_eq!(rows.len(), 3);
+    for (at, row) in rows.iter().enumerate() {
+        // Heights 1 to 5 were produced by the keys 1, 2, 0, 1, 2; height 3 in slot 2.
+        let (primary, backup) = [(0, 1), (2, 0), (2, 0)][at];
+        let id = node.chain.keys[at].public_key().id();
+        let expect = json!({
+            "node_id": id.to_string(), "primary": primary, "backup": backup, "tail": 0,
+            "missed": u64::from(missed.contains(&id)), "rewards": (50 * (primary + backup)).to_string(),
+            "share": (primary + backup) as f64 / 5.0, "expected_share": row["expected_share"],
+        });
+        assert_eq!(row, &expect);
+        let due = row["expected_share"].as_f64().expect("a number");
+        assert!((due - 1.0 / 3.0).abs() < 1e-9, "{due}");
+    }
+}

@@ -1,0 +1,306 @@
+//! A chain of five blocks.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tonic::{Request, Response, Status};
+use vision_primitives::{
+    Action, Block, ConsensusParams, Hash, Header, Height, Pool, SecretKey, Signature, SignedTransaction,
+    Slot, SyncProof, TimestampMs, Transaction, hash, merkle_root,
+};
+use vision_wire::chain::chain_service_server::{ChainService, ChainServiceServer};
+use vision_wire::chain::get_block_request::Id;
+use vision_wire::chain::get_producers_request::At;
+use vision_wire::chain::peer::State;
+use vision_wire::chain::producer::Status as ProducerStatus;
+use vision_wire::chain::*;
+use vision_wire::{Reason, ResponseStream, block_to_proto, genesis_to_proto, status};
+
+use super::Running;
+
+pub const GENESIS_TIME: u64 = 1_700_000_000_000;
+
+#[derive(Clone)]
+pub struct FakeChain {
+    pub genesis_hash: Hash,
+    pub keys: Arc<Vec<SecretKey>>,
+    pub blocks: Arc<Vec<Block>>,
+    /// Answer to the next calls of GetHead, instead of the head.
+    pub head_fault: Arc<Mutex<Option<Status>>>,
+    /// While set, ListPeers never answers.
+    pub hangs: Arc<AtomicBool>,
+    /// How many calls hang.
+    pub hanging: Arc<AtomicUsize>,
+}
+
+fn transactions(keys: &[SecretKey], genesis_hash: &Hash) -> Vec<SignedTransaction> {
+    let register = Action::RegisterProducer {
+        public_key: keys[2].public_key(),
+        payout: Hash([5; 32]),
+        proof_of_possession: Signature([6; 64]),
+    };
+    let actions = [
+        Action::Transfer { to: Hash([9; 32]), amount: u64::MAX },
+        Action::Data { bytes: vec![0xca, 0xfe] },
+        register,
+        Action::ExitProducer,
+        Action::SyncProof(SyncProof { height: Height(3), hash: Hash([7; 32]) }),
+    ];
+    let sign = |(nonce, action)| {
+        Transaction { sender: keys[0].public_key(), nonce, fee: 10 + nonce, action }
+            .sign(&keys[0], genesis_hash)
+    };
+    (0..).zip(actions).map(sign).collect()
+}
+
+impl FakeChain {
+    pub fn new() -> Self {
+        let mut keys: Vec<SecretKey> = (1..=3).map(|i| SecretKey::from_seed(&[i; 32])).collect();
+        keys.sort_by_key(|key| key.public_key().id());
+        let genesis_hash = hash(&[b"the tests' genesis"]);
+        let pool_root = Pool::new(keys.iter().map(|key| key.public_key().id())).root();
+        let mut blocks: Vec<Block> = Vec::new();
+        for height in 1..=5_u64 {
+            let transactions = if height == 4 { transactions(&keys, &genesis_hash) } else { vec![] };
+            let hashes: Vec<Hash> = transactions.iter().map(SignedTransaction::hash).collect();
+            let parent = blocks.last().map_or(genesis_hash, Block::hash);
+            let header = Header {
+                version: 1,
+                height: Height(height),
+                parent,
+                timestamp_ms: TimestampMs(GENESIS_TIME + 2000 * height),
+                slot: Slot(if height == 3 { 2 } else { 0 }),
+                producer: keys[height as usize % 3].public_key().id(),
+                tx_root: merkle_root(&hashes),
+                state_root: Hash([2; 32]),
+                pool_root,
+                weight: 7 * height,
+                certificate_hash: Hash::ZERO,
+                reveal: Hash::ZERO,
+                mix: Hash::ZERO,
+            };
+            blocks.push(Block::assemble(header, Signature([4; 64]), transactions, &genesis_hash));
+        }
+        Self {
+            genesis_hash,
+            keys: Arc::new(keys),
+            blocks: Arc::new(blocks),
+            head_fault: Arc::default(),
+            hangs: Arc::default(),
+            hanging: Arc::default(),
+        }
+    }
+
+    pub async fn serve(&self, address: SocketAddr) -> Running {
+        let service = ChainServiceServer::new(self.clone());
+        Running::fake(address, |server| server.add(service)).await
+    }
+
+    pub fn block(&self, height: u64) -> &Block {
+        &self.blocks[height as usize - 1]
+    }
+
+    pub fn ids(&self) -> Vec<String> {
+        self.keys.iter().map(|key| key.public_key().id().to_string()).collect()
+    }
+
+    fn info(&self, height: u64, with_transactions: bool) -> BlockInfo {
+        let (hash, tx_count, mut block) = match height {
+            0 => (self.genesis_hash, 0, genesis_to_proto()),
+            _ => {
+                let block = self.block(height);
+                (block.hash(), block.transactions().len(), block_to_proto(block))
+            }
+        };
+        if !with_transactions {
+            block.transactions.clear();
+        }
+        BlockInfo {
+            hash: hash.to_string(),
+            height,
+            tx_count: u32::try_from(tx_count).expect("few"),
+            block: Some(block),
+            canonical: true,
+            finalized: height < 2,
+        }
+    }
+
+    fn height_of(&self, hash: &str) -> Option<u64> {
+        (0..=5).find(|height| self.info(*height, false).hash == hash)
+    }
+
+    fn checked(&self, height: u64) -> Result<u64, Status> {
+        let message = format!("no block {height}: the head is at 5");
+        let metadata = [("head_height", "5".to_owned())];
+        if height <= 5 { Ok(height) } else { Err(status(Reason::HeightNotFound, message, &metadata)) }
+    }
+
+    fn found(&self, hash: &str) -> Result<u64, Status> {
+        self.height_of(hash).ok_or_else(|| status(Reason::BlockNotFound, format!("no block {hash}"), &[]))
+    }
+}
+
+fn not_here<T>() -> Result<Response<T>, Status> {
+    Err(Status::unimplemented("not of these tests"))
+}
+
+#[tonic::async_trait]
+impl ChainService for FakeChain {
+    type WatchHeadStream = ResponseStream<WatchHeadResponse>;
+    type WatchPeersStream = ResponseStream<WatchPeersResponse>;
+
+    async fn get_chain_info(
+        &self,
+        _: Request<GetChainInfoRequest>,
+    ) -> Result<Response<GetChainInfoResponse>, Status> {
+        let table = ConsensusParams { block_interval_ms: 700, ..ConsensusParams::default() }.table();
+        Ok(Response::new(GetChainInfoResponse {
+            chain_id: "vision-testnet-1".into(),
+            genesis_hash: self.genesis_hash.to_string(),
+            genesis_time_ms: GENESIS_TIME,
+            entropy: "prev_hash".into(),
+            finality: "cft".into(),
+            params: table.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            node_id: self.ids()[0].clone(),
+        }))
+    }
+
+    async fn get_head(&self, _: Request<GetHeadRequest>) -> Result<Response<GetHeadResponse>, Status> {
+        if let Some(fault) = self.head_fault.lock().expect("no panic").clone() {
+            return Err(fault);
+        }
+        let block = self.block(5);
+        let head = Head {
+            height: 5,
+            hash: block.hash().to_string(),
+            parent: block.header().parent.to_string(),
+            timestamp_ms: block.header().timestamp_ms.get(),
+            finalized_height: 1,
+            safe_height: 2,
+            ..Head::default()
+        };
+        Ok(Response::new(GetHeadResponse { head: Some(head) }))
+    }
+
+    async fn get_block(
+        &self,
+        request: Request<GetBlockRequest>,
+    ) -> Result<Response<GetBlockResponse>, Status> {
+        let height = match request.into_inner().id.expect("sent") {
+            Id::Height(height) => self.checked(height)?,
+            Id::Hash(hash) => self.found(&hash)?,
+        };
+        Ok(Response::new(GetBlockResponse { block: Some(self.info(height, true)) }))
+    }
+
+    async fn list_blocks(
+        &self,
+        request: Request<ListBlocksRequest>,
+    ) -> Result<Response<ListBlocksResponse>, Status> {
+        let request = request.into_inner();
+        let heights = (request.from_height..=5).take(request.page_size as usize);
+        let blocks = heights.map(|height| self.info(height, false)).collect();
+        Ok(Response::new(ListBlocksResponse { blocks, next_page_token: String::new() }))
+    }
+
+    async fn get_producers(
+        &self,
+        request: Request<GetProducersRequest>,
+    ) -> Result<Response<GetProducersResponse>, Status> {
+        let height = match request.into_inner().at {
+            None => 5,
+            Some(At::Height(height)) => self.checked(height)?,
+            Some(At::Hash(hash)) => self.found(&hash)?,
+        };
+        let registered = self.keys.iter().map(|key| Producer {
+            node_id: key.public_key().id().to_string(),
+            public_key: key.public_key().to_string(),
+            payout: "05".repeat(32),
+            status: ProducerStatus::Active.into(),
+            missed: 1,
+            ..Producer::default()
+        });
+        Ok(Response::new(GetProducersResponse {
+            height,
+            hash: self.info(height, false).hash,
+            active: self.ids(),
+            registered: registered.collect(),
+            candidates: vec![],
+            pool_root: "11".repeat(32),
+            registered_root: "12".repeat(32),
+        }))
+    }
+
+    async fn list_peers(&self, _: Request<ListPeersRequest>) -> Result<Response<ListPeersResponse>, Status> {
+        if self.hangs.load(Ordering::SeqCst) {
+            self.hanging.fetch_add(1, Ordering::SeqCst);
+            std::future::pending::<()>().await;
+        }
+        let peer = Peer {
+            node_id: "ab".repeat(32),
+            address: "127.0.0.1:7073".into(),
+            state: State::Connected.into(),
+            height: 5,
+            tip_hash: "cd".repeat(32),
+            rtt_ms: Some(0.5),
+            clock_offset_ms: None,
+            version: "0.1.0".into(),
+            inbound: true,
+            last_status_at_ms: 17,
+            delivers: true,
+            producer: true,
+            charge: 3,
+        };
+        Ok(Response::new(ListPeersResponse { peers: vec![peer] }))
+    }
+
+    async fn watch_head(
+        &self,
+        _: Request<WatchHeadRequest>,
+    ) -> Result<Response<Self::WatchHeadStream>, Status> {
+        not_here()
+    }
+
+    async fn prepare_block(
+        &self,
+        _: Request<PrepareBlockRequest>,
+    ) -> Result<Response<PrepareBlockResponse>, Status> {
+        not_here()
+    }
+
+    async fn submit_block(
+        &self,
+        _: Request<SubmitBlockRequest>,
+    ) -> Result<Response<SubmitBlockResponse>, Status> {
+        not_here()
+    }
+
+    async fn submit_transaction(
+        &self,
+        _: Request<SubmitTransactionRequest>,
+    ) -> Result<Response<SubmitTransactionResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_account(
+        &self,
+        _: Request<GetAccountRequest>,
+    ) -> Result<Response<GetAccountResponse>, Status> {
+        not_here()
+    }
+
+    async fn watch_peers(
+        &self,
+        _: Request<WatchPeersRequest>,
+    ) -> Result<Response<Self::WatchPeersStream>, Status> {
+        not_here()
+    }
+
+    async fn report_snapshot(
+        &self,
+        _: Request<ReportSnapshotRequest>,
+    ) -> Result<Response<ReportSnapshotResponse>, Status> {
+        not_here()
+    }
+}

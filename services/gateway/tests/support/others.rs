@@ -1,0 +1,197 @@
+//! Producer, sync-oracle and selection.
+
+use std::net::SocketAddr;
+
+use tonic::{Request, Response, Status};
+use vision_primitives::{Hash, Height, Pool, Slot, TimestampMs};
+use vision_schedule::{Schedule, SlotTiming, epoch_salt, seed};
+use vision_wire::producer::producer_service_server::{ProducerService, ProducerServiceServer};
+use vision_wire::producer::{
+    Claim, GetMiningStatusRequest, GetMiningStatusResponse, ListClaimsRequest, ListClaimsResponse,
+    MiningStatus, WatchMiningStatusRequest, WatchMiningStatusResponse,
+};
+use vision_wire::selection::selection_service_server::{SelectionService, SelectionServiceServer};
+use vision_wire::selection::{
+    GetScheduleRequest, GetScheduleResponse, ScheduledSlot, VerifySlotRequest, VerifySlotResponse,
+};
+use vision_wire::sync_oracle::sync_oracle_service_server::{SyncOracleService, SyncOracleServiceServer};
+use vision_wire::sync_oracle::{
+    GetEligiblePoolRequest, GetEligiblePoolResponse, GetSnapshotRequest, GetSnapshotResponse, Snapshot,
+    SyncState, WatchSnapshotRequest, WatchSnapshotResponse,
+};
+use vision_wire::{EventKind, EventLog, ResponseStream};
+
+use super::Running;
+
+fn not_here<T>() -> Result<Response<T>, Status> {
+    Err(Status::unimplemented("not of these tests"))
+}
+
+#[derive(Clone)]
+pub struct FakeProducer {
+    pub log: EventLog<MiningStatus>,
+}
+
+pub fn mining_status(next_height: u64) -> MiningStatus {
+    MiningStatus {
+        next_height,
+        current_winner: "aa".repeat(32),
+        backups: vec!["bb".repeat(32), "cc".repeat(32)],
+        my_node_id: "bb".repeat(32),
+        my_slot: Some(1),
+        eligible: true,
+        sync_state: SyncState::AtTip.into(),
+        local_height: next_height - 1,
+        network_height: next_height - 1,
+        lag_blocks: 0,
+        eligible_pool_size: 3,
+        ready_peers: 2,
+        eligible_streak: 5,
+        recent_claims: vec![Claim {
+            height: 4,
+            winner_id: "bb".repeat(32),
+            tip_hash: "dd".repeat(32),
+            claimed_at_ms: 1_702_668_960_000,
+            slot_idx: 0,
+            done: true,
+            block_hash: "ee".repeat(32),
+        }],
+        not_eligible_because: String::new(),
+    }
+}
+
+impl FakeProducer {
+    pub fn new() -> Self {
+        let log = EventLog::new(1, 16);
+        log.publish(mining_status(6));
+        Self { log }
+    }
+
+    pub async fn serve(&self, address: SocketAddr) -> Running {
+        let service = ProducerServiceServer::new(self.clone());
+        Running::fake(address, |server| server.add(service)).await
+    }
+}
+
+#[tonic::async_trait]
+impl ProducerService for FakeProducer {
+    type WatchMiningStatusStream = ResponseStream<WatchMiningStatusResponse>;
+
+    async fn get_mining_status(
+        &self,
+        _: Request<GetMiningStatusRequest>,
+    ) -> Result<Response<GetMiningStatusResponse>, Status> {
+        not_here()
+    }
+
+    async fn list_claims(
+        &self,
+        _: Request<ListClaimsRequest>,
+    ) -> Result<Response<ListClaimsResponse>, Status> {
+        not_here()
+    }
+
+    async fn watch_mining_status(
+        &self,
+        request: Request<WatchMiningStatusRequest>,
+    ) -> Result<Response<Self::WatchMiningStatusStream>, Status> {
+        let watch = self.log.subscribe(&request.into_inner().cursor)?;
+        Ok(Response::new(watch.respond(|item| WatchMiningStatusResponse {
+            cursor: item.cursor,
+            heartbeat: item.kind == EventKind::Heartbeat,
+            status: Some(item.event),
+        })))
+    }
+}
+
+struct FakeOracle;
+
+pub async fn serve_oracle(address: SocketAddr) -> Running {
+    Running::fake(address, |server| server.add(SyncOracleServiceServer::new(FakeOracle))).await
+}
+
+#[tonic::async_trait]
+impl SyncOracleService for FakeOracle {
+    type WatchSnapshotStream = ResponseStream<WatchSnapshotResponse>;
+
+    async fn get_snapshot(
+        &self,
+        _: Request<GetSnapshotRequest>,
+    ) -> Result<Response<GetSnapshotResponse>, Status> {
+        let snapshot = Snapshot {
+            state: SyncState::CatchingUp.into(),
+            ready_peers: 2,
+            eligible: false,
+            not_eligible_because: "LAGGING: 1 block behind".into(),
+            ..Snapshot::default()
+        };
+        Ok(Response::new(GetSnapshotResponse { snapshot: Some(snapshot) }))
+    }
+
+    async fn watch_snapshot(
+        &self,
+        _: Request<WatchSnapshotRequest>,
+    ) -> Result<Response<Self::WatchSnapshotStream>, Status> {
+        not_here()
+    }
+
+    async fn get_eligible_pool(
+        &self,
+        _: Request<GetEligiblePoolRequest>,
+    ) -> Result<Response<GetEligiblePoolResponse>, Status> {
+        not_here()
+    }
+}
+
+struct FakeSelection;
+
+pub async fn serve_selection(address: SocketAddr) -> Running {
+    Running::fake(address, |server| server.add(SelectionServiceServer::new(FakeSelection))).await
+}
+
+fn pool(ids: &[String]) -> Pool {
+    Pool::new(ids.iter().map(|id| id.parse().expect("an id")))
+}
+
+#[tonic::async_trait]
+impl SelectionService for FakeSelection {
+    async fn get_schedule(
+        &self,
+        request: Request<GetScheduleRequest>,
+    ) -> Result<Response<GetScheduleResponse>, Status> {
+        let request = request.into_inner();
+        let params = request.params.expect("the gateway sends the chain's parameters");
+        let timing = SlotTiming {
+            block_interval_ms: params.block_interval_ms.expect("sent"),
+            claim_timeout_ms: params.claim_timeout_ms.expect("sent"),
+            main_slots: params.backup_slots.expect("sent") + 1,
+            jitter_min_ms: params.jitter_min_ms.expect("sent"),
+            jitter_max_ms: params.jitter_max_ms.expect("sent"),
+        };
+        let salt = epoch_salt(&request.chain_id);
+        let entropy: Hash = request.entropy.parse().expect("a hash");
+        let seed = seed(&entropy, Height(request.height), &salt);
+        let stamp = TimestampMs(request.parent_timestamp_ms);
+        let schedule = Schedule::new(seed, pool(&request.active), pool(&request.registered), stamp, timing);
+        let schedule = schedule.expect("a pool");
+        let slots = request.slots.iter().map(|slot| {
+            let window = schedule.window(Slot(*slot));
+            ScheduledSlot {
+                slot: *slot,
+                node_id: window.owner.to_string(),
+                jitter_ms: window.jitter_ms,
+                opens_at_ms: window.opens_at.get(),
+                closes_at_ms: window.closes_at.get(),
+            }
+        });
+        let slots = slots.collect();
+        Ok(Response::new(GetScheduleResponse { seed: seed.to_string(), epoch_salt: salt.to_string(), slots }))
+    }
+
+    async fn verify_slot(
+        &self,
+        _: Request<VerifySlotRequest>,
+    ) -> Result<Response<VerifySlotResponse>, Status> {
+        not_here()
+    }
+}

@@ -1,0 +1,369 @@
+//! The loop: receive, ask the machine, perform. Sole owner of the machine and the claim book.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Interval, MissedTickBehavior};
+use tonic::Status;
+use vision_authoring::{Head, Input, Machine, Now, Output};
+use vision_host::health::Condition;
+use vision_host::{Drain, Health};
+use vision_primitives::{Hash, Height, TimestampMs};
+use vision_wire::chain::WatchHeadResponse;
+use vision_wire::producer::MiningStatus;
+use vision_wire::sync_oracle::{Snapshot, WatchSnapshotResponse};
+use vision_wire::watch::WatchItem;
+use vision_wire::{EventLog, parse_hash, parse_optional_hash};
+
+use crate::claims::{Claim, ClaimBook, Write};
+use crate::perform::{Done, Hands, News, Pools, is_unavailable};
+use crate::ports::Neighbours;
+use crate::status::{Trouble, compose, judge};
+use crate::{Error, adapters, log_line};
+
+/// Deeds under way at once; with more, no new head is taken in until some have ended.
+const MAX_DEEDS: usize = 64;
+/// Longest sleep towards a slot; the clock is looked at again after it.
+const MAX_SLEEP: Duration = Duration::from_secs(1);
+
+/// Where the actor tells what it knows.
+pub(crate) struct Outlets {
+    pub health: Health,
+    pub statuses: EventLog<MiningStatus>,
+    pub claims: watch::Sender<Arc<ClaimBook>>,
+}
+
+/// The claims are older than the key's last use.
+pub(crate) struct Stale {
+    pub highest_own: Height,
+    pub highest_claimed: Height,
+}
+
+/// What must hold for the service to serve.
+struct Conditions {
+    chain: Condition,
+    sync_oracle: Condition,
+    selection: Condition,
+    claims: Condition,
+}
+
+pub(crate) struct Actor<N> {
+    hands: Hands<N>,
+    machine: Machine,
+    book: ClaimBook,
+    outlets: Outlets,
+    conditions: Conditions,
+    trouble: Trouble,
+    heads: BoxStream<'static, WatchItem<WatchHeadResponse>>,
+    snapshots: BoxStream<'static, WatchItem<WatchSnapshotResponse>>,
+    tick: Interval,
+    deeds: JoinSet<Done>,
+    /// The head last heard.
+    head: Option<Hash>,
+    /// The questions that a new head makes pointless.
+    about_this_head: Vec<AbortHandle>,
+    pools: Option<Arc<Pools>>,
+    snapshot: Option<Snapshot>,
+    shown: Option<MiningStatus>,
+    stale: Option<Stale>,
+}
+
+impl<N: Neighbours> Actor<N> {
+    pub(crate) fn new(
+        hands: Hands<N>,
+        machine: Machine,
+        book: ClaimBook,
+        tick_ms: u64,
+        outlets: Outlets,
+    ) -> Self {
+        let condition = |name: &str| outlets.health.condition(name);
+        let conditions = Conditions {
+            chain: condition(adapters::CHAIN),
+            sync_oracle: condition(adapters::SYNC_ORACLE),
+            selection: condition(adapters::SELECTION),
+            claims: condition("claims"),
+        };
+        conditions.claims.ok();
+        outlets.health.set_serving();
+        let mut tick = tokio::time::interval(Duration::from_millis(tick_ms));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            heads: hands.neighbours.watch_head(),
+            snapshots: hands.neighbours.watch_snapshot(),
+            hands,
+            machine,
+            book,
+            outlets,
+            conditions,
+            trouble: Trouble::default(),
+            tick,
+            deeds: JoinSet::new(),
+            head: None,
+            about_this_head: Vec::new(),
+            pools: None,
+            snapshot: None,
+            shown: None,
+            stale: None,
+        }
+    }
+
+    /// Works until the drain begins or the machine refuses to go on.
+    pub(crate) async fn run(mut self, drain: Drain) -> Result<(), Stale> {
+        self.outlets.claims.send_replace(Arc::new(self.book.clone()));
+        while self.stale.is_none() {
+            let nap = self.nap();
+            tokio::select! {
+                biased;
+                () = drain.begun() => break,
+                Some(done) = self.deeds.join_next(), if !self.deeds.is_empty() => self.on_done(done),
+                Some(item) = self.heads.next(), if self.deeds.len() < MAX_DEEDS => self.on_head(item),
+                Some(item) = self.snapshots.next() => self.on_snapshot(item),
+                () = tokio::time::sleep(nap) => self.give(Input::Tick),
+                _ = self.tick.tick() => self.give(Input::Tick),
+            }
+            self.publish();
+        }
+        self.stop().await;
+        self.stale.map_or(Ok(()), Err)
+    }
+
+    /// Lets a commit under way end, and saves which claims are done.
+    async fn stop(&mut self) {
+        self.deeds.abort_all();
+        while self.deeds.join_next().await.is_some() {}
+        let write = self.write(None, self.machine.guard().floor());
+        if !write.claims.is_empty() {
+            let signer = Arc::clone(&self.hands.signer);
+            let saved = tokio::task::spawn_blocking(move || signer.commit(&write)).await;
+            if let Ok(Err(error)) = saved {
+                tracing::warn!(%error, "the claims are not marked as done on disk");
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        let clock = &self.hands.clock;
+        Now { wall: TimestampMs(clock.now_ms()), mono_ms: clock.monotonic_ms() }
+    }
+
+    fn nap(&self) -> Duration {
+        let now = self.now();
+        let wake_at = self.machine.wake_at(now);
+        wake_at.map_or(MAX_SLEEP, |at| Duration::from_millis(at.since_ms(now.wall)).min(MAX_SLEEP))
+    }
+
+    fn on_head(&mut self, item: WatchItem<WatchHeadResponse>) {
+        // Only the newest of those that wait matters.
+        let mut newest = item;
+        while let Some(Some(next)) = futures::FutureExt::now_or_never(self.heads.next()) {
+            newest = next;
+        }
+        match newest {
+            WatchItem::Event(event) => match event.head.as_ref().map(read_head) {
+                Some(Ok(head)) => self.on_heard_head(head),
+                Some(Err(error)) => self.lose_chain(error.message().to_owned()),
+                None => {}
+            },
+            WatchItem::Lost(error) => self.lose_chain(error.message().to_owned()),
+        }
+    }
+
+    fn on_heard_head(&mut self, head: Head) {
+        if self.trouble.other_chain.is_none() {
+            self.conditions.chain.ok();
+        }
+        self.trouble.chain = None;
+        if self.head.replace(head.hash) != Some(head.hash) {
+            // What was asked on an earlier head is of no use any more.
+            for question in self.about_this_head.drain(..) {
+                question.abort();
+            }
+        }
+        self.give(Input::Head(head));
+    }
+
+    fn lose_chain(&mut self, why: String) {
+        self.conditions.chain.failed(why.clone());
+        self.trouble.chain = Some(why);
+        self.give(Input::HeadLost);
+    }
+
+    fn on_snapshot(&mut self, item: WatchItem<WatchSnapshotResponse>) {
+        match item {
+            WatchItem::Event(WatchSnapshotResponse { heartbeat, snapshot: Some(snapshot), .. }) => {
+                self.conditions.sync_oracle.ok();
+                self.trouble.sync_oracle = None;
+                let eligible = snapshot.eligible;
+                self.snapshot = Some(snapshot);
+                // A repetition says that the oracle lives, not that it looked again.
+                if !heartbeat {
+                    self.give(Input::Snapshot { eligible });
+                }
+            }
+            WatchItem::Event(_) => {}
+            WatchItem::Lost(error) => {
+                let why = error.message().to_owned();
+                self.conditions.sync_oracle.failed(why.clone());
+                self.trouble.sync_oracle = Some(why);
+                self.give(Input::SnapshotLost);
+            }
+        }
+    }
+
+    fn on_done(&mut self, done: Result<Done, tokio::task::JoinError>) {
+        match done {
+            Ok(Done { input, news }) => {
+                self.on_news(news);
+                self.give(input);
+            }
+            // Called off; or a fault of ours, whose answer the machine gives up by itself.
+            Err(error) if error.is_cancelled() => {}
+            Err(error) => tracing::error!(%error, "a deed did not end"),
+        }
+    }
+
+    fn on_news(&mut self, news: News) {
+        match news {
+            News::Nothing => {}
+            News::Scheduled(pools) => {
+                self.pools = Some(pools);
+                self.conditions.selection.ok();
+                self.trouble.selection = None;
+            }
+            News::Unavailable(service, error) => {
+                tracing::debug!(service, error = error.message(), "no answer");
+                if service == adapters::SELECTION && is_unavailable(&error) {
+                    let why = error.message().to_owned();
+                    self.conditions.selection.failed(why.clone());
+                    self.trouble.selection = Some(why);
+                }
+            }
+            News::OwnBlocks(blocks) => {
+                if self.trouble.other_chain.take().is_some() {
+                    self.conditions.chain.ok();
+                }
+                let changed = blocks.iter().filter(|block| self.book.mark_done(block)).count();
+                if changed > 0 {
+                    self.publish_claims();
+                }
+            }
+            News::OtherChain(other) => {
+                let ours = self.hands.genesis_hash;
+                let why =
+                    format!("the chain service follows the chain {other}, the genesis file gives {ours}");
+                self.conditions.chain.failed(why.clone());
+                self.trouble.other_chain = Some(why);
+            }
+            News::Written(write) => {
+                self.book.saved(&write.claims);
+                self.conditions.claims.ok();
+                self.trouble.claims = None;
+            }
+            News::NotWritten(why) => {
+                self.conditions.claims.failed(why.clone());
+                self.trouble.claims = Some(why);
+            }
+        }
+    }
+
+    fn give(&mut self, input: Input) {
+        let now = self.now();
+        for output in self.machine.handle(input, now) {
+            self.perform(output);
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        let hands = self.hands.clone();
+        match output {
+            Output::AskSchedule { op, head, slots } => {
+                let known = self.pools.clone();
+                let asking = self.deeds.spawn(hands.schedule(op, head, slots, known));
+                self.about_this_head.push(asking);
+            }
+            Output::AskRecord { op, head } => drop(self.deeds.spawn(hands.record(op, head))),
+            Output::Audit { op } => drop(self.deeds.spawn(hands.audit(op))),
+            Output::Prepare { op, ask } => {
+                let asking = self.deeds.spawn(hands.prepare(op, ask));
+                self.about_this_head.push(asking);
+            }
+            Output::Commit { op, proposal, floor } => {
+                self.book.add(Claim {
+                    height: proposal.height,
+                    winner_id: hands.signer.id(),
+                    tip_hash: proposal.parent,
+                    claimed_at: proposal.claimed_at,
+                    slot_idx: proposal.slot,
+                    block_hash: proposal.hash,
+                    done: false,
+                });
+                self.publish_claims();
+                let write = self.write(Some(proposal), floor);
+                self.deeds.spawn_blocking(move || hands.commit(op, write));
+            }
+            Output::Submit { op, proposal } => drop(self.deeds.spawn(hands.submit(op, proposal))),
+            Output::MarkDone { block } => {
+                if self.book.mark_done(&block) {
+                    self.publish_claims();
+                }
+            }
+            Output::SendSyncProof { op, height, hash } => {
+                self.deeds.spawn(hands.sync_proof(op, height, hash));
+            }
+            Output::Refuse { highest_own, highest_claimed } => {
+                self.stale = Some(Stale { highest_own, highest_claimed });
+            }
+            Output::Log(event) => log_line::write(&event),
+        }
+    }
+
+    fn write(&self, proposal: Option<Arc<vision_authoring::Proposal>>, floor: Height) -> Write {
+        Write { claims: self.book.unsaved(), proposal, floor }
+    }
+
+    fn publish_claims(&self) {
+        self.outlets.claims.send_replace(Arc::new(self.book.clone()));
+    }
+
+    /// Shows the status if it changed. While the schedule of a new head is not known yet, what is shown stays that of the head before.
+    fn publish(&mut self) {
+        let snapshot = self.snapshot.as_ref();
+        let whole = self.machine.view().zip(snapshot);
+        let me = self.hands.signer.id();
+        let status = whole.map(|(view, snapshot)| compose(&view, snapshot, &me, &self.book));
+        let Some(mut status) = status.or_else(|| self.shown.clone()) else { return };
+        let (blocked, barred) = (self.machine.blocked(self.now()), self.machine.barred());
+        judge(&mut status, blocked, barred, snapshot, &self.trouble);
+        if self.shown.as_ref() != Some(&status) {
+            self.outlets.statuses.publish(status.clone());
+            self.shown = Some(status);
+        }
+    }
+}
+
+fn read_head(head: &vision_wire::chain::Head) -> Result<Head, Status> {
+    Ok(Head {
+        height: Height(head.height),
+        hash: parse_hash("hash", &head.hash)?,
+        timestamp_ms: TimestampMs(head.timestamp_ms),
+        producer: parse_optional_hash("producer", &head.producer)?,
+        entropy: parse_hash("entropy", &head.entropy)?,
+        pool_root: parse_hash("pool_root", &head.pool_root)?,
+        registered_root: parse_hash("registered_root", &head.registered_root)?,
+    })
+}
+
+impl Stale {
+    pub(crate) fn into_error(self, home: &std::path::Path) -> Error {
+        Error::ClaimsTooOld {
+            path: crate::claims::path(home),
+            home: home.to_owned(),
+            highest_own: self.highest_own,
+            highest_claimed: self.highest_claimed,
+        }
+    }
+}

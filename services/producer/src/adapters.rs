@@ -1,0 +1,135 @@
+//! The neighbours over gRPC.
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use vision_primitives::{Hash, Header};
+use vision_wire::chain::chain_service_client::ChainServiceClient;
+use vision_wire::chain::{
+    GetBlockRequest, GetChainInfoRequest, GetHeadRequest, GetProducersRequest, GetProducersResponse,
+    ListBlocksRequest, PrepareBlockRequest, PrepareBlockResponse, SubmitBlockRequest, SubmitBlockResponse,
+    SubmitTransactionRequest, WatchHeadRequest, WatchHeadResponse, get_block_request, get_producers_request,
+};
+use vision_wire::selection::selection_service_client::SelectionServiceClient;
+use vision_wire::selection::{GetScheduleRequest, GetScheduleResponse};
+use vision_wire::sync_oracle::sync_oracle_service_client::SyncOracleServiceClient;
+use vision_wire::sync_oracle::{
+    GetEligiblePoolRequest, GetEligiblePoolResponse, WatchSnapshotRequest, WatchSnapshotResponse,
+};
+use vision_wire::watch::{WatchItem, resuming};
+use vision_wire::{MAX_MESSAGE_BYTES, call, connect_lazy, deadline, parse_hash};
+
+use crate::ports::Neighbours;
+use crate::{Config, Error};
+
+/// How the called services are named in errors.
+pub(crate) const CHAIN: &str = "chain";
+pub(crate) const SYNC_ORACLE: &str = "sync-oracle";
+pub(crate) const SELECTION: &str = "selection";
+
+/// The services behind their URLs.
+#[derive(Clone)]
+pub(crate) struct GrpcNeighbours {
+    chain: ChainServiceClient<Channel>,
+    oracle: SyncOracleServiceClient<Channel>,
+    selection: SelectionServiceClient<Channel>,
+}
+
+impl GrpcNeighbours {
+    /// Connects when first used.
+    ///
+    /// # Errors
+    /// [`Error::Url`] naming the key of a URL that cannot be called.
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
+        let connect = |key, url: &str| connect_lazy(url).map_err(|source| Error::Url { key, source });
+        Ok(Self {
+            chain: ChainServiceClient::new(connect("chain", &config.chain)?)
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES),
+            oracle: SyncOracleServiceClient::new(connect("sync_oracle", &config.sync_oracle)?)
+                .max_decoding_message_size(MAX_MESSAGE_BYTES),
+            selection: SelectionServiceClient::new(connect("selection", &config.selection)?)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES),
+        })
+    }
+}
+
+impl Neighbours for GrpcNeighbours {
+    fn watch_head(&self) -> BoxStream<'static, WatchItem<WatchHeadResponse>> {
+        let client = self.chain.clone();
+        let open = move |cursor: String| {
+            let mut client = client.clone();
+            async move { client.watch_head(WatchHeadRequest { cursor }).await }
+        };
+        resuming(CHAIN, open).boxed()
+    }
+
+    fn watch_snapshot(&self) -> BoxStream<'static, WatchItem<WatchSnapshotResponse>> {
+        let client = self.oracle.clone();
+        let open = move |cursor: String| {
+            let mut client = client.clone();
+            async move { client.watch_snapshot(WatchSnapshotRequest { cursor }).await }
+        };
+        resuming(SYNC_ORACLE, open).boxed()
+    }
+
+    async fn pools(&self, parent: Hash) -> Result<GetEligiblePoolResponse, Status> {
+        let request = deadline(GetEligiblePoolRequest { parent: parent.to_string() });
+        call(SYNC_ORACLE, self.oracle.clone().get_eligible_pool(request)).await
+    }
+
+    async fn schedule(&self, question: GetScheduleRequest) -> Result<GetScheduleResponse, Status> {
+        call(SELECTION, self.selection.clone().get_schedule(deadline(question))).await
+    }
+
+    async fn producers(&self, at: Hash) -> Result<GetProducersResponse, Status> {
+        let at = Some(get_producers_request::At::Hash(at.to_string()));
+        call(CHAIN, self.chain.clone().get_producers(deadline(GetProducersRequest { at }))).await
+    }
+
+    async fn genesis_hash(&self) -> Result<Hash, Status> {
+        let info = call(CHAIN, self.chain.clone().get_chain_info(deadline(GetChainInfoRequest {}))).await?;
+        parse_hash("genesis_hash", &info.genesis_hash)
+    }
+
+    async fn latest_headers(&self, count: u32) -> Result<Vec<(Hash, Header)>, Status> {
+        let mut client = self.chain.clone();
+        let head = call(CHAIN, client.get_head(deadline(GetHeadRequest {}))).await?.head.unwrap_or_default();
+        // Block 0 has no header.
+        let from_height = (head.height + 1).saturating_sub(u64::from(count)).max(1);
+        if head.height == 0 {
+            return Ok(Vec::new());
+        }
+        let request = ListBlocksRequest { from_height, page_size: count, page_token: String::new() };
+        let page = call(CHAIN, client.list_blocks(deadline(request))).await?;
+        let headers = page.blocks.into_iter().map(|info| {
+            let bytes = info.block.unwrap_or_default().header;
+            let header = Header::from_bytes(&bytes).map_err(|error| Status::data_loss(error.to_string()))?;
+            Ok((parse_hash("hash", &info.hash)?, header))
+        });
+        headers.collect()
+    }
+
+    async fn is_canonical(&self, hash: Hash) -> Result<Option<bool>, Status> {
+        let id = Some(get_block_request::Id::Hash(hash.to_string()));
+        match call(CHAIN, self.chain.clone().get_block(deadline(GetBlockRequest { id }))).await {
+            Ok(response) => Ok(response.block.map(|block| block.canonical)),
+            Err(error) if error.code() == Code::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn prepare(&self, ask: PrepareBlockRequest) -> Result<PrepareBlockResponse, Status> {
+        call(CHAIN, self.chain.clone().prepare_block(deadline(ask))).await
+    }
+
+    async fn submit(&self, block: SubmitBlockRequest) -> Result<SubmitBlockResponse, Status> {
+        call(CHAIN, self.chain.clone().submit_block(deadline(block))).await
+    }
+
+    async fn submit_transaction(&self, bytes: Vec<u8>) -> Result<(), Status> {
+        let request = deadline(SubmitTransactionRequest { transaction: bytes.into() });
+        call(CHAIN, self.chain.clone().submit_transaction(request)).await.map(|_| ())
+    }
+}

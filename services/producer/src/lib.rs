@@ -1,0 +1,108 @@
+//! Producer service: holds the key, claims, signs, proposes.
+//!
+//! Watches the head of this node's chain service and the verdict of its sync-oracle, asks the selection service who owns
+//! which slot, and when one of them is this node's and its time has come, has a block prepared, claims it on disk, signs it and
+//! hands it in (`docs/protocol.md`, sections 3, 5, 7 and 10; the machine is `vision-authoring`). It alone holds
+//! the key, and it never signs two blocks for one parent.
+
+mod actor;
+mod adapters;
+mod claims;
+mod config;
+mod error;
+mod log_line;
+mod perform;
+mod ports;
+mod rpc;
+mod signer;
+mod status;
+
+use std::sync::Arc;
+
+pub use claims::{create_claims, reset_claims};
+pub use config::{Config, MAX_MINING_TICK_MS, MIN_MINING_TICK_MS};
+pub use error::Error;
+
+use tokio::sync::watch;
+use vision_authoring::Machine;
+use vision_host::server::{GrpcServer, bind};
+use vision_host::{Env, Health, files};
+use vision_primitives::Genesis;
+use vision_schedule::SlotTiming;
+use vision_wire::producer::producer_service_server::ProducerServiceServer;
+use vision_wire::{EventLog, FILE_DESCRIPTOR_SET};
+
+use crate::actor::{Actor, Outlets};
+use crate::adapters::GrpcNeighbours;
+use crate::claims::ClaimStore;
+use crate::perform::Hands;
+use crate::rpc::Rpc;
+use crate::signer::{Signer, read_key};
+
+/// The name this service bears in health checks.
+pub const SERVICE_NAME: &str = "vision.producer.v1.ProducerService";
+
+/// Statuses kept for watchers that come back.
+const KEPT_STATUSES: usize = 1024;
+/// Largest genesis file.
+const MAX_GENESIS_BYTES: u64 = 64 << 20;
+
+/// Runs the service until the environment drains.
+///
+/// # Errors
+/// [`Error`] if configuration, key, genesis or claims are wrong or the address cannot be bound: nothing is started then.
+/// [`Error::ClaimsTooOld`] as soon as the chain shows blocks of this key that the claims do not know of.
+pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
+    config.check()?;
+    let neighbours = GrpcNeighbours::new(&config)?;
+    let genesis = read_genesis(&env)?;
+    let genesis_hash = genesis.hash();
+    let timing = SlotTiming::from(&genesis.params);
+    let listener = bind(config.grpc_listen).await?;
+    let key = read_key(&env.home)?;
+    let me = key.public_key().id();
+    let (store, loaded) = ClaimStore::open(&env.home, &me, &genesis_hash)?;
+    let address = listener.local_addr().unwrap_or(config.grpc_listen);
+    tracing::info!(%address, node = %me, chain = config.chain, "producer listens");
+
+    let health = Health::new();
+    let statuses = EventLog::new(env.clock.now_ms(), KEPT_STATUSES);
+    let (claims, newest_claims) = watch::channel(Arc::new(loaded.book.clone()));
+    let hands = Hands {
+        neighbours,
+        signer: Arc::new(Signer::new(key, genesis_hash, store, loaded.last.as_deref())),
+        clock: env.clock.clone(),
+        chain_id: genesis.chain_id.as_str().into(),
+        timing,
+        genesis_hash,
+    };
+    let machine = Machine::new(vision_authoring::Config { me, timing }, loaded.guard, loaded.last);
+    let outlets = Outlets { health: health.clone(), statuses: statuses.clone(), claims };
+    let actor = Actor::new(hands, machine, loaded.book, config.mining_tick_ms, outlets);
+    let server = GrpcServer::new(&health)
+        .add(ProducerServiceServer::new(Rpc { statuses, claims: newest_claims }))
+        .descriptor_set(FILE_DESCRIPTOR_SET);
+
+    // Either of the two ends the other: the actor when it must not go on, the server when it is told to stop.
+    let env = Env { drain: env.drain.child(), ..env };
+    let drain = env.drain.clone();
+    let acting = async {
+        let ended = actor.run(drain.clone()).await;
+        drain.begin();
+        ended
+    };
+    let serving = async {
+        let served = server.serve(listener, &env).await;
+        env.drain.begin();
+        served
+    };
+    let (acted, served) = tokio::join!(acting, serving);
+    acted.map_err(|stale| stale.into_error(&env.home))?;
+    Ok(served?)
+}
+
+fn read_genesis(env: &Env) -> Result<Genesis, Error> {
+    let path = env.home.join("genesis.json");
+    let bytes = files::read(&path, MAX_GENESIS_BYTES)?;
+    Genesis::from_json(&String::from_utf8_lossy(&bytes)).map_err(|source| Error::Genesis { path, source })
+}

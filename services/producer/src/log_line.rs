@@ -1,0 +1,109 @@
+//! The log lines of production.
+
+use vision_authoring::Event;
+
+/// Writes the line of an event, with its numbers as fields too.
+pub(crate) fn write(event: &Event) {
+    let line = text(event);
+    match event {
+        Event::Waiting { height, slot, wait_ms } => {
+            tracing::info!(height = height.get(), slot = slot.get(), wait_ms, "{line}");
+        }
+        Event::Proposing { height, slot } => {
+            tracing::info!(height = height.get(), slot = slot.get(), "{line}");
+        }
+        Event::Created(block) => {
+            let tx_count = block.transactions.len();
+            tracing::info!(height = block.height.get(), slot = block.slot.get(), tx_count, hash = %block.hash, "{line}");
+        }
+        Event::Broadcast { height, sent_to, send_failed } => {
+            tracing::info!(height = height.get(), sent_to, send_failed, "{line}");
+        }
+        Event::Produced(block) => {
+            tracing::info!(height = block.height.get(), slot = block.slot.get(), hash = %block.hash, "{line}");
+        }
+        Event::AlreadyProduced { height } | Event::TipChanged { height } => {
+            tracing::info!(height = height.get(), "{line}");
+        }
+        Event::Failed { height, why } => tracing::warn!(height = height.get(), why, "{line}"),
+        Event::KeyUsedElsewhere { height } => tracing::error!(height = height.get(), "{line}"),
+    }
+}
+
+fn text(event: &Event) -> String {
+    match event {
+        Event::Waiting { height, slot, wait_ms } if slot.get() == 0 => {
+            format!("🏆 [MINING] I am PRIMARY winner for height {height} (waiting {wait_ms} ms)")
+        }
+        Event::Waiting { height, slot, wait_ms } => {
+            format!("🥈 [MINING] I am backup #{slot} for height {height} (waiting {wait_ms} ms)")
+        }
+        Event::Proposing { height, .. } => format!("⛏️ [MINING] Proposing block for height {height}"),
+        Event::Created(block) => format!(
+            "✅ [MINING] Block {} created: {} txs, hash: 0x{}",
+            block.height,
+            block.transactions.len(),
+            block.hash
+        ),
+        Event::Broadcast { height, sent_to, send_failed } => {
+            format!("📡 [MINING] Block {height} broadcast: {sent_to} success, {send_failed} failed")
+        }
+        Event::Produced(block) => format!("🎉 [MINING] Successfully produced block {}", block.height),
+        Event::AlreadyProduced { height } => {
+            format!("⏭️ [MINING] Height {height} already produced by someone else")
+        }
+        Event::TipChanged { height } => format!("❌ [MINING] Failed to produce block {height}: Tip changed"),
+        Event::Failed { height, why } => format!("❌ [MINING] Failed to produce block {height}: {why}"),
+        Event::KeyUsedElsewhere { height } => format!(
+            "⚠️ [MINING] Block {height} bears this key's signature, which these claims do not know of: nothing is signed \
+             up to that height; is another node using the key?"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use vision_authoring::Proposal;
+    use vision_primitives::{Hash, Height, Slot, TimestampMs};
+
+    use super::*;
+
+    #[test]
+    fn the_lines_that_people_look_for() {
+        let height = Height(12345);
+        let block = Arc::new(Proposal {
+            height,
+            parent: Hash::ZERO,
+            slot: Slot(0),
+            hash: Hash([0xab; 32]),
+            header: Vec::new(),
+            transactions: vec![Vec::new(); 3],
+            claimed_at: TimestampMs(0),
+        });
+        let created = format!("✅ [MINING] Block 12345 created: 3 txs, hash: 0x{}", "ab".repeat(32));
+        let cases = [
+            (
+                Event::Waiting { height, slot: Slot(0), wait_ms: 150 },
+                "🏆 [MINING] I am PRIMARY winner for height 12345 (waiting 150 ms)",
+            ),
+            (
+                Event::Waiting { height, slot: Slot(2), wait_ms: 2550 },
+                "🥈 [MINING] I am backup #2 for height 12345 (waiting 2550 ms)",
+            ),
+            (Event::Proposing { height, slot: Slot(0) }, "⛏️ [MINING] Proposing block for height 12345"),
+            (Event::Created(block.clone()), created.as_str()),
+            (
+                Event::Broadcast { height, sent_to: 2, send_failed: 1 },
+                "📡 [MINING] Block 12345 broadcast: 2 success, 1 failed",
+            ),
+            (Event::Produced(block), "🎉 [MINING] Successfully produced block 12345"),
+            (Event::AlreadyProduced { height }, "⏭️ [MINING] Height 12345 already produced by someone else"),
+            (Event::TipChanged { height }, "❌ [MINING] Failed to produce block 12345: Tip changed"),
+        ];
+        for (event, expect) in cases {
+            assert_eq!(text(&event), expect);
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Doing what the machine asks for. Each deed ends in an input for the machine, and perhaps in news for the shell.
+
+use std::sync::Arc;
+
+use tonic::{Code, Status};
+use vision_authoring::{Ask, Failure, Head, Input, Op, OwnRecord, Proposal, Standing, verify_prepared};
+use vision_host::Clock;
+use vision_primitives::{Hash, Height, Pool, Slot, TimestampMs};
+use vision_schedule::{SlotTiming, SlotWindow};
+use vision_wire::chain::{PrepareBlockRequest, SubmitBlockRequest, producer::Status as Registered};
+use vision_wire::selection::{GetScheduleRequest, ScheduleParams, ScheduledSlot};
+use vision_wire::{Reason, parse_hash, reason_of};
+
+use crate::claims::Write;
+use crate::ports::Neighbours;
+use crate::signer::Signer;
+
+/// Latest blocks looked through for those of this key.
+const AUDITED_BLOCKS: u32 = 300;
+
+/// What became of a deed.
+pub(crate) struct Done {
+    pub input: Input,
+    pub news: News,
+}
+
+/// What the shell should know besides.
+pub(crate) enum News {
+    Nothing,
+    /// The selection service answered, with these pools.
+    Scheduled(Arc<Pools>),
+    /// Someone did not answer: who and what.
+    Unavailable(&'static str, Status),
+    /// Blocks of this key are on the chain.
+    OwnBlocks(Vec<Hash>),
+    /// The chain service follows another chain.
+    OtherChain(Hash),
+    /// These rows are on disk.
+    Written(Write),
+    /// The claims cannot be written.
+    NotWritten(String),
+}
+
+/// The pools of a height, as texts for the selection service.
+pub(crate) struct Pools {
+    active: Vec<String>,
+    registered: Vec<String>,
+    /// Commitments to both.
+    roots: (Hash, Hash),
+}
+
+impl Pools {
+    pub(crate) fn fit(&self, head: &Head) -> bool {
+        self.roots == (head.pool_root, head.registered_root)
+    }
+
+    fn read(answer: vision_wire::sync_oracle::GetEligiblePoolResponse, head: &Head) -> Result<Self, Status> {
+        let root = |field: &str, ids: &[String]| {
+            let ids: Result<Vec<_>, _> = ids.iter().map(|id| parse_hash(field, id)).collect();
+            Ok::<_, Status>(Pool::new(ids?).root())
+        };
+        let roots = (root("active", &answer.active)?, root("registered", &answer.registered)?);
+        let pools = Self { active: answer.active, registered: answer.registered, roots };
+        if answer.parent != head.hash.to_string() || !pools.fit(head) {
+            return Err(Status::failed_precondition("the pools told are not those of the head"));
+        }
+        Ok(pools)
+    }
+}
+
+/// What every deed needs. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Hands<N> {
+    pub neighbours: N,
+    pub signer: Arc<Signer>,
+    pub clock: Clock,
+    pub chain_id: Arc<str>,
+    pub timing: SlotTiming,
+    pub genesis_hash: Hash,
+}
+
+impl<N: Neighbours> Hands<N> {
+    pub(crate) async fn schedule(
+        self,
+        op: Op,
+        head: Head,
+        slots: Vec<Slot>,
+        known: Option<Arc<Pools>>,
+    ) -> Done {
+        let failed = |service: &'static str, error: Status| Done {
+            input: Input::ScheduleFailed { op },
+            news: News::Unavailable(service, error),
+        };
+        let pools = match known.filter(|pools| pools.fit(&head)) {
+            Some(pools) => pools,
+            None => {
+                match self.neighbours.pools(head.hash).await.and_then(|answer| Pools::read(answer, &head)) {
+                    Ok(pools) => Arc::new(pools),
+                    Err(error) => return failed(crate::adapters::SYNC_ORACLE, error),
+                }
+            }
+        };
+        let question = self.question(&head, &slots, &pools);
+        let answer = self.neighbours.schedule(question).await;
+        let windows = answer.and_then(|answer| read_windows(&answer.slots, &slots));
+        match windows {
+            Ok(slots) => {
+                let me = self.signer.id().to_string();
+                let active = pools.active.binary_search(&me).is_ok();
+                let active_pool_size = pools.active.len() as u64;
+                let input = Input::Scheduled { op, slots, active, active_pool_size };
+                Done { input, news: News::Scheduled(pools) }
+            }
+            Err(error) => failed(crate::adapters::SELECTION, error),
+        }
+    }
+
+    fn question(&self, head: &Head, slots: &[Slot], pools: &Pools) -> GetScheduleRequest {
+        GetScheduleRequest {
+            chain_id: self.chain_id.to_string(),
+            entropy: head.entropy.to_string(),
+            height: head.height.next().get(),
+            active: pools.active.clone(),
+            registered: pools.registered.clone(),
+            slots: slots.iter().map(|slot| slot.get()).collect(),
+            parent_timestamp_ms: head.timestamp_ms.get(),
+            params: Some(ScheduleParams {
+                block_interval_ms: Some(self.timing.block_interval_ms),
+                claim_timeout_ms: Some(self.timing.claim_timeout_ms),
+                backup_slots: Some(self.timing.main_slots - 1),
+                jitter_min_ms: Some(self.timing.jitter_min_ms),
+                jitter_max_ms: Some(self.timing.jitter_max_ms),
+            }),
+        }
+    }
+
+    pub(crate) async fn record(self, op: Op, head: Hash) -> Done {
+        let me = self.signer.id().to_string();
+        let record = self.neighbours.producers(head).await.map(|registry| {
+            let mut all = registry.registered.iter().chain(&registry.candidates);
+            all.find(|producer| producer.node_id == me).map_or(
+                OwnRecord { standing: Standing::None, may_return_at: Height(0) },
+                |producer| OwnRecord {
+                    standing: match producer.status() {
+                        Registered::Active => Standing::Active,
+                        Registered::Suspended | Registered::Candidate => Standing::Waiting,
+                        Registered::Exited | Registered::Unspecified => Standing::None,
+                    },
+                    may_return_at: Height(producer.may_return_at),
+                },
+            )
+        });
+        Done { input: Input::Record { op, record: record.ok() }, news: News::Nothing }
+    }
+
+    pub(crate) async fn audit(self, op: Op) -> Done {
+        let failed = Input::AuditFailed { op };
+        let unavailable = |error| News::Unavailable(crate::adapters::CHAIN, error);
+        match self.neighbours.genesis_hash().await {
+            Ok(genesis) if genesis == self.genesis_hash => {}
+            Ok(other) => return Done { input: failed, news: News::OtherChain(other) },
+            Err(error) => return Done { input: failed, news: unavailable(error) },
+        }
+        match self.neighbours.latest_headers(AUDITED_BLOCKS).await {
+            Ok(headers) => {
+                let me = self.signer.id();
+                let own: Vec<_> = headers.into_iter().filter(|(_, header)| header.producer == me).collect();
+                let highest_own = own.iter().map(|(_, header)| header.height).max();
+                let blocks = own.into_iter().map(|(hash, _)| hash).collect();
+                Done { input: Input::Audited { op, highest_own }, news: News::OwnBlocks(blocks) }
+            }
+            Err(error) => Done { input: failed, news: unavailable(error) },
+        }
+    }
+
+    pub(crate) async fn prepare(self, op: Op, ask: Ask) -> Done {
+        let request = PrepareBlockRequest {
+            parent: ask.parent.hash.to_string(),
+            slot: ask.window.slot.get(),
+            producer: ask.window.owner.to_string(),
+            timestamp_ms: ask.stamp.get(),
+        };
+        let prepared = match self.neighbours.prepare(request).await {
+            Ok(answer) => parse_hash("hash", &answer.hash)
+                .map_err(|error| Failure::Refused(error.message().to_owned()))
+                .and_then(|told| {
+                    verify_prepared(&ask, &answer.header, &told, &self.genesis_hash)
+                        .map_err(|fault| Failure::Refused(fault.to_string()))?;
+                    Ok(Arc::new(Proposal {
+                        height: ask.parent.height.next(),
+                        parent: ask.parent.hash,
+                        slot: ask.window.slot,
+                        hash: told,
+                        header: answer.header.to_vec(),
+                        transactions: answer.transactions.into_iter().map(Into::into).collect(),
+                        claimed_at: TimestampMs(self.clock.now_ms()),
+                    }))
+                }),
+            Err(error) => Err(failure(&error)),
+        };
+        let input = match prepared {
+            Ok(proposal) => Input::Prepared { op, proposal },
+            Err(failure) => Input::PrepareFailed { op, failure },
+        };
+        Done { input, news: News::Nothing }
+    }
+
+    /// Blocks the thread until the disk has it.
+    pub(crate) fn commit(self, op: Op, write: Write) -> Done {
+        match self.signer.commit(&write) {
+            Ok(()) => Done { input: Input::Committed { op }, news: News::Written(write) },
+            Err(error) => {
+                Done { input: Input::CommitFailed { op }, news: News::NotWritten(error.to_string()) }
+            }
+        }
+    }
+
+    pub(crate) async fn submit(self, op: Op, proposal: Arc<Proposal>) -> Done {
+        let input = match self.try_submit(&proposal).await {
+            Ok((became_head, sent_to, send_failed)) => {
+                Input::Submitted { op, proposal, became_head, sent_to, send_failed }
+            }
+            Err(failure) => Input::SubmitFailed { op, proposal, failure },
+        };
+        Done { input, news: News::Nothing }
+    }
+
+    async fn try_submit(&self, proposal: &Proposal) -> Result<(bool, u32, u32), Failure> {
+        let signature =
+            self.signer.sign_block(proposal).map_err(|error| Failure::Refused(error.to_string()))?;
+        let block = SubmitBlockRequest {
+            header: proposal.header.clone().into(),
+            signature: signature.0.to_vec().into(),
+            transactions: proposal.transactions.iter().cloned().map(Into::into).collect(),
+        };
+        match self.neighbours.submit(block).await {
+            Ok(answer) => Ok((answer.became_head, answer.sent_to, answer.send_failed)),
+            // Handed in before, and the answer was lost.
+            Err(error) if reason_of(&error).as_deref() == Some(Reason::BlockKnown.as_str()) => {
+                let canonical = self.neighbours.is_canonical(proposal.hash).await;
+                Ok((matches!(canonical, Ok(Some(true))), 0, 0))
+            }
+            Err(error) => Err(failure(&error)),
+        }
+    }
+
+    pub(crate) async fn sync_proof(self, op: Op, height: Height, hash: Hash) -> Done {
+        let bytes = self.signer.sync_proof(height, hash);
+        match self.neighbours.submit_transaction(bytes).await {
+            Ok(()) => tracing::debug!(height = height.get(), "sync proof sent"),
+            Err(error) => {
+                tracing::debug!(height = height.get(), error = error.message(), "sync proof refused")
+            }
+        }
+        Done { input: Input::SyncProofSent { op }, news: News::Nothing }
+    }
+}
+
+/// Whether nobody answered, rather than somebody refusing.
+pub(crate) fn is_unavailable(error: &Status) -> bool {
+    matches!(
+        error.code(),
+        Code::Unavailable
+            | Code::DeadlineExceeded
+            | Code::Cancelled
+            | Code::ResourceExhausted
+            | Code::Internal
+    )
+}
+
+fn failure(error: &Status) -> Failure {
+    let reason = reason_of(error);
+    let is = |wanted: Reason| reason.as_deref() == Some(wanted.as_str());
+    if is(Reason::TipChanged) {
+        Failure::TipChanged
+    } else if is_unavailable(error) || is(Reason::PreparedBlockGone) {
+        Failure::Unavailable(error.message().to_owned())
+    } else {
+        let code = reason.unwrap_or_else(|| format!("{:?}", error.code()));
+        Failure::Refused(format!("{code}: {}", error.message()))
+    }
+}
+
+/// The windows told, if they are of exactly the slots asked for.
+fn read_windows(told: &[ScheduledSlot], asked: &[Slot]) -> Result<Vec<SlotWindow>, Status> {
+    let windows: Result<Vec<_>, Status> = told
+        .iter()
+        .map(|slot| {
+            Ok(SlotWindow {
+                slot: Slot(slot.slot),
+                owner: parse_hash("node_id", &slot.node_id)?,
+                jitter_ms: slot.jitter_ms,
+                opens_at: TimestampMs(slot.opens_at_ms),
+                closes_at: TimestampMs(slot.closes_at_ms),
+            })
+        })
+        .collect();
+    let windows = windows?;
+    if windows.iter().map(|window| window.slot).ne(asked.iter().copied()) {
+        return Err(Status::failed_precondition("the slots told are not those asked for"));
+    }
+    Ok(windows)
+}

@@ -1,0 +1,49 @@
+//! What the producer needs of the world: the chain, sync-oracle and selection services of its node.
+
+use std::future::Future;
+
+use futures::stream::BoxStream;
+use tonic::Status;
+use vision_primitives::{Hash, Header};
+use vision_wire::chain::{
+    GetProducersResponse, PrepareBlockRequest, PrepareBlockResponse, SubmitBlockRequest, SubmitBlockResponse,
+    WatchHeadResponse,
+};
+use vision_wire::selection::{GetScheduleRequest, GetScheduleResponse};
+use vision_wire::sync_oracle::{GetEligiblePoolResponse, WatchSnapshotResponse};
+use vision_wire::watch::WatchItem;
+
+/// The other services of this node. Every call has a deadline.
+pub(crate) trait Neighbours: Clone + Send + Sync + 'static {
+    /// The head now and whenever it moves; never ends.
+    fn watch_head(&self) -> BoxStream<'static, WatchItem<WatchHeadResponse>>;
+    /// The oracle's verdict now and whenever there is a new one; never ends.
+    fn watch_snapshot(&self) -> BoxStream<'static, WatchItem<WatchSnapshotResponse>>;
+    /// The pools that the slots on this parent are dealt over.
+    fn pools(&self, parent: Hash) -> impl Future<Output = Result<GetEligiblePoolResponse, Status>> + Send;
+    /// Owners and windows of slots.
+    fn schedule(
+        &self,
+        question: GetScheduleRequest,
+    ) -> impl Future<Output = Result<GetScheduleResponse, Status>> + Send;
+    /// The registry in the state after this block.
+    fn producers(&self, at: Hash) -> impl Future<Output = Result<GetProducersResponse, Status>> + Send;
+    /// Hash of block 0 of the chain that the chain service follows.
+    fn genesis_hash(&self) -> impl Future<Output = Result<Hash, Status>> + Send;
+    /// Headers of the last `count` blocks of the head's chain with their hashes.
+    fn latest_headers(&self, count: u32) -> impl Future<Output = Result<Vec<(Hash, Header)>, Status>> + Send;
+    /// Whether this block is stored and on the head's chain; `None` if it is unknown.
+    fn is_canonical(&self, hash: Hash) -> impl Future<Output = Result<Option<bool>, Status>> + Send;
+    /// A block to sign.
+    fn prepare(
+        &self,
+        ask: PrepareBlockRequest,
+    ) -> impl Future<Output = Result<PrepareBlockResponse, Status>> + Send;
+    /// Hands in a signed block.
+    fn submit(
+        &self,
+        block: SubmitBlockRequest,
+    ) -> impl Future<Output = Result<SubmitBlockResponse, Status>> + Send;
+    /// Hands in a signed transaction.
+    fn submit_transaction(&self, bytes: Vec<u8>) -> impl Future<Output = Result<(), Status>> + Send;
+}

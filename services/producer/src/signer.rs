@@ -1,0 +1,96 @@
+//! The only holder of the key.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use vision_authoring::Proposal;
+use vision_host::files;
+use vision_primitives::{Action, Hash, Height, NodeId, SecretKey, Signature, SyncProof, Tag, Transaction};
+
+use crate::Error;
+use crate::claims::{ClaimStore, Write};
+
+/// A key file holds 64 hex digits and perhaps a line end.
+const MAX_KEY_FILE_BYTES: u64 = 256;
+
+/// Reads `HOME/producer.key`, which nobody but its owner may read.
+///
+/// # Errors
+/// [`Error`] when it is missing, open to others or no key.
+pub(crate) fn read_key(home: &Path) -> Result<SecretKey, Error> {
+    let path = home.join("producer.key");
+    let bytes = files::read_secret(&path, MAX_KEY_FILE_BYTES)?;
+    // Text that is not UTF-8 is no key either.
+    let text = std::str::from_utf8(&bytes).unwrap_or_default();
+    SecretKey::from_hex(text).map_err(|source| Error::Key { path, source })
+}
+
+/// A block whose promise is not on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("block {0} is not promised on disk and must not be signed")]
+pub(crate) struct NotPromised(Hash);
+
+/// Key and claims together: a block can only be signed after the claims say so on disk.
+pub(crate) struct Signer {
+    key: SecretKey,
+    genesis_hash: Hash,
+    store: Mutex<ClaimStore>,
+    /// The promise written last: parent and block.
+    promised: Mutex<Option<(Hash, Hash)>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What a panic left half done is in the database, which undoes it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Signer {
+    pub(crate) fn new(
+        key: SecretKey,
+        genesis_hash: Hash,
+        store: ClaimStore,
+        last: Option<&Proposal>,
+    ) -> Self {
+        let promised = Mutex::new(last.map(|proposal| (proposal.parent, proposal.hash)));
+        Self { key, genesis_hash, store: Mutex::new(store), promised }
+    }
+
+    pub(crate) fn id(&self) -> NodeId {
+        self.key.public_key().id()
+    }
+
+    /// Writes and syncs; blocks the thread.
+    ///
+    /// # Errors
+    /// What the disk says; nothing is promised then.
+    pub(crate) fn commit(&self, write: &Write) -> Result<(), Error> {
+        let mut store = lock(&self.store);
+        if write.proposal.is_some() {
+            *lock(&self.promised) = None;
+        }
+        store.write(write)?;
+        if let Some(proposal) = &write.proposal {
+            *lock(&self.promised) = Some((proposal.parent, proposal.hash));
+        }
+        Ok(())
+    }
+
+    /// Signs the block promised last, and no other.
+    ///
+    /// # Errors
+    /// [`NotPromised`] for any other.
+    pub(crate) fn sign_block(&self, proposal: &Proposal) -> Result<Signature, NotPromised> {
+        if *lock(&self.promised) == Some((proposal.parent, proposal.hash)) {
+            Ok(self.key.sign(Tag::Block, &self.genesis_hash, proposal.hash.as_bytes()))
+        } else {
+            Err(NotPromised(proposal.hash))
+        }
+    }
+
+    /// The signed bytes of a sync proof naming this block.
+    pub(crate) fn sync_proof(&self, height: Height, hash: Hash) -> Vec<u8> {
+        let action = Action::SyncProof(SyncProof { height, hash });
+        let transaction = Transaction { sender: self.key.public_key(), nonce: 0, fee: 0, action };
+        transaction.sign(&self.key, &self.genesis_hash).bytes().to_vec()
+    }
+}

@@ -1,0 +1,219 @@
+//! What the played world is like.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use vision_host::files;
+use vision_primitives::{
+    ConsensusParams, Entropy, Finality, Genesis, GenesisProducer, Hash, Header, NodeId, Pool, SecretKey,
+    TimestampMs,
+};
+use vision_producer::create_claims;
+use vision_wire::EventLog;
+use vision_wire::chain::{Head, Producer};
+
+use super::chain;
+
+/// What the fake chain service does with the next blocks handed in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Mood {
+    /// Stores them.
+    #[default]
+    Good,
+    /// Does not answer, and does not store.
+    Dead,
+    /// Stores, and the answer is lost.
+    Mute,
+    /// Says that the head moved.
+    Moved,
+}
+
+/// A block of the fake chain.
+#[derive(Clone)]
+pub struct Stored {
+    pub hash: Hash,
+    pub header: Header,
+    pub header_bytes: Vec<u8>,
+    pub transactions: Vec<Vec<u8>>,
+}
+
+/// What the world is like. Outlives the servers.
+pub struct Facts {
+    pub genesis: Genesis,
+    pub genesis_hash: Hash,
+    pub key: SecretKey,
+    pub others: Vec<NodeId>,
+    pub clock: vision_host::Clock,
+    pub heads: EventLog<Head>,
+    state: Mutex<State>,
+}
+
+pub struct State {
+    /// From height 1.
+    pub blocks: Vec<Stored>,
+    pub active: Vec<NodeId>,
+    pub registered: Vec<NodeId>,
+    pub records: Vec<Producer>,
+    pub eligible: bool,
+    pub snapshot_local_height: Option<u64>,
+    pub mood: Mood,
+    /// Bodies of prepared blocks.
+    pub prepared: BTreeMap<Hash, Vec<Vec<u8>>>,
+    /// What the next prepared block carries.
+    pub waiting: Vec<Vec<u8>>,
+    /// Changes a prepared header before it is given out.
+    pub bend: Option<fn(&mut Header)>,
+    /// No block is prepared above this height.
+    pub last_height: u64,
+    /// Snapshots given out.
+    pub snapshots: usize,
+    pub other_genesis: bool,
+    /// Every block that came with a valid signature, by parent.
+    pub signed: BTreeMap<Hash, Vec<Hash>>,
+    pub proofs: Vec<Vec<u8>>,
+    pub schedules_asked: usize,
+    pub pools_asked: usize,
+    pub submitted: usize,
+}
+
+impl Facts {
+    /// A chain with these parameters, this node and some others.
+    pub fn new(params: ConsensusParams, others: u8) -> Arc<Self> {
+        let key = SecretKey::from_seed(&[7; 32]);
+        let mut keys = vec![key.public_key()];
+        keys.extend((0..others).map(|i| SecretKey::from_seed(&[100 + i; 32]).public_key()));
+        keys.sort();
+        let clock = vision_host::Clock::system(0);
+        let genesis = Genesis {
+            chain_id: "producer-test".into(),
+            time_ms: TimestampMs(clock.now_ms()),
+            producers: keys.iter().map(|k| GenesisProducer { public_key: *k, payout: k.id() }).collect(),
+            accounts: Vec::new(),
+            params,
+            entropy: Entropy::PrevHash,
+            finality: Finality::Cft,
+        };
+        let ids: Vec<NodeId> = keys.iter().map(|key| key.id()).collect();
+        let me = key.public_key().id();
+        let state = State {
+            blocks: Vec::new(),
+            active: ids.clone(),
+            registered: ids.clone(),
+            records: Vec::new(),
+            eligible: true,
+            snapshot_local_height: None,
+            mood: Mood::Good,
+            prepared: BTreeMap::new(),
+            waiting: Vec::new(),
+            bend: None,
+            last_height: u64::MAX,
+            snapshots: 0,
+            other_genesis: false,
+            signed: BTreeMap::new(),
+            proofs: Vec::new(),
+            schedules_asked: 0,
+            pools_asked: 0,
+            submitted: 0,
+        };
+        let others = ids.into_iter().filter(|id| *id != me).collect();
+        let genesis_hash = genesis.hash();
+        let heads = EventLog::new(clock.now_ms(), 256);
+        let facts =
+            Arc::new(Self { genesis, genesis_hash, key, others, clock, heads, state: Mutex::new(state) });
+        facts.announce();
+        facts
+    }
+
+    pub fn me(&self) -> NodeId {
+        self.key.public_key().id()
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub fn height(&self) -> u64 {
+        self.state().blocks.len() as u64
+    }
+
+    pub fn head(&self) -> Head {
+        let state = self.state();
+        let root = |ids: &[NodeId]| Pool::new(ids.iter().copied()).root().to_string();
+        let (pool_root, registered_root) = (root(&state.active), root(&state.registered));
+        let base = match state.blocks.last() {
+            None => Head {
+                hash: self.genesis_hash.to_string(),
+                parent: Hash::ZERO.to_string(),
+                timestamp_ms: self.genesis.time_ms.get(),
+                ..Head::default()
+            },
+            Some(block) => Head {
+                height: block.header.height.get(),
+                hash: block.hash.to_string(),
+                parent: block.header.parent.to_string(),
+                timestamp_ms: block.header.timestamp_ms.get(),
+                slot: block.header.slot.get(),
+                producer: block.header.producer.to_string(),
+                ..Head::default()
+            },
+        };
+        Head { entropy: base.hash.clone(), pool_root, registered_root, ..base }
+    }
+
+    /// Tells the watchers of the head.
+    pub fn announce(&self) {
+        self.heads.publish(self.head());
+    }
+
+    /// Another producer makes a block.
+    pub fn foreign_block(&self) {
+        self.foreign_block_by(self.others.first().copied().unwrap_or(Hash([9; 32])));
+    }
+
+    pub fn foreign_block_by(&self, producer: NodeId) {
+        let head = self.head();
+        let header = chain::header(&head, 0, producer, TimestampMs(self.clock.now_ms()), &[]);
+        self.store(header, Vec::new());
+    }
+
+    /// Appends a block and tells of it.
+    pub fn store(&self, header: Header, transactions: Vec<Vec<u8>>) {
+        let header_bytes = header.to_bytes();
+        let hash = Header::hash_bytes(&self.genesis_hash, &header_bytes);
+        self.state().blocks.push(Stored { hash, header, header_bytes, transactions });
+        self.announce();
+    }
+
+    /// No parent has two signed blocks.
+    pub fn assert_never_two(&self) {
+        for (parent, blocks) in &self.state().signed {
+            assert!(blocks.windows(2).all(|pair| pair[0] == pair[1]), "two blocks for {parent}: {blocks:?}");
+        }
+    }
+
+    /// A home of this node, with claims never used.
+    pub fn home(&self) -> tempfile::TempDir {
+        let home = tempfile::tempdir().unwrap();
+        self.fill(home.path());
+        home
+    }
+
+    pub fn fill(&self, home: &Path) {
+        std::fs::write(home.join("genesis.json"), self.genesis.to_json()).unwrap();
+        let key = self.key.to_secret_hex();
+        files::write_secret_new(&home.join("producer.key"), key.as_bytes()).unwrap();
+        create_claims(home).unwrap();
+    }
+}
+
+/// As fast as it goes.
+pub fn fast() -> ConsensusParams {
+    ConsensusParams {
+        block_interval_ms: 0,
+        claim_timeout_ms: 200,
+        jitter_min_ms: 0,
+        jitter_max_ms: 1,
+        ..ConsensusParams::default()
+    }
+}

@@ -1,0 +1,60 @@
+//! Neighbours that die and come back.
+
+mod common;
+
+use common::{Facts, World, fast};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_neighbour_is_named_and_its_return_noticed() {
+    let mut world = World::start(Facts::new(fast(), 0));
+    let home = world.facts.home();
+    let running = world.producer(home.path());
+    world.until_height(3).await;
+
+    world.selection = None;
+    running.until_health("selection is named", "selection").await;
+    let status = running.until("not eligible", |status| !status.eligible).await;
+    assert!(status.not_eligible_because.starts_with("SELECTION_UNAVAILABLE: "), "{status:?}");
+    let stuck = world.facts.height();
+    world.start_selection();
+    world.until_height(stuck + 3).await;
+    running.until_health("serving", "").await;
+
+    world.oracle = None;
+    running.until_health("the oracle is named", "sync-oracle").await;
+    let status = running.until("not eligible", |status| !status.eligible).await;
+    assert!(status.not_eligible_because.starts_with("SYNC_ORACLE_UNAVAILABLE: "), "{status:?}");
+    let stuck = world.facts.height();
+    world.start_oracle();
+    world.until_height(stuck + 3).await;
+    running.until_health("serving", "").await;
+
+    world.chain = None;
+    running.until_health("the chain is named", "chain").await;
+    let status = running.until("not eligible", |status| !status.eligible).await;
+    assert!(status.not_eligible_because.starts_with("CHAIN_UNAVAILABLE: "), "{status:?}");
+    let stuck = world.facts.height();
+    world.start_chain();
+    world.until_height(stuck + 3).await;
+    running.until_health("serving", "").await;
+    assert!(running.until("eligible", |status| status.eligible).await.not_eligible_because.is_empty());
+    world.facts.assert_never_two();
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_starts_before_its_neighbours() {
+    let mut world = World::start(Facts::new(fast(), 0));
+    (world.chain, world.oracle, world.selection) = (None, None, None);
+    let home = world.facts.home();
+    let running = world.producer(home.path());
+    running.until_health("it waits", "chain").await;
+    let error = running.status().await.expect_err("nothing is known yet");
+    assert_eq!(vision_wire::reason_of(&error).as_deref(), Some("NOT_READY"));
+    world.start_selection();
+    world.start_oracle();
+    world.start_chain();
+    world.until_height(3).await;
+    running.until_health("serving", "").await;
+    running.stop().await;
+}

@@ -1,0 +1,19 @@
+//! Section `[selection]` of config.toml.
+
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+
+/// Section `[selection]` of config.toml.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where this service listens.
+    pub grpc_listen: SocketAddr,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { grpc_listen: ([127, 0, 0, 1], 50053).into() }
+    }
+}

@@ -1,0 +1,40 @@
+//! Selection service: who owns which slot?
+//!
+//! A pure function behind a network face: pools, entropy and height in, owners and windows out
+//! (`docs/protocol.md`, sections 3 and 5; the function is `vision-schedule`). It keeps nothing and calls nobody.
+
+mod config;
+mod decode;
+mod error;
+mod rpc;
+
+pub use config::Config;
+pub use decode::{MAX_DRAWS, MAX_POOL_IDS, MAX_REQUEST_BYTES, MAX_SLOTS};
+pub use error::Error;
+
+use vision_host::server::{GrpcServer, bind};
+use vision_host::{Env, Health};
+use vision_wire::FILE_DESCRIPTOR_SET;
+use vision_wire::selection::selection_service_server::SelectionServiceServer;
+
+use crate::rpc::Rpc;
+
+/// The name this service bears in health checks.
+pub const SERVICE_NAME: &str = "vision.selection.v1.SelectionService";
+
+/// Runs the service until the environment drains.
+///
+/// # Errors
+/// [`Error`] if the address cannot be bound; nothing is started then.
+pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
+    let listener = bind(config.grpc_listen).await?;
+    let address = listener.local_addr().unwrap_or(config.grpc_listen);
+    tracing::info!(%address, "selection listens");
+
+    let health = Health::new();
+    let service = SelectionServiceServer::new(Rpc::default()).max_decoding_message_size(MAX_REQUEST_BYTES);
+    let server = GrpcServer::new(&health).add(service).descriptor_set(FILE_DESCRIPTOR_SET);
+    // It needs nobody, so it is ready as soon as it listens.
+    health.set_serving();
+    Ok(server.serve(listener, &env).await?)
+}

@@ -1,0 +1,271 @@
+//! The loop: what the chain service tells and the clock go in, snapshots come out. Sole owner of the machine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior};
+use tonic::Status;
+use vision_host::{Clock, Health};
+use vision_primitives::{ConsensusParams, Height, TimestampMs};
+use vision_sync_status::{SyncMachine, SyncParams, SyncState, TickInput};
+use vision_wire::EventLog;
+use vision_wire::chain::{Head, Peer, WatchHeadResponse, WatchPeersResponse};
+use vision_wire::sync_oracle as proto;
+use vision_wire::watch::WatchItem;
+
+use crate::encode;
+use crate::log_line::snapshot_line;
+use crate::pools::{PoolPair, Pools};
+use crate::ports::Chain;
+
+/// One tick in so many is logged at info level even if nothing changed.
+const INFO_EVERY_TICKS: u64 = 10;
+
+/// What the oracle is asking the chain service; one question at a time.
+enum Answer {
+    Params(Result<SyncParams, Status>),
+    Pools(Result<(u64, Arc<PoolPair>), Status>),
+}
+
+/// What has been heard since the chain service was last lost. The oracle ticks when it has heard all.
+#[derive(Default)]
+struct Heard {
+    params: bool,
+    head: bool,
+    peers: bool,
+}
+
+/// The oracle.
+pub(crate) struct Oracle<C> {
+    chain: C,
+    clock: Clock,
+    health: Health,
+    snapshots: EventLog<proto::Snapshot>,
+    reports: watch::Sender<Option<proto::Snapshot>>,
+    pools: Pools<C>,
+    interval: Interval,
+    machine: SyncMachine,
+    params: Option<SyncParams>,
+    heard: Heard,
+    ready: bool,
+    head: Head,
+    peers: Vec<Peer>,
+    /// The newest pools known; those of `head` unless its membership just changed.
+    newest: Option<Arc<PoolPair>>,
+    /// Whether `newest` is not what `head` needs.
+    stale: bool,
+    asking: Option<BoxFuture<'static, Answer>>,
+    /// No question before the next tick: the last one failed.
+    paused: bool,
+    /// Whether the loss of the chain service has been told.
+    lost: bool,
+    /// State and eligibility last logged at info level.
+    logged: (SyncState, bool),
+}
+
+/// What the oracle speaks to.
+pub(crate) struct Outlets {
+    pub health: Health,
+    pub snapshots: EventLog<proto::Snapshot>,
+    pub reports: watch::Sender<Option<proto::Snapshot>>,
+}
+
+impl<C: Chain> Oracle<C> {
+    /// An oracle that has heard nothing; its first snapshot says so.
+    pub(crate) fn new(chain: C, pools: Pools<C>, clock: Clock, interval_ms: u64, outlets: Outlets) -> Self {
+        let Outlets { health, snapshots, reports } = outlets;
+        let mut interval = tokio::time::interval(Duration::from_millis(interval_ms));
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let oracle = Self {
+            chain,
+            clock,
+            health,
+            snapshots,
+            reports,
+            pools,
+            interval,
+            machine: SyncMachine::new(SyncParams::from(&ConsensusParams::default())),
+            params: None,
+            heard: Heard::default(),
+            ready: false,
+            head: Head::default(),
+            peers: Vec::new(),
+            newest: None,
+            stale: true,
+            asking: None,
+            paused: false,
+            lost: false,
+            logged: (SyncState::Behind, false),
+        };
+        oracle.publish(false);
+        oracle.health.set_not_serving("chain: nothing heard yet");
+        oracle
+    }
+
+    /// Works until dropped.
+    pub(crate) async fn run(mut self) {
+        let mut heads = self.chain.watch_head();
+        let mut peers = self.chain.watch_peers();
+        loop {
+            self.ask();
+            tokio::select! {
+                biased;
+                Some(item) = heads.next() => match item {
+                    WatchItem::Event(event) => self.on_head(event),
+                    WatchItem::Lost(error) => {
+                        self.heard.head = false;
+                        self.lose(&error);
+                    }
+                },
+                Some(item) = peers.next() => match item {
+                    WatchItem::Event(event) => self.on_peers(event),
+                    WatchItem::Lost(error) => {
+                        self.heard.peers = false;
+                        self.lose(&error);
+                    }
+                },
+                answer = answer(&mut self.asking) => self.on_answer(answer),
+                _ = self.interval.tick() => {
+                    self.paused = false;
+                    if self.ready {
+                        self.tick();
+                    }
+                }
+            }
+            self.become_ready();
+        }
+    }
+
+    /// Asks what is missing, if anything is and no question is open.
+    fn ask(&mut self) {
+        if self.asking.is_some() || self.paused || !self.heard.head {
+            return;
+        }
+        if !self.heard.params {
+            let chain = self.chain.clone();
+            self.asking = Some(async move { Answer::Params(chain.sync_params().await) }.boxed());
+        } else if self.stale {
+            let (pools, hash) = (self.pools.clone(), self.head.hash.clone());
+            self.asking = Some(async move { Answer::Pools(pools.after(&hash).await) }.boxed());
+        }
+    }
+
+    fn on_answer(&mut self, answer: Answer) {
+        self.asking = None;
+        match answer {
+            Answer::Params(Ok(params)) => {
+                self.heard.params = true;
+                if self.params.replace(params) != Some(params) {
+                    self.machine = SyncMachine::new(params);
+                }
+            }
+            Answer::Pools(Ok((_, pools))) => {
+                self.newest = Some(pools);
+                self.look_up_pools();
+            }
+            Answer::Params(Err(error)) | Answer::Pools(Err(error)) => {
+                self.paused = true;
+                if self.ready {
+                    // The pools known are of a moment ago, which the next question mends.
+                    tracing::debug!(error = error.message(), "the chain service does not tell the pools");
+                } else {
+                    self.lose(&error);
+                }
+            }
+        }
+    }
+
+    fn on_head(&mut self, event: WatchHeadResponse) {
+        let Some(head) = event.head else { return };
+        self.heard.head = true;
+        if head == self.head {
+            return;
+        }
+        self.head = head;
+        self.look_up_pools();
+        self.machine.local_height_moved(Height(self.head.height));
+        let changed = self.log_verdict(false);
+        self.publish(changed);
+    }
+
+    fn on_peers(&mut self, event: WatchPeersResponse) {
+        self.heard.peers = true;
+        self.peers = event.peers;
+    }
+
+    fn look_up_pools(&mut self) {
+        let known = self.pools.see(&self.head);
+        self.stale = known.is_none();
+        self.newest = known.or_else(|| self.newest.take());
+    }
+
+    /// The chain service is not to be heard: nobody may rely on what it last said.
+    fn lose(&mut self, error: &Status) {
+        self.ready = false;
+        self.heard.params = false;
+        self.health.set_not_serving(error.message().to_owned());
+        if !std::mem::replace(&mut self.lost, true) {
+            self.machine.chain_unavailable(error.message());
+            self.log_verdict(false);
+            self.publish(true);
+        }
+    }
+
+    fn become_ready(&mut self) {
+        let Heard { params, head, peers } = self.heard;
+        if !self.ready && params && head && peers && !self.stale {
+            self.ready = true;
+            self.lost = false;
+            self.health.set_serving();
+            self.interval.reset();
+            self.tick();
+        }
+    }
+
+    fn tick(&mut self) {
+        let now_ms = self.clock.now_ms();
+        let input = TickInput {
+            now_ms: TimestampMs(now_ms),
+            local_height: Height(self.head.height),
+            registered: self.newest.as_ref().map_or(0, |pools| pools.registered.len() as u64),
+            peers: self.peers.iter().filter_map(|peer| encode::peer_view(peer, now_ms)).collect(),
+        };
+        self.machine.tick(&input);
+        self.log_verdict(true);
+        self.publish(true);
+    }
+
+    /// Tells the watchers, and the chain service too if it matters to it.
+    fn publish(&self, report: bool) {
+        let active = self.newest.as_ref().map_or(0, |pools| pools.active.len() as u64);
+        let snapshot = encode::snapshot(self.machine.snapshot(), &self.head.hash, active);
+        if report {
+            self.reports.send_replace(Some(snapshot.clone()));
+        }
+        self.snapshots.publish(snapshot);
+    }
+
+    /// One line per tick at debug level; at info level when the verdict changed (which is returned) and now and then.
+    fn log_verdict(&mut self, ticked: bool) -> bool {
+        let found = self.machine.snapshot();
+        let verdict = (found.state, found.eligible);
+        let changed = std::mem::replace(&mut self.logged, verdict) != verdict;
+        if changed || ticked && found.tick.is_multiple_of(INFO_EVERY_TICKS) {
+            snapshot_line!(tracing::Level::INFO, found);
+        } else if ticked {
+            snapshot_line!(tracing::Level::DEBUG, found);
+        }
+        changed
+    }
+}
+
+/// The answer to the open question; for ever pending if there is none.
+async fn answer(asking: &mut Option<BoxFuture<'static, Answer>>) -> Answer {
+    match asking {
+        Some(question) => question.await,
+        None => std::future::pending().await,
+    }
+}

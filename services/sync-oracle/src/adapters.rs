@@ -1,0 +1,100 @@
+//! The chain service over gRPC.
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use tonic::Status;
+use tonic::transport::Channel;
+use vision_sync_status::{STATUS_MAX_AGE_MS, SyncParams};
+use vision_wire::chain::chain_service_client::ChainServiceClient;
+use vision_wire::chain::{
+    GetChainInfoRequest, GetChainInfoResponse, GetProducersRequest, GetProducersResponse,
+    ReportSnapshotRequest, WatchHeadRequest, WatchHeadResponse, WatchPeersRequest, WatchPeersResponse,
+    get_producers_request,
+};
+use vision_wire::sync_oracle::Snapshot;
+use vision_wire::watch::{WatchItem, resuming};
+use vision_wire::{ChannelError, MAX_MESSAGE_BYTES, Reason, call, connect_lazy, deadline, status};
+
+use crate::ports::{Chain, PoolsAfter};
+
+/// How the called service is named in errors.
+const CHAIN: &str = "chain";
+
+/// The chain service behind a URL.
+#[derive(Clone)]
+pub(crate) struct GrpcChain(ChainServiceClient<Channel>);
+
+impl GrpcChain {
+    /// Connects when first used.
+    pub(crate) fn new(url: &str) -> Result<Self, ChannelError> {
+        let client = ChainServiceClient::new(connect_lazy(url)?);
+        Ok(Self(client.max_decoding_message_size(MAX_MESSAGE_BYTES)))
+    }
+}
+
+impl Chain for GrpcChain {
+    async fn sync_params(&self) -> Result<SyncParams, Status> {
+        let mut client = self.0.clone();
+        let info = call(CHAIN, client.get_chain_info(deadline(GetChainInfoRequest {}))).await?;
+        read_params(&info)
+    }
+
+    async fn pools(&self, hash: String) -> Result<PoolsAfter, Status> {
+        let mut client = self.0.clone();
+        let at = (!hash.is_empty()).then_some(get_producers_request::At::Hash(hash));
+        let request = deadline(GetProducersRequest { at });
+        Ok(read_pools(call(CHAIN, client.get_producers(request)).await?))
+    }
+
+    async fn report(&self, snapshot: Snapshot) -> Result<(), Status> {
+        let mut client = self.0.clone();
+        let request = deadline(ReportSnapshotRequest { snapshot: Some(snapshot) });
+        call(CHAIN, client.report_snapshot(request)).await.map(|_| ())
+    }
+
+    fn watch_head(&self) -> BoxStream<'static, WatchItem<WatchHeadResponse>> {
+        let client = self.0.clone();
+        let open = move |cursor: String| {
+            let mut client = client.clone();
+            async move { client.watch_head(WatchHeadRequest { cursor }).await }
+        };
+        resuming(CHAIN, open).boxed()
+    }
+
+    fn watch_peers(&self) -> BoxStream<'static, WatchItem<WatchPeersResponse>> {
+        let client = self.0.clone();
+        let open = move |cursor: String| {
+            let mut client = client.clone();
+            async move { client.watch_peers(WatchPeersRequest { cursor }).await }
+        };
+        resuming(CHAIN, open).boxed()
+    }
+}
+
+fn read_params(info: &GetChainInfoResponse) -> Result<SyncParams, Status> {
+    let get = |name: &str| {
+        info.params.get(name).copied().ok_or_else(|| {
+            let message =
+                format!("the chain service does not tell the parameter {name}: is it of this version?");
+            status(Reason::DependencyUnavailable, message, &[("service", CHAIN.to_owned())])
+        })
+    };
+    Ok(SyncParams {
+        max_desync_blocks: get("max_desync_blocks")?,
+        min_ready_peers: get("min_ready_peers")?,
+        eligible_streak_required: get("eligible_streak_required")?,
+        max_clock_drift_ms: get("max_clock_drift_ms")?,
+        status_max_age_ms: STATUS_MAX_AGE_MS,
+    })
+}
+
+fn read_pools(response: GetProducersResponse) -> PoolsAfter {
+    PoolsAfter {
+        height: response.height,
+        hash: response.hash,
+        active: response.active,
+        registered: response.registered.into_iter().map(|producer| producer.node_id).collect(),
+        pool_root: response.pool_root,
+        registered_root: response.registered_root,
+    }
+}

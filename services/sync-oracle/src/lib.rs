@@ -1,0 +1,65 @@
+//! Sync-oracle service: are we in sync, and who is eligible?
+//!
+//! Watches the head and the peers of this node's chain service, judges at every tick by the rules of Proof-of-Sync
+//! (`docs/protocol.md`, section 8a; the machine is `vision-sync-status`), and tells the verdict to whoever watches,
+//! and to the chain service. It also answers whom the slots of the next height are dealt over.
+
+mod actor;
+mod adapters;
+mod config;
+mod encode;
+mod error;
+mod log_line;
+mod pools;
+mod ports;
+mod reporter;
+mod rpc;
+
+pub use config::{Config, MAX_SNAPSHOT_INTERVAL_MS, MIN_SNAPSHOT_INTERVAL_MS};
+pub use error::Error;
+
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+use vision_host::server::{GrpcServer, bind};
+use vision_host::{Env, Health};
+use vision_wire::sync_oracle::sync_oracle_service_server::SyncOracleServiceServer;
+use vision_wire::{EventLog, FILE_DESCRIPTOR_SET};
+
+use crate::actor::{Oracle, Outlets};
+use crate::adapters::GrpcChain;
+use crate::pools::Pools;
+use crate::rpc::Rpc;
+
+/// The name this service bears in health checks.
+pub const SERVICE_NAME: &str = "vision.sync_oracle.v1.SyncOracleService";
+
+/// Snapshots kept for watchers that come back; in a fast network every block makes one.
+const KEPT_SNAPSHOTS: usize = 1024;
+
+/// Runs the service until the environment drains.
+///
+/// # Errors
+/// [`Error`] if the configuration is wrong or the address cannot be bound; nothing is started then.
+pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
+    config.check()?;
+    let chain = GrpcChain::new(&config.chain)?;
+    let listener = bind(config.grpc_listen).await?;
+    let address = listener.local_addr().unwrap_or(config.grpc_listen);
+    tracing::info!(%address, chain = config.chain, "sync-oracle listens");
+
+    let health = Health::new();
+    let snapshots = EventLog::new(env.clock.now_ms(), KEPT_SNAPSHOTS);
+    let pools = Pools::new(chain.clone());
+    let (reports, newest) = watch::channel(None);
+    let outlets = Outlets { health: health.clone(), snapshots: snapshots.clone(), reports };
+    let oracle =
+        Oracle::new(chain.clone(), pools.clone(), env.clock.clone(), config.snapshot_interval_ms, outlets);
+    let server = GrpcServer::new(&health)
+        .add(SyncOracleServiceServer::new(Rpc { snapshots, pools }))
+        .descriptor_set(FILE_DESCRIPTOR_SET);
+
+    // The oracle works while the server serves; the reporter ends with the oracle.
+    let _working = AbortOnDropHandle::new(tokio::spawn(oracle.run()));
+    let _reporting = AbortOnDropHandle::new(tokio::spawn(reporter::run(chain, newest)));
+    Ok(server.serve(listener, &env).await?)
+}

@@ -1,0 +1,43 @@
+//! What the oracle needs of the world: this node's chain service.
+//!
+//! Ids and hashes stay the hex texts of the messages: the oracle hands them on and never looks inside.
+
+use std::future::Future;
+
+use futures::stream::BoxStream;
+use tonic::Status;
+use vision_sync_status::SyncParams;
+use vision_wire::chain::{WatchHeadResponse, WatchPeersResponse};
+use vision_wire::sync_oracle::Snapshot;
+use vision_wire::watch::WatchItem;
+
+/// The pools in the state after a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PoolsAfter {
+    /// The block's height.
+    pub height: u64,
+    /// The block's hash.
+    pub hash: String,
+    /// Active ids, ascending.
+    pub active: Vec<String>,
+    /// Registered ids, ascending.
+    pub registered: Vec<String>,
+    /// Commitment to the active pool.
+    pub pool_root: String,
+    /// Commitment to the registered pool.
+    pub registered_root: String,
+}
+
+/// This node's chain service.
+pub(crate) trait Chain: Clone + Send + Sync + 'static {
+    /// The consensus parameters that shape the verdict.
+    fn sync_params(&self) -> impl Future<Output = Result<SyncParams, Status>> + Send;
+    /// The pools after a block; an empty hash means the head.
+    fn pools(&self, hash: String) -> impl Future<Output = Result<PoolsAfter, Status>> + Send;
+    /// Tells the chain service the verdict.
+    fn report(&self, snapshot: Snapshot) -> impl Future<Output = Result<(), Status>> + Send;
+    /// The head now and whenever it moves; never ends.
+    fn watch_head(&self) -> BoxStream<'static, WatchItem<WatchHeadResponse>>;
+    /// The peers now and whenever they change; never ends.
+    fn watch_peers(&self) -> BoxStream<'static, WatchItem<WatchPeersResponse>>;
+}

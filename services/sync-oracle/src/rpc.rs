@@ -1,0 +1,74 @@
+//! The gRPC face: decode, read, encode.
+
+use tonic::{Request, Response, Status};
+use vision_wire::sync_oracle::sync_oracle_service_server::SyncOracleService;
+use vision_wire::sync_oracle::{
+    GetEligiblePoolRequest, GetEligiblePoolResponse, GetSnapshotRequest, GetSnapshotResponse, Snapshot,
+    WatchSnapshotRequest, WatchSnapshotResponse,
+};
+use vision_wire::{EventKind, EventLog, Reason, ResponseStream, parse_hash, status};
+
+use crate::pools::Pools;
+use crate::ports::Chain;
+
+/// Answers calls.
+pub(crate) struct Rpc<C> {
+    pub snapshots: EventLog<Snapshot>,
+    pub pools: Pools<C>,
+}
+
+impl<C> Rpc<C> {
+    fn latest(&self) -> Result<Snapshot, Status> {
+        self.snapshots
+            .latest()
+            .ok_or_else(|| status(Reason::NotReady, "no snapshot yet: try again shortly", &[]))
+    }
+}
+
+#[tonic::async_trait]
+impl<C: Chain> SyncOracleService for Rpc<C> {
+    async fn get_snapshot(
+        &self,
+        _: Request<GetSnapshotRequest>,
+    ) -> Result<Response<GetSnapshotResponse>, Status> {
+        Ok(Response::new(GetSnapshotResponse { snapshot: Some(self.latest()?) }))
+    }
+
+    type WatchSnapshotStream = ResponseStream<WatchSnapshotResponse>;
+
+    async fn watch_snapshot(
+        &self,
+        request: Request<WatchSnapshotRequest>,
+    ) -> Result<Response<Self::WatchSnapshotStream>, Status> {
+        let events = self.snapshots.subscribe(&request.get_ref().cursor)?;
+        let stream = events.respond(|event| WatchSnapshotResponse {
+            heartbeat: event.kind == EventKind::Heartbeat,
+            cursor: event.cursor,
+            snapshot: Some(event.event),
+        });
+        Ok(Response::new(stream))
+    }
+
+    async fn get_eligible_pool(
+        &self,
+        request: Request<GetEligiblePoolRequest>,
+    ) -> Result<Response<GetEligiblePoolResponse>, Status> {
+        let mut parent = request.into_inner().parent;
+        if parent.is_empty() {
+            parent = self.latest()?.local_hash;
+        } else {
+            parse_hash("parent", &parent)?;
+        }
+        if parent.is_empty() {
+            return Err(status(Reason::NotReady, "the chain service has not told its head yet", &[]));
+        }
+        let (height, pools) = self.pools.after(&parent).await?;
+        Ok(Response::new(GetEligiblePoolResponse {
+            height: height.saturating_add(1),
+            parent,
+            active: pools.active.clone(),
+            registered: pools.registered.clone(),
+            pool_root: pools.pool_root().to_owned(),
+        }))
+    }
+}
