@@ -1,0 +1,306 @@
+//! The command line.
+
+mod testnet;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::output::Format;
+
+pub use testnet::{
+    DEFAULT_TESTNET_DIR, DirArgs, GenesisArgs, InitArgs, LogsArgs, OneNodeArgs, PortArgs, Profile, Testnet,
+    UpArgs,
+};
+
+/// The gateway asked unless told otherwise.
+pub const DEFAULT_NODE_URL: &str = "http://127.0.0.1:8080";
+
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 not healthy or timed out, \
+4 not found, 5 refused for safety.";
+
+/// Vision: a block chain node for small networks.
+#[derive(Parser, Debug)]
+#[command(name = "vision", version, about, max_term_width = 100, after_help = format!("\
+Examples:
+  vision testnet up                        three nodes on this machine, Ctrl-C stops them
+  vision status                            is the node on port 8080 producing, and if not, why?
+  vision query block 12 -o json            a block as JSON
+  vision node --home .vision/testnet/node1 one node alone
+
+{EXIT_CODES}"))]
+pub struct Cli {
+    /// Form of the data on stdout.
+    #[arg(short, long, value_enum, global = true, default_value = "table", value_name = "FORMAT")]
+    pub output: Format,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Make and run a test network on this machine.
+    #[command(subcommand)]
+    Testnet(Testnet),
+    /// Run the five services of one node in one process.
+    Node(NodeArgs),
+    /// Run the chain service alone: blocks, state, peers.
+    Chain(ServiceArgs),
+    /// Run the sync-oracle service alone: is this node in sync?
+    SyncOracle(ServiceArgs),
+    /// Run the selection service alone: who owns which slot?
+    Selection(ServiceArgs),
+    /// Run the producer service alone: holds the key, signs blocks.
+    Producer(ServiceArgs),
+    /// Run the gateway service alone: REST.
+    Gateway(ServiceArgs),
+    /// Ask a gRPC port for its health; exit 0 only when it serves.
+    Healthcheck(HealthcheckArgs),
+    /// Make and look at keys.
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Read the chain through a node's gateway.
+    #[command(subcommand)]
+    Query(Query),
+    /// Is the node in sync and producing, and if not, why?
+    #[command(after_help = "Example:\n  vision status --node http://127.0.0.1:8081 -o json")]
+    Status(RemoteArgs),
+    /// Follow the chain, a line per block.
+    #[command(after_help = "Example:\n  vision watch --count 10")]
+    Watch(WatchArgs),
+}
+
+/// Form of log lines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// What every command that runs services takes.
+#[derive(Args, Debug, Clone)]
+pub struct ServiceArgs {
+    /// Directory with config.toml, genesis.json, keys and data.
+    #[arg(long, env = "VISION_HOME", value_name = "DIR")]
+    pub home: PathBuf,
+    /// Form of log lines on stderr.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Least level logged: error, warn, info, debug or trace, or a filter such as info,vision_chain=debug.
+    #[arg(long, value_name = "LEVEL")]
+    pub log: Option<String>,
+}
+
+/// `node`.
+#[derive(Args, Debug, Clone)]
+#[command(
+    after_help = "Example:\n  vision node --home .vision/testnet/node1 --api-port 9080 --log-format json"
+)]
+pub struct NodeArgs {
+    #[command(flatten)]
+    pub service: ServiceArgs,
+    /// P2P port instead of the configured one.
+    #[arg(long, value_name = "PORT")]
+    pub p2p_port: Option<u16>,
+    /// REST port instead of the configured one.
+    #[arg(long, value_name = "PORT")]
+    pub api_port: Option<u16>,
+    /// First of four gRPC ports (chain, sync-oracle, selection, producer) instead of the configured ones.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65532))]
+    pub grpc_port: Option<u16>,
+    /// Write the log to this file, capped in size, and leave the caller's session.
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+}
+
+/// `healthcheck`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  vision healthcheck --addr 127.0.0.1:50051 --service vision.chain.v1.ChainService"
+)]
+pub struct HealthcheckArgs {
+    /// The gRPC port to ask.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub addr: String,
+    /// Name of a gRPC service; the whole process when left out.
+    #[arg(long, default_value = "", value_name = "NAME")]
+    pub service: String,
+}
+
+/// Key commands.
+#[derive(Subcommand, Debug)]
+pub enum Keys {
+    /// Make a key; the file gets mode 0600.
+    #[command(after_help = "Example:\n  vision keys new --out alice.key")]
+    New {
+        /// File to make; never overwritten.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Show a key's public half and address, never the secret.
+    #[command(after_help = "Example:\n  vision keys show --home .vision/testnet/node1")]
+    Show(ShowArgs),
+    /// Make a new claims file for a key whose old one is lost. Only safe above every height the key may have signed for.
+    ResetClaims {
+        /// Directory of the node.
+        #[arg(long, env = "VISION_HOME", value_name = "DIR")]
+        home: PathBuf,
+        /// The node will sign only above this height. Take the network's height and add a margin.
+        #[arg(long, value_name = "HEIGHT")]
+        above: u64,
+    },
+}
+
+/// `keys show`.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub struct ShowArgs {
+    /// A key file.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Directory of a node.
+    #[arg(long, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+}
+
+/// What every command that asks a gateway takes.
+#[derive(Args, Debug, Clone)]
+pub struct RemoteArgs {
+    /// URL of a node's gateway.
+    #[arg(long, default_value = DEFAULT_NODE_URL, env = "VISION_URL", value_name = "URL")]
+    pub node: String,
+}
+
+/// `watch`.
+#[derive(Args, Debug)]
+pub struct WatchArgs {
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+    /// First height shown [default: the next block].
+    #[arg(long, value_name = "HEIGHT")]
+    pub from: Option<u64>,
+    /// End after so many blocks.
+    #[arg(long, value_name = "N")]
+    pub count: Option<u64>,
+}
+
+/// Query commands.
+#[derive(Subcommand, Debug)]
+pub enum Query {
+    /// The block the node builds on.
+    Head(RemoteArgs),
+    /// One block with its transactions.
+    #[command(after_help = "Example:\n  vision query block 12 -o json")]
+    Block {
+        /// Height or hash; the head when left out.
+        #[arg(value_name = "HEIGHT|HASH")]
+        id: Option<String>,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+    /// Blocks from a height upward.
+    Blocks {
+        /// First height [default: so that the head is the last].
+        #[arg(long, value_name = "HEIGHT")]
+        from: Option<u64>,
+        /// Most blocks shown.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=500), value_name = "N")]
+        limit: u64,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+    /// Who is registered after a block: active, suspended, or a candidate.
+    Producers {
+        /// After the block of this height [default: the head].
+        #[arg(long, value_name = "HEIGHT")]
+        height: Option<u64>,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+    /// Who owns which slot of a height, and when.
+    Schedule {
+        /// The height [default: the next].
+        #[arg(long, value_name = "HEIGHT")]
+        height: Option<u64>,
+        /// How many slots from slot 0 on, or which, e.g. 0,3 or 5-9 [default: the primary and all backups].
+        #[arg(long, value_name = "N|LIST", value_parser = slot_list)]
+        slots: Option<String>,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+    /// The node's peers.
+    Peers(RemoteArgs),
+    /// The chain's parameters.
+    Params(RemoteArgs),
+}
+
+/// The slots as the gateway wants them: a number alone counts from slot 0, anything else is a list as it is.
+fn slot_list(text: &str) -> Result<String, String> {
+    if let Ok(count) = text.parse::<u64>() {
+        let last = count.checked_sub(1).ok_or("at least one slot")?;
+        return Ok(format!("0-{last}"));
+    }
+    let slot = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok();
+    let part = |part: &str| part.split_once('-').map_or_else(|| slot(part), |(a, b)| slot(a) && slot(b));
+    if text.split(',').all(part) {
+        return Ok(text.to_owned());
+    }
+    Err("expected a count such as 13, or a list such as 0,3 or 5-9".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn slots_are_a_count_or_a_list() {
+        let cases = [
+            ("one", "1", Some("0-0")),
+            ("a count", "13", Some("0-12")),
+            ("a list", "0,3", Some("0,3")),
+            ("a range", "5-9", Some("5-9")),
+            ("both", "0,5-9", Some("0,5-9")),
+            ("none", "0", None),
+            ("nothing", "", None),
+            ("a word", "all", None),
+            ("a hole", "1,,2", None),
+            ("half a range", "5-", None),
+            ("a further parameter", "1,2&height=3", None),
+        ];
+        for (desc, text, expect) in cases {
+            assert_eq!(slot_list(text).ok().as_deref(), expect, "{desc}");
+        }
+    }
+
+    #[test]
+    fn wrong_use_is_refused_by_name() {
+        let cases = [
+            ("unknown flag", &["vision", "status", "--nope"][..], "--nope"),
+            ("unknown command", &["vision", "fly"], "fly"),
+            ("no home", &["vision", "chain"], "--home"),
+            ("no nodes", &["vision", "testnet", "init", "--nodes", "0"], "--nodes"),
+            ("two sources", &["vision", "keys", "show", "--key", "a", "--home", "b"], "--home"),
+            ("no source", &["vision", "keys", "show"], "--key"),
+            ("format", &["vision", "status", "-o", "xml"], "xml"),
+            ("slots", &["vision", "query", "schedule", "--slots", "few"], "few"),
+        ];
+        for (desc, line, expect) in cases {
+            let error = Cli::try_parse_from(line).expect_err(desc);
+            assert_eq!(error.exit_code(), 2, "{desc}");
+            assert!(error.to_string().contains(expect), "{desc}: {error}");
+        }
+    }
+}

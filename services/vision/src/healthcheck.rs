@@ -1,0 +1,32 @@
+//! `vision healthcheck`: for containers and scripts, where no other tool is at hand.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tonic::transport::Endpoint;
+use vision_host::health;
+
+use crate::cli::HealthcheckArgs;
+use crate::exit::{Failure, Outcome};
+use crate::output::{self, Format};
+
+/// From the start of the call to the verdict.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// Succeeds only if the service says SERVING.
+pub async fn run(args: &HealthcheckArgs, format: Format) -> Outcome {
+    let HealthcheckArgs { addr, service } = args;
+    let wrong = || Failure::usage(format!("--addr {addr:?} is not HOST:PORT; example: 127.0.0.1:50051"));
+    let (host, port) = addr.rsplit_once(':').ok_or_else(wrong)?;
+    if host.is_empty() || port.parse::<u16>().is_err() {
+        return Err(wrong());
+    }
+    let endpoint = Endpoint::from_shared(format!("http://{addr}")).map_err(|_| wrong())?;
+    let whom = if service.is_empty() { addr.clone() } else { format!("{service} at {addr}") };
+    let answer = health::check(endpoint.connect_lazy(), service, DEADLINE).await;
+    answer.map_err(|not_serving| Failure::unhealthy(format!("{whom}: {not_serving}")))?;
+    match format {
+        Format::Json => output::json(&json!({ "status": "SERVING", "service": service })),
+        Format::Table => output::line("SERVING"),
+    }
+}

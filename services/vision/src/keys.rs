@@ -1,0 +1,118 @@
+//! Key files and the commands on them. A secret never leaves its file.
+
+use std::path::Path;
+
+use serde_json::json;
+use vision_host::files;
+use vision_primitives::{PublicKey, SecretKey};
+
+use crate::cli::{Keys, ShowArgs};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output::{self, Format};
+
+/// `vision keys …`.
+pub fn run(command: &Keys, format: Format) -> Outcome {
+    match command {
+        Keys::New { out } => {
+            let key = random_key()?;
+            write_secret(out, &key)?;
+            show(&key.public_key(), format)
+        }
+        Keys::Show(args) => show(&read_public(args)?, format),
+        Keys::ResetClaims { home, above } => {
+            crate::service::reset_claims(home, *above)?;
+            eprintln!("the node in {} will sign only above height {above}", home.display());
+            Ok(())
+        }
+    }
+}
+
+fn show(key: &PublicKey, format: Format) -> Outcome {
+    let (address, public_key) = (key.id().to_string(), key.to_string());
+    match format {
+        Format::Json => output::json(&json!({ "address": address, "public_key": public_key })),
+        Format::Table => {
+            output::write(&output::properties(&[("address", address), ("public_key", public_key)]))
+        }
+    }
+}
+
+fn read_public(args: &ShowArgs) -> Outcome<PublicKey> {
+    if let Some(file) = &args.key {
+        return Ok(read_secret(file)?.public_key());
+    }
+    let file = args.home.as_deref().unwrap_or(Path::new(".")).join("node.pub");
+    let text = read_text(&file)?;
+    text.trim().parse().map_err(|error| {
+        Failure::failed(format!("{}: {error}; it must hold the node's public key", file.display()))
+    })
+}
+
+/// A key from the system's randomness.
+pub fn random_key() -> Outcome<SecretKey> {
+    let mut seed = vision_host::random_bytes::<32>().map_err(|error| Failure::failed(error.to_string()))?;
+    let key = SecretKey::from_seed(&seed);
+    seed.fill(0);
+    Ok(key)
+}
+
+/// Reads a key file.
+pub fn read_secret(file: &Path) -> Outcome<SecretKey> {
+    SecretKey::from_hex(&read_text(file)?)
+        .map_err(|error| Failure::failed(format!("{}: {error}; is it a key file?", file.display())))
+}
+
+fn read_text(file: &Path) -> Outcome<String> {
+    std::fs::read_to_string(file).map_err(|error| {
+        let failure = Failure::io("read", file, &error);
+        match error.kind() {
+            std::io::ErrorKind::NotFound => failure.with_exit(Exit::NotFound),
+            _ => failure,
+        }
+    })
+}
+
+/// Writes a key into a new file that only its owner may read.
+pub fn write_secret(file: &Path, key: &SecretKey) -> Outcome {
+    let text = key.to_secret_hex();
+    files::write_secret_new(file, format!("{}\n", *text).as_bytes()).map_err(|error| {
+        if error.is_already_there() {
+            return Failure::refused(format!(
+                "{} exists and a key is never overwritten; choose another file",
+                file.display()
+            ));
+        }
+        Failure::failed(error.to_string())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_key_file_is_private_and_never_overwritten() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let file = dir.path().join("a.key");
+        let key = random_key().expect("randomness");
+        write_secret(&file, &key).expect("new file");
+        let mode = std::fs::metadata(&file).expect("made").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(read_secret(&file).expect("own file").public_key(), key.public_key());
+        let again = write_secret(&file, &random_key().expect("randomness")).expect_err("exists");
+        assert_eq!(again.exit(), Exit::Refused);
+        assert_eq!(read_secret(&file).expect("untouched").public_key(), key.public_key());
+    }
+
+    #[test]
+    fn errors_do_not_repeat_the_secret() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let file = dir.path().join("a.key");
+        std::fs::write(&file, "not a key but secret").expect("write");
+        let error = read_secret(&file).expect_err("no key").to_string();
+        assert!(!error.contains("secret\u{20}key but") && !error.contains("not a key but"), "{error}");
+        assert_eq!(read_secret(&dir.path().join("none")).expect_err("none").exit(), Exit::NotFound);
+    }
+}

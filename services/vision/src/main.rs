@@ -1,0 +1,73 @@
+//! The `vision` binary: one node or one service of it, a test network, and the operator's commands.
+#![deny(clippy::unwrap_used, clippy::panic)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
+mod cli;
+mod exit;
+mod healthcheck;
+mod keys;
+mod logfile;
+mod node;
+mod output;
+mod query;
+mod rest;
+mod service;
+mod signals;
+mod status;
+mod testnet;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+use tokio::runtime::Builder;
+
+use cli::{Cli, Command};
+use exit::{Failure, Outcome};
+use service::Service;
+
+/// How long work on other threads may still take once a command has ended.
+const LEFTOVERS: Duration = Duration::from_secs(2);
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(cli: &Cli) -> Outcome {
+    let mut builder = match &cli.command {
+        Command::Node(_)
+        | Command::Chain(_)
+        | Command::SyncOracle(_)
+        | Command::Selection(_)
+        | Command::Producer(_)
+        | Command::Gateway(_) => Builder::new_multi_thread(),
+        _ => Builder::new_current_thread(),
+    };
+    let runtime = builder.enable_all().build().map_err(|error| {
+        Failure::failed(format!("cannot start the runtime: {error}; is the machine out of threads?"))
+    })?;
+    let outcome = runtime.block_on(Box::pin(dispatch(cli)));
+    runtime.shutdown_timeout(LEFTOVERS);
+    outcome
+}
+
+async fn dispatch(cli: &Cli) -> Outcome {
+    let format = cli.output;
+    match &cli.command {
+        Command::Testnet(command) => testnet::run(command, format).await,
+        Command::Node(args) => node::run(args).await,
+        Command::Chain(args) => service::run(Service::Chain, args).await,
+        Command::SyncOracle(args) => service::run(Service::SyncOracle, args).await,
+        Command::Selection(args) => service::run(Service::Selection, args).await,
+        Command::Producer(args) => service::run(Service::Producer, args).await,
+        Command::Gateway(args) => service::run(Service::Gateway, args).await,
+        Command::Healthcheck(args) => healthcheck::run(args, format).await,
+        Command::Keys(command) => keys::run(command, format),
+        Command::Query(query) => query::run(query, format).await,
+        Command::Status(args) => status::run(args, format).await,
+        Command::Watch(args) => status::watch(args, format).await,
+    }
+}

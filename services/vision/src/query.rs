@@ -1,0 +1,197 @@
+//! `vision query`: what the chain holds, through a gateway.
+
+use serde_json::Value;
+
+use crate::cli::Query;
+use crate::exit::{Failure, Outcome};
+use crate::output::{self, Format, Table, cell, properties, short};
+use crate::rest::Gateway;
+
+/// Runs one query.
+pub async fn run(query: &Query, format: Format) -> Outcome {
+    let (answer, show): (Value, fn(&Value) -> String) = match query {
+        Query::Head(remote) => (block(&Gateway::new(&remote.node)?, None).await?, flat),
+        Query::Block { id, remote } => {
+            (block(&Gateway::new(&remote.node)?, id.as_deref()).await?, block_text)
+        }
+        Query::Blocks { from, limit, remote } => {
+            let gateway = Gateway::new(&remote.node)?;
+            let from = match from {
+                Some(from) => *from,
+                None => (height(&gateway).await? + 1).saturating_sub(*limit),
+            };
+            let path = format!("/api/chain/blocks?from={from}&limit={limit}");
+            (gateway.get(&path).await?, blocks_text)
+        }
+        Query::Producers { height, remote } => {
+            let at = height.map(|h| format!("?height={h}")).unwrap_or_default();
+            let path = format!("/api/chain/producers{at}");
+            (Gateway::new(&remote.node)?.get(&path).await?, producers_text)
+        }
+        Query::Schedule { height, slots, remote } => {
+            let pairs = [height.map(|h| format!("height={h}")), slots.as_ref().map(|s| format!("slots={s}"))];
+            let given: Vec<String> = pairs.into_iter().flatten().collect();
+            let path = format!("/api/mining/schedule?{}", given.join("&"));
+            let path = path.trim_end_matches('?');
+            (Gateway::new(&remote.node)?.get(path).await?, schedule_text)
+        }
+        Query::Peers(remote) => (Gateway::new(&remote.node)?.get("/api/peers").await?, peers_text),
+        Query::Params(remote) => (Gateway::new(&remote.node)?.get("/api/chain/params").await?, flat),
+    };
+    match format {
+        Format::Json => output::json(&answer),
+        Format::Table => output::write(&show(&answer)),
+    }
+}
+
+/// Height of the node's head.
+pub async fn height(gateway: &Gateway) -> Outcome<u64> {
+    let status = gateway.get("/api/status").await?;
+    status["height"].as_u64().ok_or_else(|| {
+        Failure::failed(format!("{}/api/status tells no height; is it a vision node?", gateway.url()))
+    })
+}
+
+async fn block(gateway: &Gateway, id: Option<&str>) -> Outcome<Value> {
+    let id = match id {
+        Some(id) => id.trim_start_matches("0x").to_owned(),
+        None => cell(&gateway.get("/api/status").await?["tip_hash"]),
+    };
+    if id.is_empty() || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(Failure::usage(format!("{id:?} is neither a height nor a hash of 64 hex digits")));
+    }
+    gateway.get(&format!("/api/chain/blocks/{}", id.trim_start_matches("0x"))).await
+}
+
+/// The entries of an answer that is a list, bare or under the one field that holds a list.
+pub fn entries<'a>(answer: &'a Value, name: &str) -> &'a [Value] {
+    answer.as_array().or_else(|| answer[name].as_array()).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Every field that is no list or object, one a line.
+fn flat(answer: &Value) -> String {
+    let Some(fields) = answer.as_object() else { return cell(answer) + "\n" };
+    let plain = fields.iter().filter(|(_, value)| !value.is_object() && !value.is_array());
+    properties(&plain.map(|(name, value)| (name.as_str(), cell(value))).collect::<Vec<_>>())
+}
+
+/// A column: the field's name and how its value becomes a cell.
+type Column = (&'static str, fn(&Value) -> String);
+
+fn table(entries: &[Value], columns: &[Column]) -> String {
+    let mut table = Table::new(&columns.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    for entry in entries {
+        table.row(columns.iter().map(|(name, show)| show(&entry[*name])));
+    }
+    table.render()
+}
+
+fn block_text(answer: &Value) -> String {
+    let transactions = entries(answer, "transactions");
+    if transactions.is_empty() {
+        return flat(answer);
+    }
+    format!(
+        "{}\n{}",
+        flat(answer),
+        table(transactions, &[("hash", cell), ("action", brief), ("bytes", brief)])
+    )
+}
+
+/// A cell that may be long, cut to what a line can bear.
+fn brief(value: &Value) -> String {
+    let text = cell(value);
+    if text.chars().count() <= 60 { text } else { text.chars().take(59).chain(['…']).collect() }
+}
+
+fn blocks_text(answer: &Value) -> String {
+    table(
+        entries(answer, "blocks"),
+        &[
+            ("height", cell),
+            ("hash", short),
+            ("slot", cell),
+            ("producer", short),
+            ("timestamp_ms", cell),
+            ("tx_count", cell),
+        ],
+    )
+}
+
+fn producers_text(answer: &Value) -> String {
+    let columns: [Column; 6] = [
+        ("node_id", cell),
+        ("status", cell),
+        ("missed", cell),
+        ("suspensions", cell),
+        ("suspended_at", cell),
+        ("may_return_at", cell),
+    ];
+    let all = [entries(answer, "registered"), entries(answer, "candidates")].concat();
+    table(&all, &columns)
+}
+
+fn schedule_text(answer: &Value) -> String {
+    let slots = table(
+        entries(answer, "slots"),
+        &[
+            ("slot", cell),
+            ("node_id", cell),
+            ("jitter_ms", cell),
+            ("opens_at_ms", cell),
+            ("closes_at_ms", cell),
+        ],
+    );
+    format!("{}\n{slots}", flat(answer))
+}
+
+fn peers_text(answer: &Value) -> String {
+    let columns: [Column; 8] = [
+        ("node_id", short),
+        ("address", cell),
+        ("state", cell),
+        ("height", cell),
+        ("tip_hash", short),
+        ("rtt_ms", cell),
+        ("clock_offset_ms", cell),
+        ("version", cell),
+    ];
+    table(entries(answer, "peers"), &columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lists_are_found_bare_or_named() {
+        let list = json!([{ "height": 1 }, { "height": 2 }]);
+        let cases = [
+            ("bare", list.clone(), 2),
+            ("named", json!({ "blocks": list }), 2),
+            ("none", json!({ "other": 1 }), 0),
+        ];
+        for (desc, answer, expect) in cases {
+            assert_eq!(entries(&answer, "blocks").len(), expect, "{desc}");
+        }
+    }
+
+    #[test]
+    fn candidates_are_listed_below_the_registered() {
+        let answer = json!({
+            "registered": [{ "node_id": "aa", "status": "suspended", "missed": 3 }],
+            "candidates": [{ "node_id": "bb", "status": "candidate", "missed": 0 }],
+        });
+        let text = producers_text(&answer);
+        let rows: Vec<Vec<&str>> =
+            text.lines().skip(1).map(|line| line.split_whitespace().take(3).collect()).collect();
+        assert_eq!(rows, [["aa", "suspended", "3"], ["bb", "candidate", "0"]]);
+    }
+
+    #[test]
+    fn a_flat_answer_leaves_lists_out() {
+        assert_eq!(flat(&json!({ "a": 1, "b": [1], "c": "x" })), "a  1\nc  x\n");
+    }
+}

@@ -1,0 +1,144 @@
+//! The five services by name, and running one alone.
+
+use std::path::Path;
+
+use futures::future::BoxFuture;
+use vision_host::config::Settings;
+use vision_host::{Clock, Env, telemetry};
+
+use crate::cli::{LogFormat, ServiceArgs};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::node::Running;
+use crate::signals;
+
+/// One of the services of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Service {
+    /// Blocks, state, peers.
+    Chain,
+    /// Proof-of-Sync.
+    SyncOracle,
+    /// Slots.
+    Selection,
+    /// The key and the acts.
+    Producer,
+    /// REST.
+    Gateway,
+}
+
+impl Service {
+    /// All of them, callees before callers.
+    pub const ALL: [Self; 5] =
+        [Self::Chain, Self::SyncOracle, Self::Selection, Self::Producer, Self::Gateway];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chain => "chain",
+            Self::SyncOracle => "sync-oracle",
+            Self::Selection => "selection",
+            Self::Producer => "producer",
+            Self::Gateway => "gateway",
+        }
+    }
+
+    /// Its section of `config.toml`.
+    pub const fn section(self) -> &'static str {
+        match self {
+            Self::SyncOracle => "sync_oracle",
+            other => other.name(),
+        }
+    }
+
+    /// Reads its settings and makes the future that serves until the drain begins.
+    pub fn prepare(self, settings: &Settings, env: &Env) -> Outcome<BoxFuture<'static, Outcome>> {
+        let env = env.clone();
+        macro_rules! serve {
+            ($service:ident) => {
+                serve!($service, |error: $service::Error| Failure::failed(error.to_string()))
+            };
+            ($service:ident, $failure:expr) => {{
+                let config: $service::Config = read(settings, self.section())?;
+                Box::pin(async move { $service::serve(config, env).await.map_err($failure) })
+            }};
+        }
+        Ok(match self {
+            Self::Chain => serve!(vision_chain),
+            Self::SyncOracle => serve!(vision_sync_oracle),
+            Self::Selection => serve!(vision_selection),
+            Self::Producer => serve!(vision_producer, |error: vision_producer::Error| {
+                let exit = if error.is_safety_refusal() { Exit::Refused } else { Exit::Failed };
+                Failure::new(exit, error.to_string())
+            }),
+            Self::Gateway => serve!(vision_gateway),
+        })
+    }
+}
+
+/// Section `[node]` of `config.toml`: what concerns the process and not one service.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProcessConfig {
+    /// Added to the machine's clock, milliseconds; for tests of clock skew.
+    clock_offset_ms: i64,
+    /// Least level logged, or a filter.
+    log: String,
+    /// Form of log lines.
+    log_format: LogFormat,
+}
+
+impl Default for ProcessConfig {
+    fn default() -> Self {
+        Self { clock_offset_ms: 0, log: "info".into(), log_format: LogFormat::Text }
+    }
+}
+
+/// Reads one section of the settings.
+pub fn read<T: serde::de::DeserializeOwned>(settings: &Settings, section: &str) -> Outcome<T> {
+    settings.section(section).map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// Reads the settings of a home, starts logging, and makes the surroundings of its services.
+pub fn enter(args: &ServiceArgs) -> Outcome<(Settings, Env)> {
+    if !args.home.join("genesis.json").is_file() {
+        return Err(Failure::new(
+            Exit::Failed,
+            format!(
+                "{} is no node's home: it has no genesis.json; make one with `vision testnet init`",
+                args.home.display()
+            ),
+        ));
+    }
+    let settings = Settings::load(&args.home).map_err(|error| Failure::failed(error.to_string()))?;
+    let sections: Vec<&str> = Service::ALL.iter().map(|s| s.section()).chain(["node"]).collect();
+    settings.check_sections(&sections).map_err(|error| Failure::failed(error.to_string()))?;
+    let process: ProcessConfig = read(&settings, "node")?;
+    let filter = args.log.as_deref().unwrap_or(&process.log);
+    let format = match args.log_format.unwrap_or(process.log_format) {
+        LogFormat::Text => telemetry::LogFormat::Text,
+        LogFormat::Json => telemetry::LogFormat::Json,
+    };
+    telemetry::init(filter, format).map_err(|error| Failure::usage(error.to_string()))?;
+    signals::survive_file_size_limit()?;
+    let mut env = Env::new(&args.home, env!("CARGO_PKG_VERSION"));
+    env.clock = Clock::system(process.clock_offset_ms);
+    Ok((settings, env))
+}
+
+/// Runs one service until a signal comes.
+pub async fn run(service: Service, args: &ServiceArgs) -> Outcome {
+    let (settings, env) = enter(args)?;
+    let mut running = Running::new(env.clone())?;
+    running.spawn(service, service.prepare(&settings, &env)?);
+    running.until_ended().await
+}
+
+/// Makes the claims file of a new key.
+pub fn create_claims(home: &Path) -> Outcome {
+    vision_producer::create_claims(home).map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// Makes a new claims file for a key whose old one is lost.
+pub fn reset_claims(home: &Path, above: u64) -> Outcome {
+    vision_producer::reset_claims(home, above).map_err(|error| Failure::refused(error.to_string()))
+}

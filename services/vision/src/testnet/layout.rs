@@ -1,0 +1,225 @@
+//! Where everything of a test network lies, and the facts that `testnet.json` tells programs.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::ports::NodePorts;
+use crate::cli::Profile;
+use crate::exit::{Exit, Failure, Outcome};
+
+/// Written last when a network is made: its presence says that the network is complete.
+const FACTS_FILE: &str = "testnet.json";
+
+/// Paths inside a test network's directory.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    dir: PathBuf,
+}
+
+impl Layout {
+    /// The layout of a directory, which need not exist yet.
+    pub fn new(dir: &Path) -> Outcome<Self> {
+        let dir = std::path::absolute(dir).map_err(|error| Failure::io("use", dir, &error))?;
+        Ok(Self { dir: canonical(&dir) })
+    }
+
+    /// The directory itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The chain's genesis; every home has a copy.
+    pub fn genesis(&self) -> PathBuf {
+        self.dir.join("genesis.json")
+    }
+
+    /// The facts for programs.
+    pub fn facts(&self) -> PathBuf {
+        self.dir.join(FACTS_FILE)
+    }
+
+    /// Keys of the funded accounts.
+    pub fn accounts(&self) -> PathBuf {
+        self.dir.join("accounts")
+    }
+
+    /// A node's home.
+    pub fn home(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// A node's log.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.home(name).join("node.log")
+    }
+
+    /// Whether there is a network.
+    pub fn exists(&self) -> bool {
+        self.facts().exists()
+    }
+}
+
+/// One spelling for one directory, since processes are known by the path in their command line: what
+/// exists of the path is resolved, the rest is kept.
+fn canonical(dir: &Path) -> PathBuf {
+    let resolved = |part: &Path| Some(part.canonicalize().ok()?.join(dir.strip_prefix(part).ok()?));
+    dir.ancestors().find_map(resolved).map_or_else(|| dir.to_owned(), |path| path.components().collect())
+}
+
+/// One node of the network.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NodeFacts {
+    /// `node1`, `node2`, …
+    pub name: String,
+    /// Its id, hex.
+    pub id: String,
+    /// Its public key, hex.
+    pub public_key: String,
+    /// Its directory, absolute.
+    pub home: PathBuf,
+    /// Its log file, absolute.
+    pub log: PathBuf,
+    /// The process last started for it, if it has not been stopped since.
+    pub pid: Option<u32>,
+    /// Its ports.
+    pub ports: NodePorts,
+    /// Its URLs as seen from this machine.
+    pub urls: Urls,
+}
+
+/// Where to reach a node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Urls {
+    /// REST gateway.
+    pub rest: String,
+    /// gRPC of the chain service.
+    pub chain: String,
+    /// gRPC of the sync-oracle service.
+    pub sync_oracle: String,
+    /// gRPC of the selection service.
+    pub selection: String,
+    /// gRPC of the producer service.
+    pub producer: String,
+}
+
+impl Urls {
+    /// The URLs on loopback that go with some ports.
+    pub fn new(ports: &NodePorts) -> Self {
+        let url = |port: u16| format!("http://127.0.0.1:{port}");
+        Self {
+            rest: url(ports.rest),
+            chain: url(ports.chain),
+            sync_oracle: url(ports.sync_oracle),
+            selection: url(ports.selection),
+            producer: url(ports.producer),
+        }
+    }
+}
+
+/// What `testnet.json` holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Facts {
+    /// Name of the chain.
+    pub chain_id: String,
+    /// Hash of block 0, hex.
+    pub genesis_hash: String,
+    /// The genesis parameter.
+    pub block_interval_ms: u64,
+    /// Where the nodes run.
+    pub profile: Profile,
+    /// Directory of the funded accounts' keys, absolute.
+    pub accounts_dir: PathBuf,
+    /// The nodes in order.
+    pub nodes: Vec<NodeFacts>,
+}
+
+impl Facts {
+    /// Reads the facts. Paths are those of where the directory is now, however it was moved.
+    pub fn load(layout: &Layout) -> Outcome<Self> {
+        let file = layout.facts();
+        let text = fs::read_to_string(&file).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Failure::not_found(format!(
+                "no test network in {}; make one with `vision testnet up` or name another --dir",
+                layout.dir().display()
+            )),
+            _ => Failure::io("read", &file, &error),
+        })?;
+        let mut facts: Self = serde_json::from_str(&text).map_err(|error| {
+            Failure::failed(format!(
+                "{} is damaged: {error}; restore or remove the directory",
+                file.display()
+            ))
+        })?;
+        facts.accounts_dir = layout.accounts();
+        for node in &mut facts.nodes {
+            node.home = layout.home(&node.name);
+            node.log = layout.log(&node.name);
+        }
+        Ok(facts)
+    }
+
+    /// Changes the facts while no other command does, and returns them.
+    pub fn update(layout: &Layout, change: impl FnOnce(&mut Self) -> Outcome) -> Outcome<Self> {
+        let path = layout.dir().join(".lock");
+        let lock = File::create(&path).map_err(|error| Failure::io("write", &path, &error))?;
+        lock.lock().map_err(|error| Failure::io("lock", &path, &error))?;
+        let mut facts = Self::load(layout)?;
+        change(&mut facts)?;
+        facts.save(layout)?;
+        Ok(facts)
+    }
+
+    /// Writes the facts so that a reader sees either the old or the new ones.
+    pub fn save(&self, layout: &Layout) -> Outcome {
+        let (file, temporary) = (layout.facts(), layout.dir().join(".testnet.json.new"));
+        let text = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
+        fs::write(&temporary, text).map_err(|error| Failure::io("write", &temporary, &error))?;
+        fs::rename(&temporary, &file).map_err(|error| Failure::io("write", &file, &error))
+    }
+
+    /// Finds a node by `node2` or `2`.
+    pub fn node(&self, wanted: &str) -> Outcome<&NodeFacts> {
+        let name = if wanted.bytes().all(|b| b.is_ascii_digit()) {
+            format!("node{wanted}")
+        } else {
+            wanted.to_owned()
+        };
+        self.nodes.iter().find(|node| node.name == name).ok_or_else(|| {
+            let last = self.nodes.len();
+            Failure::new(Exit::NotFound, format!("no node {wanted:?}; there are node1 to node{last}"))
+        })
+    }
+
+    /// Remembers which process runs a node.
+    pub fn set_pid(&mut self, name: &str, pid: Option<u32>) {
+        if let Some(node) = self.nodes.iter_mut().find(|node| node.name == name) {
+            node.pid = pid;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_directory_has_one_spelling() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let real = dir.path().canonicalize().expect("there");
+        fs::create_dir(real.join("a")).expect("made");
+        std::os::unix::fs::symlink(real.join("a"), real.join("link")).expect("made");
+        let cases = [
+            ("plain", "a", "a"),
+            ("dots", "a/../a/.", "a"),
+            ("link", "link", "a"),
+            ("not yet there", "link/net", "a/net"),
+            ("nor its parent", "a/x/y", "a/x/y"),
+        ];
+        for (desc, input, expect) in cases {
+            let layout = Layout::new(&real.join(input)).expect("a path");
+            assert_eq!(layout.dir(), real.join(expect), "{desc}");
+        }
+    }
+}

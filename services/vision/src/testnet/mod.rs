@@ -1,0 +1,66 @@
+//! A test network on this machine: one process per node, one directory for everything.
+
+mod config;
+mod control;
+mod init;
+mod layout;
+mod logs;
+mod ports;
+mod process;
+mod table;
+mod up;
+mod watch;
+
+use vision_host::Clock;
+
+use crate::cli::{InitArgs, Testnet};
+use crate::exit::Outcome;
+use crate::output::{self, Format, properties};
+use init::Plan;
+use layout::Layout;
+use ports::BasePorts;
+
+pub use process::MAX_LOG_BYTES;
+
+/// `vision testnet …`.
+pub async fn run(command: &Testnet, format: Format) -> Outcome {
+    let clock = Clock::system(0);
+    match command {
+        Testnet::Init(args) => make(args, &clock, format),
+        Testnet::Up(args) => up::run(args, &clock, format).await,
+        Testnet::Status(args) => control::status(args, format).await,
+        Testnet::Down(args) => control::down(args, &clock).await,
+        Testnet::Logs(args) => logs::run(args).await,
+        Testnet::Kill(args) => control::kill(args, &clock).await,
+        Testnet::Start(args) => control::start(args, &clock).await,
+        Testnet::Pause(args) => control::pause(args),
+        Testnet::Resume(args) => control::resume(args),
+    }
+}
+
+fn make(args: &InitArgs, clock: &Clock, format: Format) -> Outcome {
+    let layout = Layout::new(&args.dir.dir)?;
+    let plan = Plan {
+        nodes: args.nodes,
+        chain_id: args.chain_id.clone(),
+        genesis: args.genesis.clone(),
+        seed: args.seed.clone(),
+        profile: args.profile,
+        genesis_time_ms: args.genesis_time_ms.unwrap_or_else(|| clock.now_ms()),
+        ports: BasePorts::new(&args.ports),
+    };
+    let facts = init::make(&layout, &plan)?;
+    match format {
+        Format::Json => output::json(&serde_json::to_value(&facts).unwrap_or_default())?,
+        Format::Table => output::write(&properties(&[
+            ("directory", layout.dir().display().to_string()),
+            ("chain_id", facts.chain_id),
+            ("genesis_hash", facts.genesis_hash),
+            ("nodes", facts.nodes.len().to_string()),
+        ]))?,
+    }
+    if args.profile == crate::cli::Profile::Local {
+        eprintln!("start it with: vision testnet up --dir {}", args.dir.dir.display());
+    }
+    Ok(())
+}

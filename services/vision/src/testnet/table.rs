@@ -1,0 +1,154 @@
+//! What each node of the network is doing, and the table of it.
+
+use serde_json::{Value, json};
+
+use super::layout::{Facts, NodeFacts};
+use super::process::Life;
+use crate::exit::Outcome;
+use crate::output::{self, Format, Table, short};
+use crate::rest::Gateway;
+
+/// One look at one node.
+#[derive(Clone, Debug)]
+pub struct NodeView {
+    /// Who it is.
+    pub facts: NodeFacts,
+    /// What its process does.
+    pub life: Life,
+    /// Its `/api/status`, if it answered.
+    pub status: Option<Value>,
+}
+
+impl NodeView {
+    /// Looks at a node.
+    pub async fn of(facts: &NodeFacts) -> Self {
+        let life = Life::of(facts);
+        let status = match (life, Gateway::new(&facts.urls.rest)) {
+            (Life::Running(_), Ok(gateway)) => gateway.get("/api/status").await.ok(),
+            _ => None,
+        };
+        // Whoever else may listen there is not this node.
+        let status = status.filter(|status| status["node_id"] == facts.id.as_str());
+        Self { facts: facts.clone(), life, status }
+    }
+
+    /// Looks at all nodes at once.
+    pub async fn of_all(nodes: &[NodeFacts]) -> Vec<Self> {
+        futures::future::join_all(nodes.iter().map(Self::of)).await
+    }
+
+    /// Height of its head, if it answered.
+    pub fn height(&self) -> Option<u64> {
+        self.status.as_ref().and_then(|status| status["height"].as_u64())
+    }
+
+    /// Its state in a few words.
+    pub fn state(&self) -> String {
+        let status = match (self.life, &self.status) {
+            (Life::Stopped, _) => return "stopped".into(),
+            (Life::Paused(_), _) => return "paused".into(),
+            (Life::Running(_), None) => return "no answer".into(),
+            (Life::Running(_), Some(status)) => status,
+        };
+        let sync = status["sync_state"].as_str().unwrap_or("unknown");
+        if status["eligible"] == true {
+            return format!("{sync}, eligible");
+        }
+        let because = status["not_eligible_because"].as_str().unwrap_or_default();
+        let code = because.split([':', ' ']).next().unwrap_or_default();
+        if code.is_empty() { format!("{sync}, not eligible") } else { format!("{sync}, {code}") }
+    }
+
+    fn json(&self) -> Value {
+        let field = |name: &str| self.status.as_ref().map_or(Value::Null, |status| status[name].clone());
+        json!({
+            "name": self.facts.name,
+            "id": self.facts.id,
+            "pid": self.life.pid(),
+            "ports": self.facts.ports,
+            "urls": self.facts.urls,
+            "home": self.facts.home,
+            "log": self.facts.log,
+            "height": self.height(),
+            "tip_hash": field("tip_hash"),
+            "sync_state": field("sync_state"),
+            "eligible": field("eligible"),
+            "not_eligible_because": field("not_eligible_because"),
+            "state": self.state(),
+        })
+    }
+}
+
+/// The table as text.
+pub fn render(views: &[NodeView]) -> String {
+    let mut table = Table::new(&["node", "id", "pid", "p2p", "rest", "grpc", "height", "tip", "state"]);
+    for view in views {
+        let ports = &view.facts.ports;
+        let tip = view.status.as_ref().map_or("-".into(), |status| short(&status["tip_hash"]));
+        table.row([
+            view.facts.name.clone(),
+            view.facts.id.chars().take(8).collect(),
+            view.life.pid().map_or("-".into(), |pid| pid.to_string()),
+            ports.p2p.to_string(),
+            ports.rest.to_string(),
+            format!("{}-{}", ports.chain, ports.producer),
+            view.height().map_or("-".into(), |height| height.to_string()),
+            tip,
+            view.state(),
+        ]);
+    }
+    table.render()
+}
+
+/// Prints the state of the whole network.
+pub fn print(facts: &Facts, views: &[NodeView], format: Format) -> Outcome {
+    match format {
+        Format::Table => output::write(&render(views)),
+        Format::Json => output::json(&json!({
+            "chain_id": facts.chain_id,
+            "genesis_hash": facts.genesis_hash,
+            "nodes": views.iter().map(NodeView::json).collect::<Vec<_>>(),
+        })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::Urls;
+    use super::super::ports::BasePorts;
+    use super::*;
+    use crate::cli::PortArgs;
+
+    #[test]
+    fn states_in_words() {
+        let ports = BasePorts::new(&PortArgs::default()).assign(1).expect("fits").remove(0);
+        let facts = NodeFacts {
+            name: "node1".into(),
+            id: "abcdef0123".into(),
+            public_key: String::new(),
+            home: "/net/node1".into(),
+            log: "/net/node1/node.log".into(),
+            pid: Some(7),
+            urls: Urls::new(&ports),
+            ports,
+        };
+        let answer = |eligible: bool, because: &str| {
+            Some(
+                json!({ "height": 3, "sync_state": "AtTip", "eligible": eligible, "not_eligible_because": because }),
+            )
+        };
+        let cases = [
+            ("stopped", Life::Stopped, None, "stopped"),
+            ("paused", Life::Paused(7), None, "paused"),
+            ("silent", Life::Running(7), None, "no answer"),
+            ("eligible", Life::Running(7), answer(true, ""), "AtTip, eligible"),
+            ("skewed", Life::Running(7), answer(false, "CLOCK_SKEW: 5 s fast"), "AtTip, CLOCK_SKEW"),
+            ("unsaid", Life::Running(7), answer(false, ""), "AtTip, not eligible"),
+        ];
+        for (desc, life, status, expect) in cases {
+            let view = NodeView { facts: facts.clone(), life, status };
+            assert_eq!(view.state(), expect, "{desc}");
+            assert!(render(&[view]).contains("node1  abcdef01"), "{desc}");
+        }
+    }
+}

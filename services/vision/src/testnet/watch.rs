@@ -1,0 +1,125 @@
+//! What `testnet up` shows in the foreground: a live table on a terminal, else a line per block.
+
+use std::collections::BTreeSet;
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::control::show_tail;
+use super::layout::{Facts, Layout};
+use super::process::Life;
+use super::table::{self, NodeView};
+use super::up::Started;
+use crate::exit::Outcome;
+use crate::output::{self, Format, cell, short};
+use crate::rest::Gateway;
+use crate::signals::Interrupts;
+use crate::status::{blocks_from, height_after};
+
+/// How often the table is drawn anew.
+const REDRAW: Duration = Duration::from_secs(1);
+/// How often new blocks are asked for.
+const POLL: Duration = Duration::from_millis(250);
+
+/// Shows the network until a signal comes. Nodes that die are told of, and the others watched on.
+pub async fn run(
+    layout: &Layout,
+    facts: &Facts,
+    started: &mut Started,
+    views: &[NodeView],
+    format: Format,
+    interrupts: &mut Interrupts,
+) -> Outcome {
+    let live = format == Format::Table && std::io::stdout().is_terminal();
+    let highest = views.iter().filter_map(NodeView::height).max().unwrap_or(0);
+    let mut screen = Screen { live, drawn_lines: 0, next: highest + 1, format };
+    loop {
+        let pause = if live { REDRAW } else { POLL };
+        tokio::select! {
+            _ = interrupts.next() => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
+        }
+        if tell_deaths(facts, started) {
+            screen.drawn_lines = 0;
+        }
+        // Another command may have started or killed nodes.
+        let now = Facts::load(layout)?;
+        tokio::select! {
+            _ = interrupts.next() => return Ok(()),
+            shown = screen.show(&now) => shown?,
+        }
+    }
+}
+
+/// Tells of children that ended since the last look, whoever ended them.
+fn tell_deaths(facts: &Facts, started: &mut Started) -> bool {
+    let mut dead = BTreeSet::new();
+    for (name, child) in started.iter_mut() {
+        if let Ok(Some(status)) = child.try_wait() {
+            if let Ok(node) = facts.node(name) {
+                show_tail(node);
+            }
+            eprintln!(
+                "{name} ended ({status}), the others go on; start it again with `vision testnet start {name}`"
+            );
+            dead.insert(name.clone());
+        }
+    }
+    started.retain(|(name, _)| !dead.contains(name));
+    !dead.is_empty()
+}
+
+struct Screen {
+    live: bool,
+    drawn_lines: usize,
+    next: u64,
+    format: Format,
+}
+
+impl Screen {
+    async fn show(&mut self, facts: &Facts) -> Outcome {
+        if self.live { self.table(facts).await } else { self.blocks(facts).await }
+    }
+
+    async fn table(&mut self, facts: &Facts) -> Outcome {
+        let text = table::render(&NodeView::of_all(&facts.nodes).await);
+        let back = match self.drawn_lines {
+            0 => String::new(),
+            // Up to the table's first line, and clear from there.
+            lines => format!("\x1b[{lines}A\x1b[J"),
+        };
+        self.drawn_lines = text.lines().count();
+        output::write(&format!("{back}{text}"))
+    }
+
+    async fn blocks(&mut self, facts: &Facts) -> Outcome {
+        for node in facts.nodes.iter().filter(|node| matches!(Life::of(node), Life::Running(_))) {
+            // A node that does not answer now is not the only one to ask.
+            let Ok(blocks) = blocks_from(&Gateway::new(&node.urls.rest)?, self.next).await else { continue };
+            self.next = height_after(&blocks).unwrap_or(self.next);
+            for block in &blocks {
+                output::line(&match self.format {
+                    Format::Json => block.to_string(),
+                    Format::Table => line(block, facts),
+                })?;
+            }
+            break;
+        }
+        Ok(())
+    }
+}
+
+/// One block in one line, its producer by name.
+fn line(block: &Value, facts: &Facts) -> String {
+    let producer = block["producer"].as_str().unwrap_or_default();
+    let name = facts.nodes.iter().find(|node| node.id == producer).map(|node| node.name.as_str());
+    format!(
+        "block {:>6}  {}  slot {}  by {}  {} txs",
+        cell(&block["height"]),
+        short(&block["hash"]),
+        cell(&block["slot"]),
+        name.unwrap_or(producer),
+        cell(&block["tx_count"]),
+    )
+}

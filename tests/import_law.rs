@@ -1,0 +1,262 @@
+//! The import law of ARCHITECTURE.md, read from `cargo metadata` and from the sources.
+//!
+//! A crate that is not in the table fails: decide which room it is before it grows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+const PURE: &[&str] = &[
+    "vision-primitives",
+    "vision-schedule",
+    "vision-ledger",
+    "vision-block-tree",
+    "vision-sync-status",
+    "vision-authoring",
+];
+
+/// What a service may import: the pure half, wire and host, and never another service.
+const FOR_SERVICES: &[&str] = &[
+    "vision-primitives",
+    "vision-schedule",
+    "vision-ledger",
+    "vision-block-tree",
+    "vision-sync-status",
+    "vision-authoring",
+    "vision-wire",
+    "vision-host",
+];
+
+/// What the binary may import besides: the services.
+const SERVICES: &[&str] =
+    &["vision-chain", "vision-sync-oracle", "vision-selection", "vision-producer", "vision-gateway"];
+
+/// Crate of ours, and which others of ours it may import (tests and build scripts included).
+fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let mut law: BTreeMap<&str, Vec<&str>> = BTreeMap::from([
+        ("vision-primitives", vec![]),
+        ("vision-schedule", vec!["vision-primitives"]),
+        ("vision-ledger", vec!["vision-primitives", "vision-schedule"]),
+        ("vision-block-tree", vec!["vision-primitives", "vision-schedule", "vision-ledger"]),
+        ("vision-sync-status", vec!["vision-primitives"]),
+        ("vision-authoring", vec!["vision-primitives", "vision-schedule"]),
+        ("vision-wire", vec!["vision-primitives"]),
+        ("vision-host", vec![]),
+        ("vision", [FOR_SERVICES, SERVICES].concat()),
+    ]);
+    law.extend(SERVICES.iter().map(|service| (*service, FOR_SERVICES.to_vec())));
+    law
+}
+
+/// Foreign crates that have one home each. Tests and benchmarks may use them elsewhere.
+const HOMES: &[(&str, &str)] = &[
+    ("sha3", "vision-primitives"),
+    ("ed25519-zebra", "vision-primitives"),
+    ("prost", "vision-wire"),
+    ("prost-types", "vision-wire"),
+    ("tonic-prost", "vision-wire"),
+    ("tracing-subscriber", "vision-host"),
+];
+
+/// What no pure crate may build on, not even in a test.
+const IMPURE: &[&str] = &[
+    "tokio",
+    "tokio-util",
+    "tokio-stream",
+    "futures",
+    "tonic",
+    "prost",
+    "axum",
+    "hyper",
+    "redb",
+    "getrandom",
+    "rand",
+    "tracing",
+];
+
+/// What no code of a pure crate may name: time, randomness, the world outside, and maps without an order. A scoped
+/// thread that is joined for its result is a way to compute and may be.
+const UNNAMEABLE: &[&str] = &[
+    "SystemTime",
+    "Instant",
+    "HashMap",
+    "HashSet",
+    "RandomState",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "thread::sleep",
+    "thread::spawn",
+];
+
+/// A crate of the workspace with its direct dependencies.
+struct Package {
+    name: String,
+    /// (name, whether only for tests)
+    dependencies: Vec<(String, bool)>,
+    folder: PathBuf,
+}
+
+fn packages() -> Vec<Package> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root)
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("metadata is JSON");
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let list = |value: &Value| value.as_array().expect("a list").clone();
+    list(&metadata["packages"])
+        .iter()
+        .map(|package| Package {
+            name: text(&package["name"]),
+            dependencies: list(&package["dependencies"])
+                .iter()
+                .map(|dependency| (text(&dependency["name"]), dependency["kind"] == "dev"))
+                .collect(),
+            folder: PathBuf::from(text(&package["manifest_path"])).parent().expect("a folder").to_owned(),
+        })
+        .collect()
+}
+
+/// One sentence per breach of the law.
+fn breaches(packages: &[Package]) -> Vec<String> {
+    let law = law();
+    let homes: BTreeMap<&str, &str> = HOMES.iter().copied().collect();
+    let mut found = Vec::new();
+    for package in packages {
+        let name = package.name.as_str();
+        let Some(allowed) = law.get(name) else {
+            found.push(format!("{name} is not in the law"));
+            continue;
+        };
+        for (dependency, for_tests) in &package.dependencies {
+            let dependency = dependency.as_str();
+            let ours = dependency == "vision" || dependency.starts_with("vision-");
+            if ours && !allowed.contains(&dependency) {
+                found.push(format!("{name} imports {dependency}"));
+            }
+            if !for_tests && homes.get(dependency).is_some_and(|home| *home != name) {
+                found.push(format!("{name} depends on {dependency}, whose home is {}", homes[dependency]));
+            }
+            if PURE.contains(&name) && IMPURE.contains(&dependency) {
+                found.push(format!("{name} is pure and depends on {dependency}"));
+            }
+        }
+    }
+    found
+}
+
+/// The names in one source text that a pure crate may not use, each with its line; comments may.
+fn unnameables(source: &str) -> Vec<(usize, &'static str)> {
+    let lines = source.lines().enumerate();
+    lines
+        .flat_map(|(index, line)| {
+            let code = line.split_once("//").map_or(line, |(code, _)| code);
+            UNNAMEABLE.iter().filter(move |name| code.contains(**name)).map(move |name| (index + 1, *name))
+        })
+        .collect()
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a readable folder") {
+        let path = entry.expect("a readable entry").path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_crate_keeps_to_the_law() {
+    let packages = packages();
+    let names: BTreeSet<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+    for name in law().keys() {
+        assert!(names.contains(name), "{name} is in the law, but not in the workspace");
+    }
+    assert_eq!(breaches(&packages), Vec::<String>::new());
+}
+
+#[test]
+fn pure_crates_name_no_clock_no_randomness_no_world() {
+    let mut found = Vec::new();
+    for package in packages().iter().filter(|package| PURE.contains(&package.name.as_str())) {
+        let mut files = Vec::new();
+        rust_files(&package.folder.join("src"), &mut files);
+        assert!(!files.is_empty(), "{} has sources", package.name);
+        for file in files {
+            let source = fs::read_to_string(&file).expect("a readable source");
+            found.extend(
+                unnameables(&source).into_iter().map(|(line, name)| format!("{file:?}:{line}: {name}")),
+            );
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn breaches_are_found() {
+    let cases: [(&str, &str, bool, &str); 12] = [
+        ("allowed", "vision-schedule", false, ""),
+        ("upward", "vision-wire", false, "vision-block-tree imports vision-wire"),
+        ("upward in a test", "vision-chain", true, "vision-block-tree imports vision-chain"),
+        ("foreign, free", "borsh", false, ""),
+        (
+            "foreign with a home",
+            "sha3",
+            false,
+            "vision-block-tree depends on sha3, whose home is vision-primitives",
+        ),
+        ("the same in a test", "sha3", true, ""),
+        ("impure", "tokio", false, "vision-block-tree is pure and depends on tokio"),
+        ("impure in a test", "tonic", true, "vision-block-tree is pure and depends on tonic"),
+        ("the binary", "vision", false, "vision-block-tree imports vision"),
+        ("host", "vision-host", false, "vision-block-tree imports vision-host"),
+        ("a sibling above", "vision-authoring", false, "vision-block-tree imports vision-authoring"),
+        ("below", "vision-ledger", false, ""),
+    ];
+    let package = |name: &str, dependency: &str, for_tests: bool| Package {
+        name: name.into(),
+        dependencies: vec![(dependency.into(), for_tests)],
+        folder: PathBuf::new(),
+    };
+    for (desc, dependency, for_tests, expect) in cases {
+        let found = breaches(&[package("vision-block-tree", dependency, for_tests)]).join("; ");
+        assert_eq!(found, expect, "{desc}");
+    }
+    let others = [
+        ("vision-chain", "vision-selection", "vision-chain imports vision-selection"),
+        ("vision-chain", "redb", ""),
+        ("vision-gateway", "prost", "vision-gateway depends on prost, whose home is vision-wire"),
+        ("vision-wire", "vision-ledger", "vision-wire imports vision-ledger"),
+        ("vision-host", "vision-primitives", "vision-host imports vision-primitives"),
+        ("vision", "vision-chain", ""),
+        ("vision-utils", "borsh", "vision-utils is not in the law"),
+    ];
+    for (name, dependency, expect) in others {
+        assert_eq!(breaches(&[package(name, dependency, false)]).join("; "), expect, "{name}, {dependency}");
+    }
+}
+
+#[test]
+fn forbidden_names_are_found_in_code_only() {
+    let cases: [(&str, &[(usize, &str)]); 4] = [
+        ("let now = std::time::Instant::now();", &[(1, "Instant")]),
+        ("// unlike a HashMap\nlet map = BTreeMap::new(); // no HashMap", &[]),
+        (
+            "use std::collections::HashMap;\n\nuse std::time::SystemTime;",
+            &[(1, "HashMap"), (3, "SystemTime")],
+        ),
+        ("", &[]),
+    ];
+    for (source, expect) in cases {
+        assert_eq!(unnameables(source), expect, "{source:?}");
+    }
+}

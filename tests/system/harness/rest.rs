@@ -1,0 +1,35 @@
+//! A blocking HTTP client of a few lines, so that a hanging node cannot hang a test.
+
+use std::io::{Error, ErrorKind, Read as _, Result, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Longest wait for an answer.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// The body; null if it is no JSON.
+    pub body: Value,
+}
+
+/// GETs a path from a port of this machine.
+pub fn get(port: u16, path: &str) -> Result<Answer> {
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), DEADLINE)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.set_write_timeout(Some(DEADLINE))?;
+    // HTTP/1.0: the answer is not chunked and ends with the connection.
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\r\n")?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let bad = || Error::new(ErrorKind::InvalidData, format!("no HTTP answer: {text:.100}"));
+    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(bad)?;
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(bad)?;
+    Ok(Answer { status, body: serde_json::from_str(body).unwrap_or_default() })
+}

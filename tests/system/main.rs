@@ -1,0 +1,21 @@
+//! Tests of the whole system: the real binary, real processes, real ports.
+//!
+//! They run one after the other, whatever the number of test threads: each wants the machine for itself.
+#![allow(clippy::disallowed_methods, reason = "these tests wait in real time for real processes")]
+#![allow(missing_docs, reason = "a test program has no readers of its interface")]
+
+mod harness;
+
+mod alone;
+mod bad_input;
+mod clocks;
+mod crash;
+mod full_disk;
+mod normal;
+mod offline;
+mod partition;
+mod pause;
+mod rapid;
+mod services;
+mod testnet_commands;
+mod twins;
