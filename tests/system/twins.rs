@@ -71,7 +71,7 @@ fn one_home_serves_one_process() {
             .output()
             .expect("the program starts");
     let text = crate::harness::stderr(&second);
-    assert_eq!(second.status.code(), Some(1), "{text}");
+    assert_eq!(second.status.code(), Some(5), "{text}");
     let errors: Vec<&str> = text.lines().filter(|line| line.starts_with("error:")).collect();
     assert_eq!(errors.len(), 1, "{text}");
     let blocks = net.wait_blocks(&[0], 3, 30);

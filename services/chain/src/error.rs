@@ -49,3 +49,11 @@ pub enum Error {
     #[error("the chain's own thread has ended: {0}")]
     Core(String),
 }
+
+impl Error {
+    /// Whether starting was refused because the home is another process's or another chain's: exit code 5.
+    #[must_use]
+    pub const fn is_safety_refusal(&self) -> bool {
+        matches!(self, Self::Store(StoreError::InUse(_) | StoreError::OtherGenesis { .. }))
+    }
+}

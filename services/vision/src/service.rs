@@ -55,21 +55,23 @@ impl Service {
         let env = env.clone();
         macro_rules! serve {
             ($service:ident) => {
-                serve!($service, |error: $service::Error| Failure::failed(error.to_string()))
+                serve!($service, |_: &$service::Error| false)
             };
-            ($service:ident, $failure:expr) => {{
+            ($service:ident, $is_safety_refusal:expr) => {{
                 let config: $service::Config = read(settings, self.section())?;
-                Box::pin(async move { $service::serve(config, env).await.map_err($failure) })
+                Box::pin(async move {
+                    $service::serve(config, env).await.map_err(|error| {
+                        let exit = if $is_safety_refusal(&error) { Exit::Refused } else { Exit::Failed };
+                        Failure::new(exit, error.to_string())
+                    })
+                })
             }};
         }
         Ok(match self {
-            Self::Chain => serve!(vision_chain),
+            Self::Chain => serve!(vision_chain, vision_chain::Error::is_safety_refusal),
             Self::SyncOracle => serve!(vision_sync_oracle),
             Self::Selection => serve!(vision_selection),
-            Self::Producer => serve!(vision_producer, |error: vision_producer::Error| {
-                let exit = if error.is_safety_refusal() { Exit::Refused } else { Exit::Failed };
-                Failure::new(exit, error.to_string())
-            }),
+            Self::Producer => serve!(vision_producer, vision_producer::Error::is_safety_refusal),
             Self::Gateway => serve!(vision_gateway),
         })
     }
