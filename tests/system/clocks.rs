@@ -12,6 +12,16 @@ fn a_clock_five_seconds_slow_harms_nobody() {
     skewed(-5_000);
 }
 
+#[test]
+fn a_clock_an_hour_fast_gains_nothing() {
+    skewed(3_600_000);
+}
+
+#[test]
+fn a_clock_an_hour_slow_harms_nobody() {
+    skewed(-3_600_000);
+}
+
 fn skewed(offset_ms: i64) {
     let mut net = Net::new(&Plan::fast(3));
     net.set(2, "node", "clock_offset_ms", offset_ms);

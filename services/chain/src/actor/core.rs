@@ -108,6 +108,12 @@ impl Core {
         TimestampMs(self.parts.clock.now_ms())
     }
 
+    /// Now by a peer's clock if that is ahead of ours: between clocks far apart nobody can say whose is
+    /// wrong, and the oracle can tell CLOCK_SKEW only while the peer counts.
+    fn now_of(&self, peer: &NodeId) -> TimestampMs {
+        self.now().plus_ms(self.parts.peers.clock_ahead_ms(peer))
+    }
+
     /// How long nothing is due.
     pub fn sleep(&self) -> Duration {
         let due = self.early.next_due().unwrap_or(TimestampMs(u64::MAX));
@@ -171,9 +177,7 @@ impl Core {
         let (now, stamp) = (self.now(), block.header().timestamp_ms);
         let drift = self.parts.rules.genesis.params.max_clock_drift_ms;
         if stamp > now.plus_ms(FAR_AHEAD_MS) {
-            // Between two nodes whose clocks differ that much nobody can say whose fault it is; the oracle
-            // tells CLOCK_SKEW where it can.
-            if stamp > now.plus_ms(FAR_AHEAD_MS + self.parts.peers.clock_ahead_ms(&peer)) {
+            if stamp > self.now_of(&peer).plus_ms(FAR_AHEAD_MS) {
                 self.parts.peers.charge(&peer, 20, "a block more than 10 s ahead of this clock");
             }
             return;
@@ -292,7 +296,7 @@ impl Core {
     /// Whether the header of a block that is to wait is signed by a producer we know; `None` if the block is
     /// not worth waiting, because another copy of it would have to be kept out for a bad one.
     fn vouched(&self, peer: &NodeId, block: &Block) -> Option<bool> {
-        let claim = self.parts.tree.check_claim(block.header_bytes(), block.signature(), self.now());
+        let claim = self.parts.tree.check_claim(block.header_bytes(), block.signature(), self.now_of(peer));
         let whole = block.computed_tx_root() == block.header().tx_root;
         if !whole || claim == Err(Refusal::Signature) {
             let refusal = if whole { "BAD_BLOCK_SIGNATURE" } else { "BAD_TX_ROOT" };
@@ -369,7 +373,7 @@ impl Core {
             return self.parts.peers.tip_known(&peer, header.height, hash);
         }
         let verified = Signature::from_slice(&status.header_signature).is_some_and(|signature| {
-            self.parts.tree.check_claim(&status.header, &signature, self.now()).is_ok()
+            self.parts.tree.check_claim(&status.header, &signature, self.now_of(&peer)).is_ok()
         });
         self.parts.peers.tip_claimed(&peer, header.height, hash, header.weight, verified);
     }
@@ -385,8 +389,12 @@ impl Core {
                 continue;
             }
             let drift = self.parts.rules.genesis.params.max_clock_drift_ms;
-            if block.header().timestamp_ms > self.now().plus_ms(drift) {
+            let stamp = block.header().timestamp_ms;
+            if stamp > self.now().plus_ms(drift) {
                 // The announcement of this block, or the next status, brings it again when it is time.
+                if stamp <= self.now_of(&peer).plus_ms(drift) {
+                    self.parts.peers.excuse(&peer);
+                }
                 return ImportEnd::Stopped(new);
             }
             match self.take(block, Origin::Fetched(peer), None, turn) {

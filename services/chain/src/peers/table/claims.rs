@@ -34,6 +34,15 @@ impl PeerTable {
         self.wanted.notify_one();
     }
 
+    /// A peer has delivered blocks that only our clock keeps us from taking: its time to deliver starts anew.
+    pub fn excuse(&self, id: &NodeId) {
+        let now = self.clock.monotonic_ms();
+        if let Some(claim) = self.lock().peers.get_mut(id).and_then(|peer| peer.claim.as_mut()) {
+            claim.since_ms = now;
+            claim.charged = false;
+        }
+    }
+
     /// Our own head is now this one.
     pub fn head_moved(&self, height: Height, weight: u64, registered: &Pool) {
         let mut inner = self.lock();
