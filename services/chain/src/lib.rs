@@ -8,6 +8,8 @@
 mod actor;
 mod config;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod peers;
 mod pending;
 mod rpc;

@@ -111,27 +111,12 @@ impl Orphans {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vision_primitives::{Header, Height, Signature, Slot, hash};
+    use vision_primitives::hash;
 
     fn waiting(parent: u64, timestamp: u64) -> Waiting {
-        let header = Header {
-            version: 1,
-            height: Height(1),
-            parent: hash(&[&parent.to_le_bytes()]),
-            timestamp_ms: TimestampMs(timestamp),
-            slot: Slot(0),
-            producer: Hash::ZERO,
-            tx_root: Hash::ZERO,
-            state_root: Hash::ZERO,
-            pool_root: Hash::ZERO,
-            weight: 0,
-            certificate_hash: Hash::ZERO,
-            reveal: Hash::ZERO,
-            mix: Hash::ZERO,
-        };
         Waiting {
             peer: Hash::ZERO,
-            block: Block::assemble(header, Signature::ZERO, vec![], &Hash::ZERO),
+            block: crate::fixtures::block(hash(&[&parent.to_le_bytes()]), timestamp),
             arrived: TimestampMs(0),
         }
     }

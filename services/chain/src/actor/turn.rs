@@ -118,26 +118,11 @@ impl Turn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vision_primitives::{Header, Signature, Slot, TimestampMs};
+    use crate::fixtures::block;
 
     #[test]
     fn a_block_that_was_evicted_and_came_again_in_one_turn_stays_stored() {
-        let header = Header {
-            version: 1,
-            height: Height(1),
-            parent: Hash::ZERO,
-            timestamp_ms: TimestampMs(0),
-            slot: Slot(0),
-            producer: Hash::ZERO,
-            tx_root: Hash::ZERO,
-            state_root: Hash::ZERO,
-            pool_root: Hash::ZERO,
-            weight: 0,
-            certificate_hash: Hash::ZERO,
-            reveal: Hash::ZERO,
-            mix: Hash::ZERO,
-        };
-        let block = Block::assemble(header, Signature::ZERO, vec![], &Hash::ZERO);
+        let block = block(Hash::ZERO, 0);
         let changes = || Changes { accounts: vec![], producers: vec![], supply: 0 };
         let other = Hash([9; 32]);
         let mut turn = Turn::default();

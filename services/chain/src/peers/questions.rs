@@ -72,25 +72,10 @@ impl Questions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vision_primitives::{Hash, Header, Height, Signature, Slot, TimestampMs};
+    use vision_primitives::Hash;
 
     fn block() -> Block {
-        let header = Header {
-            version: 1,
-            height: Height(1),
-            parent: Hash::ZERO,
-            timestamp_ms: TimestampMs(0),
-            slot: Slot(0),
-            producer: Hash::ZERO,
-            tx_root: Hash::ZERO,
-            state_root: Hash::ZERO,
-            pool_root: Hash::ZERO,
-            weight: 0,
-            certificate_hash: Hash::ZERO,
-            reveal: Hash::ZERO,
-            mix: Hash::ZERO,
-        };
-        Block::assemble(header, Signature::ZERO, vec![], &Hash::ZERO)
+        crate::fixtures::block(Hash::ZERO, 0)
     }
 
     #[test]
