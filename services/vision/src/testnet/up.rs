@@ -262,14 +262,16 @@ fn next_commands(args: &UpArgs, facts: &Facts) {
         url => format!(" --node {url}"),
     };
     let last = facts.nodes.last().map_or("node1", |node| node.name.as_str());
+    // As this program was called, so that the lines can be typed as they stand.
+    let vision = std::env::args().next().unwrap_or_else(|| "vision".into());
     eprintln!(
-        "\nnext:\n  vision status{url}\n  vision query head{url}\n  curl {}/api/mining/status\n  \
-         vision testnet status{dir}\n  vision testnet kill {last}{dir}\n  vision testnet start {last}{dir}\n  \
-         vision testnet logs {last} -f{dir}",
+        "\nnext:\n  {vision} status{url}\n  {vision} query head{url}\n  curl {}/api/mining/status\n  \
+         {vision} testnet status{dir}\n  {vision} testnet kill {last}{dir}\n  {vision} testnet start {last}{dir}\n  \
+         {vision} testnet logs {last} -f{dir}",
         node.urls.rest
     );
     if args.detach {
-        eprintln!("  vision testnet down{dir}");
+        eprintln!("  {vision} testnet down{dir}");
     } else {
         eprintln!("Ctrl-C stops all nodes.\n");
     }
