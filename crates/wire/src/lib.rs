@@ -12,6 +12,7 @@ pub mod page;
 mod parse;
 mod reason;
 mod reason_table;
+mod sync_state;
 pub mod watch;
 
 /// Generated code; its doc comments are those of the protocol files.

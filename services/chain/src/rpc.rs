@@ -18,6 +18,7 @@ use vision_wire::{EventKind, EventLog, Reason, ResponseStream, parse_hash};
 use registry::registry_response;
 
 use crate::actor::{Command, CoreHandle, HeadEvent, HeadView, Verdict};
+use crate::peers::block_to_proto;
 use crate::store::{BlockRecord, Store, StoreError};
 
 /// Name of the block list in its page tokens.
@@ -91,24 +92,21 @@ impl ChainRpc {
     fn info(
         &self,
         hash: &Hash,
-        record: BlockRecord,
+        mut record: BlockRecord,
         canonical: bool,
         bodies: bool,
     ) -> Result<proto::BlockInfo, Status> {
         let header = Header::from_bytes(&record.header)
             .map_err(|error| store_status(&StoreError::Corrupt(format!("block {hash}: {error}"))))?;
         let tx_count = u32::try_from(record.transactions.len()).unwrap_or(u32::MAX);
-        let transactions = if bodies { record.transactions } else { Vec::new() };
+        if !bodies {
+            record.transactions.clear();
+        }
         Ok(proto::BlockInfo {
             hash: hash.to_string(),
             height: header.height.get(),
             tx_count,
-            block: Some(vision_wire::types::Block {
-                header: record.header.into(),
-                signature: record.signature.into(),
-                transactions: transactions.into_iter().map(Into::into).collect(),
-                certificate: Default::default(),
-            }),
+            block: Some(block_to_proto(record)),
             canonical,
             finalized: canonical && header.height <= self.head().finalized_height,
         })

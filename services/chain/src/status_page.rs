@@ -9,7 +9,6 @@ use serde::Serialize;
 use tokio::sync::watch;
 use vision_host::Clock;
 use vision_primitives::{Hash, NodeId};
-use vision_wire::sync_oracle::SyncState;
 
 use crate::actor::{HeadView, Verdict};
 
@@ -63,12 +62,7 @@ async fn status(State(page): State<StatusPage>) -> Json<Status> {
     let now_ms = page.clock.now_ms();
     let verdict = page.verdict.borrow().clone().filter(|verdict| verdict.is_fresh(now_ms));
     let snapshot = verdict.map(|verdict| verdict.snapshot);
-    let sync_state = snapshot.as_ref().map(|snapshot| match snapshot.state() {
-        SyncState::AtTip => "AtTip",
-        SyncState::CatchingUp => "CatchingUp",
-        SyncState::TooFarAhead => "TooFarAhead",
-        SyncState::Behind | SyncState::Unspecified => "Behind",
-    });
+    let sync_state = snapshot.as_ref().map(|snapshot| snapshot.state().word());
     let silent = "ORACLE_SILENT: the sync-oracle has told nothing for 5 s: start it or read its log";
     let because = snapshot.as_ref().map_or(silent, |snapshot| &snapshot.not_eligible_because);
     Json(Status {

@@ -92,7 +92,8 @@ impl BlockQuery {
     }
 }
 
-fn to_proto(record: BlockRecord) -> Block {
+/// A stored block as it travels.
+pub fn to_proto(record: BlockRecord) -> Block {
     Block {
         header: record.header.into(),
         signature: record.signature.into(),

@@ -20,6 +20,7 @@ use vision_wire::p2p::Status as PeerStatus;
 use crate::actor::{CoreHandle, HeadView};
 use crate::store::Store;
 
+pub use blocks::to_proto as block_to_proto;
 use book::{AddressBook, CallEnd};
 pub use identity::Identity;
 pub use serve::PeerRpc;

@@ -4,8 +4,6 @@ use bytes::Bytes;
 use serde::Serialize;
 use vision_wire::producer::{Claim, MiningStatus};
 
-use super::sync_state;
-
 #[derive(Serialize)]
 struct MiningStatusView<'a> {
     next_height: u64,
@@ -51,7 +49,7 @@ pub(crate) fn mining_status_json(status: &MiningStatus) -> Bytes {
         my_node_id: &status.my_node_id,
         my_slot: status.my_slot,
         eligible: status.eligible,
-        sync_state: sync_state(status.sync_state()),
+        sync_state: status.sync_state().word(),
         local_height: status.local_height,
         network_height: status.network_height,
         lag_blocks: status.lag_blocks,

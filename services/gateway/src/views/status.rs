@@ -4,20 +4,9 @@ use serde::Serialize;
 use tonic::Status;
 use vision_wire::chain::Head;
 use vision_wire::producer::MiningStatus;
-use vision_wire::sync_oracle::{Snapshot, SyncState};
+use vision_wire::sync_oracle::Snapshot;
 
 use crate::ports::ChainInfo;
-
-/// The document's words for the states.
-pub(crate) const fn sync_state(state: SyncState) -> &'static str {
-    match state {
-        SyncState::AtTip => "AtTip",
-        SyncState::CatchingUp => "CatchingUp",
-        SyncState::TooFarAhead => "TooFarAhead",
-        // A state nobody told is the one that promises least.
-        SyncState::Behind | SyncState::Unspecified => "Behind",
-    }
-}
 
 /// Why the node makes no block: what the oracle says, else what the producer says of itself. Empty: it may.
 pub(crate) fn not_eligible_because(snapshot: &Snapshot, mining: Result<MiningStatus, Status>) -> String {
@@ -66,7 +55,7 @@ impl<'a> StatusView<'a> {
             tip_hash: &head.hash,
             finalized_height: head.finalized_height,
             safe_height: head.safe_height,
-            sync_state: sync_state(snapshot.state()),
+            sync_state: snapshot.state().word(),
             eligible: because.is_empty(),
             not_eligible_because: (!because.is_empty()).then_some(because),
             ready_peers: snapshot.ready_peers,
