@@ -206,6 +206,27 @@ fn refusals_say_where_the_fault_is() {
 }
 
 #[test]
+fn one_wrong_signature_among_many_is_found_beside_the_execution() {
+    let net = Net::new(genesis(3));
+    let tree = net.tree();
+    let parent = tree.head().hash();
+    // Below, at and above the number from which signatures are verified on a thread of their own.
+    for count in [2_u64, 15, 16, 17, 64] {
+        let good: Vec<_> = (0..count).map(|nonce| net.transfer(1, nonce, Hash([7; 32]), 1)).collect();
+        assert!(tree.check(&net.block_at(&tree, &parent, 0, 0, &good)).is_ok(), "{count}, all good");
+        for index in [0, good.len() / 2, good.len() - 1] {
+            let mut some = good.clone();
+            let mut bytes = some[index].bytes().to_vec();
+            let last = bytes.len() - 1;
+            bytes[last] ^= 0x40;
+            some[index] = SignedTransaction::from_bytes(bytes, &net.rules.genesis_hash).unwrap();
+            let refused = tree.check(&net.block_at(&tree, &parent, 0, 0, &some)).err();
+            assert_eq!(refused, Some(Refusal::TransactionSignature { index }), "{count}, wrong at {index}");
+        }
+    }
+}
+
+#[test]
 fn a_block_on_a_buried_parent_conflicts_and_known_ones_are_known() {
     let mut world = world();
     let (net, early) = (&world.net, world.good.clone());
