@@ -155,17 +155,24 @@ fn read_open(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> 
     Ok(content)
 }
 
-/// Reads a secret file of at most `limit_bytes` that nobody but its owner may touch.
+/// Reads a secret file of at most `limit_bytes` that nobody but its owner may touch; one that belongs to root may be
+/// readable by a group as well, which is how Kubernetes hands a secret to a process that is not root.
 ///
 /// # Errors
 /// [`FileError`], also for one that others may read.
 pub fn read_secret(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, FileError> {
     let file = File::open(path).map_err(at("read", path))?;
-    let mode = file.metadata().map_err(at("read", path))?.mode() & 0o7777;
-    if mode & 0o077 != 0 {
+    let meta = file.metadata().map_err(at("read", path))?;
+    let mode = meta.mode() & 0o7777;
+    if !is_private(meta.uid(), mode) {
         return Err(FileError::NotPrivate { path: path.to_owned(), mode });
     }
     read_open(file, path, limit_bytes)
+}
+
+const fn is_private(owner: u32, mode: u32) -> bool {
+    let forbidden = if owner == 0 { 0o037 } else { 0o077 };
+    mode & forbidden == 0
 }
 
 /// Makes a file private to its owner.

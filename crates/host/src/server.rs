@@ -26,7 +26,7 @@ use tower::Service;
 use crate::{Env, Health};
 use guard::Guard;
 
-pub use listen::{BindError, bind};
+pub use listen::{BindError, ListenAddress, NoListenAddress, bind};
 
 /// Domain of the `google.rpc.ErrorInfo` that the stack itself answers with.
 pub const ERROR_DOMAIN: &str = "vision";

@@ -1,15 +1,16 @@
 //! Settings of the chain service: section `[chain]` of `config.toml`.
 
 use serde::Deserialize;
+use vision_host::server::ListenAddress;
 
 /// Where to listen and whom to call.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Address of the gRPC server for this node's own services and its operator.
-    pub grpc_listen: String,
+    pub grpc_listen: ListenAddress,
     /// Address of the server for other nodes.
-    pub p2p_listen: String,
+    pub p2p_listen: ListenAddress,
     /// Where other nodes should call this one, `host:port`. Empty: the address a call of ours comes
     /// from, with the port of `p2p_listen`.
     pub p2p_advertise: String,
@@ -22,8 +23,8 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            grpc_listen: "127.0.0.1:50051".into(),
-            p2p_listen: "127.0.0.1:7072".into(),
+            grpc_listen: ([127, 0, 0, 1], 50051).into(),
+            p2p_listen: ([127, 0, 0, 1], 7072).into(),
             p2p_advertise: String::new(),
             seeds: Vec::new(),
             max_peers: 32,

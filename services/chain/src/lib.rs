@@ -16,7 +16,6 @@ mod rpc;
 mod status_page;
 mod store;
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,8 +60,8 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
             why: format!("{} is not 1 to 256", config.max_peers),
         });
     }
-    let grpc = listen("grpc_listen", &config.grpc_listen).await?;
-    let p2p = listen("p2p_listen", &config.p2p_listen).await?;
+    let grpc = bind(&config.grpc_listen).await?;
+    let p2p = bind(&config.p2p_listen).await?;
     let p2p_address =
         p2p.local_addr().map_err(|error| Error::Setting { field: "p2p_listen", why: error.to_string() })?;
 
@@ -144,8 +143,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let peer_service = PeerServiceServer::new(PeerRpc::new(context))
         .max_decoding_message_size(max_message_bytes)
         .max_encoding_message_size(max_message_bytes);
-    tracing::info!(grpc = config.grpc_listen, p2p = %p2p_address, "chain service listens");
-    health.set_serving();
+    tracing::info!(grpc = %config.grpc_listen, p2p = %p2p_address, "chain service listens");
     let own_face =
         GrpcServer::new(&health).add(chain_service).descriptor_set(FILE_DESCRIPTOR_SET).serve(grpc, &env);
     let peer_face = GrpcServer::new(&health)
@@ -153,6 +151,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         .descriptor_set(FILE_DESCRIPTOR_SET)
         .http_routes(page.router())
         .serve(p2p, &env);
+    health.set_serving();
     tokio::select! {
         served = async { tokio::try_join!(own_face, peer_face) } => {
             served?;
@@ -168,13 +167,6 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
             Err(_) => Err(Error::Core("it panicked; its message is in the log above".into())),
         },
     }
-}
-
-async fn listen(field: &'static str, address: &str) -> Result<tokio::net::TcpListener, Error> {
-    let address: SocketAddr = address
-        .parse()
-        .map_err(|_| Error::Setting { field, why: format!("{address:?} is no IP address with a port") })?;
-    Ok(bind(address).await?)
 }
 
 fn load_genesis(path: &Path) -> Result<Genesis, Error> {

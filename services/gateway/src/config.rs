@@ -1,15 +1,14 @@
 //! Section `[gateway]` of `config.toml`.
 
-use std::net::SocketAddr;
-
 use serde::Deserialize;
+use vision_host::server::ListenAddress;
 
 /// Where the gateway listens and whom it asks.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Address of REST, gRPC health and reflection.
-    pub listen: SocketAddr,
+    pub listen: ListenAddress,
     /// URL of the chain service.
     pub chain: String,
     /// URL of the sync-oracle service.

@@ -29,7 +29,7 @@ pub const SERVICE_NAME: &str = "vision.gateway";
 /// # Errors
 /// [`Error`] when the port is taken or a URL of the configuration is none.
 pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
-    let listener = bind(config.listen).await?;
+    let listener = bind(&config.listen).await?;
     serve_on(listener, config, env).await
 }
 
@@ -38,7 +38,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
 /// # Errors
 /// [`Error`] when a URL of the configuration is none.
 pub async fn serve_on(listener: TcpListener, config: Config, env: Env) -> Result<(), Error> {
-    let address = listener.local_addr().unwrap_or(config.listen);
+    let address = listener.local_addr().map_or_else(|_| config.listen.clone(), Into::into);
     let backends = adapters::Backends::new(&config)?;
     let health = Health::new();
     health.register(SERVICE_NAME);

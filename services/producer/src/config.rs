@@ -1,8 +1,7 @@
 //! Section `[producer]` of config.toml.
 
-use std::net::SocketAddr;
-
 use serde::Deserialize;
+use vision_host::server::ListenAddress;
 
 use crate::Error;
 
@@ -16,7 +15,7 @@ pub const MAX_MINING_TICK_MS: u64 = 4_000;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where this service listens.
-    pub grpc_listen: SocketAddr,
+    pub grpc_listen: ListenAddress,
     /// URL of this node's chain service.
     pub chain: String,
     /// URL of this node's sync-oracle service.

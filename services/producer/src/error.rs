@@ -48,8 +48,9 @@ pub enum Error {
     },
     /// A key whose claims are missing: what it has signed cannot be known.
     #[error(
-        "{path} is missing, so nobody knows which blocks this key has signed; if you are sure that no other node uses the key, \
-         run `vision keys reset-claims --home {home} --above HEIGHT` with a height that the key has not signed above"
+        "{path} is missing, so nobody knows which blocks this key has signed; for a key that has never been used run \
+         `vision keys new-claims --home {home}`; else, if you are sure that no other node uses the key, \
+         `vision keys reset-claims --home {home} --above HEIGHT` with a height that the key has not signed above"
     )]
     ClaimsMissing {
         /// The file.

@@ -58,11 +58,11 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let genesis = read_genesis(&env)?;
     let genesis_hash = genesis.hash();
     let timing = SlotTiming::from(&genesis.params);
-    let listener = bind(config.grpc_listen).await?;
+    let listener = bind(&config.grpc_listen).await?;
     let key = read_key(&env.home)?;
     let me = key.public_key().id();
     let (store, loaded) = ClaimStore::open(&env.home, &me, &genesis_hash)?;
-    let address = listener.local_addr().unwrap_or(config.grpc_listen);
+    let address = listener.local_addr().map_or_else(|_| config.grpc_listen.clone(), Into::into);
     tracing::info!(%address, node = %me, chain = config.chain, "producer listens");
 
     let health = Health::new();

@@ -139,7 +139,7 @@ async fn what_is_refused_at_the_start() {
     };
     type Edit<'a> = &'a dyn Fn(&std::path::Path);
     let cases: [(&str, Edit<'_>, &str, bool); 6] = [
-        ("a key others may read", &|home| chmod(&key(home), 0o640), "chmod 600", false),
+        ("a key others may read", &|home| chmod(&key(home), 0o644), "chmod 600", false),
         ("no key", &|home| std::fs::remove_file(key(home)).unwrap(), "producer.key", false),
         (
             "dust for a key",

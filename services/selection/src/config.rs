@@ -1,15 +1,14 @@
 //! Section `[selection]` of config.toml.
 
-use std::net::SocketAddr;
-
 use serde::Deserialize;
+use vision_host::server::ListenAddress;
 
 /// Section `[selection]` of config.toml.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where this service listens.
-    pub grpc_listen: SocketAddr,
+    pub grpc_listen: ListenAddress,
 }
 
 impl Default for Config {

@@ -27,8 +27,8 @@ pub const SERVICE_NAME: &str = "vision.selection.v1.SelectionService";
 /// # Errors
 /// [`Error`] if the address cannot be bound; nothing is started then.
 pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
-    let listener = bind(config.grpc_listen).await?;
-    let address = listener.local_addr().unwrap_or(config.grpc_listen);
+    let listener = bind(&config.grpc_listen).await?;
+    let address = listener.local_addr().map_or_else(|_| config.grpc_listen.clone(), Into::into);
     tracing::info!(%address, "selection listens");
 
     let health = Health::new();

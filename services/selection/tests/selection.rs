@@ -30,7 +30,7 @@ async fn start() -> Running {
     let address = free.local_addr().expect("bound");
     drop(free);
     let env = Env::new(std::env::temp_dir(), "test");
-    let serving = serve(Config { grpc_listen: address }, env.clone());
+    let serving = serve(Config { grpc_listen: address.into() }, env.clone());
     tokio::spawn(serving);
     let url = format!("http://{address}");
     let client = SelectionServiceClient::new(connect_lazy(&url).expect("a URL"))

@@ -1,8 +1,7 @@
 //! Section `[sync_oracle]` of config.toml.
 
-use std::net::SocketAddr;
-
 use serde::Deserialize;
+use vision_host::server::ListenAddress;
 
 use crate::Error;
 
@@ -16,7 +15,7 @@ pub const MAX_SNAPSHOT_INTERVAL_MS: u64 = 4_000;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where this service listens.
-    pub grpc_listen: SocketAddr,
+    pub grpc_listen: ListenAddress,
     /// URL of this node's chain service.
     pub chain: String,
     /// Time between two ticks, milliseconds; 10 to 4000.

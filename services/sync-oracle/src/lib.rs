@@ -43,8 +43,8 @@ const KEPT_SNAPSHOTS: usize = 1024;
 pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     config.check()?;
     let chain = GrpcChain::new(&config.chain)?;
-    let listener = bind(config.grpc_listen).await?;
-    let address = listener.local_addr().unwrap_or(config.grpc_listen);
+    let listener = bind(&config.grpc_listen).await?;
+    let address = listener.local_addr().map_or_else(|_| config.grpc_listen.clone(), Into::into);
     tracing::info!(%address, chain = config.chain, "sync-oracle listens");
 
     let health = Health::new();

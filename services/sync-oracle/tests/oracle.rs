@@ -232,7 +232,7 @@ async fn other_parameters_after_a_restart_of_the_chain_service_are_heeded() {
 async fn a_wrong_configuration_is_refused_before_anything_starts() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("bound");
-    let good = Config { grpc_listen: free_address(), ..Config::default() };
+    let good = Config { grpc_listen: free_address().into(), ..Config::default() };
     let cases = [
         (
             Config { snapshot_interval_ms: 5, ..good.clone() },
@@ -242,7 +242,7 @@ async fn a_wrong_configuration_is_refused_before_anything_starts() {
             Config { chain: "chain:50051".into(), ..good.clone() },
             "[sync_oracle] chain: \"chain:50051\" is no URL",
         ),
-        (Config { grpc_listen: address, ..good }, "[sync_oracle] grpc_listen: port 127.0.0.1:"),
+        (Config { grpc_listen: address.into(), ..good }, "[sync_oracle] grpc_listen: port 127.0.0.1:"),
     ];
     for (config, expect) in cases {
         let error = serve(config, vision_host::Env::new("/nonexistent", "test")).await.expect_err(expect);

@@ -17,8 +17,8 @@ use crate::logfile;
 use crate::service::{Service, enter, read};
 use crate::signals::Interrupts;
 
-/// How long the services may take to end in good order.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+/// How long the services may take to end in good order: less than the 10 s after which container engines kill.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
 
 /// Runs a node until a signal comes.
 pub async fn run(args: &NodeArgs) -> Outcome {

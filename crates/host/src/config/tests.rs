@@ -1,14 +1,13 @@
-use std::net::SocketAddr;
-
 use serde::Deserialize;
 
 use super::*;
+use crate::server::ListenAddress;
 use crate::telemetry::LogFormat;
 
 #[derive(Deserialize, Debug, PartialEq)]
 #[serde(default)]
 struct Node {
-    listen: SocketAddr,
+    listen: ListenAddress,
     seeds: Vec<String>,
     max_peers: u16,
     offset_ms: i64,
@@ -130,7 +129,7 @@ fn faults_name_the_place_the_key_and_what_is_wrong() {
             "address",
             "[node]\nlisten = \"localhost\"",
             &[],
-            "config.toml: node.listen: invalid socket address",
+            "config.toml: node.listen: \"localhost\" is not HOST:PORT",
         ),
         (
             "enum",

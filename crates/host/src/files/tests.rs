@@ -40,7 +40,7 @@ fn secrets_are_private_and_never_overwritten() {
     let error = write_secret_new(&path, b"two").expect_err("exists");
     assert!(error.is_already_there(), "{error}");
     assert_eq!(read_secret(&path, 100).expect("private"), b"one");
-    for open in [0o640, 0o604, 0o620, 0o601] {
+    for open in [0o644, 0o604, 0o620, 0o601] {
         fs::set_permissions(&path, fs::Permissions::from_mode(open)).expect("changed");
         let error = read_secret(&path, 100).expect_err("open to others");
         let text = error.to_string();
@@ -49,6 +49,22 @@ fn secrets_are_private_and_never_overwritten() {
     }
     make_private(&path).expect("changed");
     assert_eq!(read_secret(&path, 100).expect("private again"), b"one");
+}
+
+#[test]
+fn only_a_secret_of_root_may_have_a_group_that_reads_it() {
+    let cases = [
+        ("own", 1000, 0o600, true),
+        ("own, read only", 1000, 0o400, true),
+        ("own, group", 1000, 0o640, false),
+        ("root's, group", 0, 0o640, true),
+        ("root's, group, read only", 0, 0o440, true),
+        ("root's, group may write", 0, 0o660, false),
+        ("root's, world", 0, 0o644, false),
+    ];
+    for (desc, owner, mode, expect) in cases {
+        assert_eq!(is_private(owner, mode), expect, "{desc}");
+    }
 }
 
 #[test]

@@ -49,6 +49,8 @@ async fn serving_only_while_every_condition_holds() {
             let header = expect.map(|text| text.replace('–', "?"));
             assert_eq!(answer(&health, service).await, (status, header), "{desc} {service}");
         }
+        let alive = answer(&health, "grpc.health.v1.Health").await.0;
+        assert_eq!(alive, ServingStatus::Serving, "{desc}: the process lives");
     }
 }
 

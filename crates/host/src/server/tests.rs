@@ -93,7 +93,7 @@ struct Running {
 impl Running {
     async fn start() -> Self {
         let (health, env, fake) = (Health::new(), Env::new("/nowhere", "test"), Fake::default());
-        let listener = bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
+        let listener = bind(&([127, 0, 0, 1], 0).into()).await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let http = Router::new()
             .route("/hello", axum::routing::get(|| async { "hello" }))

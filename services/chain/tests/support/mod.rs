@@ -110,8 +110,8 @@ impl Node {
 
     pub fn start_on(home: &Path, grpc: u16, p2p: u16, seeds: &[u16]) -> Self {
         let config = vision_chain::Config {
-            grpc_listen: format!("127.0.0.1:{grpc}"),
-            p2p_listen: format!("127.0.0.1:{p2p}"),
+            grpc_listen: ([127, 0, 0, 1], grpc).into(),
+            p2p_listen: ([127, 0, 0, 1], p2p).into(),
             seeds: seeds.iter().map(|port| format!("127.0.0.1:{port}")).collect(),
             ..vision_chain::Config::default()
         };

@@ -36,7 +36,7 @@ impl Running {
         let (health, env) = (Health::new(), Env::new("/nowhere", "test"));
         let server = build(GrpcServer::new(&health));
         health.set_serving();
-        let listener = rebind(address).await;
+        let listener = rebind(address.to_string()).await;
         let address = listener.local_addr().expect("bound");
         let inner = env.clone();
         let task = tokio::spawn(async move { server.serve(listener, &inner).await.expect("serves") });
@@ -57,10 +57,10 @@ impl Running {
     }
 }
 
-async fn rebind(address: SocketAddr) -> TcpListener {
+async fn rebind(address: String) -> TcpListener {
     let deadline = tokio::time::Instant::now() + SOON;
     loop {
-        match TcpListener::bind(address).await {
+        match TcpListener::bind(&address).await {
             Ok(listener) => return listener,
             Err(error) => assert!(tokio::time::Instant::now() < deadline, "{address}: {error}"),
         }
@@ -91,7 +91,7 @@ impl Node {
         let producer_server = producer.serve(ANY).await;
         let url = |server: &Running| format!("http://{}", server.address);
         let config = Config {
-            listen: ANY,
+            listen: ANY.into(),
             chain: url(&chain_server),
             sync_oracle: url(&oracle_server),
             selection: url(&selection_server),
@@ -129,7 +129,7 @@ impl Node {
 }
 
 pub async fn start_gateway(config: Config) -> Running {
-    let listener = rebind(config.listen).await;
+    let listener = rebind(config.listen.to_string()).await;
     let address = listener.local_addr().expect("bound");
     let (health, env) = (Health::new(), Env::new("/nowhere", "1.2.3"));
     let inner = env.clone();

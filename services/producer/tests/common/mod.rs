@@ -106,8 +106,7 @@ impl World {
 
     pub fn config(&self) -> Config {
         let [chain, sync_oracle, selection] = self.addresses.map(|address| format!("http://{address}"));
-        let grpc_listen = free_address();
-        Config { grpc_listen, chain, sync_oracle, selection, mining_tick_ms: 50 }
+        Config { grpc_listen: free_address().into(), chain, sync_oracle, selection, mining_tick_ms: 50 }
     }
 
     /// Starts the producer of this home.

@@ -299,10 +299,11 @@ pub struct OracleProcess {
 impl OracleProcess {
     pub fn start(chain: SocketAddr, snapshot_interval_ms: u64) -> Self {
         let env = Env::new("/nonexistent", "test");
-        let grpc_listen = free_address();
-        let config = Config { grpc_listen, chain: format!("http://{chain}"), snapshot_interval_ms };
+        let address = free_address();
+        let config =
+            Config { grpc_listen: address.into(), chain: format!("http://{chain}"), snapshot_interval_ms };
         let serving = tokio::spawn(vision_sync_oracle::serve(config, env.clone()));
-        let channel = connect_lazy(&format!("http://{grpc_listen}")).expect("a URL");
+        let channel = connect_lazy(&format!("http://{address}")).expect("a URL");
         Self { client: SyncOracleServiceClient::new(channel.clone()), channel, env, serving: Some(serving) }
     }
 
