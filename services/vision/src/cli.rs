@@ -146,6 +146,12 @@ pub enum Keys {
     /// Show a key's public half and address, never the secret.
     #[command(after_help = "Example:\n  vision keys show --home .vision/testnet/node1")]
     Show(ShowArgs),
+    /// Make the first claims of a key that has never signed anything. Refused if there are any.
+    NewClaims {
+        /// Directory of the node.
+        #[arg(long, env = "VISION_HOME", value_name = "DIR")]
+        home: PathBuf,
+    },
     /// Make a new claims file for a key whose old one is lost. Only safe above every height the key may have signed for.
     ResetClaims {
         /// Directory of the node.

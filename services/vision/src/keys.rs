@@ -19,6 +19,11 @@ pub fn run(command: &Keys, format: Format) -> Outcome {
             show(&key.public_key(), format)
         }
         Keys::Show(args) => show(&read_public(args)?, format),
+        Keys::NewClaims { home } => {
+            crate::service::create_claims(home)?;
+            eprintln!("the node in {} may sign its first block", home.display());
+            Ok(())
+        }
         Keys::ResetClaims { home, above } => {
             crate::service::reset_claims(home, *above)?;
             eprintln!("the node in {} will sign only above height {above}", home.display());

@@ -102,11 +102,13 @@ pub fn read<T: serde::de::DeserializeOwned>(settings: &Settings, section: &str) 
 
 /// Reads the settings of a home, starts logging, and makes the surroundings of its services.
 pub fn enter(args: &ServiceArgs) -> Outcome<(Settings, Env)> {
-    if !args.home.join("genesis.json").is_file() {
+    // Services that need the genesis say so themselves.
+    if !args.home.join("config.toml").is_file() && !args.home.join("genesis.json").is_file() {
         return Err(Failure::new(
             Exit::Failed,
             format!(
-                "{} is no node's home: it has no genesis.json; make one with `vision testnet init`",
+                "{} is no node's home: it has neither config.toml nor genesis.json; make one with \
+                 `vision testnet init`",
                 args.home.display()
             ),
         ));
@@ -137,7 +139,10 @@ pub async fn run(service: Service, args: &ServiceArgs) -> Outcome {
 
 /// Makes the claims file of a new key.
 pub fn create_claims(home: &Path) -> Outcome {
-    vision_producer::create_claims(home).map_err(|error| Failure::failed(error.to_string()))
+    vision_producer::create_claims(home).map_err(|error| {
+        let exit = if error.is_safety_refusal() { Exit::Refused } else { Exit::Failed };
+        Failure::new(exit, error.to_string())
+    })
 }
 
 /// Makes a new claims file for a key whose old one is lost.

@@ -76,8 +76,20 @@ pub enum Profile {
     /// All on this machine's loopback.
     #[default]
     Local,
-    /// In containers that find each other by service name, e.g. node1-chain.
+    /// In containers, one per service, that find each other by service name, e.g. node1-chain.
     Compose,
+    /// In pods, one per node, that find each other as node1-vision-0.vision-p2p.
+    Kubernetes,
+}
+
+impl std::fmt::Display for Profile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Local => "local",
+            Self::Compose => "compose",
+            Self::Kubernetes => "kubernetes",
+        })
+    }
 }
 
 /// `testnet init`.
@@ -99,6 +111,9 @@ pub struct InitArgs {
     /// Where the nodes will run.
     #[arg(long, value_enum, default_value = "local")]
     pub profile: Profile,
+    /// If the network is already there, check that it is this one and whole, and leave it as it is.
+    #[arg(long)]
+    pub if_missing: bool,
     /// Time stamp of block 0 in milliseconds since the Unix epoch [default: now].
     #[arg(long, value_name = "MS")]
     pub genesis_time_ms: Option<u64>,

@@ -2,6 +2,7 @@
 
 use super::ports::NodePorts;
 use crate::cli::Profile;
+use crate::service::Service;
 
 /// Names and ports of all nodes, in order: what any node's configuration may need.
 #[derive(Clone, Debug)]
@@ -19,55 +20,90 @@ impl Neighbours {
         Self { profile, nodes }
     }
 
-    fn host(&self, node: &str, service: &str) -> String {
+    /// A node's name.
+    pub fn name(&self, index: usize) -> &str {
+        self.nodes.get(index).map_or("", |(name, _)| name)
+    }
+
+    /// The ports where a node listens. Containers have addresses of their own, so there all nodes have the same.
+    fn inner<'a>(&'a self, ports: &'a NodePorts) -> &'a NodePorts {
         match self.profile {
-            Profile::Local => "127.0.0.1".into(),
-            Profile::Compose => format!("{node}-{service}"),
+            Profile::Local => ports,
+            Profile::Compose | Profile::Kubernetes => self.nodes.first().map_or(ports, |(_, first)| first),
         }
+    }
+
+    /// Where a service of a node listens. Only chain has a foot in a second network, that of the peers; its gRPC must
+    /// not be reached from there.
+    fn listen(&self, node: &str, service: Service, port: u16) -> String {
+        match (self.profile, service) {
+            (Profile::Local, _) => quoted(&format!("127.0.0.1:{port}")),
+            (Profile::Compose, Service::Chain) => quoted(&format!("{node}-chain.private:{port}")),
+            (Profile::Compose | Profile::Kubernetes, _) => quoted(&format!("0.0.0.0:{port}")),
+        }
+    }
+
+    /// Where the other services of a node call a service.
+    fn url(&self, node: &str, service: Service, port: u16) -> String {
+        match self.profile {
+            Profile::Local | Profile::Kubernetes => quoted(&format!("http://127.0.0.1:{port}")),
+            Profile::Compose => quoted(&format!("http://{node}-{}:{port}", service.name())),
+        }
+    }
+
+    /// Where other nodes call a node.
+    fn p2p(&self, node: &str, ports: &NodePorts) -> String {
+        let port = self.inner(ports).p2p;
+        quoted(&match self.profile {
+            Profile::Local => format!("127.0.0.1:{port}"),
+            Profile::Compose => format!("{node}-chain:{port}"),
+            Profile::Kubernetes => format!("{node}-vision-0.vision-p2p:{port}"),
+        })
     }
 
     /// Everything in a node's configuration that depends on ports.
     fn settings(&self, index: usize) -> Vec<Setting> {
-        let Some((name, ports)) = self.nodes.get(index) else { return Vec::new() };
-        let listen = |port: u16| match self.profile {
-            Profile::Local => quoted(&format!("127.0.0.1:{port}")),
-            Profile::Compose => quoted(&format!("0.0.0.0:{port}")),
+        let Some((name, own)) = self.nodes.get(index) else { return Vec::new() };
+        let ports = self.inner(own);
+        let listen = |service: Service, port: u16| self.listen(name, service, port);
+        let url = |service: Service, port: u16| self.url(name, service, port);
+        let p2p_listen = match self.profile {
+            Profile::Local => format!("127.0.0.1:{}", ports.p2p),
+            Profile::Compose | Profile::Kubernetes => format!("0.0.0.0:{}", ports.p2p),
         };
-        let url = |service: &str, port: u16| quoted(&format!("http://{}:{port}", self.host(name, service)));
-        let p2p = |node: &str, ports: &NodePorts| format!("{}:{}", self.host(node, "chain"), ports.p2p);
         let others = self.nodes.iter().filter(|(other, _)| other != name);
-        let seeds: Vec<String> = others.map(|(other, ports)| quoted(&p2p(other, ports))).collect();
+        let seeds: Vec<String> = others.map(|(other, ports)| self.p2p(other, ports)).collect();
         let mut settings = vec![
-            ("chain", "grpc_listen", listen(ports.chain)),
-            ("chain", "p2p_listen", listen(ports.p2p)),
-            ("chain", "p2p_advertise", quoted(&p2p(name, ports))),
+            ("chain", "grpc_listen", listen(Service::Chain, ports.chain)),
+            ("chain", "p2p_listen", quoted(&p2p_listen)),
+            ("chain", "p2p_advertise", self.p2p(name, own)),
             ("chain", "seeds", format!("[{}]", seeds.join(", "))),
-            ("sync_oracle", "grpc_listen", listen(ports.sync_oracle)),
-            ("sync_oracle", "chain", url("chain", ports.chain)),
-            ("selection", "grpc_listen", listen(ports.selection)),
-            ("producer", "grpc_listen", listen(ports.producer)),
-            ("gateway", "listen", listen(ports.rest)),
+            ("sync_oracle", "grpc_listen", listen(Service::SyncOracle, ports.sync_oracle)),
+            ("sync_oracle", "chain", url(Service::Chain, ports.chain)),
+            ("selection", "grpc_listen", listen(Service::Selection, ports.selection)),
+            ("producer", "grpc_listen", listen(Service::Producer, ports.producer)),
+            ("gateway", "listen", listen(Service::Gateway, ports.rest)),
         ];
         for section in ["producer", "gateway"] {
             settings.extend([
-                (section, "chain", url("chain", ports.chain)),
-                (section, "sync_oracle", url("sync-oracle", ports.sync_oracle)),
-                (section, "selection", url("selection", ports.selection)),
+                (section, "chain", url(Service::Chain, ports.chain)),
+                (section, "sync_oracle", url(Service::SyncOracle, ports.sync_oracle)),
+                (section, "selection", url(Service::Selection, ports.selection)),
             ]);
         }
-        settings.push(("gateway", "producer", url("producer", ports.producer)));
+        settings.push(("gateway", "producer", url(Service::Producer, ports.producer)));
         settings
     }
 
-    /// The text of a new configuration.
-    pub fn config(&self, index: usize) -> String {
+    /// The text of a new configuration for some services of a node.
+    pub fn config(&self, index: usize, services: &[Service]) -> String {
         let mut text = String::from(
             "# Settings of one node. A VISION_<SECTION>_<KEY> variable goes before a value here,\n\
              # a flag before both. Keys left out have their defaults; unknown ones are refused.\n\n\
              [node]\nlog = \"info\"\nlog_format = \"text\"\n",
         );
         let settings = self.settings(index);
-        for section in ["chain", "sync_oracle", "selection", "producer", "gateway"] {
+        for section in services.iter().map(|service| service.section()) {
             text.push_str(&format!("\n[{section}]\n"));
             for (_, key, value) in settings.iter().filter(|(of, _, _)| *of == section) {
                 text.push_str(&format!("{key} = {value}\n"));
@@ -117,13 +153,27 @@ mod tests {
     #[test]
     fn each_profile_has_its_addresses() {
         let cases = [
-            ("local", Profile::Local, "127.0.0.1:7073", "127.0.0.1:7072", "http://127.0.0.1:50061"),
-            ("compose", Profile::Compose, "0.0.0.0:7073", "node1-chain:7072", "http://node2-chain:50061"),
+            (
+                "local",
+                Profile::Local,
+                ["127.0.0.1:50061", "127.0.0.1:7073", "127.0.0.1:7072", "http://127.0.0.1:50061"],
+            ),
+            (
+                "compose",
+                Profile::Compose,
+                ["node2-chain.private:50051", "0.0.0.0:7072", "node1-chain:7072", "http://node2-chain:50051"],
+            ),
+            (
+                "kubernetes",
+                Profile::Kubernetes,
+                ["0.0.0.0:50051", "0.0.0.0:7072", "node1-vision-0.vision-p2p:7072", "http://127.0.0.1:50051"],
+            ),
         ];
-        for (desc, profile, listen, seed, chain) in cases {
-            let text = neighbours(profile, 7072).config(1);
+        for (desc, profile, [grpc, p2p, seed, chain]) in cases {
+            let text = neighbours(profile, 7072).config(1, &Service::ALL);
             let parsed: toml::Table = text.parse().expect("TOML");
-            assert_eq!(parsed["chain"]["p2p_listen"].as_str(), Some(listen), "{desc}");
+            assert_eq!(parsed["chain"]["grpc_listen"].as_str(), Some(grpc), "{desc}");
+            assert_eq!(parsed["chain"]["p2p_listen"].as_str(), Some(p2p), "{desc}");
             assert_eq!(parsed["chain"]["seeds"][0].as_str(), Some(seed), "{desc}");
             assert_eq!(parsed["chain"]["seeds"].as_array().map(Vec::len), Some(2), "{desc}");
             assert_eq!(parsed["gateway"]["chain"].as_str(), Some(chain), "{desc}");
@@ -131,8 +181,15 @@ mod tests {
     }
 
     #[test]
+    fn a_home_has_the_sections_of_its_services() {
+        let text = neighbours(Profile::Compose, 7072).config(0, &[Service::Producer]);
+        let parsed: toml::Table = text.parse().expect("TOML");
+        assert_eq!(parsed.keys().collect::<Vec<_>>(), ["node", "producer"]);
+    }
+
+    #[test]
     fn an_edit_keeps_what_the_owner_wrote() {
-        let before = neighbours(Profile::Local, 7072).config(0) + "snapshot = 5 # mine\n";
+        let before = neighbours(Profile::Local, 7072).config(0, &Service::ALL) + "snapshot = 5 # mine\n";
         let after = neighbours(Profile::Local, 9072).edited(0, &before);
         assert!(after.contains("p2p_listen = \"127.0.0.1:9072\"") && after.contains("127.0.0.1:9073"));
         assert!(!after.contains("7072") && after.contains("snapshot = 5 # mine"));

@@ -1,15 +1,15 @@
 //! Makes a test network: keys, genesis, one home per node, funded accounts.
 
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs;
 use std::path::Path;
 
 use vision_primitives::{
-    ConsensusParams, Entropy, Finality, Genesis, GenesisAccount, GenesisProducer, Hash, SecretKey, Tag,
-    TimestampMs, hash,
+    ConsensusParams, Entropy, Finality, Genesis, GenesisAccount, GenesisProducer, SecretKey, TimestampMs,
+    hash,
 };
 
 use super::config::Neighbours;
+use super::homes::{self, NodeKeys, private_dir, write};
 use super::layout::{Facts, Layout, NodeFacts, Urls};
 use super::ports::{BasePorts, NodePorts};
 use crate::cli::{GenesisArgs, Profile};
@@ -20,8 +20,6 @@ use crate::keys::{random_key, write_secret};
 const ACCOUNTS: usize = 10;
 /// What each of them has.
 const ACCOUNT_BALANCE: u64 = 1_000_000_000;
-/// Where everything is made before it is moved into place.
-const MAKING_DIR: &str = ".making";
 
 /// What a new network shall be.
 #[derive(Clone, Debug)]
@@ -42,38 +40,61 @@ pub struct Plan {
     pub ports: BasePorts,
 }
 
-/// The keys of one node.
-struct NodeKeys {
-    producer: SecretKey,
-    peer: SecretKey,
-}
-
-/// Makes the network, or nothing at all.
+/// Makes the network, or nothing at all: `testnet.json` comes into being last, and until then an attempt that was
+/// interrupted is cleared away by the next.
 pub fn make(layout: &Layout, plan: &Plan) -> Outcome<Facts> {
     let ports = plan.ports.assign(plan.nodes)?;
     let (nodes, accounts) = keys(plan)?;
     let genesis = genesis(plan, &nodes, &accounts)?;
-    refuse_existing(layout)?;
-    let making = layout.dir().join(MAKING_DIR);
-    let made = fill(layout, &making, plan, &ports, &nodes, &accounts, &genesis);
+    private_dir(layout.dir())?;
+    let _lock = layout.lock()?;
+    if layout.exists() {
+        return Err(exists(layout, plan.profile, &layout.facts()));
+    }
+    if layout.is_half_made() {
+        clear(layout)?;
+    }
+    let first = [layout.genesis(), layout.accounts()].into_iter().find(|path| path.exists());
+    if let Some(first) = first.or_else(|| homes::first_file(layout.dir())) {
+        return Err(exists(layout, plan.profile, &first));
+    }
+    layout.begin_making()?;
+    let made = fill(layout, plan, &ports, &nodes, &accounts, &genesis);
     if made.is_err() {
         // What was made is of no use to anybody; the error that is told is the first one.
-        drop(fs::remove_dir_all(&making));
+        drop(clear(layout));
     }
     made
 }
 
-fn refuse_existing(layout: &Layout) -> Outcome {
-    let taken = ["genesis.json", "testnet.json", "accounts", "node1"];
-    match taken.iter().find(|name| layout.dir().join(name).exists()) {
-        None => Ok(()),
-        Some(name) => Err(Failure::refused(format!(
-            "{} exists and is never overwritten; run it with `vision testnet up --dir {dir}`, remove {dir} \
-             or choose another --dir",
-            layout.dir().join(name).display(),
-            dir = layout.dir().display()
-        ))),
+fn exists(layout: &Layout, profile: Profile, what: &Path) -> Failure {
+    let dir = layout.dir().display();
+    let way_out = match profile {
+        Profile::Local => {
+            format!("run it with `vision testnet up --dir {dir}`, remove {dir} or choose another --dir")
+        }
+        Profile::Compose => {
+            "check it with --if-missing, or remove the volumes with `docker-compose down -v`".into()
+        }
+        Profile::Kubernetes => format!(
+            "choose another --dir, or, if nothing runs with these keys any more, remove what is not a \
+             kustomization.yaml from {dir} and its node directories"
+        ),
+    };
+    Failure::refused(format!("{} exists and is never overwritten; {way_out}", what.display()))
+}
+
+/// Removes what an interrupted attempt has made, its mark last.
+fn clear(layout: &Layout) -> Outcome {
+    homes::clear(layout.dir())?;
+    homes::remove(&layout.genesis())?;
+    match fs::remove_dir_all(layout.accounts()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Failure::io("remove", &layout.accounts(), &error));
+        }
+        _ => {}
     }
+    layout.end_making()
 }
 
 fn keys(plan: &Plan) -> Outcome<(Vec<NodeKeys>, Vec<SecretKey>)> {
@@ -152,78 +173,43 @@ pub fn parameters(args: &GenesisArgs) -> Outcome<(ConsensusParams, Finality)> {
 
 fn fill(
     layout: &Layout,
-    making: &Path,
     plan: &Plan,
     ports: &[NodePorts],
     nodes: &[NodeKeys],
     accounts: &[SecretKey],
     genesis: &Genesis,
 ) -> Outcome<Facts> {
-    drop(fs::remove_dir_all(making));
-    private_dir(making)?;
     let names: Vec<String> = (1..=nodes.len()).map(|i| format!("node{i}")).collect();
     let neighbours =
         Neighbours::new(plan.profile, names.iter().cloned().zip(ports.iter().cloned()).collect());
-    let genesis_hash = genesis.hash();
-    for (index, (name, keys)) in names.iter().zip(nodes).enumerate() {
-        make_home(&making.join(name), &neighbours.config(index), keys, genesis, &genesis_hash)?;
+    for (index, keys) in nodes.iter().enumerate() {
+        homes::make(layout.dir(), plan.profile, &neighbours, index, keys, genesis)?;
     }
-    private_dir(&making.join("accounts"))?;
+    private_dir(&layout.accounts())?;
     for (index, key) in accounts.iter().enumerate() {
-        write_secret(&making.join(format!("accounts/account{}.key", index + 1)), key)?;
+        write_secret(&layout.accounts().join(format!("account{}.key", index + 1)), key)?;
     }
-    write(&making.join("genesis.json"), &genesis.to_json())?;
+    write(&layout.genesis(), &genesis.to_json())?;
+    let node_facts = |((name, keys), ports): ((&String, &NodeKeys), &NodePorts)| NodeFacts {
+        name: name.clone(),
+        id: keys.producer.public_key().id().to_string(),
+        public_key: keys.producer.public_key().to_string(),
+        home: layout.home(name),
+        log: layout.log(name),
+        pid: None,
+        ports: ports.clone(),
+        urls: Urls::new(ports),
+    };
     let facts = Facts {
         chain_id: genesis.chain_id.clone(),
-        genesis_hash: genesis_hash.to_string(),
+        genesis_hash: genesis.hash().to_string(),
         block_interval_ms: genesis.params.block_interval_ms,
         profile: plan.profile,
         accounts_dir: layout.accounts(),
-        nodes: names
-            .iter()
-            .zip(nodes)
-            .zip(ports)
-            .map(|((name, keys), ports)| NodeFacts {
-                name: name.clone(),
-                id: keys.producer.public_key().id().to_string(),
-                public_key: keys.producer.public_key().to_string(),
-                home: layout.home(name),
-                log: layout.log(name),
-                pid: None,
-                ports: ports.clone(),
-                urls: Urls::new(ports),
-            })
-            .collect(),
+        nodes: names.iter().zip(nodes).zip(ports).map(node_facts).collect(),
     };
-    for name in names.iter().map(String::as_str).chain(["accounts", "genesis.json"]) {
-        let to = layout.dir().join(name);
-        fs::rename(making.join(name), &to).map_err(|error| Failure::io("make", &to, &error))?;
-    }
-    fs::remove_dir(making).map_err(|error| Failure::io("remove", making, &error))?;
     facts.save(layout)?;
     Ok(facts)
-}
-
-fn make_home(home: &Path, config: &str, keys: &NodeKeys, genesis: &Genesis, hash: &Hash) -> Outcome {
-    private_dir(home)?;
-    private_dir(&home.join("data"))?;
-    let certificate = keys.producer.sign(Tag::PeerKey, hash, &keys.peer.public_key().0);
-    write(&home.join("config.toml"), config)?;
-    write(&home.join("genesis.json"), &genesis.to_json())?;
-    write(&home.join("node.pub"), &format!("{}\n", keys.producer.public_key()))?;
-    write_secret(&home.join("producer.key"), &keys.producer)?;
-    write_secret(&home.join("peer.key"), &keys.peer)?;
-    write(&home.join("peer.cert"), &format!("{certificate}\n"))?;
-    crate::service::create_claims(home)
-}
-
-fn private_dir(path: &Path) -> Outcome {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| Failure::io("make", path, &error))
-}
-
-fn write(path: &Path, text: &str) -> Outcome {
-    fs::write(path, text).map_err(|error| Failure::io("write", path, &error))
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 
-use vision_primitives::{PublicKey, Signature};
+use vision_primitives::{PublicKey, Signature, Tag};
 
+use super::super::same;
 use super::*;
 use crate::cli::PortArgs;
 use crate::exit::Exit;
@@ -20,11 +21,30 @@ fn plan(seed: Option<&str>) -> Plan {
     }
 }
 
-fn made(seed: Option<&str>) -> (tempfile::TempDir, Layout, Facts) {
+fn made_with(plan: &Plan) -> (tempfile::TempDir, Layout, Facts) {
     let dir = tempfile::tempdir().expect("temp dir");
     let layout = Layout::new(&dir.path().join("net")).expect("a path");
-    let facts = make(&layout, &plan(seed)).expect("made");
+    let facts = make(&layout, plan).expect("made");
     (dir, layout, facts)
+}
+
+fn made(seed: Option<&str>) -> (tempfile::TempDir, Layout, Facts) {
+    made_with(&plan(seed))
+}
+
+/// All files below a directory, relative, sorted.
+fn files_below(dir: &std::path::Path) -> BTreeSet<String> {
+    let mut files = BTreeSet::new();
+    for entry in fs::read_dir(dir).expect("a directory") {
+        let (path, name) = entry.map(|e| (e.path(), e.file_name())).expect("readable");
+        let name = name.to_string_lossy().into_owned();
+        if path.is_dir() {
+            files.extend(files_below(&path).into_iter().map(|below| format!("{name}/{below}")));
+        } else {
+            files.insert(name);
+        }
+    }
+    files
 }
 
 #[test]
@@ -52,7 +72,7 @@ fn every_home_is_complete_and_its_certificate_holds() {
     }
     let account = read_secret(&layout.accounts().join("account10.key")).expect("account");
     assert!(genesis.accounts.iter().any(|a| a.address == account.public_key().id()));
-    assert!(!layout.dir().join(MAKING_DIR).exists());
+    assert!(!layout.is_half_made());
 }
 
 #[test]
@@ -70,6 +90,135 @@ fn an_existing_network_is_not_touched() {
     assert_eq!(failure.exit(), Exit::Refused);
     let genesis = Genesis::from_json(&fs::read_to_string(layout.genesis()).expect("genesis"));
     assert_eq!(genesis.expect("valid").hash().to_string(), facts.genesis_hash);
+}
+
+#[test]
+fn each_profile_puts_each_file_where_its_service_looks() {
+    let cases: [(Profile, &[&str]); 3] = [
+        (
+            Profile::Local,
+            &[
+                "config.toml",
+                "data/claims.redb",
+                "genesis.json",
+                "node.pub",
+                "peer.cert",
+                "peer.key",
+                "producer.key",
+            ],
+        ),
+        (
+            Profile::Compose,
+            &[
+                "chain/config.toml",
+                "chain/genesis.json",
+                "chain/node.pub",
+                "chain/peer.cert",
+                "chain/peer.key",
+                "config/config.toml",
+                "producer/config.toml",
+                "producer/data/claims.redb",
+                "producer/genesis.json",
+                "producer/producer.key",
+            ],
+        ),
+        (
+            Profile::Kubernetes,
+            &["config.toml", "genesis.json", "node.pub", "peer.cert", "peer.key", "producer.key"],
+        ),
+    ];
+    for (profile, expect) in cases {
+        let (_dir, layout, facts) = made_with(&Plan { profile, ..plan(None) });
+        for node in &facts.nodes {
+            let expect: BTreeSet<String> = expect.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(files_below(&node.home), expect, "{profile} {}", node.name);
+        }
+        assert_eq!(fs::read_dir(layout.accounts()).expect("there").count(), ACCOUNTS, "{profile}");
+    }
+}
+
+#[test]
+fn what_an_interrupted_attempt_left_is_cleared_away() {
+    for profile in [Profile::Local, Profile::Compose] {
+        let plan = Plan { profile, ..plan(None) };
+        let (_dir, layout, first) = made_with(&plan);
+        // As if the power had gone just before the last step, on directories that cannot be removed.
+        fs::rename(layout.facts(), layout.dir().join(".testnet.json.new")).expect("renamed");
+        fs::write(layout.home("node1").join("kept.txt"), "not of our making").expect("written");
+        let second = make(&layout, &plan).expect("made anew");
+        assert_ne!(first.genesis_hash, second.genesis_hash, "{profile}");
+        same::check(&layout, &second, &plan).expect("whole");
+        assert!(layout.home("node1").join("kept.txt").exists(), "{profile}");
+    }
+}
+
+#[test]
+fn nothing_that_a_node_has_used_is_cleared_away() {
+    let (_dir, layout, facts) = made(None);
+    fs::rename(layout.facts(), layout.dir().join(".testnet.json.new")).expect("renamed");
+    fs::write(facts.nodes[1].home.join("data/chain.redb"), "blocks").expect("written");
+    let failure = make(&layout, &plan(None)).expect_err("a node has run");
+    assert_eq!(failure.exit(), Exit::Refused);
+    assert!(failure.to_string().contains("node2/data/chain.redb"), "{failure}");
+    assert!(facts.nodes[0].home.join("producer.key").exists());
+}
+
+#[test]
+fn homes_without_their_facts_are_refused() {
+    let (_dir, layout, facts) = made(None);
+    fs::remove_file(layout.facts()).expect("removed");
+    fs::remove_file(layout.genesis()).expect("removed");
+    fs::remove_dir_all(layout.accounts()).expect("removed");
+    let failure = make(&layout, &plan(None)).expect_err("homes are there");
+    assert_eq!(failure.exit(), Exit::Refused);
+    assert!(failure.to_string().contains("node1/"), "{failure}");
+    assert!(facts.nodes[0].home.join("producer.key").exists());
+}
+
+#[test]
+fn a_network_that_is_there_must_be_the_one_asked_for_and_whole() {
+    let base = || Plan { profile: Profile::Compose, ..plan(None) };
+    let one = |param: &str| GenesisArgs { block_interval_ms: None, params: vec![param.into()] };
+    let plans = [
+        ("the same", base(), None),
+        ("no parameter named", Plan { genesis: GenesisArgs::default(), ..base() }, None),
+        ("nodes", Plan { nodes: 4, ..base() }, Some("has 3 nodes")),
+        ("profile", plan(None), Some("--profile compose")),
+        ("chain", Plan { chain_id: "other".into(), ..base() }, Some("vision-testnet-1")),
+        (
+            "parameter",
+            Plan { genesis: one("claim_timeout_ms=900"), ..base() },
+            Some("claim_timeout_ms = 800"),
+        ),
+        ("finality", Plan { genesis: one("finality=bft"), ..base() }, Some("another finality")),
+    ];
+    let (_dir, layout, facts) = made_with(&base());
+    for (desc, plan, expect) in plans {
+        let got = same::check(&layout, &facts, &plan).err();
+        match expect {
+            None => assert!(got.is_none(), "{desc}: {got:?}"),
+            Some(part) => {
+                let failure = got.unwrap_or_else(|| panic!("{desc}: accepted"));
+                assert_eq!(failure.exit(), Exit::Refused, "{desc}");
+                assert!(failure.to_string().contains(part), "{desc}: {failure}");
+            }
+        }
+    }
+    let (_other_dir, other, _) = made_with(&base());
+    for file in ["chain/genesis.json", "chain/node.pub", "producer/producer.key", "config/config.toml"] {
+        let path = layout.home("node2").join(file);
+        let right = fs::read(&path).expect("there");
+        fs::remove_file(&path).expect("removed");
+        let missing = same::check(&layout, &facts, &base()).expect_err(file).to_string();
+        assert!(missing.contains("node2") && missing.contains("restore"), "{file}: {missing}");
+        if !file.starts_with("config/") {
+            fs::copy(other.home("node2").join(file), &path).expect("copied");
+            let foreign = same::check(&layout, &facts, &base()).expect_err(file);
+            assert!(foreign.to_string().contains("of another"), "{file}: {foreign}");
+        }
+        fs::write(&path, right).expect("restored");
+    }
+    same::check(&layout, &facts, &base()).expect("whole again");
 }
 
 #[test]

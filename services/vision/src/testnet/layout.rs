@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use vision_host::files;
 
 use super::ports::NodePorts;
 use crate::cli::Profile;
@@ -11,6 +12,8 @@ use crate::exit::{Exit, Failure, Outcome};
 
 /// Written last when a network is made: its presence says that the network is complete.
 const FACTS_FILE: &str = "testnet.json";
+/// Becomes [`FACTS_FILE`] by being renamed. Without that one it says that a network was being made here.
+const NEW_FACTS_FILE: &str = ".testnet.json.new";
 
 /// Paths inside a test network's directory.
 #[derive(Clone, Debug)]
@@ -58,6 +61,34 @@ impl Layout {
     /// Whether there is a network.
     pub fn exists(&self) -> bool {
         self.facts().exists()
+    }
+
+    fn new_facts(&self) -> PathBuf {
+        self.dir.join(NEW_FACTS_FILE)
+    }
+
+    /// Keeps other commands from changing the network until dropped.
+    pub fn lock(&self) -> Outcome<File> {
+        let path = self.dir.join(".lock");
+        let lock = File::create(&path).map_err(|error| Failure::io("write", &path, &error))?;
+        lock.lock().map_err(|error| Failure::io("lock", &path, &error))?;
+        Ok(lock)
+    }
+
+    /// Whether a network was being made here and is not complete.
+    pub fn is_half_made(&self) -> bool {
+        self.new_facts().exists() && !self.exists()
+    }
+
+    /// Leaves the mark that a network is being made, to be gone when its facts are saved.
+    pub fn begin_making(&self) -> Outcome {
+        files::write_atomic(&self.new_facts(), b"").map_err(|error| Failure::failed(error.to_string()))
+    }
+
+    /// Takes the mark away: nothing is being made any more.
+    pub fn end_making(&self) -> Outcome {
+        let mark = self.new_facts();
+        fs::remove_file(&mark).map_err(|error| Failure::io("remove", &mark, &error))
     }
 }
 
@@ -162,9 +193,7 @@ impl Facts {
 
     /// Changes the facts while no other command does, and returns them.
     pub fn update(layout: &Layout, change: impl FnOnce(&mut Self) -> Outcome) -> Outcome<Self> {
-        let path = layout.dir().join(".lock");
-        let lock = File::create(&path).map_err(|error| Failure::io("write", &path, &error))?;
-        lock.lock().map_err(|error| Failure::io("lock", &path, &error))?;
+        let _lock = layout.lock()?;
         let mut facts = Self::load(layout)?;
         change(&mut facts)?;
         facts.save(layout)?;
@@ -173,10 +202,12 @@ impl Facts {
 
     /// Writes the facts so that a reader sees either the old or the new ones.
     pub fn save(&self, layout: &Layout) -> Outcome {
-        let (file, temporary) = (layout.facts(), layout.dir().join(".testnet.json.new"));
+        let (file, new) = (layout.facts(), layout.new_facts());
         let text = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
-        fs::write(&temporary, text).map_err(|error| Failure::io("write", &temporary, &error))?;
-        fs::rename(&temporary, &file).map_err(|error| Failure::io("write", &file, &error))
+        let failed = |error: files::FileError| Failure::failed(error.to_string());
+        files::write_atomic(&new, text.as_bytes()).map_err(failed)?;
+        fs::rename(&new, &file).map_err(|error| Failure::io("write", &file, &error))?;
+        files::sync_folder(layout.dir()).map_err(failed)
     }
 
     /// Finds a node by `node2` or `2`.

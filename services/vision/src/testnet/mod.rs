@@ -2,11 +2,13 @@
 
 mod config;
 mod control;
+mod homes;
 mod init;
 mod layout;
 mod logs;
 mod ports;
 mod process;
+mod same;
 mod table;
 mod up;
 mod watch;
@@ -17,7 +19,7 @@ use crate::cli::{InitArgs, Testnet};
 use crate::exit::Outcome;
 use crate::output::{self, Format, properties};
 use init::Plan;
-use layout::Layout;
+use layout::{Facts, Layout};
 use ports::BasePorts;
 
 pub use process::MAX_LOG_BYTES;
@@ -49,7 +51,14 @@ fn make(args: &InitArgs, clock: &Clock, format: Format) -> Outcome {
         genesis_time_ms: args.genesis_time_ms.unwrap_or_else(|| clock.now_ms()),
         ports: BasePorts::new(&args.ports),
     };
-    let facts = init::make(&layout, &plan)?;
+    let facts = if args.if_missing && layout.exists() {
+        let facts = Facts::load(&layout)?;
+        same::check(&layout, &facts, &plan)?;
+        eprintln!("the network in {} is already there", layout.dir().display());
+        facts
+    } else {
+        init::make(&layout, &plan)?
+    };
     match format {
         Format::Json => output::json(&serde_json::to_value(&facts).unwrap_or_default())?,
         Format::Table => output::write(&properties(&[

@@ -4,14 +4,14 @@ use std::process::Child;
 use std::time::Duration;
 
 use vision_host::Clock;
-use vision_primitives::Genesis;
 
 use super::config::Neighbours;
 use super::control::{self, show_tail};
-use super::init::{self, Plan, parameters};
+use super::init::{self, Plan};
 use super::layout::{Facts, Layout, NodeFacts, Urls};
 use super::ports::BasePorts;
 use super::process::{self, Life, millis};
+use super::same;
 use super::table::{self, NodeView};
 use super::watch;
 use crate::cli::{Profile, UpArgs};
@@ -74,47 +74,15 @@ fn prepare(layout: &Layout, args: &UpArgs, clock: &Clock) -> Outcome<Facts> {
         return Ok(facts);
     }
     let facts = Facts::load(layout)?;
-    check_same(layout, &facts, args)?;
+    if facts.profile != Profile::Local {
+        return Err(same::other(
+            layout,
+            "is not made for this machine's loopback; start it where it belongs",
+        ));
+    }
+    same::check_genesis(layout, &facts, args.nodes, &args.genesis)?;
     eprintln!("the network in {} is already there", layout.dir().display());
     move_ports(layout, facts, args)
-}
-
-/// A network is what it was made; flags that ask for another one are refused, not ignored.
-fn check_same(layout: &Layout, facts: &Facts, args: &UpArgs) -> Outcome {
-    let dir = layout.dir().display();
-    let other = |what: String| {
-        Failure::refused(format!("the network in {dir} {what}; leave the flag out, or use another --dir"))
-    };
-    if facts.profile == Profile::Compose {
-        return Err(other("is made for containers, start it with docker-compose".into()));
-    }
-    let count = facts.nodes.len();
-    if args.nodes.is_some_and(|nodes| usize::from(nodes) != count) {
-        return Err(other(format!("has {count} nodes")));
-    }
-    if args.genesis.block_interval_ms.is_none() && args.genesis.params.is_empty() {
-        return Ok(());
-    }
-    let file = layout.genesis();
-    let text = std::fs::read_to_string(&file).map_err(|error| Failure::io("read", &file, &error))?;
-    let genesis = Genesis::from_json(&text)
-        .map_err(|error| Failure::failed(format!("{}: {error}; restore the file", file.display())))?;
-    // Only what the caller names is compared: the rest may have been set when the network was made.
-    let (wanted, finality) = parameters(&args.genesis)?;
-    let named = |name: &str| {
-        args.genesis.params.iter().any(|param| param.split('=').next() == Some(name))
-            || (name == "block_interval_ms" && args.genesis.block_interval_ms.is_some())
-    };
-    if named("finality") && finality != genesis.finality {
-        return Err(other("was made with another finality".into()));
-    }
-    let pairs = wanted.table().into_iter().zip(genesis.params.table());
-    for ((name, want), (_, have)) in pairs {
-        if named(name) && want != have {
-            return Err(other(format!("was made with {name} = {have}")));
-        }
-    }
-    Ok(())
 }
 
 /// Gives the nodes other ports, in the facts and in every configuration, if the caller asks for it.
