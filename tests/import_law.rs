@@ -46,6 +46,7 @@ fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("vision-wire", vec!["vision-primitives"]),
         ("vision-host", vec![]),
         ("vision", [FOR_SERVICES, SERVICES].concat()),
+        ("vision-scenarios", vec!["vision-wire", "vision-host"]),
     ]);
     law.extend(SERVICES.iter().map(|service| (*service, FOR_SERVICES.to_vec())));
     law
