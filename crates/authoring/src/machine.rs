@@ -168,9 +168,7 @@ impl Machine {
             return Some(Blocked::NoHead);
         }
         match self.verdict {
-            Some((_, came)) if now.mono_ms.saturating_sub(came) > SNAPSHOT_FRESH_MS => {
-                Some(Blocked::NoSnapshot)
-            }
+            Some((_, fresh_until_ms)) if now.mono_ms > fresh_until_ms => Some(Blocked::NoSnapshot),
             Some((true, _)) => None,
             Some((false, _)) => Some(Blocked::NotEligible),
             None => Some(Blocked::NoSnapshot),
@@ -190,7 +188,10 @@ impl Machine {
             Input::Tick => {}
             Input::Head(head) => self.head_is(head),
             Input::HeadLost => self.head_heard = false,
-            Input::Snapshot { eligible } => self.verdict = Some((eligible, now.mono_ms)),
+            Input::Snapshot { eligible, age_ms } => {
+                let left_ms = SNAPSHOT_FRESH_MS.checked_sub(age_ms);
+                self.verdict = left_ms.map(|left_ms| (eligible, now.mono_ms.saturating_add(left_ms)));
+            }
             Input::SnapshotLost => self.verdict = None,
             Input::Scheduled { op, slots, active, active_pool_size } => {
                 if landed(&mut self.scheduling, op) {

@@ -112,6 +112,9 @@ pub enum Input {
     Snapshot {
         /// Whether this node may produce.
         eligible: bool,
+        /// Milliseconds since the oracle looked. One that came late, as after this process was frozen, is old however new it
+        /// is to us.
+        age_ms: u64,
     },
     /// The oracle no longer tells its verdict.
     SnapshotLost,

@@ -42,7 +42,7 @@ fn a_block_from_the_wait_to_the_success() {
         assert_eq!(world.machine.wake_at(world.now()), Some(window.opens_at));
         world.pass(window.opens_at.get() - T0 - 1);
         assert_eq!(prepare(&world.take(Input::Tick)), None, "one millisecond too early");
-        world.take(Input::Snapshot { eligible: true });
+        world.take(Input::Snapshot { eligible: true, age_ms: 0 });
         world.pass(1);
         let (op, ask) = prepare(&world.take(Input::Tick)).expect("now");
         assert_eq!((ask.parent, ask.window, ask.stamp), (head, window, window.opens_at));
@@ -89,11 +89,33 @@ fn the_head_event_may_come_before_the_answer() {
 fn nothing_is_produced_without_a_fresh_yes() {
     let (head, window) = head_where_mine_is(0);
     type Edit = fn(&mut World);
-    let cases: [(&str, Edit, Option<Blocked>); 5] = [
+    let cases: [(&str, Edit, Option<Blocked>); 8] = [
         ("no verdict", |w| drop(w.take(Input::SnapshotLost)), Some(Blocked::NoSnapshot)),
-        ("a no", |w| drop(w.take(Input::Snapshot { eligible: false })), Some(Blocked::NotEligible)),
+        (
+            "a no",
+            |w| drop(w.take(Input::Snapshot { eligible: false, age_ms: 0 })),
+            Some(Blocked::NotEligible),
+        ),
         ("an old yes", |w| w.mono_ms += SNAPSHOT_FRESH_MS + 1, Some(Blocked::NoSnapshot)),
         ("no chain", |w| drop(w.take(Input::HeadLost)), Some(Blocked::NoHead)),
+        (
+            "a yes that came late",
+            |w| drop(w.take(Input::Snapshot { eligible: true, age_ms: SNAPSHOT_FRESH_MS + 1 })),
+            Some(Blocked::NoSnapshot),
+        ),
+        (
+            "a yes that came late and has grown old",
+            |w| {
+                w.take(Input::Snapshot { eligible: true, age_ms: SNAPSHOT_FRESH_MS - 10 });
+                w.mono_ms += 11;
+            },
+            Some(Blocked::NoSnapshot),
+        ),
+        (
+            "a yes that came late but in time",
+            |w| drop(w.take(Input::Snapshot { eligible: true, age_ms: SNAPSHOT_FRESH_MS })),
+            None,
+        ),
         ("a fresh yes", |w| w.mono_ms += SNAPSHOT_FRESH_MS, None),
     ];
     for (desc, edit, expect) in cases {
@@ -105,7 +127,7 @@ fn nothing_is_produced_without_a_fresh_yes() {
         assert_eq!(prepare(&world.take(Input::Tick)).is_some(), expect.is_none(), "{desc}");
         if expect.is_some() {
             let mut late = world.take(Input::Head(head));
-            late.extend(world.take(Input::Snapshot { eligible: true }));
+            late.extend(world.take(Input::Snapshot { eligible: true, age_ms: 0 }));
             assert!(prepare(&late).is_some(), "{desc}: and goes on as soon as there is one");
         }
     }
@@ -325,7 +347,7 @@ fn the_chain_is_looked_through_for_blocks_the_guard_does_not_know() {
 
     let mut world = World::new(1);
     world.take(Input::Head(head(0, "genesis", T0)));
-    world.take(Input::Snapshot { eligible: false });
+    world.take(Input::Snapshot { eligible: false, age_ms: 0 });
     world.take(Input::Head(first));
     world.highest_own = Some(Height(501));
     world.pass(2_300);

@@ -180,7 +180,7 @@ impl World {
                 self.take(Input::Head(head))
             }
             Step::HeadLost => self.take(Input::HeadLost),
-            Step::Snapshot(eligible) => self.take(Input::Snapshot { eligible }),
+            Step::Snapshot(eligible) => self.take(Input::Snapshot { eligible, age_ms: 0 }),
             Step::SnapshotLost => self.take(Input::SnapshotLost),
             Step::Tick => self.take(Input::Tick),
             Step::Pass(ms) => {

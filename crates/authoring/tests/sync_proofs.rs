@@ -45,7 +45,7 @@ fn proofs_are_sent_only_when_they_would_count() {
     ];
     for (desc, eligible, record, expect) in cases {
         let mut world = World::new(3);
-        act(&mut world, Input::Snapshot { eligible });
+        act(&mut world, Input::Snapshot { eligible, age_ms: 0 });
         let (proofs, records) = act(&mut world, Input::Head(head(10, "x", T0)));
         assert!(proofs.is_empty(), "{desc}: nothing before the record is known");
         assert_eq!(records.len(), 1, "{desc}");
@@ -58,7 +58,7 @@ fn proofs_are_sent_only_when_they_would_count() {
 #[test]
 fn proofs_go_on_at_every_head_and_tick_one_at_a_time() {
     let mut world = World::new(3);
-    act(&mut world, Input::Snapshot { eligible: true });
+    act(&mut world, Input::Snapshot { eligible: true, age_ms: 0 });
     let (_, records) = act(&mut world, Input::Head(head(10, "x", T0)));
     let answer = Input::Record { op: records[0], record: record(Standing::Waiting, 5) };
     let (first, _) = act(&mut world, answer);
@@ -67,7 +67,7 @@ fn proofs_go_on_at_every_head_and_tick_one_at_a_time() {
     let (second, _) = act(&mut world, Input::Tick);
     assert_eq!(second.len(), 1, "again at the tick");
     act(&mut world, Input::SyncProofSent { op: second[0].0 });
-    assert_eq!(act(&mut world, Input::Snapshot { eligible: true }).0, [], "not in between");
+    assert_eq!(act(&mut world, Input::Snapshot { eligible: true, age_ms: 0 }).0, [], "not in between");
     let (third, _) = act(&mut world, Input::Head(head(11, "y", T0 + 2_000)));
     assert_eq!(third.iter().map(|(_, height)| *height).collect::<Vec<_>>(), [Height(11)]);
     let (_, records) = act(&mut world, Input::Head(head(12, "z", T0 + 4_000)));

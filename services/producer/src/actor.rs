@@ -198,10 +198,11 @@ impl<N: Neighbours> Actor<N> {
                 self.conditions.sync_oracle.ok();
                 self.trouble.sync_oracle = None;
                 let eligible = snapshot.eligible;
+                let age_ms = self.hands.clock.now_ms().saturating_sub(snapshot.taken_at_ms);
                 self.snapshot = Some(snapshot);
                 // A repetition says that the oracle lives, not that it looked again.
                 if !heartbeat {
-                    self.give(Input::Snapshot { eligible });
+                    self.give(Input::Snapshot { eligible, age_ms });
                 }
             }
             WatchItem::Event(_) => {}

@@ -134,14 +134,14 @@ impl World {
 
     /// A head and an eligible verdict.
     pub fn follow(&mut self, head: Head) -> Vec<Output> {
-        let mut out = self.take(Input::Snapshot { eligible: true });
+        let mut out = self.take(Input::Snapshot { eligible: true, age_ms: 0 });
         out.extend(self.take(Input::Head(head)));
         out
     }
 
     /// A tick with a fresh verdict.
     pub fn tick(&mut self) -> Vec<Output> {
-        let mut out = self.take(Input::Snapshot { eligible: true });
+        let mut out = self.take(Input::Snapshot { eligible: true, age_ms: 0 });
         out.extend(self.take(Input::Tick));
         out
     }

@@ -1,5 +1,7 @@
 //! A node freezes for a while. What it believed when it froze is over when it thaws.
 
+use vision_wire::producer::Claim;
+
 use crate::failure::{Outcome, check};
 use crate::fault::{Fault, Kind};
 use crate::net::Net;
@@ -27,12 +29,12 @@ pub(super) async fn run(net: &Net) -> Outcome {
     let thawed_ms = net.clock().now_ms();
     fault.heal(net).await?;
     net.wait_height(victim, height).await?;
+    net.wait_well().await?;
     let claims =
         wait::until(format!("{} tells its claims", victim.name), ANSWER_S, async || victim.claims().await)
             .await?;
-    net.wait_well().await?;
 
-    // It follows the others, and has not tried to make a block that they had made already.
+    // It follows the others, and has made no block of a height that they had made already.
     for node in &net.nodes {
         let now = node.blocks(frozen, height).await?;
         let same = now.iter().map(|block| &block.hash).eq(before.iter().map(|block| &block.hash));
@@ -43,18 +45,38 @@ pub(super) async fn run(net: &Net) -> Outcome {
         )
         .map_err(|failure| failure.about([node.container(Service::Chain)]))?;
     }
-    let stale: Vec<_> =
-        claims.iter().filter(|claim| claim.claimed_at_ms >= thawed_ms && claim.height <= height).collect();
+    let stale = stale_claims(&claims, thawed_ms, height);
     check(
         stale.is_empty(),
-        format!("no claim of {} for a height up to {height} after it thawed", victim.name),
+        format!("nothing signed by {} for a height up to {height} after it thawed", victim.name),
         || format!("{stale:?}"),
     )
-    .map_err(|failure| failure.about([victim.container(Service::Producer)]))?;
-    let late = claims.iter().filter(|claim| claim.height > frozen && claim.height <= height).count();
-    net.say(format!(
-        "{} thawed: same chain, no stale claim ({late} from before it froze), eligible and active",
-        victim.name
-    ));
+    .map_err(|failure| failure.about(victim.containers()))?;
+    net.say(format!("{} thawed: same chain, nothing stale signed, eligible and active", victim.name));
     Ok(())
+}
+
+/// Claims made after an instant for heights that were taken, whether or not the node's chain has stored the block.
+fn stale_claims(claims: &[Claim], since_ms: u64, taken: u64) -> Vec<&Claim> {
+    claims.iter().filter(|claim| claim.claimed_at_ms >= since_ms && claim.height <= taken).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_late_claims_for_taken_heights_are_stale() {
+        let claim = |height, claimed_at_ms, done| Claim { height, claimed_at_ms, done, ..Claim::default() };
+        let cases = [
+            ("before the freeze", claim(5, 99, true), false),
+            ("above what was taken", claim(9, 100, true), false),
+            ("stored", claim(8, 100, true), true),
+            ("refused", claim(8, 101, false), true),
+        ];
+        for (desc, claim, expect) in cases {
+            let claims = [claim];
+            assert_eq!(!stale_claims(&claims, 100, 8).is_empty(), expect, "{desc}");
+        }
+    }
 }

@@ -13,8 +13,30 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether it is recent enough to count.
-    pub const fn is_fresh(&self, now_ms: u64) -> bool {
-        now_ms.saturating_sub(self.received_at_ms) <= VERDICT_MAX_AGE_MS
+    /// Whether it is recent enough to count. One that came late, as after this process was frozen, is as old as the look it
+    /// tells of.
+    pub fn is_fresh(&self, now_ms: u64) -> bool {
+        let at_ms = self.received_at_ms.min(self.snapshot.taken_at_ms);
+        now_ms.saturating_sub(at_ms) <= VERDICT_MAX_AGE_MS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_recent_look_counts() {
+        let cases = [
+            ("just now", 100_000, 100_000, true),
+            ("as old as may be", 95_000, 100_000, true),
+            ("too old", 94_999, 100_000, false),
+            ("an old look that came just now", 90_000, 99_999, false),
+            ("a look of the future, by a clock set back", 200_000, 99_999, true),
+        ];
+        for (desc, taken_at_ms, received_at_ms, expect) in cases {
+            let snapshot = vision_wire::sync_oracle::Snapshot { taken_at_ms, ..Default::default() };
+            assert_eq!(Verdict { snapshot, received_at_ms }.is_fresh(100_000), expect, "{desc}");
+        }
     }
 }

@@ -24,6 +24,7 @@ impl FakeOracle {
         let local_height = state.snapshot_local_height.unwrap_or(head.height);
         Snapshot {
             local_height,
+            taken_at_ms: facts.clock.now_ms(),
             local_hash: head.hash,
             network_height: local_height,
             state: SyncState::AtTip.into(),
