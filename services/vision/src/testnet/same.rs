@@ -7,22 +7,28 @@ use vision_primitives::Genesis;
 use super::homes;
 use super::init::{Plan, parameters};
 use super::layout::{Facts, Layout};
-use crate::cli::GenesisArgs;
+use crate::cli::{GenesisArgs, Profile};
 use crate::exit::{Failure, Outcome};
 
 /// The failure of asking for another network.
-pub fn other(layout: &Layout, what: impl Display) -> Failure {
+pub fn other(layout: &Layout, profile: Profile, what: impl Display) -> Failure {
     let dir = layout.dir().display();
-    Failure::refused(format!("the network in {dir} {what}; leave the flag out, or use another --dir"))
+    let way_out = match profile {
+        Profile::Compose => {
+            "leave the setting as it was, or remove the network first with `docker-compose down -v`"
+        }
+        Profile::Local | Profile::Kubernetes => "leave the flag out, or use another --dir",
+    };
+    Failure::refused(format!("the network in {dir} {what}; {way_out}"))
 }
 
 /// Checks that a network is what a plan asks for, and that nothing of it is missing.
 pub fn check(layout: &Layout, facts: &Facts, plan: &Plan) -> Outcome {
     if facts.profile != plan.profile {
-        return Err(other(layout, format_args!("was made with --profile {}", facts.profile)));
+        return Err(other(layout, facts.profile, format_args!("was made with --profile {}", facts.profile)));
     }
     if facts.chain_id != plan.chain_id {
-        return Err(other(layout, format_args!("has the chain id {}", facts.chain_id)));
+        return Err(other(layout, facts.profile, format_args!("has the chain id {}", facts.chain_id)));
     }
     check_genesis(layout, facts, Some(plan.nodes), &plan.genesis)?;
     homes::check(layout.dir(), facts)
@@ -32,7 +38,7 @@ pub fn check(layout: &Layout, facts: &Facts, plan: &Plan) -> Outcome {
 pub fn check_genesis(layout: &Layout, facts: &Facts, nodes: Option<u16>, args: &GenesisArgs) -> Outcome {
     let count = facts.nodes.len();
     if nodes.is_some_and(|nodes| usize::from(nodes) != count) {
-        return Err(other(layout, format_args!("has {count} nodes")));
+        return Err(other(layout, facts.profile, format_args!("has {count} nodes")));
     }
     if args.block_interval_ms.is_none() && args.params.is_empty() {
         return Ok(());
@@ -48,12 +54,12 @@ pub fn check_genesis(layout: &Layout, facts: &Facts, nodes: Option<u16>, args: &
             || (name == "block_interval_ms" && args.block_interval_ms.is_some())
     };
     if named("finality") && finality != genesis.finality {
-        return Err(other(layout, "was made with another finality"));
+        return Err(other(layout, facts.profile, "was made with another finality"));
     }
     let pairs = wanted.table().into_iter().zip(genesis.params.table());
     for ((name, want), (_, have)) in pairs {
         if named(name) && want != have {
-            return Err(other(layout, format_args!("was made with {name} = {have}")));
+            return Err(other(layout, facts.profile, format_args!("was made with {name} = {have}")));
         }
     }
     Ok(())

@@ -77,6 +77,7 @@ fn prepare(layout: &Layout, args: &UpArgs, clock: &Clock) -> Outcome<Facts> {
     if facts.profile != Profile::Local {
         return Err(same::other(
             layout,
+            facts.profile,
             "is not made for this machine's loopback; start it where it belongs",
         ));
     }
