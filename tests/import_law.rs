@@ -14,6 +14,7 @@ const PURE: &[&str] = &[
     "vision-schedule",
     "vision-ledger",
     "vision-block-tree",
+    "vision-mempool",
     "vision-sync-status",
     "vision-authoring",
 ];
@@ -24,6 +25,7 @@ const FOR_SERVICES: &[&str] = &[
     "vision-schedule",
     "vision-ledger",
     "vision-block-tree",
+    "vision-mempool",
     "vision-sync-status",
     "vision-authoring",
     "vision-wire",
@@ -41,6 +43,7 @@ fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("vision-schedule", vec!["vision-primitives"]),
         ("vision-ledger", vec!["vision-primitives", "vision-schedule"]),
         ("vision-block-tree", vec!["vision-primitives", "vision-schedule", "vision-ledger"]),
+        ("vision-mempool", vec!["vision-primitives", "vision-ledger"]),
         ("vision-sync-status", vec!["vision-primitives"]),
         ("vision-authoring", vec!["vision-primitives", "vision-schedule"]),
         ("vision-wire", vec!["vision-primitives"]),

@@ -1,0 +1,37 @@
+//! How much may wait, and what everything is judged on.
+
+use vision_ledger::State;
+use vision_primitives::{ConsensusParams, Height};
+
+/// How far above the account's next nonce a waiting transaction's may be: below this. So many wait per
+/// sender at most.
+pub const NONCE_WINDOW: u64 = 64;
+
+/// Bounds of a pool. Sync proofs are outside: at most one waits per candidate or suspended producer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Most transactions.
+    pub transactions: usize,
+    /// Most bytes of all transactions as signed. Memory is about twice that, and 1 kB per transaction.
+    pub bytes: usize,
+    /// How long a transaction may wait, milliseconds.
+    pub lifetime_ms: u64,
+}
+
+impl Default for Limits {
+    /// 20,000 transactions, 16 MiB, one hour.
+    fn default() -> Self {
+        Self { transactions: 20_000, bytes: 16 << 20, lifetime_ms: 3_600_000 }
+    }
+}
+
+/// What transactions are judged on: the chain's head.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The state after the head.
+    pub state: &'a State,
+    /// Its height.
+    pub head: Height,
+    /// The chain's parameters.
+    pub params: &'a ConsensusParams,
+}

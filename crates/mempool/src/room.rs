@@ -1,0 +1,68 @@
+//! What would have to leave for a newcomer.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use vision_primitives::Address;
+
+use crate::Mempool;
+use crate::entry::Entry;
+use crate::index::{Place, TailKey, tail_key};
+use crate::worth::Worth;
+
+/// Somebody who wants in.
+pub(crate) struct Newcomer {
+    pub(crate) place: Place,
+    pub(crate) worth: Worth,
+    /// Bytes as signed.
+    pub(crate) size: usize,
+    /// What leaves for it in any case, because it takes their place. Another sender's is a registration like
+    /// the newcomer, and as long: then nothing else has to leave.
+    pub(crate) replaces: Vec<Place>,
+}
+
+impl Mempool {
+    /// The senders whose last transactions must leave to make room, each with the first nonce to go; `None`
+    /// if something would have to leave that is worth as much. Changes nothing.
+    pub(crate) fn room_for(&self, newcomer: &Newcomer) -> Option<BTreeMap<Address, u64>> {
+        let (sender, nonce) = newcomer.place;
+        let most_bytes = self.limits.bytes.checked_sub(newcomer.size)?;
+        let most = self.limits.transactions.checked_sub(1)?;
+        let replaced = newcomer.replaces.iter().filter_map(|place| self.entry(place));
+        let (mut count, mut bytes) = (self.index.places.len(), self.index.bytes);
+        for entry in replaced {
+            (count, bytes) = (count - 1, bytes - entry.size());
+        }
+
+        let mut evicted = BTreeMap::new();
+        let mut untouched = self.index.tails.iter().copied().peekable();
+        // Senders of whom some leave already, by what is then their last.
+        let mut opened: BinaryHeap<Reverse<TailKey>> = BinaryHeap::new();
+        while count > most || bytes > most_bytes {
+            let from_opened = match (opened.peek(), untouched.peek()) {
+                (Some(Reverse(opened)), Some(untouched)) => opened < untouched,
+                (opened, _) => opened.is_some(),
+            };
+            let key = if from_opened { opened.pop().map(|key| key.0) } else { untouched.next() };
+            let (worth, Reverse(left), address) = key?;
+            if worth >= newcomer.worth {
+                return None;
+            }
+            let waiting = self.senders.get(&address)?.waiting.get(..left)?;
+            let (last, rest) = waiting.split_last()?;
+            if address == sender && last.terms.nonce <= nonce {
+                // Its own predecessors stay; what it replaces is counted.
+                continue;
+            }
+            evicted.insert(address, last.terms.nonce);
+            (count, bytes) = (count - 1, bytes - last.size());
+            opened.extend(tail_key(&address, rest).map(Reverse));
+        }
+        Some(evicted)
+    }
+
+    pub(crate) fn entry(&self, (address, nonce): &Place) -> Option<&Entry> {
+        let sender = self.senders.get(address)?;
+        sender.position(*nonce).ok().map(|at| &sender.waiting[at])
+    }
+}
