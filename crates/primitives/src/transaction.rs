@@ -90,8 +90,14 @@ pub struct SignedTransaction {
 
 impl SignedTransaction {
     fn assemble(transaction: Transaction, signature: Signature, bytes: Vec<u8>, genesis_hash: &Hash) -> Self {
-        let hash = hash(&[b"vision/tx-hash/v1", genesis_hash.as_bytes(), &bytes]);
+        let hash = Self::hash_bytes(genesis_hash, &bytes);
         Self { transaction, signature, bytes, hash }
+    }
+
+    /// Hash of a transaction's signed bytes: `H("vision/tx-hash/v1" || genesis_hash || bytes)`.
+    #[must_use]
+    pub fn hash_bytes(genesis_hash: &Hash, bytes: &[u8]) -> Hash {
+        hash(&[b"vision/tx-hash/v1", genesis_hash.as_bytes(), bytes])
     }
 
     /// Decodes strictly; does not verify the signature.
@@ -131,7 +137,7 @@ impl SignedTransaction {
         &self.bytes[..self.bytes.len() - Signature::BYTES]
     }
 
-    /// `H("vision/tx-hash/v1" || genesis_hash || bytes)`.
+    /// Its hash, see [`hash_bytes`](Self::hash_bytes).
     #[must_use]
     pub const fn hash(&self) -> Hash {
         self.hash

@@ -98,9 +98,11 @@ reasons! {
     InvalidTransaction = "INVALID_TRANSACTION", InvalidArgument, 422;
     /// The transaction waits already.
     TransactionKnown = "TRANSACTION_KNOWN", AlreadyExists, 409;
-    /// No transaction of this hash is known. Kept for later.
+    /// No transaction of this hash is known.
     TransactionNotFound = "TRANSACTION_NOT_FOUND", NotFound, 404;
-    /// No room for more waiting transactions.
+    /// Another transaction of this account waits with this nonce, and the fee is not a tenth higher; metadata `rule`.
+    Underpriced = "UNDERPRICED", FailedPrecondition, 409;
+    /// No room for more waiting transactions: all pay at least as much per byte.
     PoolFull = "POOL_FULL", ResourceExhausted, 429;
     /// The sender already has as many waiting transactions as one may have. Kept for later.
     AccountLimit = "ACCOUNT_LIMIT", ResourceExhausted, 429;

@@ -18,6 +18,10 @@ pub struct Config {
     pub seeds: Vec<String>,
     /// Most connections to other nodes, 1 to 256; further callers are turned away.
     pub max_peers: usize,
+    /// Most transactions that may wait, 1 to 1,000,000.
+    pub max_waiting_transactions: usize,
+    /// Their bytes, 1 KiB to 1 GiB.
+    pub max_waiting_bytes: usize,
 }
 
 impl Default for Config {
@@ -28,6 +32,8 @@ impl Default for Config {
             p2p_advertise: String::new(),
             seeds: Vec::new(),
             max_peers: 32,
+            max_waiting_transactions: 20_000,
+            max_waiting_bytes: 16 << 20,
         }
     }
 }

@@ -10,11 +10,12 @@ mod config;
 mod error;
 #[cfg(test)]
 mod fixtures;
+mod intake;
 mod peers;
-mod pending;
 mod rpc;
 mod status_page;
 mod store;
+mod transactions;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +26,8 @@ use vision_block_tree::{BlockTree, ChainRules, RestoreBase, StoredBlock};
 use vision_host::server::{GrpcServer, bind};
 use vision_host::{Env, Health};
 use vision_ledger::State;
-use vision_primitives::{Genesis, Height, Signature};
+use vision_mempool::Limits;
+use vision_primitives::{Genesis, Height, Signature, TimestampMs};
 use vision_wire::chain::chain_service_server::ChainServiceServer;
 use vision_wire::p2p::peer_service_server::PeerServiceServer;
 use vision_wire::{EventLog, FILE_DESCRIPTOR_SET};
@@ -33,6 +35,7 @@ use vision_wire::{EventLog, FILE_DESCRIPTOR_SET};
 use actor::{Core, CoreHandle, HeadEvent, HeadView};
 pub use config::Config;
 pub use error::Error;
+use intake::Intake;
 use peers::{Context, Identity, PeerRpc, PeerTable, PeerView};
 use store::{BlockRecord, Store};
 
@@ -40,6 +43,8 @@ use store::{BlockRecord, Store};
 const HEAD_EVENTS: usize = 1024;
 /// Tables of peers kept for watchers that reconnect.
 const PEER_EVENTS: usize = 8;
+/// Turns kept in which something happened to transactions.
+const TRANSACTION_EVENTS: usize = 64;
 /// Changes of the peers within this time are told together.
 const PEERS_EVERY: Duration = Duration::from_millis(20);
 /// The table of peers is told so often even if nothing changed: ages count.
@@ -54,19 +59,25 @@ const MAX_GENESIS_BYTES: u64 = 256 << 20;
 /// # Errors
 /// [`Error`] saying what, where and what to do.
 pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
-    if !(1..=256).contains(&config.max_peers) {
-        return Err(Error::Setting {
-            field: "max_peers",
-            why: format!("{} is not 1 to 256", config.max_peers),
-        });
-    }
+    let in_range = |field, value: usize, range: std::ops::RangeInclusive<usize>| match range.contains(&value)
+    {
+        true => Ok(()),
+        false => {
+            let why = format!("{value} is not {} to {}", range.start(), range.end());
+            Err(Error::Setting { field, why })
+        }
+    };
+    in_range("max_peers", config.max_peers, 1..=256)?;
+    in_range("max_waiting_transactions", config.max_waiting_transactions, 1..=1_000_000)?;
+    in_range("max_waiting_bytes", config.max_waiting_bytes, 1 << 10..=1 << 30)?;
     let grpc = bind(&config.grpc_listen).await?;
     let p2p = bind(&config.p2p_listen).await?;
     let p2p_address =
         p2p.local_addr().map_err(|error| Error::Setting { field: "p2p_listen", why: error.to_string() })?;
 
     let rules = Arc::new(ChainRules::new(load_genesis(&env.home.join("genesis.json"))?));
-    let (store, tree) = restore(&env.home.join("data"), &rules)?;
+    let now = TimestampMs(env.clock.now_ms());
+    let (store, tree) = restore(&env.home.join("data"), &rules, now)?;
     let advertise = match config.p2p_advertise.as_str() {
         "" => format!(":{}", p2p_address.port()),
         address => address.to_owned(),
@@ -88,19 +99,30 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let table = Arc::new(table);
     table.head_moved(first.height, first.weight, first.state.registered());
     let (view_sender, view) = watch::channel(Arc::new(first));
+    let happenings = EventLog::new(start_id, TRANSACTION_EVENTS);
+    // A watch begins at the last event, of which there must be one.
+    happenings.publish(Arc::default());
     let (core, mailbox) = CoreHandle::new();
-    let owner = Core::new(actor::Parts {
+    let mut owner = Core::new(actor::Parts {
         rules: rules.clone(),
         tree,
         store: store.clone(),
         clock: env.clock.clone(),
         peers: table.clone(),
         heads: heads.clone(),
+        happenings: happenings.clone(),
+        pool_limits: Limits {
+            transactions: config.max_waiting_transactions,
+            bytes: config.max_waiting_bytes,
+            ..Limits::default()
+        },
         view: view_sender,
         verdict: verdict.clone(),
         store_condition,
     });
+    owner.restore_waiting(store.waiting()?);
     let mut core_ended = start_core(owner, mailbox)?;
+    let intake = Intake::start(core.clone(), table.clone(), rules.genesis_hash, env.drain.clone());
 
     let max_block_bytes = usize::try_from(rules.genesis.params.max_block_bytes).unwrap_or(usize::MAX);
     let max_message_bytes = max_block_bytes.saturating_add(MESSAGE_MARGIN_BYTES);
@@ -114,6 +136,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         core: core.clone(),
         store: store.clone(),
         head: view.clone(),
+        intake: intake.clone(),
         clock: env.clock.clone(),
         drain: env.drain.clone(),
         max_message_bytes,
@@ -135,6 +158,8 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         store: store.clone(),
         view,
         heads,
+        intake,
+        happenings,
         peers: peer_events,
         verdict: verdict_sender,
         clock: env.clock.clone(),
@@ -177,7 +202,7 @@ fn load_genesis(path: &Path) -> Result<Genesis, Error> {
 }
 
 /// Opens the store and rebuilds the tree; every state root on the way is computed anew and compared.
-fn restore(data: &Path, rules: &Arc<ChainRules>) -> Result<(Store, BlockTree), Error> {
+fn restore(data: &Path, rules: &Arc<ChainRules>, now: TimestampMs) -> Result<(Store, BlockTree), Error> {
     vision_host::files::make_folder(data)
         .map_err(|error| Error::Home { path: data.to_owned(), why: error.to_string() })?;
     let corrupt = |why: &dyn std::fmt::Display| Error::Restore(why.to_string());
@@ -199,7 +224,7 @@ fn restore(data: &Path, rules: &Arc<ChainRules>) -> Result<(Store, BlockTree), E
         open.push((stored_block(hash, &record)?, changes));
     }
     let tree = BlockTree::restore(rules.clone(), base, open).map_err(|error| corrupt(&error))?;
-    store.align_chain(&canonical(&tree))?;
+    store.align_chain(&canonical(&tree), now)?;
     Ok((store, tree))
 }
 

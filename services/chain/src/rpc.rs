@@ -1,6 +1,7 @@
 //! The gRPC face towards this node's own services and its operator: decode, ask, encode.
 
 mod registry;
+mod transactions;
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 use vision_block_tree::ChainRules;
 use vision_host::Clock;
-use vision_primitives::{Hash, Header, Height, NodeId, SignedTransaction, Slot, TimestampMs};
+use vision_primitives::{Hash, Header, Height, NodeId, Slot, TimestampMs};
 use vision_wire::chain::chain_service_server::ChainService;
 use vision_wire::chain::{self as proto, get_block_request, get_producers_request};
 use vision_wire::page::{PageRequest, encode_token};
@@ -18,8 +19,10 @@ use vision_wire::{EventKind, EventLog, Reason, ResponseStream, parse_hash};
 use registry::registry_response;
 
 use crate::actor::{Command, CoreHandle, HeadEvent, HeadView, Verdict};
+use crate::intake::Intake;
 use crate::peers::block_to_proto;
 use crate::store::{BlockRecord, Store, StoreError};
+use crate::transactions::Happenings;
 
 /// Name of the block list in its page tokens.
 const BLOCK_LIST: &str = "blocks";
@@ -41,6 +44,10 @@ pub struct ChainRpc {
     pub view: watch::Receiver<Arc<HeadView>>,
     /// Moves of the head.
     pub heads: EventLog<HeadEvent>,
+    /// Where transactions are handed in.
+    pub intake: Intake,
+    /// What happens to them.
+    pub happenings: Happenings,
     /// Tables of peers.
     pub peers: EventLog<Vec<proto::Peer>>,
     /// What the oracle told last.
@@ -165,6 +172,7 @@ impl ChainRpc {
 impl ChainService for ChainRpc {
     type WatchHeadStream = ResponseStream<proto::WatchHeadResponse>;
     type WatchPeersStream = ResponseStream<proto::WatchPeersResponse>;
+    type WatchTransactionsStream = ResponseStream<proto::WatchTransactionsResponse>;
 
     async fn get_chain_info(
         &self,
@@ -312,29 +320,35 @@ impl ChainService for ChainRpc {
         &self,
         request: Request<proto::SubmitTransactionRequest>,
     ) -> Result<Response<proto::SubmitTransactionResponse>, Status> {
-        let bytes = request.into_inner().transaction.to_vec();
-        let transaction =
-            SignedTransaction::from_bytes(bytes, &self.rules.genesis_hash).map_err(|error| {
-                let metadata = [("rule", "MALFORMED".to_owned())];
-                vision_wire::status(Reason::InvalidTransaction, error.to_string(), &metadata)
-            })?;
-        let hash = self.core.ask(|reply| Command::Transaction { transaction, reply }).await?;
-        Ok(Response::new(proto::SubmitTransactionResponse { hash: hash.to_string() }))
+        self.submit_one(request.into_inner()).await
+    }
+
+    async fn submit_transactions(
+        &self,
+        request: Request<proto::SubmitTransactionsRequest>,
+    ) -> Result<Response<proto::SubmitTransactionsResponse>, Status> {
+        self.submit_many(request.into_inner()).await
+    }
+
+    async fn get_transaction(
+        &self,
+        request: Request<proto::GetTransactionRequest>,
+    ) -> Result<Response<proto::GetTransactionResponse>, Status> {
+        self.transaction(request.into_inner()).await
+    }
+
+    async fn watch_transactions(
+        &self,
+        request: Request<proto::WatchTransactionsRequest>,
+    ) -> Result<Response<Self::WatchTransactionsStream>, Status> {
+        Ok(Response::new(self.transaction_events(&request.into_inner()).await?))
     }
 
     async fn get_account(
         &self,
         request: Request<proto::GetAccountRequest>,
     ) -> Result<Response<proto::GetAccountResponse>, Status> {
-        let address = parse_hash("address", &request.into_inner().address)?;
-        let head = self.head();
-        let account = head.state.account(&address);
-        Ok(Response::new(proto::GetAccountResponse {
-            address: address.to_string(),
-            balance: account.balance,
-            nonce: account.nonce,
-            height: head.height.get(),
-        }))
+        self.account(request.into_inner()).await
     }
 
     async fn list_peers(

@@ -5,11 +5,10 @@ mod support;
 use std::time::Duration;
 
 use support::adversary::{Adversary, POLITE};
-use support::{Client, Net, Node, head, produce, schedule, wait_for_head, wait_until};
+use support::transactions::{account, place, submit_one, transfer};
+use support::{Client, Net, Node, crashed, head, produce, schedule, wait_for_head, wait_until};
 use vision_host::Clock;
-use vision_primitives::{
-    Action, Block, Hash, Header, Height, SecretKey, SignedTransaction, Slot, Tag, Transaction,
-};
+use vision_primitives::{Block, Hash, Header, Height, SecretKey, Slot, Tag};
 use vision_wire::chain as proto;
 use vision_wire::p2p::peer_message::Kind;
 use vision_wire::p2p::{BlockAnnouncement, NewBlock};
@@ -38,6 +37,23 @@ async fn prepare(net: &Net, client: &mut Client, head: &proto::Head, slot: u64) 
     Header::from_bytes(&prepared.header).expect("a header")
 }
 
+/// A block with the transactions that wait, without handing it in.
+async fn prepare_whole(net: &Net, client: &mut Client, head: &proto::Head, slot: u64) -> Block {
+    let window = schedule(net, client, head).await.window(Slot(slot));
+    let request = proto::PrepareBlockRequest {
+        parent: head.hash.clone(),
+        slot,
+        producer: window.owner.to_string(),
+        timestamp_ms: window.opens_at.get(),
+    };
+    let prepared = client.prepare_block(request).await.expect("prepared").into_inner();
+    let hash: Hash = prepared.hash.parse().expect("a hash");
+    let signature = net.keys[&window.owner].sign(Tag::Block, &net.genesis.hash(), hash.as_bytes());
+    let transactions = prepared.transactions.iter().map(|bytes| bytes.to_vec()).collect();
+    Block::from_parts(prepared.header.to_vec(), &signature.0, transactions, &net.genesis.hash())
+        .expect("a block")
+}
+
 fn sign(net: &Net, header: Header) -> Block {
     let genesis_hash = net.genesis.hash();
     let hash = Header::hash_bytes(&genesis_hash, &header.to_bytes());
@@ -49,7 +65,7 @@ async fn submit(client: &mut Client, block: &Block) -> Result<proto::SubmitBlock
     let request = proto::SubmitBlockRequest {
         header: block.header_bytes().to_vec().into(),
         signature: block.signature().0.to_vec().into(),
-        transactions: Vec::new(),
+        transactions: block.transactions().iter().map(|signed| signed.bytes().to_vec().into()).collect(),
     };
     Ok(client.submit_block(request).await?.into_inner())
 }
@@ -171,8 +187,9 @@ async fn what_a_node_says_in_good_faith_is_not_charged() {
     let block = Some(vision_wire::block_to_proto(&good));
     peer.say(Kind::NewBlock(NewBlock { block, traceparent: String::new() })).await;
     wait_for_head(&mut client, &good.hash().to_string()).await;
-    let charges: Vec<u32> = peers(&mut client).await.iter().map(|peer| peer.charge).collect();
-    assert_eq!(charges, [0]);
+    let shown = peers(&mut client).await;
+    let charges: Vec<u32> = shown.iter().map(|peer| peer.charge).collect();
+    assert_eq!(charges, [0], "{shown:?}");
     node.stop().await;
 }
 
@@ -183,26 +200,45 @@ async fn transactions_of_a_block_that_is_left_wait_again() {
     let node = Node::start(home.path(), &[]);
     let mut client = node.client().await;
     let genesis = head(&mut client).await;
-    let better = sign(&net, prepare(&net, &mut client, &genesis, 0).await);
-    let (sender, to) = (net.keys.values().next().expect("a key"), Hash([5; 32]));
-    let transaction = Transaction {
-        sender: sender.public_key(),
-        nonce: 0,
-        fee: 1,
-        action: Action::Transfer { to, amount: 7 },
-    };
-    let signed: SignedTransaction = transaction.sign(sender, &net.genesis.hash());
-    let request = proto::SubmitTransactionRequest { transaction: signed.bytes().to_vec().into() };
-    client.submit_transaction(request).await.expect("waits");
+    let (first, second) = (&net.senders[0], &net.senders[1]);
+    let in_both = transfer(&net, first, 0, 9);
+    submit_one(&mut client, &in_both, false).await.expect("waits");
+    // The other branch has one of the three, and another one with the nonce of the second.
+    let rival = transfer(&net, second, 0, 8);
+    submit_one(&mut client, &rival, false).await.expect("waits");
+    let better = prepare_whole(&net, &mut client, &genesis, 0).await;
+    let (left, outdone) = (transfer(&net, first, 1, 7), transfer(&net, second, 0, 10));
+    for transaction in [&left, &outdone] {
+        submit_one(&mut client, transaction, false).await.expect("waits");
+    }
     assert!(produce(&net, &mut client, 1).await.became_head);
-    assert_eq!(head(&mut client).await.tx_count, 1);
+    let places = [(&outdone, "included 1/0"), (&in_both, "included 1/1"), (&left, "included 1/2")];
+    for (transaction, expect) in places {
+        assert_eq!(place(&mut client, transaction).await, expect);
+    }
     assert!(submit(&mut client, &better).await.expect("stored").became_head, "an earlier slot is heavier");
     let again = submit(&mut client, &better).await.expect_err("it is there");
     assert_eq!(vision_wire::reason_of(&again).as_deref(), Some("BLOCK_KNOWN"));
-    assert_eq!(head(&mut client).await.tx_count, 0);
-    produce(&net, &mut client, 0).await;
-    assert_eq!(head(&mut client).await.tx_count, 1);
-    let request = proto::GetAccountRequest { address: to.to_string() };
-    assert_eq!(client.get_account(request).await.expect("an account").into_inner().balance, 7);
+    let places = [
+        (&in_both, "included 1/0"),
+        (&rival, "included 1/1"),
+        (&left, "waiting"),
+        (&outdone, "dropped NONCE_USED"),
+    ];
+    for (transaction, expect) in places {
+        assert_eq!(place(&mut client, transaction).await, expect);
+    }
+    assert_eq!(account(&mut client, first.public_key().id(), false).await.pending_nonce, 2);
+    let crashed = crashed(home.path());
     node.stop().await;
+    for home in [home.path(), crashed.path()] {
+        let node = Node::start(home, &[]);
+        let mut client = node.client().await;
+        assert_eq!(place(&mut client, &left).await, "waiting");
+        produce(&net, &mut client, 0).await;
+        assert_eq!(head(&mut client).await.tx_count, 1);
+        assert_eq!(place(&mut client, &left).await, "included 2/0");
+        assert_eq!(account(&mut client, Hash([5; 32]), false).await.balance, 3);
+        node.stop().await;
+    }
 }

@@ -43,7 +43,10 @@ async fn blocks_are_stored_served_and_survive_a_restart() {
         assert_eq!(reason_of(&status).as_deref(), Some(expect), "{status:?}");
     }
     let rewards = client
-        .get_account(proto::GetAccountRequest { address: net.keys.keys().next().expect("one").to_string() })
+        .get_account(proto::GetAccountRequest {
+            address: net.keys.keys().next().expect("one").to_string(),
+            with_proof: false,
+        })
         .await
         .expect("an account")
         .into_inner();

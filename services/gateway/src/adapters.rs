@@ -1,5 +1,7 @@
 //! The services behind, over gRPC. Every call has a deadline and a named failure.
 
+mod transactions;
+
 use std::time::Duration;
 
 use futures::Stream;
@@ -36,6 +38,8 @@ const HEALTH_DEADLINE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(crate) struct Backends {
     chain: Channel,
+    /// For calls that take long: a connection bears 256 calls at once, and these should not hold up the others.
+    chain_long: Channel,
     sync_oracle: Channel,
     selection: Channel,
     producer: Channel,
@@ -54,6 +58,7 @@ impl Backends {
     pub(crate) fn new(config: &Config) -> Result<Self, ChannelError> {
         Ok(Self {
             chain: connect_lazy(&config.chain)?,
+            chain_long: connect_lazy(&config.chain)?,
             sync_oracle: connect_lazy(&config.sync_oracle)?,
             selection: connect_lazy(&config.selection)?,
             producer: connect_lazy(&config.producer)?,
@@ -62,6 +67,10 @@ impl Backends {
 
     fn chain(&self) -> ChainServiceClient<Channel> {
         ChainServiceClient::new(self.chain.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    fn chain_long(&self) -> ChainServiceClient<Channel> {
+        ChainServiceClient::new(self.chain_long.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     /// Asks a neighbour for its health.

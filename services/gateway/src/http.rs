@@ -1,6 +1,8 @@
 //! The routes.
 
+mod accounts;
 mod blocks;
+mod events;
 mod limits;
 mod mining;
 mod node;
@@ -8,6 +10,7 @@ mod problem;
 mod query;
 mod schedule;
 mod stats;
+mod transactions;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -17,17 +20,17 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use bytes::Bytes;
 use serde::Serialize;
-use vision_host::{Clock, Env, RandomError};
+use vision_host::{Clock, Drain, Env, RandomError};
 
 use crate::actor::MiningStatusBody;
 use crate::adapters::Backends;
 use crate::views::to_json;
 use problem::Problem;
 
-/// Largest body of a request.
+/// Largest body of a request that is read without need.
 const MAX_BODY_BYTES: usize = 256 << 10;
 
 /// What handlers need. Cheap to clone: every request does.
@@ -38,6 +41,8 @@ pub(crate) struct Inner {
     backends: Backends,
     mining: MiningStatusBody,
     clock: Clock,
+    drain: Drain,
+    places: limits::LongPlaces,
     version: &'static str,
 }
 
@@ -52,7 +57,14 @@ impl Deref for AppState {
 impl AppState {
     pub(crate) fn new(backends: Backends, mining: MiningStatusBody, env: &Env) -> Result<Self, RandomError> {
         problem::seed_trace_ids()?;
-        Ok(Self(Arc::new(Inner { backends, mining, clock: env.clock.clone(), version: env.version })))
+        Ok(Self(Arc::new(Inner {
+            backends,
+            mining,
+            clock: env.clock.clone(),
+            drain: env.drain.clone(),
+            places: limits::LongPlaces::new(),
+            version: env.version,
+        })))
     }
 }
 
@@ -77,12 +89,18 @@ pub(crate) fn routes(state: AppState) -> Router {
         .route("/api/mining/schedule", get(schedule::schedule))
         .route("/api/mining/history", get(blocks::history))
         .route("/api/mining/stats", get(stats::stats))
+        .route("/api/transactions/{hash}", get(transactions::one))
+        .route("/api/accounts/{address}", get(accounts::one))
         .route("/readyz", get(node::ready));
+    let body_limit = DefaultBodyLimit::max(transactions::MAX_BODY_BYTES);
+    let handing_in = Router::new().route("/api/transactions", post(transactions::submit).layer(body_limit));
     // Those that ask nobody stand outside of the limits: they answer at once, however busy the rest is.
-    let asking = limits::limited(asking);
+    let asking = limits::limited(asking, handing_in);
     Router::new()
         .route("/api/mining/status", get(mining::status))
         .route("/healthz", get(node::alive))
+        // Streams have places of their own.
+        .route("/api/transactions/events", get(events::transactions))
         .merge(asking)
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)

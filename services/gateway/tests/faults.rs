@@ -186,7 +186,7 @@ async fn a_hanging_service_holds_up_nobody_else() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let refused = node.get("/readyz").await;
-    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("2")));
     assert_eq!(refused.json()["reason"], "OVERLOADED");
     for path in ["/api/mining/status", "/healthz"] {
         assert_eq!(node.get(path).await.status, 200, "{path} stands outside of the limit");

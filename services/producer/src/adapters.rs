@@ -129,7 +129,7 @@ impl Neighbours for GrpcNeighbours {
     }
 
     async fn submit_transaction(&self, bytes: Vec<u8>) -> Result<(), Status> {
-        let request = deadline(SubmitTransactionRequest { transaction: bytes.into() });
+        let request = deadline(SubmitTransactionRequest { transaction: bytes.into(), wait: false });
         call(CHAIN, self.chain.clone().submit_transaction(request)).await.map(|_| ())
     }
 }

@@ -1,6 +1,7 @@
 //! The decisions of the chain's thread. Everything it learns about time comes from its clock.
 
 mod duties;
+mod pool;
 mod publish;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -12,6 +13,7 @@ use tonic::Status;
 use vision_block_tree::{BlockTree, ChainRules, Refusal};
 use vision_host::Clock;
 use vision_host::health::Condition;
+use vision_mempool::{Limits, Mempool};
 use vision_primitives::{Block, Hash, Height, NodeId, Signature, SignedTransaction, TimestampMs};
 use vision_wire::p2p::Status as PeerStatus;
 use vision_wire::{EventLog, Reason};
@@ -23,8 +25,8 @@ use super::turn::{Origin, Turn};
 use super::view::{HeadEvent, HeadView};
 use super::{Command, ImportEnd, Reply, StoredBlock, Verdict};
 use crate::peers::PeerTable;
-use crate::pending::Pending;
 use crate::store::Store;
+use crate::transactions::{DroppedLog, Happenings, RecentHashes};
 
 /// A block further ahead of the clock than this is dropped, milliseconds (section 5).
 const FAR_AHEAD_MS: u64 = 10_000;
@@ -32,8 +34,6 @@ const FAR_AHEAD_MS: u64 = 10_000;
 const MAX_FAULTY_HEADERS: usize = 1024;
 /// Prepared blocks kept for their signature.
 const MAX_PREPARED: usize = 8;
-/// Blocks left in a reorganisation whose transactions wait again.
-const MAX_READMITTED: usize = 16;
 /// Pause between tries to write what the disk did not take, milliseconds.
 const STORE_RETRY_MS: u64 = 1_000;
 
@@ -51,6 +51,10 @@ pub struct Parts {
     pub peers: Arc<PeerTable>,
     /// Where moves of the head are told.
     pub heads: EventLog<HeadEvent>,
+    /// Where is told what happens to transactions.
+    pub happenings: Happenings,
+    /// How many transactions may wait.
+    pub pool_limits: Limits,
     /// Where the head is shown.
     pub view: watch::Sender<Arc<HeadView>>,
     /// What the oracle told last.
@@ -62,7 +66,13 @@ pub struct Parts {
 /// Everything the thread owns.
 pub struct Core {
     parts: Parts,
-    pending: Pending,
+    pool: Mempool,
+    /// Root of the state that the pool was last told.
+    pool_root: Option<Hash>,
+    verified: RecentHashes,
+    dropped: DroppedLog,
+    /// Transactions that wait no more, to be taken out of the store with the next commit.
+    gone: BTreeSet<Hash>,
     early: Early,
     orphans: Orphans,
     faulty: BTreeSet<Hash>,
@@ -77,8 +87,11 @@ impl Core {
     /// A core over a restored tree.
     pub fn new(parts: Parts) -> Self {
         Self {
-            parts,
-            pending: Pending::default(),
+            pool: Mempool::new(parts.pool_limits),
+            pool_root: None,
+            verified: RecentHashes::default(),
+            dropped: DroppedLog::default(),
+            gone: BTreeSet::new(),
             early: Early::default(),
             orphans: Orphans::default(),
             faulty: BTreeSet::new(),
@@ -86,6 +99,7 @@ impl Core {
             prepared: VecDeque::new(),
             unwritten: None,
             stopping: false,
+            parts,
         }
     }
 
@@ -120,7 +134,8 @@ impl Core {
         Duration::from_millis(due.since_ms(self.now()))
     }
 
-    fn store_unavailable() -> Status {
+    /// What is answered while the disk does not take writes.
+    pub fn store_unavailable() -> Status {
         let why = "the disk does not take writes; nothing is lost, the node tries again every second";
         vision_wire::status(Reason::StoreUnavailable, why, &[])
     }
@@ -132,10 +147,9 @@ impl Core {
                 drop(place);
                 self.handle(*command, turn);
             }
-            Command::Announced { peer, block } => self.announced(peer, block, turn),
+            Command::Announced { peer, block } => self.announced(peer, *block, turn),
             Command::Header { peer, header, signature } => self.header(peer, &header, &signature),
             Command::Claim { peer, status } => self.claim(peer, &status),
-            Command::Transactions { peer, transactions } => self.transactions(peer, transactions),
             Command::Import { peer, blocks, reply } => {
                 let end = self.import_chunk(peer, blocks, turn);
                 turn.imports.push((reply, end));
@@ -155,9 +169,10 @@ impl Core {
                     Err(status) => drop(reply.send(Err(status))),
                 }
             }
-            Command::Transaction { transaction, reply } => {
-                let _ = reply.send(self.transaction(transaction));
+            Command::Screen { batch, reply } => {
+                let _ = reply.send(Ok(self.screen(batch)));
             }
+            Command::Admit { batch } => self.admit(batch, turn),
             Command::Read(look) => look(self),
             Command::Stop => self.stopping = true,
         }
@@ -230,8 +245,8 @@ impl Core {
         reply: Option<Reply<StoredBlock>>,
         turn: &mut Turn,
     ) -> Result<Hash, Option<Refusal>> {
-        let pending = &self.pending;
-        let checked = match self.parts.tree.check_with(&block, &|hash| pending.is_verified(hash)) {
+        let verified = &self.verified;
+        let checked = match self.parts.tree.check_with(&block, &|hash| verified.contains(hash)) {
             Ok(checked) => checked,
             Err(refusal) => {
                 if let Some(reply) = reply {
@@ -254,6 +269,7 @@ impl Core {
             }
             return Err(None);
         }
+        block.transactions().iter().for_each(|transaction| self.verified.insert(transaction.hash()));
         let became_head = inserted.head.as_ref().is_some_and(|change| change.new.hash() == hash);
         turn.accept(block, changes, origin, became_head, reply);
         turn.follow(&inserted, &head);

@@ -13,9 +13,11 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tonic::Status;
-use vision_primitives::{Block, Hash, NodeId, SignedTransaction, Slot, TimestampMs};
+use vision_primitives::{Block, Hash, NodeId, Slot, TimestampMs};
 use vision_wire::Reason;
 use vision_wire::p2p::Status as PeerStatus;
+
+use crate::intake::Handed;
 
 pub use self::core::{Core, Parts};
 use self::turn::Turn;
@@ -72,13 +74,11 @@ pub type Reply<T> = oneshot::Sender<Result<T, Status>>;
 /// What the thread is asked.
 pub enum Command {
     /// A peer sent a new block.
-    Announced { peer: NodeId, block: Block },
+    Announced { peer: NodeId, block: Box<Block> },
     /// A peer announced a new block by its header.
     Header { peer: NodeId, header: Vec<u8>, signature: Vec<u8> },
     /// A peer told its head; the peer's signature is checked.
     Claim { peer: NodeId, status: PeerStatus },
-    /// A peer passes transactions on.
-    Transactions { peer: NodeId, transactions: Vec<bytes::Bytes> },
     /// What a peer said, holding one of the places this peer has in the mailbox until its turn comes.
     FromPeer { command: Box<Self>, place: OwnedSemaphorePermit },
     /// Blocks fetched from a peer, ascending.
@@ -87,8 +87,10 @@ pub enum Command {
     Prepare { parent: Hash, slot: Slot, producer: NodeId, stamp: TimestampMs, reply: Reply<PreparedBlock> },
     /// This node's producer has signed.
     Submit { header: Vec<u8>, signature: Vec<u8>, transactions: Vec<Vec<u8>>, reply: Reply<StoredBlock> },
-    /// Somebody hands in a transaction.
-    Transaction { transaction: SignedTransaction, reply: Reply<Hash> },
+    /// Transactions come in; those worth verifying go back, first those verified before.
+    Screen { batch: Vec<Handed>, reply: Reply<(Vec<Handed>, Vec<Handed>)> },
+    /// Transactions come in whose signatures are right.
+    Admit { batch: Vec<Handed> },
     /// The service has stopped; nobody asks any more.
     Stop,
     /// Somebody reads.

@@ -6,7 +6,9 @@ use vision_primitives::{Block, Hash, Height, NodeId};
 
 use super::view::HeadView;
 use super::{ImportEnd, Reply, StoredBlock};
+use crate::intake::Handed;
 use crate::store::{BlockRecord, Commit};
+use crate::transactions::Happened;
 
 /// Where a block came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,6 +62,10 @@ pub struct Turn {
     pub accepted: Vec<Accepted>,
     /// Moves of the head, in order.
     pub moved: Vec<Moved>,
+    /// Transactions to acknowledge and pass on.
+    pub admitted: Vec<Handed>,
+    /// What happened to transactions.
+    pub happened: Vec<Happened>,
     /// Ends of imports that wait for the store.
     pub imports: Vec<(tokio::sync::oneshot::Sender<ImportEnd>, ImportEnd)>,
     transactions: usize,
@@ -90,7 +96,7 @@ impl Turn {
     /// Notes what followed from an insertion, whether or not the block itself has stayed in the tree;
     /// `head` is the head after it.
     pub fn follow(&mut self, inserted: &Inserted, head: &HeadView) {
-        self.commit.head = head.hash;
+        self.commit.head = Some(head.hash);
         if let Some(change) = &inserted.head {
             let left = change.left.len() as u64;
             for height in change.common_height.get() + 1..=change.common_height.get() + left {

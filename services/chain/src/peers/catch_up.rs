@@ -336,7 +336,7 @@ async fn fetch_one(context: &Context, peer: NodeId, hash: Hash) {
     let mut patience = BLOCK_DEADLINE;
     match next(&mut answer, Some(&mut patience), &peer).await {
         Next::Block(block) if block.hash() == hash => {
-            context.core.tell(Command::Announced { peer, block: *block }).await;
+            context.core.tell(Command::Announced { peer, block }).await;
         }
         Next::Block(_) => context.table.charge(&peer, 50, "sent another block than the one asked for"),
         Next::End | Next::Broken | Next::Later => {}

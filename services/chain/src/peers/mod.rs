@@ -18,12 +18,14 @@ use vision_primitives::NodeId;
 use vision_wire::p2p::Status as PeerStatus;
 
 use crate::actor::{CoreHandle, HeadView};
+use crate::intake::Intake;
 use crate::store::Store;
 
 pub use blocks::to_proto as block_to_proto;
 use book::{AddressBook, CallEnd};
 pub use identity::Identity;
 pub use serve::PeerRpc;
+pub use session::MAX_TRANSACTIONS_IN_MESSAGE;
 pub use table::{Fetch, PeerTable, PeerView};
 
 /// Answers read from the store at once, for all peers together.
@@ -37,6 +39,7 @@ pub struct Context {
     core: CoreHandle,
     store: Store,
     head: watch::Receiver<Arc<HeadView>>,
+    intake: Intake,
     clock: Clock,
     drain: Drain,
     max_message_bytes: usize,
@@ -60,6 +63,8 @@ pub struct Parts {
     pub store: Store,
     /// Its head.
     pub head: watch::Receiver<Arc<HeadView>>,
+    /// Where transactions go.
+    pub intake: Intake,
     /// The clock.
     pub clock: Clock,
     /// When to stop.
@@ -78,6 +83,7 @@ impl Context {
             core: parts.core,
             store: parts.store,
             head: parts.head,
+            intake: parts.intake,
             clock: parts.clock,
             drain: parts.drain,
             max_message_bytes: parts.max_message_bytes,

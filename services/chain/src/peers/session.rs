@@ -2,16 +2,15 @@
 //! The same code serves the side that called and the side that was called.
 
 mod answer;
+mod ways;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{PollNext, select_with_strategy};
 use futures::{Stream, StreamExt};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use vision_primitives::NodeId;
@@ -21,8 +20,9 @@ use vision_wire::p2p::{Hello, PeerAddresses, PeerMessage, peer_message::Kind};
 use super::Context;
 use super::book::is_address;
 use super::identity::{Refused, Remote};
-use super::table::{Connection, OUTBOX_MESSAGES};
+use super::table::Connection;
 use crate::actor::Command;
+pub use ways::{Gossip, Outbox, Ways, ways};
 
 /// Both introductions must be over in this time.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
@@ -34,40 +34,17 @@ const STATUS_AFTER_MOVE: Duration = Duration::from_millis(50);
 const ADDRESSES_EVERY: Duration = Duration::from_secs(10);
 /// A connection on which nothing comes for so long is dropped.
 const SILENCE_DEADLINE: Duration = Duration::from_secs(10);
-/// Parts of answers that wait for the network.
-const BULK_MESSAGES: usize = 4;
+/// So often a peer that has missed transactions is told all that wait.
+const CATCH_UP_EVERY: Duration = Duration::from_secs(5);
 /// Answers given to one peer at once.
 const MAX_ANSWERS: usize = 4;
 /// Most addresses in one message.
 const MAX_ADDRESSES_IN_MESSAGE: usize = 64;
 /// Most transactions in one message.
-const MAX_TRANSACTIONS_IN_MESSAGE: usize = 1024;
+pub const MAX_TRANSACTIONS_IN_MESSAGE: usize = 1024;
 /// Messages of one peer that may wait for the chain's thread, so that one who floods holds up itself and
 /// not the others.
 const MAX_WAITING_MESSAGES: usize = 8;
-
-/// The way to the other side; an `Err` ends the connection and says why.
-pub type Outbox = mpsc::Sender<Result<PeerMessage, Status>>;
-
-/// The ways out of this node on one connection.
-pub struct Ways {
-    /// For everything but answers to questions for blocks.
-    pub outbox: Outbox,
-    /// For those, which are large and must not hold up the rest.
-    pub bulk: mpsc::Sender<PeerMessage>,
-}
-
-/// Both ways, and the stream they flow together in: what is in the outbox goes first.
-pub fn ways() -> (Ways, impl Stream<Item = Result<PeerMessage, Status>> + Send + 'static) {
-    let (outbox, messages) = mpsc::channel(OUTBOX_MESSAGES);
-    let (bulk, parts) = mpsc::channel(BULK_MESSAGES);
-    let outbound = select_with_strategy(
-        ReceiverStream::new(messages),
-        ReceiverStream::new(parts).map(Ok),
-        |(): &mut ()| PollNext::Left,
-    );
-    (Ways { outbox, bulk }, outbound)
-}
 
 /// Why a connection ended, for the one who called.
 #[derive(Debug)]
@@ -140,7 +117,7 @@ pub async fn run<S>(
 where
     S: Stream<Item = Result<PeerMessage, Status>> + Unpin,
 {
-    let Ways { outbox, bulk } = ways;
+    let Ways { outbox, gossip, bulk } = ways;
     let introduced = timeout(HANDSHAKE_DEADLINE, introduce(&context, &outbox, &mut inbound)).await;
     let remote = match introduced {
         Err(_) => return End::Broken("the introduction took too long".into()),
@@ -151,7 +128,7 @@ where
         }
         Ok(Ok(remote)) => remote,
     };
-    let entered = connection(&context, &way, remote.clone(), outbox.clone())
+    let entered = connection(&context, &way, remote.clone(), outbox.clone(), gossip.clone())
         .and_then(|connection| context.table.enter(connection));
     let (number, closed) = match entered {
         Ok(entered) => entered,
@@ -170,9 +147,11 @@ where
         context: &context,
         remote: &remote,
         id,
+        gossip,
         bulk,
         answering: Arc::new(Semaphore::new(MAX_ANSWERS)),
         places: Arc::new(Semaphore::new(MAX_WAITING_MESSAGES)),
+        telling: Arc::new(Semaphore::new(1)),
     }
     .talk(inbound, &closed)
     .await;
@@ -192,7 +171,13 @@ fn does_not_decode(status: &Status) -> bool {
         && !status.message().starts_with("Unexpected EOF")
 }
 
-fn connection(context: &Context, way: &Way, remote: Remote, outbox: Outbox) -> Result<Connection, Refused> {
+fn connection(
+    context: &Context,
+    way: &Way,
+    remote: Remote,
+    outbox: Outbox,
+    gossip: Gossip,
+) -> Result<Connection, Refused> {
     let (address, inbound) = match way {
         Way::Called(address) => (address.clone(), false),
         Way::CalledBy(socket) => {
@@ -208,18 +193,21 @@ fn connection(context: &Context, way: &Way, remote: Remote, outbox: Outbox) -> R
             (address, true)
         }
     };
-    Ok(Connection { remote, address, inbound, outbox })
+    Ok(Connection { remote, address, inbound, outbox, gossip })
 }
 
 struct Session<'a> {
     context: &'a Arc<Context>,
     remote: &'a Remote,
     id: NodeId,
+    gossip: Gossip,
     bulk: mpsc::Sender<PeerMessage>,
     /// Answers being given to this peer.
     answering: Arc<Semaphore>,
     /// This peer's places in the mailbox of the chain's thread.
     places: Arc<Semaphore>,
+    /// Free unless the peer is being told all that waits.
+    telling: Arc<Semaphore>,
 }
 
 impl Session<'_> {
@@ -230,6 +218,7 @@ impl Session<'_> {
         let mut heads = self.context.head.clone();
         let mut status_due = Instant::now();
         let mut addresses_due = Instant::now();
+        let mut catch_up_due = Instant::now();
         let mut silent_at = Instant::now() + SILENCE_DEADLINE;
         loop {
             tokio::select! {
@@ -243,6 +232,10 @@ impl Session<'_> {
                 () = sleep_until(addresses_due) => {
                     self.send_addresses();
                     addresses_due = Instant::now() + ADDRESSES_EVERY;
+                }
+                () = sleep_until(catch_up_due) => {
+                    self.tell_missed();
+                    catch_up_due = Instant::now() + CATCH_UP_EVERY;
                 }
                 moved = heads.changed() => {
                     if moved.is_err() {
@@ -288,6 +281,19 @@ impl Session<'_> {
         }
     }
 
+    /// Tells the peer all transactions that wait, if it has missed any and is not being told already.
+    fn tell_missed(&self) {
+        let Ok(turn) = self.telling.clone().try_acquire_owned() else { return };
+        if !self.gossip.take_missed() {
+            return;
+        }
+        let (core, gossip) = (self.context.core.clone(), self.gossip.clone());
+        tokio::spawn(async move {
+            gossip.tell_all(&core).await;
+            drop(turn);
+        });
+    }
+
     /// Passes a message on to the chain's thread, once there is a place for it.
     async fn tell(&self, command: Command) {
         let Ok(place) = self.places.clone().acquire_owned().await else { return };
@@ -310,7 +316,7 @@ impl Session<'_> {
                     Err(error) => self.charge(50, &error.to_string()),
                     Ok(block) => {
                         self.context.table.note_known(&self.id, block.hash());
-                        self.tell(Command::Announced { peer: self.id, block }).await;
+                        self.tell(Command::Announced { peer: self.id, block: Box::new(block) }).await;
                     }
                 }
             }
@@ -326,7 +332,9 @@ impl Session<'_> {
                 if batch.transactions.len() > MAX_TRANSACTIONS_IN_MESSAGE {
                     return self.charge(20, "too many transactions in one message");
                 }
-                self.tell(Command::Transactions { peer: self.id, transactions: batch.transactions }).await;
+                if let Err(why) = self.context.intake.take_from(self.id, batch.transactions).await {
+                    self.charge(50, &why);
+                }
             }
             Kind::BlocksRequest(request) => self.answer(request),
             Kind::BlocksPart(part) => {

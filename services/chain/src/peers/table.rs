@@ -19,7 +19,9 @@ use vision_wire::p2p::{PeerMessage, Status as PeerStatus};
 
 use super::identity::{Refused, Remote};
 use super::questions::Questions;
+use super::session::Gossip;
 use peer::Peer;
+pub use talk::{TRANSACTIONS_BYTES, messages_of};
 
 /// Messages that may wait for one peer.
 pub const OUTBOX_MESSAGES: usize = 128;
@@ -56,6 +58,8 @@ pub struct Connection {
     pub inbound: bool,
     /// The way to it.
     pub outbox: Outbox,
+    /// The way of transactions to it.
+    pub gossip: Gossip,
 }
 
 /// What others may know of a peer.
@@ -235,6 +239,7 @@ impl PeerTable {
             address: new.address,
             inbound: new.inbound,
             outbox: new.outbox,
+            gossip: new.gossip,
             questions: Questions::default(),
             closed: closed.clone(),
             known: VecDeque::new(),

@@ -6,6 +6,7 @@
 //! anybody hears of the block; `kill -9` at any instant leaves the last such transaction.
 
 mod record;
+mod transactions;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -16,12 +17,13 @@ use vision_ledger::{Account, Changes, Producer, State};
 use vision_primitives::{Address, Hash, Height, NodeId};
 
 pub use record::BlockRecord;
+pub use transactions::{Place, WaitingRecord};
 pub use write::Commit;
 
 /// Bytes redb may keep of the file in memory.
 const CACHE_BYTES: usize = 8 << 20;
 /// Version of the tables below.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 type Key = [u8; 32];
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -122,12 +124,15 @@ impl Store {
         }
         let store = Self::handle(path, genesis_hash)?;
         let format = u64_of("format", &store.meta("format")?.unwrap_or_default())?;
-        if format != FORMAT {
+        if !matches!(format, 1 | FORMAT) {
             return Err(StoreError::Format { found: format });
         }
         let found = store.meta_hash("genesis")?;
         if found != genesis_hash {
             return Err(StoreError::OtherGenesis { found, expected: genesis_hash });
+        }
+        if format == 1 {
+            store.upgrade_from_1()?;
         }
         Ok(store)
     }

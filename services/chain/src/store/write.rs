@@ -1,12 +1,15 @@
 //! The store's only writer.
 
+use std::collections::BTreeMap;
+
 use redb::{ReadableTable, WriteTransaction};
 use vision_ledger::{Changes, State};
-use vision_primitives::{Hash, Height};
+use vision_primitives::{Hash, Height, SignedTransaction, TimestampMs};
 
 use super::{
     ACCOUNTS, BLOCKS, BlockRecord, CHAIN, CHANGES, FORMAT, Key, META, PRODUCER_HISTORY, PRODUCERS, Store,
-    StoreError, failed, history_key, record,
+    StoreError, WaitingRecord, failed, history_key, record,
+    transactions::{PLACES, WAITING},
 };
 
 /// Everything that one turn of the chain's loop changes; written whole or not at all.
@@ -14,20 +17,29 @@ use super::{
 pub struct Commit {
     /// New blocks with their changes.
     pub blocks: Vec<(Hash, BlockRecord, Changes)>,
-    /// The head after the turn.
-    pub head: Hash,
+    /// The head after the turn, if it has moved or something has followed from a block.
+    pub head: Option<Hash>,
     /// Heights of the head's chain that changed, in the order they changed; `None`: no longer there.
     pub chain: Vec<(Height, Option<Hash>)>,
     /// Blocks that became final, ascending.
     pub finalized: Vec<(Height, Hash)>,
     /// Blocks that can never be on the head's chain again.
     pub pruned: Vec<Hash>,
+    /// Transactions that wait from now on.
+    pub waiting: BTreeMap<Hash, WaitingRecord>,
+    /// Transactions that wait no more; none of the above.
+    pub gone: Vec<Hash>,
 }
 
 impl Commit {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty() && self.chain.is_empty() && self.finalized.is_empty() && self.pruned.is_empty()
+        // What is gone need not be written for itself: at the next start it is found to be of no use.
+        self.blocks.is_empty()
+            && self.chain.is_empty()
+            && self.finalized.is_empty()
+            && self.pruned.is_empty()
+            && self.waiting.is_empty()
     }
 }
 
@@ -42,10 +54,11 @@ impl Store {
             }
             meta.insert("supply", state.supply().to_le_bytes().as_slice()).map_err(failed)?;
             meta.insert("format", FORMAT.to_le_bytes().as_slice()).map_err(failed)?;
-            for table in [BLOCKS, CHANGES] {
+            for table in [BLOCKS, CHANGES, WAITING] {
                 write.open_table(table).map_err(failed)?;
             }
             write.open_table(CHAIN).map_err(failed)?;
+            write.open_table(PLACES).map_err(failed)?;
         }
         let changes = Changes {
             accounts: state.accounts().map(|(address, account)| (*address, *account)).collect(),
@@ -69,9 +82,14 @@ impl Store {
             }
             let mut chain = write.open_table(CHAIN).map_err(failed)?;
             for (height, hash) in &commit.chain {
-                match hash {
-                    Some(hash) => drop(chain.insert(height.get(), hash.as_bytes()).map_err(failed)?),
-                    None => drop(chain.remove(height.get()).map_err(failed)?),
+                let Some(hash) = hash else {
+                    chain.remove(height.get()).map_err(failed)?;
+                    continue;
+                };
+                chain.insert(height.get(), hash.as_bytes()).map_err(failed)?;
+                match commit.blocks.iter().find(|(new, ..)| new == hash) {
+                    Some((_, record, _)) => self.note_places(&write, *height, &record.transactions)?,
+                    None => self.note_places(&write, *height, &block_of(&blocks, hash)?.transactions)?,
                 }
             }
             for (height, hash) in &commit.finalized {
@@ -87,8 +105,18 @@ impl Store {
                 blocks.remove(hash.as_bytes()).map_err(failed)?;
                 changes.remove(hash.as_bytes()).map_err(failed)?;
             }
+            let mut waiting = write.open_table(WAITING).map_err(failed)?;
+            for (hash, record) in &commit.waiting {
+                let key = hash.as_bytes();
+                waiting.insert(key, record::seal(key, record).as_slice()).map_err(failed)?;
+            }
+            for hash in &commit.gone {
+                waiting.remove(hash.as_bytes()).map_err(failed)?;
+            }
             let mut meta = write.open_table(META).map_err(failed)?;
-            meta.insert("head", commit.head.as_bytes().as_slice()).map_err(failed)?;
+            if let Some(head) = &commit.head {
+                meta.insert("head", head.as_bytes().as_slice()).map_err(failed)?;
+            }
             if let Some((_, hash)) = commit.finalized.last() {
                 meta.insert("final", hash.as_bytes().as_slice()).map_err(failed)?;
             }
@@ -99,8 +127,9 @@ impl Store {
 
 impl Store {
     /// Makes the height index above the last final block equal to the chain that fork choice has found
-    /// at start: LATE marks are gone, so it may be another one than when the store was last written.
-    pub fn align_chain(&self, chain: &[(Height, Hash)]) -> Result<(), StoreError> {
+    /// at start: LATE marks are gone, so it may be another one than when the store was last written. Transactions of blocks
+    /// left thereby wait again, as after any other reorganisation, from `now` on.
+    pub fn align_chain(&self, chain: &[(Height, Hash)], now: TimestampMs) -> Result<(), StoreError> {
         let Some((first, _)) = chain.first() else { return Ok(()) };
         let write = self.begin_write()?;
         let mut same = true;
@@ -113,11 +142,23 @@ impl Store {
             }
             if stale != chain {
                 same = false;
-                for (height, _) in stale {
+                let blocks = write.open_table(BLOCKS).map_err(failed)?;
+                let mut waiting = write.open_table(WAITING).map_err(failed)?;
+                for (height, hash) in stale {
                     index.remove(height.get()).map_err(failed)?;
+                    if chain.contains(&(height, hash)) {
+                        continue;
+                    }
+                    for bytes in block_of(&blocks, &hash)?.transactions {
+                        let hash = SignedTransaction::hash_bytes(&self.genesis_hash, &bytes);
+                        let record = WaitingRecord { since: now, bytes };
+                        let key = hash.as_bytes();
+                        waiting.insert(key, record::seal(key, &record).as_slice()).map_err(failed)?;
+                    }
                 }
                 for (height, hash) in chain {
                     index.insert(height.get(), hash.as_bytes()).map_err(failed)?;
+                    self.note_places(&write, *height, &block_of(&blocks, hash)?.transactions)?;
                 }
             }
         }
@@ -143,11 +184,25 @@ impl Store {
             .pruned
             .iter()
             .try_fold(true, |gone, hash| Ok::<bool, StoreError>(gone && self.block(hash)?.is_none()))?;
-        if all_there && final_there && pruned_gone && self.meta_hash("head")? == commit.head {
+        let head_there = match &commit.head {
+            Some(head) => self.meta_hash("head")? == *head,
+            None => true,
+        };
+        if all_there && final_there && pruned_gone && head_there && self.waits_as(commit)? {
             return Ok(());
         }
         self.commit(commit)
     }
+}
+
+/// A block that must be there.
+fn block_of(
+    blocks: &impl ReadableTable<&'static Key, &'static [u8]>,
+    hash: &Hash,
+) -> Result<BlockRecord, StoreError> {
+    let missing = || StoreError::Corrupt(format!("block {hash} is missing"));
+    let sealed = blocks.get(hash.as_bytes()).map_err(failed)?.ok_or_else(missing)?;
+    record::open("block", hash.as_bytes(), sealed.value())
 }
 
 /// Applies a final block's changes to the state that lies in the store.

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // every test file uses a part of it
 
 pub mod adversary;
+pub mod transactions;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -91,6 +92,17 @@ pub fn write_home(home: &Path, key: &SecretKey, genesis: &Genesis) {
     write("peer.cert", certificate.to_string());
 }
 
+/// A copy of a home as a crash at this instant would leave it.
+pub fn crashed(home: &Path) -> TempDir {
+    let copy = tempfile::tempdir().expect("a temporary folder");
+    let data = copy.path().join("data");
+    std::fs::create_dir(&data).expect("writable");
+    for name in ["genesis.json", "node.pub", "peer.key", "peer.cert", "data/chain.redb"] {
+        std::fs::copy(home.join(name), copy.path().join(name)).expect("a copy");
+    }
+    copy
+}
+
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
 }
@@ -109,11 +121,20 @@ impl Node {
     }
 
     pub fn start_on(home: &Path, grpc: u16, p2p: u16, seeds: &[u16]) -> Self {
+        let seeds = seeds.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        Self::start_as(home, grpc, p2p, vision_chain::Config { seeds, ..Default::default() })
+    }
+
+    /// With the bounds and seeds of a configuration.
+    pub fn start_with(home: &Path, config: vision_chain::Config) -> Self {
+        Self::start_as(home, free_port(), free_port(), config)
+    }
+
+    fn start_as(home: &Path, grpc: u16, p2p: u16, config: vision_chain::Config) -> Self {
         let config = vision_chain::Config {
             grpc_listen: ([127, 0, 0, 1], grpc).into(),
             p2p_listen: ([127, 0, 0, 1], p2p).into(),
-            seeds: seeds.iter().map(|port| format!("127.0.0.1:{port}")).collect(),
-            ..vision_chain::Config::default()
+            ..config
         };
         let drain = Drain::new();
         let env =
@@ -181,7 +202,7 @@ pub async fn submit_transfers(net: &Net, client: &mut Client, nonce: u64, per_se
                 action: Action::Transfer { to, amount: 1 },
             };
             let transaction = transaction.sign(key, &net.genesis.hash()).bytes().to_vec().into();
-            let request = proto::SubmitTransactionRequest { transaction };
+            let request = proto::SubmitTransactionRequest { transaction, wait: false };
             client.submit_transaction(request).await.expect("taken");
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use axum::extract::rejection::BytesRejection;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -107,6 +108,16 @@ impl From<Status> for Problem {
     }
 }
 
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        let reason = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Reason::MessageTooLarge,
+            _ => Reason::InvalidArgument,
+        };
+        Self::new(reason, rejection.body_text())
+    }
+}
+
 /// `Tip changed` for `TIP_CHANGED`.
 fn title(reason: &str) -> String {
     let words = reason.to_ascii_lowercase().replace('_', " ");
@@ -127,9 +138,13 @@ impl IntoResponse for Problem {
         };
         let headers = [(CONTENT_TYPE, "application/problem+json"), (CACHE_CONTROL, "no-store")];
         let mut response = (self.status, headers, to_json(&body)).into_response();
-        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        }
+        // A block makes room, and one comes about every two seconds; a service is back when it is back.
+        let retry_after_s = match self.status {
+            StatusCode::TOO_MANY_REQUESTS => "2",
+            StatusCode::SERVICE_UNAVAILABLE => "1",
+            _ => return response,
+        };
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(retry_after_s));
         response
     }
 }

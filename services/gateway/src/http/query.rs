@@ -56,6 +56,15 @@ impl Params {
         self.text(key).map(number).transpose()
     }
 
+    /// `true` or `false`; false when it is not given.
+    pub(super) fn flag(&self, key: &str) -> Result<bool, Problem> {
+        match self.text(key) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Problem::field(Reason::InvalidArgument, key, "expected true or false")),
+        }
+    }
+
     /// `limit`, 1 to [`MAX_LIMIT`].
     pub(super) fn limit(&self) -> Result<u32, Problem> {
         let Some(text) = self.text("limit") else { return Ok(DEFAULT_LIMIT) };
@@ -80,6 +89,17 @@ pub(super) fn decimal<T: FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
 
+/// A hash or address.
+pub(super) fn parse_hash(field: &str, text: &str) -> Result<Hash, Problem> {
+    let wrong = |_| Problem::field(Reason::InvalidHash, field, "expected 64 lowercase hex digits");
+    text.parse().map_err(wrong)
+}
+
+/// A hash or address in a path.
+pub(super) fn hash_of(field: &str, path: Result<Path<String>, PathRejection>) -> Result<Hash, Problem> {
+    parse_hash(field, path.as_ref().map(|Path(text)| text.as_str()).unwrap_or_default())
+}
+
 /// A block's height or hash in a path.
 pub(super) fn block_id(path: Result<Path<String>, PathRejection>) -> Result<BlockId, Problem> {
     let text = match &path {
@@ -88,10 +108,7 @@ pub(super) fn block_id(path: Result<Path<String>, PathRejection>) -> Result<Bloc
     };
     // No height has 64 digits, and every hash has.
     if text.len() == 64 {
-        let hash = text.parse::<Hash>();
-        return hash
-            .map(BlockId::Hash)
-            .map_err(|_| Problem::field(Reason::InvalidHash, "block", "expected 64 lowercase hex digits"));
+        return parse_hash("block", text).map(BlockId::Hash);
     }
     decimal(text).map(BlockId::Height).ok_or_else(|| {
         Problem::field(
@@ -144,6 +161,17 @@ mod tests {
             assert_eq!(of(text), expect, "{text:?}");
         }
         assert_eq!(Params(vec![]).limit().ok(), Some(50));
+    }
+
+    #[test]
+    fn flags() {
+        let of = |text: &str| Params(vec![("proof".into(), text.into())]).flag("proof").ok();
+        for (text, expect) in
+            [("true", Some(true)), ("false", Some(false)), ("", None), ("1", None), ("True", None)]
+        {
+            assert_eq!(of(text), expect, "{text:?}");
+        }
+        assert_eq!(Params(vec![]).flag("proof").ok(), Some(false));
     }
 
     #[test]

@@ -1,12 +1,13 @@
-//! Blocks and their transactions.
+//! Blocks.
 
 use bytes::Bytes;
 use serde::Serialize;
 use tonic::Status;
-use vision_primitives::{Action, Hash, Header, Height, SignedTransaction, Slot, TimestampMs, hash};
+use vision_primitives::{Hash, Header, Height, Slot, TimestampMs, hash};
 use vision_wire::chain::BlockInfo;
 use vision_wire::{Reason, status};
 
+use super::transaction::TransactionView;
 use crate::ports::ChainInfo;
 
 /// Serializes a view, none of which can fail.
@@ -94,7 +95,7 @@ fn genesis_header(info: &ChainInfo) -> Header {
 
 /// The first 16 bytes of `H("vision/trace/v1" || genesis_hash || le64(height))`: the trace of a
 /// block's life is found under it on every node.
-fn trace_id(genesis_hash: &Hash, height: u64) -> String {
+pub(super) fn trace_id(genesis_hash: &Hash, height: u64) -> String {
     let digest = hash(&[b"vision/trace/v1", genesis_hash.as_bytes(), &height.to_le_bytes()]);
     hex::encode(&digest.as_bytes()[..16])
 }
@@ -133,69 +134,9 @@ impl BlockView {
     /// With transactions.
     pub(crate) fn whole(block: &BlockInfo, info: &ChainInfo) -> Result<Self, Status> {
         let bytes = block.block.as_ref().map(|block| &block.transactions[..]).unwrap_or_default();
-        let views = bytes.iter().map(|bytes| {
-            let transaction = SignedTransaction::from_bytes(bytes.to_vec(), &info.genesis_hash);
-            transaction.map(|transaction| TransactionView::new(&transaction))
-        });
+        let views = bytes.iter().map(|bytes| TransactionView::decode(bytes, &info.genesis_hash));
         let transactions: Result<Vec<_>, _> = views.collect();
         let transactions = Some(transactions.map_err(|error| broken(block.height, &error))?);
         Ok(Self { transactions, ..Self::new(block, info)? })
-    }
-}
-
-#[derive(Serialize)]
-struct TransactionView {
-    hash: Hash,
-    bytes: String,
-    sender: Hash,
-    sender_public_key: String,
-    nonce: u64,
-    fee: String,
-    #[serde(flatten)]
-    action: ActionView,
-    signature: String,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum ActionView {
-    Transfer { to: Hash, amount: String },
-    Data { data: String },
-    RegisterProducer { public_key: String, payout: Hash, proof_of_possession: String },
-    ExitProducer,
-    SyncProof { block_height: u64, block_hash: Hash },
-}
-
-impl From<&Action> for ActionView {
-    fn from(action: &Action) -> Self {
-        match action {
-            Action::Transfer { to, amount } => Self::Transfer { to: *to, amount: amount.to_string() },
-            Action::Data { bytes } => Self::Data { data: hex::encode(bytes) },
-            Action::RegisterProducer { public_key, payout, proof_of_possession } => Self::RegisterProducer {
-                public_key: public_key.to_string(),
-                payout: *payout,
-                proof_of_possession: proof_of_possession.to_string(),
-            },
-            Action::ExitProducer => Self::ExitProducer,
-            Action::SyncProof(proof) => {
-                Self::SyncProof { block_height: proof.height.get(), block_hash: proof.hash }
-            }
-        }
-    }
-}
-
-impl TransactionView {
-    fn new(signed: &SignedTransaction) -> Self {
-        let transaction = signed.transaction();
-        Self {
-            hash: signed.hash(),
-            bytes: hex::encode(signed.bytes()),
-            sender: signed.sender_address(),
-            sender_public_key: transaction.sender.to_string(),
-            nonce: transaction.nonce,
-            fee: transaction.fee.to_string(),
-            action: (&transaction.action).into(),
-            signature: signed.signature().to_string(),
-        }
     }
 }

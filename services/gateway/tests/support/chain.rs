@@ -15,9 +15,10 @@ use vision_wire::chain::get_producers_request::At;
 use vision_wire::chain::peer::State;
 use vision_wire::chain::producer::Status as ProducerStatus;
 use vision_wire::chain::*;
-use vision_wire::{Reason, ResponseStream, block_to_proto, genesis_to_proto, status};
+use vision_wire::{EventKind, Reason, ResponseStream, block_to_proto, genesis_to_proto, status};
 
 use super::Running;
+use super::pool;
 
 pub const GENESIS_TIME: u64 = 1_700_000_000_000;
 
@@ -32,6 +33,8 @@ pub struct FakeChain {
     pub hangs: Arc<AtomicBool>,
     /// How many calls hang.
     pub hanging: Arc<AtomicUsize>,
+    /// Transactions handed in.
+    pub pool: pool::Pool,
 }
 
 fn transactions(keys: &[SecretKey], genesis_hash: &Hash) -> Vec<SignedTransaction> {
@@ -89,6 +92,7 @@ impl FakeChain {
             head_fault: Arc::default(),
             hangs: Arc::default(),
             hanging: Arc::default(),
+            pool: pool::Pool::new(),
         }
     }
 
@@ -148,6 +152,7 @@ fn not_here<T>() -> Result<Response<T>, Status> {
 #[tonic::async_trait]
 impl ChainService for FakeChain {
     type WatchHeadStream = ResponseStream<WatchHeadResponse>;
+    type WatchTransactionsStream = ResponseStream<WatchTransactionsResponse>;
     type WatchPeersStream = ResponseStream<WatchPeersResponse>;
 
     async fn get_chain_info(
@@ -278,16 +283,42 @@ impl ChainService for FakeChain {
 
     async fn submit_transaction(
         &self,
-        _: Request<SubmitTransactionRequest>,
+        request: Request<SubmitTransactionRequest>,
     ) -> Result<Response<SubmitTransactionResponse>, Status> {
-        not_here()
+        self.submit(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn submit_transactions(
+        &self,
+        request: Request<SubmitTransactionsRequest>,
+    ) -> Result<Response<SubmitTransactionsResponse>, Status> {
+        self.submit_many(request.into_inner()).map(Response::new)
+    }
+
+    async fn get_transaction(
+        &self,
+        request: Request<GetTransactionRequest>,
+    ) -> Result<Response<GetTransactionResponse>, Status> {
+        self.transaction(request.get_ref()).map(Response::new)
+    }
+
+    async fn watch_transactions(
+        &self,
+        request: Request<WatchTransactionsRequest>,
+    ) -> Result<Response<Self::WatchTransactionsStream>, Status> {
+        let watch = self.pool.1.subscribe(&request.into_inner().cursor)?;
+        Ok(Response::new(watch.respond(|item| WatchTransactionsResponse {
+            cursor: item.cursor,
+            heartbeat: item.kind == EventKind::Heartbeat,
+            transactions: item.event,
+        })))
     }
 
     async fn get_account(
         &self,
-        _: Request<GetAccountRequest>,
+        request: Request<GetAccountRequest>,
     ) -> Result<Response<GetAccountResponse>, Status> {
-        not_here()
+        Ok(Response::new(self.account(request.into_inner())))
     }
 
     async fn watch_peers(

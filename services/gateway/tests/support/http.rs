@@ -39,6 +39,14 @@ pub async fn request(address: SocketAddr, method: &str, path: &str) -> Answer {
     parse(&text)
 }
 
+pub async fn post(address: SocketAddr, path: &str, body: &str) -> Answer {
+    let length = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
+    parse(&raw(address, [head.as_bytes(), body.as_bytes()].concat().as_slice()).await)
+}
+
 pub async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await.expect("connects");

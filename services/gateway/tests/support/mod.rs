@@ -4,6 +4,7 @@
 pub mod chain;
 pub mod http;
 pub mod others;
+pub mod pool;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -112,6 +113,11 @@ impl Node {
     /// `GET path` once.
     pub async fn get(&self, path: &str) -> http::Answer {
         http::request(self.gateway.address, "GET", path).await
+    }
+
+    /// `POST path` with a body.
+    pub async fn post(&self, path: &str, body: &str) -> http::Answer {
+        http::post(self.gateway.address, path, body).await
     }
 
     /// `GET path` until the answer is as wanted.

@@ -240,6 +240,25 @@ impl ChainService for FakeChain {
         Ok(Response::new(SubmitTransactionResponse::default()))
     }
 
+    async fn submit_transactions(
+        &self,
+        _: Request<SubmitTransactionsRequest>,
+    ) -> Result<Response<SubmitTransactionsResponse>, Status> {
+        not_played()
+    }
+    async fn get_transaction(
+        &self,
+        _: Request<GetTransactionRequest>,
+    ) -> Result<Response<GetTransactionResponse>, Status> {
+        not_played()
+    }
+    type WatchTransactionsStream = ResponseStream<WatchTransactionsResponse>;
+    async fn watch_transactions(
+        &self,
+        _: Request<WatchTransactionsRequest>,
+    ) -> Result<Response<Self::WatchTransactionsStream>, Status> {
+        not_played()
+    }
     async fn get_account(
         &self,
         _: Request<GetAccountRequest>,

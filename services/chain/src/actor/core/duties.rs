@@ -1,13 +1,12 @@
-//! What the chain does for this node's producer and for whoever hands in transactions.
+//! What the chain does for this node's producer.
 
 use tonic::Status;
 use vision_block_tree::{PrepareError, Refusal};
-use vision_primitives::{Block, Hash, NodeId, SignedTransaction, Slot, TimestampMs};
+use vision_primitives::{Block, Hash, NodeId, Slot, TimestampMs};
 use vision_wire::Reason;
 
 use super::{Core, MAX_PREPARED};
 use crate::actor::PreparedBlock;
-use crate::pending::Rejected;
 
 impl Core {
     pub(super) fn prepare(
@@ -25,7 +24,10 @@ impl Core {
             let metadata = [("head", head.hash().to_string())];
             return Err(vision_wire::status(Reason::TipChanged, "the head is another block", &metadata));
         }
-        let candidates = self.pending.candidates().cloned();
+        let params = &self.parts.rules.genesis.params;
+        // More than a block holds, for some do not apply: sync proofs that come too early, a registration forestalled.
+        let bytes = usize::try_from(params.max_block_bytes).unwrap_or(usize::MAX);
+        let candidates = self.pool.select(head.state(), usize::MAX, bytes).cloned();
         let (header, transactions) = self
             .parts
             .tree
@@ -64,58 +66,6 @@ impl Core {
         }
         Ok(block)
     }
-
-    pub(super) fn admit(&mut self, transaction: SignedTransaction) -> Result<(), Rejected> {
-        let head = self.parts.tree.head();
-        let genesis = &self.parts.rules.genesis;
-        self.pending.admit(
-            transaction,
-            head.state(),
-            head.height(),
-            &genesis.params,
-            &self.parts.rules.genesis_hash,
-        )
-    }
-
-    /// Transactions of blocks that the head has left wait again, unless its new chain has them, too.
-    pub(super) fn readmit(&mut self, left: &[Hash]) {
-        for hash in left {
-            // A block that is pruned by now was left long ago.
-            let Ok(Some(record)) = self.parts.store.block(hash) else { continue };
-            for bytes in record.transactions {
-                let read = SignedTransaction::from_bytes(bytes, &self.parts.rules.genesis_hash);
-                // Most are refused here: their nonce is used on the new chain.
-                let _ = read.map(|transaction| self.admit(transaction));
-            }
-        }
-    }
-
-    pub(super) fn transaction(&mut self, transaction: SignedTransaction) -> Result<Hash, Status> {
-        let (hash, bytes) = (transaction.hash(), bytes::Bytes::copy_from_slice(transaction.bytes()));
-        self.admit(transaction).map_err(|rejected| rejected_status(&rejected))?;
-        self.parts.peers.broadcast_transactions(vec![bytes], None);
-        Ok(hash)
-    }
-
-    pub(super) fn transactions(&mut self, peer: NodeId, transactions: Vec<bytes::Bytes>) {
-        let mut taken = Vec::new();
-        for bytes in transactions {
-            match SignedTransaction::from_bytes(bytes.to_vec(), &self.parts.rules.genesis_hash) {
-                Err(error) => return self.parts.peers.charge(&peer, 50, &error.to_string()),
-                Ok(transaction) => match self.admit(transaction) {
-                    Ok(()) => taken.push(bytes),
-                    Err(Rejected::Signature) => {
-                        return self.parts.peers.charge(&peer, 50, "a transaction with a wrong signature");
-                    }
-                    // The peer's state may differ from ours for a moment.
-                    Err(_) => {}
-                },
-            }
-        }
-        if !taken.is_empty() {
-            self.parts.peers.broadcast_transactions(taken, Some(&peer));
-        }
-    }
 }
 
 pub(super) fn refusal_status(refusal: &Refusal) -> Status {
@@ -130,16 +80,4 @@ pub(super) fn refusal_status(refusal: &Refusal) -> Status {
 
 fn prepare_status(error: &PrepareError) -> Status {
     vision_wire::status(Reason::SlotRefused, error.to_string(), &[("rule", error.reason().to_owned())])
-}
-
-fn rejected_status(rejected: &Rejected) -> Status {
-    let (reason, rule) = match rejected {
-        Rejected::Known => (Reason::TransactionKnown, "KNOWN"),
-        Rejected::Fault(fault) => (Reason::InvalidTransaction, fault.reason()),
-        Rejected::Signature => (Reason::InvalidTransaction, "BAD_SIGNATURE"),
-        Rejected::NonceGap { .. } => (Reason::NonceGap, "NONCE_GAP"),
-        Rejected::NonceTaken(_) => (Reason::InvalidTransaction, "NONCE_TAKEN"),
-        Rejected::Full => (Reason::PoolFull, "POOL_FULL"),
-    };
-    vision_wire::status(reason, rejected.to_string(), &[("rule", rule.to_owned())])
 }

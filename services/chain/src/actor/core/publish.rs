@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use vision_primitives::Hash;
-
-use super::{Core, MAX_READMITTED, STORE_RETRY_MS};
+use super::{Core, STORE_RETRY_MS};
 use crate::actor::turn::{Origin, Turn};
 use crate::actor::view::HeadEvent;
 use crate::actor::{ImportEnd, StoredBlock};
@@ -12,15 +10,18 @@ use crate::error::Error;
 
 impl Core {
     /// Stores what the turn has changed, then tells everybody.
-    pub fn finish(&mut self, turn: Turn) -> Result<(), Error> {
+    pub fn finish(&mut self, mut turn: Turn) -> Result<(), Error> {
         if let Some((waiting, due_ms)) = self.unwritten.take() {
             // While a turn waits no other one changes anything, so this one has only readers' effects.
             self.retry(waiting, due_ms)?;
         }
+        self.settle_pool(&mut turn);
         if turn.is_empty() {
+            self.tell_happened(&mut turn);
             end_imports(turn);
             return Ok(());
         }
+        turn.commit.gone = std::mem::take(&mut self.gone).into_iter().collect();
         match self.parts.store.commit(&turn.commit) {
             Ok(()) => self.publish(turn),
             Err(error) if error.is_transient() => {
@@ -58,16 +59,7 @@ impl Core {
         if let Some(last) = turn.moved.last() {
             self.parts.view.send_replace(Arc::new(last.head.clone()));
             self.parts.peers.head_moved(last.head.height, last.head.weight, last.head.state.registered());
-            let params = &self.parts.rules.genesis.params;
-            self.pending.head_moved(&last.head.state, last.head.height, params);
         }
-        let left: Vec<Hash> = turn
-            .moved
-            .iter()
-            .flat_map(|moved| moved.left.iter().rev().copied())
-            .take(MAX_READMITTED)
-            .collect();
-        self.readmit(&left);
         for moved in turn.moved.drain(..) {
             let event = HeadEvent { head: moved.head.to_proto(), reorg_depth: moved.reorg_depth };
             if moved.reorg_depth > 0 {
@@ -94,7 +86,15 @@ impl Core {
                 let _ = reply.send(Ok(stored));
             }
         }
+        self.pass_on(std::mem::take(&mut turn.admitted));
+        self.tell_happened(&mut turn);
         end_imports(turn);
+    }
+
+    fn tell_happened(&self, turn: &mut Turn) {
+        if !turn.happened.is_empty() {
+            self.parts.happenings.publish(Arc::new(std::mem::take(&mut turn.happened)));
+        }
     }
 }
 
@@ -105,12 +105,16 @@ fn end_imports(turn: Turn) {
     }
 }
 
-/// Tells those who wait for a turn that the disk did not take it; its blocks stay to be written.
+/// Tells those who wait for a turn that the disk did not take it; its blocks and transactions stay to be written and
+/// passed on.
 fn refuse_waiting(mut turn: Turn) -> Turn {
     for accepted in &mut turn.accepted {
         if let Some(reply) = accepted.reply.take() {
             let _ = reply.send(Err(Core::store_unavailable()));
         }
+    }
+    for handed in &mut turn.admitted {
+        handed.source.answer(Err(Core::store_unavailable()));
     }
     for (reply, _) in turn.imports.drain(..) {
         let _ = reply.send(ImportEnd::Stopped(0));

@@ -8,6 +8,7 @@ use vision_wire::p2p::PeerMessage;
 
 use super::super::identity::Remote;
 use super::super::questions::Questions;
+use super::super::session::Gossip;
 use super::{DELIVER_MS, KNOWN_HASHES, Outbox, SEND_DEADLINE_MS};
 
 /// What a peer says it has and we do not.
@@ -35,6 +36,7 @@ pub(super) struct Peer {
     pub(super) address: String,
     pub(super) inbound: bool,
     pub(super) outbox: Outbox,
+    pub(super) gossip: Gossip,
     pub(super) questions: Questions,
     pub(super) closed: CancellationToken,
     pub(super) known: VecDeque<Hash>,

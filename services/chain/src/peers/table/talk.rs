@@ -1,5 +1,6 @@
 //! What goes out to peers.
 
+use bytes::Bytes;
 use vision_primitives::{Block, NodeId};
 use vision_wire::p2p::{
     BlockAnnouncement, BlocksRequest, GetBlocksRequest, NewBlock, PeerMessage, Transactions, peer_message,
@@ -7,6 +8,27 @@ use vision_wire::p2p::{
 
 use super::super::questions::Answer;
 use super::{PeerTable, WHOLE_BLOCK_BYTES};
+use crate::peers::session::MAX_TRANSACTIONS_IN_MESSAGE;
+
+/// Bytes of transactions in a message, unless a single one has more.
+pub const TRANSACTIONS_BYTES: usize = 256 << 10;
+
+/// Transactions in messages of a size that any peer takes.
+pub fn messages_of(transactions: &[Bytes]) -> impl Iterator<Item = PeerMessage> {
+    let mut rest = transactions;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |transaction: &&Bytes| {
+            bytes += transaction.len();
+            bytes <= TRANSACTIONS_BYTES
+        };
+        let count = rest.iter().take(MAX_TRANSACTIONS_IN_MESSAGE).take_while(fits).count().max(1);
+        let (now, later) = rest.split_at_checked(count)?;
+        rest = later;
+        let kind = peer_message::Kind::Transactions(Transactions { transactions: now.to_vec() });
+        Some(PeerMessage { kind: Some(kind) })
+    })
+}
 
 impl PeerTable {
     /// Asks a peer for blocks; `None` if it is not connected or cannot be asked now.
@@ -71,15 +93,42 @@ impl PeerTable {
     }
 
     /// Queues transactions for every peer but the one they came from.
-    pub fn broadcast_transactions(&self, transactions: Vec<bytes::Bytes>, except: Option<&NodeId>) {
-        let kind = peer_message::Kind::Transactions(Transactions { transactions });
-        let message = PeerMessage { kind: Some(kind) };
-        let now = self.clock.monotonic_ms();
-        for (id, peer) in &mut self.lock().peers {
-            if except != Some(id) {
-                // A full outbox only delays a transaction: its sender sends it again.
-                let _ = peer.send(message.clone(), now);
+    pub fn broadcast_transactions(&self, transactions: &[Bytes], except: Option<&NodeId>) {
+        for message in messages_of(transactions) {
+            for (_, peer) in self.lock().peers.iter().filter(|(id, _)| except != Some(*id)) {
+                peer.gossip.send(message.clone());
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_hold_what_any_peer_takes_and_lose_nothing() {
+        let half = TRANSACTIONS_BYTES / 2;
+        let cases: [(&str, Vec<usize>, &[usize]); 7] = [
+            ("none", vec![], &[]),
+            ("one", vec![200], &[1]),
+            ("as many as fit", vec![1; 1024], &[1024]),
+            ("one more", vec![1; 1025], &[1024, 1]),
+            ("as many bytes as fit", vec![half, half, 1], &[2, 1]),
+            ("one byte too many", vec![half, half + 1, 1], &[1, 2]),
+            ("too large for itself", vec![TRANSACTIONS_BYTES + 1, 1, 1], &[1, 2]),
+        ];
+        for (desc, sizes, expect) in cases {
+            let all: Vec<_> =
+                (0_u8..=250).cycle().zip(&sizes).map(|(n, size)| Bytes::from(vec![n; *size])).collect();
+            let messages: Vec<_> = messages_of(&all)
+                .map(|message| match message.kind {
+                    Some(peer_message::Kind::Transactions(message)) => message.transactions,
+                    other => panic!("{desc}: {other:?}"),
+                })
+                .collect();
+            assert_eq!(messages.iter().map(Vec::len).collect::<Vec<_>>(), expect, "{desc}");
+            assert_eq!(messages.concat(), all, "{desc}");
         }
     }
 }

@@ -1,0 +1,329 @@
+//! The transactions that wait: screened, admitted, dropped, and brought back from blocks that the head has left.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use tonic::Status;
+use vision_ledger::TransactionFault;
+use vision_mempool::{Context, DropReason, Dropped, Rejected};
+use vision_primitives::{Action, Address, Hash, NodeId, SignedTransaction, TimestampMs};
+use vision_wire::Reason;
+
+use super::Core;
+use crate::actor::turn::Turn;
+use crate::intake::Handed;
+use crate::peers::MAX_TRANSACTIONS_IN_MESSAGE;
+use crate::store::WaitingRecord;
+use crate::transactions::{Happened, Parties, What};
+
+/// Blocks left in a reorganisation whose transactions wait again.
+const MAX_READMITTED_BLOCKS: usize = 64;
+
+impl Core {
+    /// What waits is judged by.
+    fn with_pool<T>(&mut self, act: impl FnOnce(&mut vision_mempool::Mempool, &Context<'_>) -> T) -> T {
+        let head = self.parts.tree.head();
+        let params = &self.parts.rules.genesis.params;
+        act(&mut self.pool, &Context { state: head.state(), head: head.height(), params })
+    }
+
+    /// A waiting transaction's bytes, and since when it waits.
+    pub fn waiting_transaction(&self, hash: &Hash) -> Option<(Vec<u8>, What)> {
+        let transaction = self.pool.get(hash)?;
+        let since = self.pool.since(hash).unwrap_or_default();
+        Some((transaction.bytes().to_vec(), What::Waits { since }))
+    }
+
+    /// Why a transaction waits no more.
+    pub fn dropped_transaction(&self, hash: &Hash) -> Option<What> {
+        self.dropped.get(hash)
+    }
+
+    /// Whether the disk has yet to take what a turn has changed, so that the answer to a question may be out of reach.
+    pub const fn is_behind(&self) -> bool {
+        self.unwritten.is_some()
+    }
+
+    /// Hashes of all that wait, in an order in which they can be admitted elsewhere.
+    pub fn waiting(&self) -> Vec<Hash> {
+        self.pool.iter().map(SignedTransaction::hash).collect()
+    }
+
+    /// Bytes of those of these that still wait, from the first on and up to so many bytes, but one at least; and how many
+    /// have been passed.
+    pub fn waiting_part(&self, hashes: &[Hash], max_bytes: usize) -> (usize, Vec<Bytes>) {
+        let (mut passed, mut size, mut part) = (0, 0, Vec::new());
+        for hash in hashes {
+            if let Some(transaction) = self.pool.get(hash) {
+                size += transaction.bytes().len();
+                if !part.is_empty() && (size > max_bytes || part.len() >= MAX_TRANSACTIONS_IN_MESSAGE) {
+                    break;
+                }
+                part.push(Bytes::copy_from_slice(transaction.bytes()));
+            }
+            passed += 1;
+        }
+        (passed, part)
+    }
+
+    /// The nonce for one more transaction of an account.
+    pub fn next_nonce(&self, address: &Address) -> u64 {
+        self.pool.next_nonce(address, self.parts.tree.head().state())
+    }
+
+    /// Answers those that cannot be admitted; gives the others back, first those whose signature has been verified
+    /// before.
+    pub(super) fn screen(&mut self, batch: Vec<Handed>) -> (Vec<Handed>, Vec<Handed>) {
+        let (mut known, mut unverified) = (Vec::new(), Vec::new());
+        for mut handed in batch {
+            if self.unwritten.is_some() {
+                handed.source.answer(Err(Self::store_unavailable()));
+                continue;
+            }
+            let verdict = self.with_pool(|pool, context| pool.check(&handed.transaction, context));
+            match verdict {
+                Err(rejected) => handed.source.answer(Err(rejected_status(&rejected))),
+                Ok(()) if self.verified.contains(&handed.transaction.hash()) => known.push(handed),
+                Ok(()) => unverified.push(handed),
+            }
+        }
+        (known, unverified)
+    }
+
+    /// Takes transactions whose signatures are right. They are acknowledged and passed on once they are stored.
+    pub(super) fn admit(&mut self, batch: Vec<Handed>, turn: &mut Turn) {
+        let now = self.now();
+        for mut handed in batch {
+            let hash = handed.transaction.hash();
+            self.verified.insert(hash);
+            if self.unwritten.is_some() {
+                handed.source.answer(Err(Self::store_unavailable()));
+                continue;
+            }
+            let transaction = handed.transaction.clone();
+            match self.with_pool(|pool, context| pool.admit(transaction, context, now)) {
+                Err(rejected) => handed.source.answer(Err(rejected_status(&rejected))),
+                Ok(displaced) => {
+                    self.forget(&displaced, turn);
+                    self.gone.remove(&hash);
+                    let bytes = handed.transaction.bytes().to_vec();
+                    turn.commit.waiting.insert(hash, WaitingRecord { since: now, bytes });
+                    turn.happened.push(Happened {
+                        hash,
+                        parties: Parties::of(&handed.transaction),
+                        what: What::Waits { since: now },
+                    });
+                    turn.admitted.push(handed);
+                }
+            }
+        }
+    }
+
+    /// Takes back what waited when the process ended. What is of no use any more is forgotten.
+    pub fn restore_waiting(&mut self, waiting: Vec<(Hash, WaitingRecord)>) {
+        let genesis_hash = self.parts.rules.genesis_hash;
+        let read: Vec<_> = waiting
+            .into_iter()
+            .filter_map(|(hash, record)| {
+                let transaction = SignedTransaction::from_bytes(record.bytes, &genesis_hash).ok();
+                if transaction.is_none() {
+                    self.gone.insert(hash);
+                }
+                Some((record.since, transaction?))
+            })
+            .collect();
+        let all = read.len();
+        let mut kept = 0_usize;
+        for (since, transaction) in in_order(read) {
+            let hash = transaction.hash();
+            // It was verified before it was stored, and the store finds every flipped bit.
+            match self.with_pool(|pool, context| pool.admit(transaction, context, since)) {
+                Ok(displaced) => {
+                    kept += 1;
+                    self.verified.insert(hash);
+                    self.gone.extend(displaced.iter().map(|dropped| dropped.transaction.hash()));
+                }
+                Err(_) => drop(self.gone.insert(hash)),
+            }
+        }
+        if all > 0 {
+            tracing::info!(kept, forgotten = all - kept, "waiting transactions restored");
+        }
+    }
+
+    /// Notes what waits no more: gone from the store with the next commit.
+    fn forget(&mut self, dropped: &[Dropped], turn: &mut Turn) {
+        let at = self.now();
+        for Dropped { transaction, why } in dropped {
+            let hash = transaction.hash();
+            turn.commit.waiting.remove(&hash);
+            self.gone.insert(hash);
+            self.dropped.insert(hash, why.clone(), at);
+            turn.happened.push(Happened {
+                hash,
+                parties: Parties::of(transaction),
+                what: What::Dropped { why: why.clone(), at },
+            });
+        }
+    }
+
+    /// Makes the pool fit what the turn has done to the chain: what it has included or made useless leaves, what was in blocks
+    /// that the head has left waits again.
+    pub(super) fn settle_pool(&mut self, turn: &mut Turn) {
+        if self.unwritten.is_some() {
+            return;
+        }
+        let now = self.now();
+        let expired = self.pool.expire(now);
+        self.forget(&expired, turn);
+        if turn.moved.is_empty() {
+            return;
+        }
+        let included = self.included(turn);
+        let useless = self.tell_pool(turn);
+        let (done, dropped): (Vec<_>, Vec<_>) =
+            useless.into_iter().partition(|dropped| included.contains_key(&dropped.transaction.hash()));
+        for hash in done.iter().map(Dropped::hash) {
+            turn.commit.waiting.remove(&hash);
+            self.gone.insert(hash);
+        }
+        self.forget(&dropped, turn);
+        let left: Vec<Hash> = turn.moved.iter().flat_map(|moved| moved.left.iter().rev().copied()).collect();
+        for block in left.iter().take(MAX_READMITTED_BLOCKS) {
+            for transaction in self.body(block, turn) {
+                if !included.contains_key(&transaction.hash()) {
+                    self.readmit(transaction, now, turn);
+                }
+            }
+        }
+        turn.happened.extend(included.into_values());
+    }
+
+    /// Tells the pool the new head; gives what can no longer wait.
+    fn tell_pool(&mut self, turn: &Turn) -> Vec<Dropped> {
+        let extended = turn.moved.iter().all(|moved| moved.reorg_depth == 0);
+        let joined = turn.commit.chain.iter().filter_map(|(_, hash)| *hash);
+        let changes: Option<Vec<_>> = joined
+            .map(|joined| turn.commit.blocks.iter().find(|(hash, ..)| *hash == joined).map(|(.., made)| made))
+            .collect();
+        let from = self.pool_root.replace(self.parts.tree.head().state().root());
+        self.with_pool(|pool, context| match (from, changes) {
+            (Some(from), Some(changes)) if extended => {
+                let touched =
+                    changes.iter().flat_map(|made| made.accounts.iter().map(|(address, _)| address));
+                pool.head_extended(context, &from, touched)
+            }
+            _ => pool.head_moved(context),
+        })
+    }
+
+    /// What the blocks that have joined the head's chain include.
+    fn included(&self, turn: &Turn) -> BTreeMap<Hash, Happened> {
+        let mut included = BTreeMap::new();
+        // A height may have changed more than once in the turn: what was noted last is the case.
+        let chain: BTreeMap<_, _> = turn.commit.chain.iter().copied().collect();
+        for (height, block) in chain.into_iter().filter_map(|(height, block)| Some((height, block?))) {
+            for (index, transaction) in (0_u32..).zip(self.body(&block, turn)) {
+                let hash = transaction.hash();
+                let what = What::Included { height, block, index };
+                included.insert(hash, Happened { hash, parties: Parties::of(&transaction), what });
+            }
+        }
+        included
+    }
+
+    /// Transactions of a block, of this turn or an earlier one. One that is pruned by now was left long ago.
+    fn body(&self, block: &Hash, turn: &Turn) -> Vec<SignedTransaction> {
+        if let Some(accepted) = turn.accepted.iter().find(|accepted| accepted.block.hash() == *block) {
+            return accepted.block.transactions().to_vec();
+        }
+        let genesis_hash = &self.parts.rules.genesis_hash;
+        let record = self.parts.store.block(block).unwrap_or_else(|error| {
+            tracing::error!(%error, %block, "a block that the head has left or joined cannot be read");
+            None
+        });
+        let bodies = record.into_iter().flat_map(|record| record.transactions);
+        bodies.filter_map(|bytes| SignedTransaction::from_bytes(bytes, genesis_hash).ok()).collect()
+    }
+
+    /// Takes a transaction of a block that the head has left, or says why it cannot wait.
+    fn readmit(&mut self, transaction: SignedTransaction, now: TimestampMs, turn: &mut Turn) {
+        let (hash, parties) = (transaction.hash(), Parties::of(&transaction));
+        let bytes = transaction.bytes().to_vec();
+        let is_proof = matches!(transaction.transaction().action, Action::SyncProof(_));
+        let what = match self.with_pool(|pool, context| pool.admit(transaction, context, now)) {
+            Ok(displaced) => {
+                self.forget(&displaced, turn);
+                self.gone.remove(&hash);
+                turn.commit.waiting.insert(hash, WaitingRecord { since: now, bytes });
+                What::Waits { since: now }
+            }
+            // It waits already.
+            Err(_) if self.pool.contains(&hash) => return,
+            Err(rejected) => {
+                let why = if is_proof { DropReason::ProofUseless } else { drop_reason(rejected) };
+                self.dropped.insert(hash, why.clone(), now);
+                What::Dropped { why, at: now }
+            }
+        };
+        turn.happened.push(Happened { hash, parties, what });
+    }
+
+    /// Passes on what was admitted in a turn, to every peer but the one it came from.
+    pub(super) fn pass_on(&mut self, admitted: Vec<Handed>) {
+        let mut by_source: BTreeMap<Option<NodeId>, Vec<Bytes>> = BTreeMap::new();
+        for mut handed in admitted {
+            let bytes = Bytes::copy_from_slice(handed.transaction.bytes());
+            by_source.entry(handed.source.peer()).or_default().push(bytes);
+            let hash = handed.transaction.hash();
+            handed.source.answer(Ok(hash));
+        }
+        for (source, transactions) in by_source {
+            self.parts.peers.broadcast_transactions(&transactions, source.as_ref());
+        }
+    }
+}
+
+/// Puts what waited when the process ended into an order in which all of it is admitted again: none before one of its sender
+/// with a lower nonce, and otherwise by age.
+fn in_order(waiting: Vec<(TimestampMs, SignedTransaction)>) -> Vec<(TimestampMs, SignedTransaction)> {
+    let mut by_sender: BTreeMap<_, _> = BTreeMap::new();
+    for (since, transaction) in waiting {
+        let key = (transaction.sender_address(), transaction.transaction().nonce, transaction.hash());
+        by_sender.insert(key, (since, transaction));
+    }
+    let (mut last, mut latest) = (None, TimestampMs(0));
+    let mut keyed = Vec::with_capacity(by_sender.len());
+    for ((sender, ..), (since, transaction)) in by_sender {
+        latest = if last == Some(sender) { latest.max(since) } else { since };
+        last = Some(sender);
+        keyed.push((latest, since, transaction));
+    }
+    // Stable: of one sender the nonces stay in order.
+    keyed.sort_by_key(|(latest, ..)| *latest);
+    keyed.into_iter().map(|(_, since, transaction)| (since, transaction)).collect()
+}
+
+/// Why a transaction of a block that was left does not wait again.
+fn drop_reason(rejected: Rejected) -> DropReason {
+    match rejected {
+        Rejected::Fault(TransactionFault::NonceTooLow { .. }) => DropReason::NonceUsed,
+        Rejected::Fault(TransactionFault::InsufficientBalance { .. }) => DropReason::Unaffordable,
+        Rejected::Fault(fault) => DropReason::Fault(fault),
+        // Another one has its place, or all others are worth more.
+        Rejected::Known | Rejected::NonceGap { .. } | Rejected::Underpriced { .. } | Rejected::Full => {
+            DropReason::Evicted
+        }
+    }
+}
+
+pub(super) fn rejected_status(rejected: &Rejected) -> Status {
+    let reason = match rejected {
+        Rejected::Known => Reason::TransactionKnown,
+        Rejected::Fault(_) => Reason::InvalidTransaction,
+        Rejected::NonceGap { .. } => Reason::NonceGap,
+        Rejected::Underpriced { .. } => Reason::Underpriced,
+        Rejected::Full => Reason::PoolFull,
+    };
+    vision_wire::status(reason, rejected.to_string(), &[("rule", rejected.reason().to_owned())])
+}

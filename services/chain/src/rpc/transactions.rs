@@ -1,0 +1,255 @@
+//! Transactions and accounts: handed in, looked up, watched, proven.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use tonic::{Response, Status};
+use vision_primitives::{Address, Hash, MerkleStep, SignedTransaction, encode, merkle_proof};
+use vision_wire::chain::{self as proto, transaction_info};
+use vision_wire::{EventKind, Reason, ResponseStream, parse_hash};
+
+use super::{ChainRpc, store_status};
+use crate::actor::Core;
+use crate::store::{Place, StoreError};
+
+/// The longest a caller waits for its transaction to be in a block: below the 30 s that any call may take.
+const WAIT_DEADLINE: Duration = Duration::from_secs(25);
+/// A watcher whom nothing concerns is told so often where to resume, while other things happen, milliseconds.
+const SILENCE_MS: u64 = 10_000;
+/// Most transactions handed in by one call.
+const MAX_SUBMITTED: usize = 1024;
+
+impl ChainRpc {
+    fn decode(&self, bytes: &[u8]) -> Result<SignedTransaction, Status> {
+        SignedTransaction::from_bytes(bytes.to_vec(), &self.rules.genesis_hash).map_err(|error| {
+            let metadata = [("rule", "MALFORMED".to_owned())];
+            vision_wire::status(Reason::InvalidTransaction, error.to_string(), &metadata)
+        })
+    }
+
+    pub(super) async fn submit_one(
+        &self,
+        request: proto::SubmitTransactionRequest,
+    ) -> Result<Response<proto::SubmitTransactionResponse>, Status> {
+        let proto::SubmitTransactionRequest { transaction, wait } = request;
+        let transaction = self.decode(&transaction)?;
+        let hash = transaction.hash();
+        let mut answers = self.intake.submit(vec![transaction]).await;
+        answers.pop().ok_or_else(|| vision_wire::status(Reason::Internal, "no answer", &[]))??;
+        if wait {
+            // Whatever is the case then is the answer.
+            tokio::select! {
+                _ = tokio::time::timeout(WAIT_DEADLINE, self.ended(hash)) => {}
+                () = self.intake.stopping() => {}
+            }
+        }
+        let transaction = self.find(hash, false).await.ok().map(|mut found| {
+            found.transaction = Default::default();
+            found
+        });
+        Ok(Response::new(proto::SubmitTransactionResponse { hash: hash.to_string(), transaction }))
+    }
+
+    /// Waits until a transaction no longer waits.
+    async fn ended(&self, hash: Hash) {
+        // Again when so much has happened that something was missed.
+        while let Ok(mut events) = self.happenings.subscribe("") {
+            // From the first item on nothing is missed; what was before is seen by asking.
+            if events.next().await.is_none() || !self.waits(hash).await {
+                return;
+            }
+            while let Some(Ok(item)) = events.next().await {
+                let of_it = item.event.iter().rev().find(|happened| happened.hash == hash);
+                if item.kind == EventKind::New && of_it.is_some_and(|happened| happened.what.is_end()) {
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn waits(&self, hash: Hash) -> bool {
+        let found = self.find(hash, false).await;
+        found.is_ok_and(|found| matches!(found.place, Some(transaction_info::Place::Waiting(_))))
+    }
+
+    pub(super) async fn submit_many(
+        &self,
+        request: proto::SubmitTransactionsRequest,
+    ) -> Result<Response<proto::SubmitTransactionsResponse>, Status> {
+        let count = request.transactions.len();
+        if count > MAX_SUBMITTED {
+            let metadata = [("field", "transactions".to_owned())];
+            let why = format!("{count} transactions, at most {MAX_SUBMITTED} are taken at once");
+            return Err(vision_wire::status(Reason::InvalidArgument, why, &metadata));
+        }
+        let decoded: Vec<_> = request.transactions.iter().map(|bytes| self.decode(bytes)).collect();
+        let good = decoded.iter().filter_map(|decoded| decoded.as_ref().ok().cloned()).collect();
+        let mut answers = self.intake.submit(good).await.into_iter();
+        let outcomes = decoded.into_iter().map(|decoded| match decoded {
+            Err(status) => refused(String::new(), &status),
+            Ok(transaction) => {
+                let hash = transaction.hash().to_string();
+                match answers.next() {
+                    Some(Ok(_)) => proto::SubmitOutcome { hash, ..Default::default() },
+                    Some(Err(status)) => refused(hash, &status),
+                    None => refused(hash, &vision_wire::status(Reason::Internal, "no answer", &[])),
+                }
+            }
+        });
+        Ok(Response::new(proto::SubmitTransactionsResponse { outcomes: outcomes.collect() }))
+    }
+
+    pub(super) async fn transaction(
+        &self,
+        request: proto::GetTransactionRequest,
+    ) -> Result<Response<proto::GetTransactionResponse>, Status> {
+        let hash = parse_hash("hash", &request.hash)?;
+        let transaction = self.find(hash, request.with_proof).await?;
+        Ok(Response::new(proto::GetTransactionResponse { transaction: Some(transaction) }))
+    }
+
+    /// Where a transaction is: on the chain before all else, for there it stays.
+    async fn find(&self, hash: Hash, with_proof: bool) -> Result<proto::TransactionInfo, Status> {
+        // Looked for among those that wait first: one that leaves them meanwhile is then found in its block.
+        let (waiting, dropped, behind) = self
+            .core
+            .read(move |core| {
+                let (waiting, dropped) = (core.waiting_transaction(&hash), core.dropped_transaction(&hash));
+                Ok((waiting, dropped, core.is_behind()))
+            })
+            .await?;
+        if let Some(place) = self.load(move |store| store.place_of(&hash)).await? {
+            return self.included(hash, place, with_proof);
+        }
+        let finalized = self.head().finalized_height;
+        let (transaction, what) = match (waiting, dropped) {
+            (Some((bytes, what)), _) => (bytes.into(), what),
+            (None, Some(what)) => (Default::default(), what),
+            // It may be in the block that has yet to be written.
+            (None, None) if behind => return Err(Core::store_unavailable()),
+            (None, None) => {
+                let why = "this node knows no transaction of this hash";
+                let metadata = [("hash", hash.to_string())];
+                return Err(vision_wire::status(Reason::TransactionNotFound, why, &metadata));
+            }
+        };
+        Ok(proto::TransactionInfo {
+            hash: hash.to_string(),
+            transaction,
+            place: Some(what.to_proto(finalized)),
+        })
+    }
+
+    fn included(&self, hash: Hash, place: Place, with_proof: bool) -> Result<proto::TransactionInfo, Status> {
+        let Place { height, block, index, mut record } = place;
+        let broken =
+            || store_status(&StoreError::Corrupt(format!("block {block} has no transaction {index}")));
+        let at = usize::try_from(index).map_err(|_| broken())?;
+        let proof = if with_proof {
+            let hashes: Vec<Hash> = record
+                .transactions
+                .iter()
+                .map(|bytes| SignedTransaction::hash_bytes(&self.rules.genesis_hash, bytes))
+                .collect();
+            let steps = merkle_proof(&hashes, at).ok_or_else(broken)?.0;
+            Some(proto::TransactionProof {
+                header: record.header.clone().into(),
+                steps: steps.into_iter().map(step_to_proto).collect(),
+            })
+        } else {
+            None
+        };
+        let bytes = record.transactions.get_mut(at).map(std::mem::take).ok_or_else(broken)?;
+        Ok(proto::TransactionInfo {
+            hash: hash.to_string(),
+            transaction: bytes.into(),
+            place: Some(transaction_info::Place::Included(proto::Included {
+                height: height.get(),
+                block_hash: block.to_string(),
+                index,
+                finalized: height <= self.head().finalized_height,
+                proof,
+            })),
+        })
+    }
+
+    pub(super) async fn transaction_events(
+        &self,
+        request: &proto::WatchTransactionsRequest,
+    ) -> Result<ResponseStream<proto::WatchTransactionsResponse>, Status> {
+        let address = match request.address.as_str() {
+            "" => None,
+            text => Some(parse_hash("address", text)?),
+        };
+        let (mut events, view) = (self.happenings.subscribe(&request.cursor)?, self.view.clone());
+        let clock = self.clock.clone();
+        let mut told_at_ms = clock.monotonic_ms();
+        // Without a cursor, the place to begin at is taken before the call is answered: whatever the watcher does then is told.
+        let first = if request.cursor.is_empty() { events.next().await } else { None };
+        let events = futures::stream::iter(first).chain(events);
+        let answers = events.filter_map(move |item| {
+            let mut answer = item.map(|item| {
+                // The last event before the watch began is not of it.
+                let heartbeat = item.kind != EventKind::New;
+                let finalized = view.borrow().finalized_height;
+                let concerned = item.event.iter().filter(|happened| happened.concerns(address.as_ref()));
+                let transactions = match heartbeat {
+                    true => Vec::new(),
+                    false => concerned.map(|happened| happened.to_proto(finalized)).collect(),
+                };
+                proto::WatchTransactionsResponse { cursor: item.cursor, heartbeat, transactions }
+            });
+            let silent =
+                answer.as_ref().is_ok_and(|answer| !answer.heartbeat && answer.transactions.is_empty());
+            let now_ms = clock.monotonic_ms();
+            if silent && now_ms.saturating_sub(told_at_ms) < SILENCE_MS {
+                return std::future::ready(None);
+            }
+            if let Ok(answer) = &mut answer {
+                answer.heartbeat |= silent;
+            }
+            told_at_ms = now_ms;
+            std::future::ready(Some(answer))
+        });
+        Ok(Box::pin(answers))
+    }
+
+    pub(super) async fn account(
+        &self,
+        request: proto::GetAccountRequest,
+    ) -> Result<Response<proto::GetAccountResponse>, Status> {
+        let address: Address = parse_hash("address", &request.address)?;
+        let head = self.head();
+        let account = head.state.account(&address);
+        let pending_nonce = self.core.read(move |core| Ok(core.next_nonce(&address))).await?;
+        let (header, proof) = if request.with_proof {
+            let proof = encode(&head.state.prove_account(&address));
+            (head.header_bytes.clone(), proof.into())
+        } else {
+            Default::default()
+        };
+        Ok(Response::new(proto::GetAccountResponse {
+            address: address.to_string(),
+            balance: account.balance,
+            nonce: account.nonce,
+            height: head.height.get(),
+            pending_nonce,
+            header,
+            proof,
+        }))
+    }
+}
+
+fn step_to_proto(step: MerkleStep) -> proto::MerkleStep {
+    let (right, hash) = match step {
+        MerkleStep::Left(hash) => (false, hash),
+        MerkleStep::Right(hash) => (true, hash),
+    };
+    proto::MerkleStep { right, hash: hash.0.to_vec().into() }
+}
+
+fn refused(hash: String, status: &Status) -> proto::SubmitOutcome {
+    let reason = vision_wire::reason_of(status).unwrap_or_default();
+    let rule = vision_wire::metadata_of(status, "rule").unwrap_or_default();
+    proto::SubmitOutcome { hash, reason, rule, detail: status.message().to_owned() }
+}

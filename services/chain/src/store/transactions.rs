@@ -1,0 +1,280 @@
+//! Where each transaction is: its place on the head's chain, or among those that wait.
+
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use vision_primitives::{Hash, Height, SignedTransaction, TimestampMs};
+
+use super::{BLOCKS, BlockRecord, CHAIN, Commit, Key, Store, StoreError, failed, record};
+
+/// Transaction to (height, position). Written when a block joins the head's chain and never taken back: an entry of a
+/// block that has left it no longer fits what lies at that height, and is as good as none.
+pub(super) const PLACES: TableDefinition<&Key, (u64, u32)> = TableDefinition::new("places");
+/// Transactions that wait.
+pub(super) const WAITING: TableDefinition<&Key, &[u8]> = TableDefinition::new("waiting");
+
+/// A transaction as it waits.
+#[derive(Clone, PartialEq, Eq, Debug, borsh::BorshSerialize, borsh::BorshDeserialize)]
+pub struct WaitingRecord {
+    /// When it came.
+    pub since: TimestampMs,
+    /// Its signed bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A transaction's place on the head's chain.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Height of its block.
+    pub height: Height,
+    /// Hash of its block.
+    pub block: Hash,
+    /// Position in the block.
+    pub index: u32,
+    /// The block.
+    pub record: BlockRecord,
+}
+
+impl Store {
+    /// The block of the head's chain that a transaction is in.
+    pub fn place_of(&self, transaction: &Hash) -> Result<Option<Place>, StoreError> {
+        let read = self.begin_read()?;
+        let places = read.open_table(PLACES).map_err(failed)?;
+        let Some((height, index)) =
+            places.get(transaction.as_bytes()).map_err(failed)?.map(|entry| entry.value())
+        else {
+            return Ok(None);
+        };
+        let chain = read.open_table(CHAIN).map_err(failed)?;
+        let Some(block) = chain.get(height).map_err(failed)?.map(|hash| Hash(*hash.value())) else {
+            return Ok(None);
+        };
+        let blocks = read.open_table(BLOCKS).map_err(failed)?;
+        let sealed = blocks.get(block.as_bytes()).map_err(failed)?;
+        let sealed = sealed.ok_or_else(|| StoreError::Corrupt(format!("block {block} is missing")))?;
+        let record: BlockRecord = record::open("block", block.as_bytes(), sealed.value())?;
+        let there = usize::try_from(index).ok().and_then(|index| record.transactions.get(index));
+        let fits = there
+            .is_some_and(|bytes| SignedTransaction::hash_bytes(&self.genesis_hash, bytes) == *transaction);
+        Ok(fits.then_some(Place { height: Height(height), block, index, record }))
+    }
+
+    /// All transactions that wait, in no order that means anything.
+    pub fn waiting(&self) -> Result<Vec<(Hash, WaitingRecord)>, StoreError> {
+        let read = self.begin_read()?;
+        let table = read.open_table(WAITING).map_err(failed)?;
+        let rows = table.iter().map_err(failed)?;
+        rows.map(|row| {
+            let (key, value) = row.map_err(failed)?;
+            Ok((Hash(*key.value()), record::open("waiting transaction", key.value(), value.value())?))
+        })
+        .collect()
+    }
+
+    /// Whether what waits is what a commit says of it.
+    pub(super) fn waits_as(&self, commit: &Commit) -> Result<bool, StoreError> {
+        let read = self.begin_read()?;
+        let table = read.open_table(WAITING).map_err(failed)?;
+        let all = commit.waiting.keys().map(|hash| (hash, true));
+        for (hash, expected) in all.chain(commit.gone.iter().map(|hash| (hash, false))) {
+            if table.get(hash.as_bytes()).map_err(failed)?.is_some() != expected {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Notes the places of a block's transactions.
+    pub(super) fn note_places(
+        &self,
+        write: &WriteTransaction,
+        height: Height,
+        transactions: &[Vec<u8>],
+    ) -> Result<(), StoreError> {
+        let mut places = write.open_table(PLACES).map_err(failed)?;
+        for (index, bytes) in (0_u32..).zip(transactions) {
+            let hash = SignedTransaction::hash_bytes(&self.genesis_hash, bytes);
+            places.insert(hash.as_bytes(), (height.get(), index)).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the tables of this file from what the first format had.
+    pub(super) fn upgrade_from_1(&self) -> Result<(), StoreError> {
+        let write = self.begin_write()?;
+        write.open_table(WAITING).map_err(failed)?;
+        {
+            let chain = write.open_table(CHAIN).map_err(failed)?;
+            let blocks = write.open_table(BLOCKS).map_err(failed)?;
+            write.open_table(PLACES).map_err(failed)?;
+            for row in chain.iter().map_err(failed)? {
+                let (height, hash) = row.map_err(failed)?;
+                let key = hash.value();
+                let sealed = blocks.get(key).map_err(failed)?;
+                let sealed =
+                    sealed.ok_or_else(|| StoreError::Corrupt(format!("block {} is missing", Hash(*key))))?;
+                let block: BlockRecord = record::open("block", key, sealed.value())?;
+                self.note_places(&write, Height(height.value()), &block.transactions)?;
+            }
+            let mut meta = write.open_table(super::META).map_err(failed)?;
+            meta.insert("format", super::FORMAT.to_le_bytes().as_slice()).map_err(failed)?;
+        }
+        write.commit().map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vision_ledger::{Changes, State};
+    use vision_primitives::hash;
+
+    use super::super::{META, u64_of};
+    use super::*;
+
+    const GENESIS: Hash = Hash([1; 32]);
+    const NOW: TimestampMs = TimestampMs(7);
+
+    struct Fixture {
+        store: Store,
+        state: State,
+        _home: tempfile::TempDir,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let home = tempfile::tempdir().expect("a folder");
+            let state = State::from_parts([], [], 0);
+            let store = Store::open(&home.path().join("chain.redb"), GENESIS, &state).expect("a store");
+            Self { store, state, _home: home }
+        }
+
+        fn place(&self, transaction: &str) -> Option<(u64, Hash, u32)> {
+            let place = self.store.place_of(&tx_hash(transaction)).expect("readable");
+            place.map(|place| (place.height.get(), place.block, place.index))
+        }
+
+        fn waiting(&self) -> Vec<Vec<u8>> {
+            let mut waiting: Vec<_> =
+                self.store.waiting().expect("readable").into_iter().map(|(_, record)| record.bytes).collect();
+            waiting.sort();
+            waiting
+        }
+    }
+
+    fn tx_hash(name: &str) -> Hash {
+        SignedTransaction::hash_bytes(&GENESIS, name.as_bytes())
+    }
+
+    fn block(name: &str) -> Hash {
+        hash(&[name.as_bytes()])
+    }
+
+    fn waits(name: &str) -> (Hash, WaitingRecord) {
+        (tx_hash(name), WaitingRecord { since: NOW, bytes: name.into() })
+    }
+
+    /// New blocks, each with its transactions, and what the chain is from the first height named on.
+    fn commit(new: &[(&str, &[&str])], chain: &[(u64, Option<&str>)]) -> Commit {
+        let blocks = new.iter().map(|(name, transactions)| {
+            let transactions = transactions.iter().map(|name| name.as_bytes().to_vec()).collect();
+            let record = BlockRecord { header: name.as_bytes().to_vec(), signature: vec![], transactions };
+            (block(name), record, Changes { accounts: vec![], producers: vec![], supply: 0 })
+        });
+        Commit {
+            blocks: blocks.collect(),
+            head: chain.iter().rev().find_map(|(_, name)| name.map(block)),
+            chain: chain.iter().map(|(height, name)| (Height(*height), name.map(block))).collect(),
+            ..Commit::default()
+        }
+    }
+
+    #[test]
+    fn a_place_is_that_on_the_heads_chain_through_every_reorganisation() {
+        let fixture = Fixture::new();
+        let write = |commit: &Commit| fixture.store.commit(commit).expect("written");
+        write(&commit(&[("a1", &["x", "y"]), ("a2", &["z"])], &[(1, Some("a1")), (2, Some("a2"))]));
+        let places = || ["x", "y", "z", "w"].map(|name| fixture.place(name));
+        let on_a = [Some((1, block("a1"), 0)), Some((1, block("a1"), 1)), Some((2, block("a2"), 0)), None];
+        assert_eq!(places(), on_a);
+        // Another branch: x elsewhere, y nowhere, z further down than before.
+        let other: [(&str, &[&str]); 3] = [("b1", &["w"]), ("b2", &["w2", "x"]), ("b3", &["z"])];
+        let to_b = [(1, None), (2, None), (1, Some("b1")), (2, Some("b2")), (3, Some("b3"))];
+        write(&commit(&other, &to_b));
+        let on_b = [Some((2, block("b2"), 1)), None, Some((3, block("b3"), 0)), Some((1, block("b1"), 0))];
+        assert_eq!(places(), on_b);
+        // Back again, to blocks that are known, and over to the other one within the same turn.
+        let to_a = [(1, None), (2, None), (3, None), (1, Some("a1")), (2, Some("a2"))];
+        write(&commit(&[], &to_a));
+        assert_eq!(places(), on_a);
+        write(&commit(&[], &[to_b.as_slice(), &to_a].concat()));
+        assert_eq!(places(), on_a);
+    }
+
+    #[test]
+    fn what_waits_is_written_and_goes_with_the_turn_that_says_so() {
+        let fixture = Fixture::new();
+        let waiting = [waits("x"), waits("y")].into();
+        fixture.store.commit(&Commit { waiting, ..Commit::default() }).expect("written");
+        let gone = vec![tx_hash("x"), tx_hash("never there")];
+        let turn = Commit { waiting: [waits("z")].into(), gone, ..Commit::default() };
+        assert!(!fixture.store.waits_as(&turn).expect("readable"));
+        // The disk failed: whether before or after it took the turn, the turn is there afterwards, once.
+        for _ in 0..2 {
+            fixture.store.reopen_and_commit(&turn).expect("written");
+            assert_eq!(fixture.waiting(), [b"y", b"z"]);
+            assert!(fixture.store.waits_as(&turn).expect("readable"));
+        }
+        assert_eq!(fixture.store.meta_hash("head").expect("there"), GENESIS, "no head was named");
+        // A head that has not moved says nothing of what waits.
+        let turn = Commit { head: Some(GENESIS), waiting: [waits("w")].into(), ..Commit::default() };
+        fixture.store.reopen_and_commit(&turn).expect("written");
+        assert_eq!(fixture.waiting(), [b"w", b"y", b"z"]);
+    }
+
+    #[test]
+    fn transactions_of_blocks_that_are_left_at_start_wait_again() {
+        let fixture = Fixture::new();
+        let chain = [(1, Some("a1")), (2, Some("a2"))];
+        let mut blocks = commit(&[("a1", &["x"]), ("a2", &["y"]), ("b2", &["z"])], &chain);
+        blocks.waiting.extend([waits("w")]);
+        fixture.store.commit(&blocks).expect("written");
+        let same = [(Height(1), block("a1")), (Height(2), block("a2"))];
+        fixture.store.align_chain(&same, NOW).expect("written");
+        assert_eq!(fixture.waiting(), [b"w"]);
+        let other = [(Height(1), block("a1")), (Height(2), block("b2"))];
+        fixture.store.align_chain(&other, NOW).expect("written");
+        assert_eq!(fixture.waiting(), [b"w", b"y"], "x is in a block still");
+        assert_eq!((fixture.place("y"), fixture.place("z")), (None, Some((2, block("b2"), 0))));
+    }
+
+    #[test]
+    fn a_store_of_the_first_format_is_upgraded_when_opened() {
+        let Fixture { store, state, _home } = Fixture::new();
+        let chain = [(1, Some("a1")), (2, Some("a2"))];
+        store
+            .commit(&commit(&[("a1", &["x", "y"]), ("a2", &["z"]), ("b2", &["w"])], &chain))
+            .expect("written");
+        let path = store.path.clone();
+        let set_format = |store: &Store, format: u64| {
+            let write = store.begin_write().expect("writable");
+            write.delete_table(PLACES).expect("there");
+            write.delete_table(WAITING).expect("there");
+            let mut meta = write.open_table(META).expect("there");
+            meta.insert("format", format.to_le_bytes().as_slice()).expect("writable");
+            drop(meta);
+            write.commit().expect("written");
+            store.close();
+        };
+        set_format(&store, 1);
+        let store = Store::open(&path, GENESIS, &state).expect("upgraded");
+        let upgraded = Fixture { store, state, _home };
+        let places = ["x", "y", "z", "w"].map(|name| upgraded.place(name));
+        let expect =
+            [(1, "a1", 0), (1, "a1", 1), (2, "a2", 0)].map(|(height, name, at)| (height, block(name), at));
+        assert_eq!(places, [Some(expect[0]), Some(expect[1]), Some(expect[2]), None]);
+        assert_eq!(upgraded.waiting(), Vec::<Vec<u8>>::new());
+        let format = upgraded.store.meta("format").expect("readable").expect("there");
+        assert_eq!(u64_of("format", &format).expect("a number"), 2);
+        set_format(&upgraded.store, 3);
+        let newer = Store::open(&path, GENESIS, &upgraded.state).err();
+        assert!(matches!(newer, Some(StoreError::Format { found: 3 })), "{newer:?}");
+    }
+}

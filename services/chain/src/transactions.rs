@@ -1,0 +1,189 @@
+//! What happens to transactions, as told to watchers, and what is remembered of those that are gone.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use vision_mempool::DropReason;
+use vision_primitives::{Action, Address, Hash, Height, SignedTransaction, TimestampMs};
+use vision_wire::EventLog;
+use vision_wire::chain::{self as proto, transaction_info::Place};
+
+/// Dropped transactions remembered.
+const MAX_DROPPED: usize = 10_000;
+/// Hashes remembered of transactions whose signature was verified.
+const MAX_VERIFIED: usize = 65_536;
+
+/// Turns in which something happened to transactions.
+pub type Happenings = EventLog<Arc<Vec<Happened>>>;
+
+/// The accounts that a transaction concerns.
+#[derive(Clone, Copy, Debug)]
+pub struct Parties {
+    sender: Address,
+    receiver: Option<Address>,
+}
+
+impl Parties {
+    /// Those of a transaction.
+    pub fn of(transaction: &SignedTransaction) -> Self {
+        let receiver = match &transaction.transaction().action {
+            Action::Transfer { to, .. } => Some(*to),
+            _ => None,
+        };
+        Self { sender: transaction.sender_address(), receiver }
+    }
+
+    fn include(&self, address: &Address) -> bool {
+        self.sender == *address || self.receiver == Some(*address)
+    }
+}
+
+/// What happened to a transaction.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// It waits.
+    Waits { since: TimestampMs },
+    /// It is in a block of the head's chain.
+    Included { height: Height, block: Hash, index: u32 },
+    /// It waits no more.
+    Dropped { why: DropReason, at: TimestampMs },
+}
+
+impl What {
+    /// As callers are told.
+    pub fn to_proto(&self, finalized: Height) -> Place {
+        match self {
+            Self::Waits { since } => Place::Waiting(proto::Waiting { since_ms: since.get() }),
+            Self::Included { height, block, index } => Place::Included(proto::Included {
+                height: height.get(),
+                block_hash: block.to_string(),
+                index: *index,
+                finalized: *height <= finalized,
+                proof: None,
+            }),
+            Self::Dropped { why, at } => Place::Dropped(proto::Dropped {
+                reason: why.reason().to_owned(),
+                at_ms: at.get(),
+                replaced_by: match why {
+                    DropReason::Replaced { by } => by.to_string(),
+                    _ => String::new(),
+                },
+            }),
+        }
+    }
+
+    /// Whether nothing more is to be expected.
+    pub const fn is_end(&self) -> bool {
+        matches!(self, Self::Included { .. } | Self::Dropped { .. })
+    }
+}
+
+/// A transaction to which something happened.
+#[derive(Clone, Debug)]
+pub struct Happened {
+    /// Its hash.
+    pub hash: Hash,
+    /// The accounts it concerns.
+    pub parties: Parties,
+    /// What happened.
+    pub what: What,
+}
+
+impl Happened {
+    /// Whether it concerns an account.
+    pub fn concerns(&self, address: Option<&Address>) -> bool {
+        address.is_none_or(|address| self.parties.include(address))
+    }
+
+    /// As watchers are told.
+    pub fn to_proto(&self, finalized: Height) -> proto::TransactionInfo {
+        proto::TransactionInfo {
+            hash: self.hash.to_string(),
+            transaction: Default::default(),
+            place: Some(self.what.to_proto(finalized)),
+        }
+    }
+}
+
+/// The last transactions that were dropped.
+#[derive(Default)]
+pub struct DroppedLog {
+    order: VecDeque<Hash>,
+    by_hash: BTreeMap<Hash, (DropReason, TimestampMs)>,
+}
+
+impl DroppedLog {
+    /// Notes one.
+    pub fn insert(&mut self, hash: Hash, why: DropReason, at: TimestampMs) {
+        if self.by_hash.insert(hash, (why, at)).is_none() {
+            self.order.push_back(hash);
+        }
+        if self.order.len() > MAX_DROPPED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_hash.remove(&oldest);
+        }
+    }
+
+    /// Why and when one was dropped.
+    pub fn get(&self, hash: &Hash) -> Option<What> {
+        self.by_hash.get(hash).map(|(why, at)| What::Dropped { why: why.clone(), at: *at })
+    }
+}
+
+/// The last hashes inserted.
+#[derive(Default)]
+pub struct RecentHashes {
+    order: VecDeque<Hash>,
+    set: BTreeSet<Hash>,
+}
+
+impl RecentHashes {
+    /// Remembers one; the oldest is forgotten.
+    pub fn insert(&mut self, hash: Hash) {
+        if !self.set.insert(hash) {
+            return;
+        }
+        self.order.push_back(hash);
+        if self.order.len() > MAX_VERIFIED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.set.remove(&oldest);
+        }
+    }
+
+    /// Whether one is remembered.
+    pub fn contains(&self, hash: &Hash) -> bool {
+        self.set.contains(hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vision_primitives::hash;
+
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_the_oldest_goes() {
+        let nth = |n: usize| hash(&[&n.to_le_bytes()]);
+        let (mut dropped, mut recent) = (DroppedLog::default(), RecentHashes::default());
+        for n in 0..=MAX_VERIFIED {
+            dropped.insert(nth(n), DropReason::Expired, TimestampMs(n as u64));
+            recent.insert(nth(n));
+            recent.insert(nth(n));
+        }
+        let cases = [
+            ("dropped, newest", dropped.get(&nth(MAX_VERIFIED)).is_some(), true),
+            ("dropped, last kept", dropped.get(&nth(MAX_VERIFIED + 1 - MAX_DROPPED)).is_some(), true),
+            ("dropped, first gone", dropped.get(&nth(MAX_VERIFIED - MAX_DROPPED)).is_some(), false),
+            ("recent, newest", recent.contains(&nth(MAX_VERIFIED)), true),
+            ("recent, last kept", recent.contains(&nth(1)), true),
+            ("recent, first gone", recent.contains(&nth(0)), false),
+        ];
+        for (desc, got, expect) in cases {
+            assert_eq!(got, expect, "{desc}");
+        }
+        assert_eq!((dropped.by_hash.len(), recent.order.len()), (MAX_DROPPED, MAX_VERIFIED));
+    }
+}

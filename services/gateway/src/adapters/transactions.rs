@@ -1,0 +1,76 @@
+//! Transactions and accounts, of the chain service.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tonic::{Request, Status, Streaming};
+use vision_primitives::Hash;
+use vision_wire::chain::{
+    GetAccountRequest, GetAccountResponse, GetTransactionRequest, SubmitOutcome, SubmitTransactionRequest,
+    SubmitTransactionsRequest, TransactionInfo, WatchTransactionsRequest, WatchTransactionsResponse,
+};
+use vision_wire::{call, deadline, settle};
+
+use super::{Backends, CHAIN, missing};
+
+/// Longest that a call may take which waits for a block: the chain service answers after 25 s how it stands then.
+const WAIT_DEADLINE: Duration = Duration::from_secs(28);
+
+impl Backends {
+    /// Hands in signed bytes; gives the hash.
+    pub(crate) async fn submit(&self, transaction: Bytes) -> Result<String, Status> {
+        let request = SubmitTransactionRequest { transaction, wait: false };
+        Ok(call(CHAIN, self.chain().submit_transaction(deadline(request))).await?.hash)
+    }
+
+    /// Hands in signed bytes and waits for a block; gives the hash, and how it stands in the end, with its bytes.
+    pub(crate) async fn submit_and_wait(
+        &self,
+        transaction: Bytes,
+    ) -> Result<(String, Option<TransactionInfo>), Status> {
+        let bytes = transaction.clone();
+        let mut request = Request::new(SubmitTransactionRequest { transaction, wait: true });
+        request.set_timeout(WAIT_DEADLINE);
+        let mut client = self.chain_long();
+        let answer = tokio::time::timeout(WAIT_DEADLINE, client.submit_transaction(request));
+        let answer = answer.await.unwrap_or_else(|late| Err(Status::deadline_exceeded(late.to_string())));
+        let answer = answer.map_err(|error| settle(CHAIN, error))?.into_inner();
+        let info = answer.transaction.map(|info| TransactionInfo { transaction: bytes, ..info });
+        Ok((answer.hash, info))
+    }
+
+    /// Hands in many; what became of each, in their order.
+    pub(crate) async fn submit_many(&self, transactions: Vec<Bytes>) -> Result<Vec<SubmitOutcome>, Status> {
+        let count = transactions.len();
+        let request = deadline(SubmitTransactionsRequest { transactions });
+        let outcomes = call(CHAIN, self.chain().submit_transactions(request)).await?.outcomes;
+        if outcomes.len() == count { Ok(outcomes) } else { Err(missing(CHAIN, "some outcomes")) }
+    }
+
+    pub(crate) async fn transaction(&self, hash: &Hash, with_proof: bool) -> Result<TransactionInfo, Status> {
+        let request = deadline(GetTransactionRequest { hash: hash.to_string(), with_proof });
+        let answer = call(CHAIN, self.chain().get_transaction(request)).await?;
+        answer.transaction.ok_or_else(|| missing(CHAIN, "transaction"))
+    }
+
+    pub(crate) async fn account(
+        &self,
+        address: &Hash,
+        with_proof: bool,
+    ) -> Result<GetAccountResponse, Status> {
+        let request = deadline(GetAccountRequest { address: address.to_string(), with_proof });
+        call(CHAIN, self.chain().get_account(request)).await
+    }
+
+    /// What happens to transactions after a cursor, or from now on; of one address or of all.
+    pub(crate) async fn watch_transactions(
+        &self,
+        cursor: String,
+        address: Option<Hash>,
+    ) -> Result<Streaming<WatchTransactionsResponse>, Status> {
+        let address = address.map(|address| address.to_string()).unwrap_or_default();
+        let mut client = self.chain_long();
+        // No deadline on the wire: it would end the stream.
+        call(CHAIN, client.watch_transactions(WatchTransactionsRequest { cursor, address })).await
+    }
+}

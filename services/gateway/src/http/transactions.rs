@@ -1,0 +1,189 @@
+//! Handing in transactions, and finding them again.
+
+use axum::Extension;
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use vision_wire::Reason;
+use vision_wire::chain::SubmitOutcome;
+
+use super::limits::Place;
+use super::problem::Problem;
+use super::query::{Params, hash_of};
+use super::{Answer, AppState, json};
+use crate::views::PlacedView;
+
+/// Largest body of a request that hands in transactions: any single one, or a full batch of 1,000 bytes each.
+pub(super) const MAX_BODY_BYTES: usize = 2 << 20;
+/// Most transactions of a batch.
+const MAX_BATCH: usize = 1024;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    transaction: Option<String>,
+    transactions: Option<Vec<String>>,
+    #[serde(default)]
+    wait: bool,
+}
+
+/// What a body asks for.
+#[derive(PartialEq, Eq, Debug)]
+enum Wish {
+    One { transaction: Bytes, wait: bool },
+    Many(Vec<Bytes>),
+}
+
+impl Wish {
+    fn parse(body: &[u8]) -> Result<Self, Problem> {
+        let expected = "expected {\"transaction\": HEX} or {\"transactions\": [HEX, …]}";
+        let body: Body = serde_json::from_slice(body)
+            .map_err(|error| Problem::new(Reason::InvalidArgument, format!("{error}; {expected}")))?;
+        match (body.transaction, body.transactions) {
+            (Some(text), None) => {
+                Ok(Self::One { transaction: signed_bytes("transaction", &text)?, wait: body.wait })
+            }
+            (None, Some(_)) if body.wait => {
+                let detail = "only one transaction can be waited for";
+                Err(Problem::field(Reason::InvalidArgument, "wait", detail))
+            }
+            (None, Some(texts)) if (1..=MAX_BATCH).contains(&texts.len()) => {
+                let bytes = |(at, text): (usize, &String)| signed_bytes(&format!("transactions[{at}]"), text);
+                Ok(Self::Many(texts.iter().enumerate().map(bytes).collect::<Result<_, _>>()?))
+            }
+            (None, Some(texts)) => {
+                let detail = format!("{} given, allowed are 1 to {MAX_BATCH}", texts.len());
+                Err(Problem::field(Reason::InvalidArgument, "transactions", &detail))
+            }
+            (Some(_), Some(_)) | (None, None) => Err(Problem::new(Reason::InvalidArgument, expected)),
+        }
+    }
+}
+
+fn signed_bytes(field: &str, text: &str) -> Result<Bytes, Problem> {
+    let wrong = |_| Problem::field(Reason::InvalidArgument, field, "expected hex digits of the signed bytes");
+    hex::decode(text).map(Bytes::from).map_err(wrong)
+}
+
+#[derive(Serialize)]
+struct Accepted {
+    hash: String,
+    status: &'static str,
+}
+
+#[derive(Serialize)]
+struct Results {
+    results: Vec<ResultView>,
+}
+
+#[derive(Serialize)]
+struct ResultView {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    hash: String,
+    accepted: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reason: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    rule: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    detail: String,
+}
+
+impl From<SubmitOutcome> for ResultView {
+    fn from(outcome: SubmitOutcome) -> Self {
+        let SubmitOutcome { hash, reason, rule, detail } = outcome;
+        Self { hash, accepted: reason.is_empty(), reason, rule, detail }
+    }
+}
+
+/// `POST /api/transactions`.
+pub(super) async fn submit(
+    State(state): State<AppState>,
+    Extension(place): Extension<Place>,
+    params: Params,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    params.allow(&[])?;
+    match Wish::parse(&body?)? {
+        Wish::One { transaction, wait: false } => Ok(accepted(state.backends.submit(transaction).await?)),
+        Wish::One { transaction, wait: true } => wait(&state, &place, transaction).await,
+        Wish::Many(transactions) => {
+            let outcomes = state.backends.submit_many(transactions).await?;
+            Ok(json(&Results { results: outcomes.into_iter().map(Into::into).collect() }))
+        }
+    }
+}
+
+fn accepted(hash: String) -> Response {
+    (StatusCode::ACCEPTED, json(&Accepted { hash, status: "pending" })).into_response()
+}
+
+async fn wait(state: &AppState, place: &Place, transaction: Bytes) -> Answer {
+    let _waiting = state.places.wait()?;
+    place.give_back();
+    let answer =
+        async { tokio::try_join!(state.backends.chain_info(), state.backends.submit_and_wait(transaction)) };
+    let (info, (hash, transaction)) = tokio::select! {
+        answer = answer => answer?,
+        () = state.drain.begun() => {
+            let detail = "the gateway stops; the transaction may have been handed in";
+            return Err(Problem::new(Reason::ShuttingDown, detail));
+        }
+    };
+    // It is taken, but the chain service does not know any more what became of it.
+    let Some(transaction) = transaction else { return Ok(accepted(hash)) };
+    let view = PlacedView::new(&transaction, &info.genesis_hash)?;
+    let status = if view.is_pending() { StatusCode::ACCEPTED } else { StatusCode::OK };
+    Ok((status, json(&view)).into_response())
+}
+
+/// `GET /api/transactions/{hash}`.
+pub(super) async fn one(
+    State(state): State<AppState>,
+    path: Result<Path<String>, PathRejection>,
+    params: Params,
+) -> Answer {
+    let with_proof = params.allow(&["proof"])?.flag("proof")?;
+    let hash = hash_of("hash", path)?;
+    let backends = &state.backends;
+    let (info, transaction) =
+        tokio::try_join!(backends.chain_info(), backends.transaction(&hash, with_proof))?;
+    Ok(json(&PlacedView::new(&transaction, &info.genesis_hash)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies() {
+        let one = |wait| Some(Wish::One { transaction: Bytes::from_static(&[1, 0xab]), wait });
+        let many = |count: usize| format!(r#"{{"transactions":[{}]}}"#, vec![r#""01""#; count].join(","));
+        let cases = [
+            ("one", r#"{"transaction":"01ab"}"#.to_owned(), one(false)),
+            ("not waited for", r#"{"transaction":"01ab","wait":false}"#.into(), one(false)),
+            ("waited for", r#"{"transaction":"01ab","wait":true}"#.into(), one(true)),
+            ("many", many(2), Some(Wish::Many(vec![Bytes::from_static(&[1]); 2]))),
+            ("as many as allowed", many(1024), Some(Wish::Many(vec![Bytes::from_static(&[1]); 1024]))),
+            ("too many", many(1025), None),
+            ("none", many(0), None),
+            ("many waited for", r#"{"transactions":["01"],"wait":true}"#.into(), None),
+            ("both", r#"{"transaction":"01","transactions":["01"]}"#.into(), None),
+            ("neither", "{}".into(), None),
+            ("half a digit pair", r#"{"transaction":"01a"}"#.into(), None),
+            ("prefixed", r#"{"transaction":"0x01"}"#.into(), None),
+            ("no hex among many", r#"{"transactions":["01","zz"]}"#.into(), None),
+            ("misspelt", r#"{"transaction":"01","wiat":true}"#.into(), None),
+            ("no text", r#"{"transaction":1}"#.into(), None),
+            ("no JSON", "transaction=01".into(), None),
+            ("nothing", String::new(), None),
+            ("more behind", r#"{"transaction":"01"}{}"#.into(), None),
+        ];
+        for (desc, body, expect) in cases {
+            assert_eq!(Wish::parse(body.as_bytes()).ok(), expect, "{desc}");
+        }
+    }
+}

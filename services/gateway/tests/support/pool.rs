@@ -1,0 +1,153 @@
+//! What the fake chain service says of transactions and accounts.
+
+use std::sync::{Arc, Mutex};
+
+use tonic::Status;
+use vision_primitives::{Hash, MerkleStep as Step, SignedTransaction, merkle_proof};
+use vision_wire::chain::transaction_info::Place;
+use vision_wire::chain::*;
+use vision_wire::{EventLog, Reason, status};
+
+use super::chain::FakeChain;
+
+/// What was handed in, and what shall become of it.
+#[derive(Clone)]
+pub struct Pool(Arc<Mutex<Inner>>, pub EventLog<Vec<TransactionInfo>>);
+
+#[derive(Default)]
+pub struct Inner {
+    /// Signed bytes of all that was handed in alone, and whether it shall be waited for.
+    pub handed_in: Vec<(Vec<u8>, bool)>,
+    /// Sizes of the batches handed in.
+    pub batches: Vec<usize>,
+    /// Answer to every handing in, instead of taking it.
+    pub refusal: Option<Status>,
+    /// Where one that is waited for is in the end; it waits still if this is not set.
+    pub ends_in: Option<Place>,
+    /// While set, one that is waited for is never answered.
+    pub hangs: bool,
+}
+
+impl Pool {
+    pub fn new() -> Self {
+        let log = EventLog::new(1, 16);
+        log.publish(vec![]);
+        Self(Arc::default(), log)
+    }
+
+    pub fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.0.lock().expect("no panic")
+    }
+}
+
+pub fn waiting() -> Place {
+    Place::Waiting(Waiting { since_ms: 17 })
+}
+
+/// Hash of the transaction that has been dropped, and of the one that took its place.
+pub const DROPPED: Hash = Hash([0xdd; 32]);
+pub const ITS_HEIR: Hash = Hash([0xee; 32]);
+
+pub fn dropped() -> Place {
+    let (reason, replaced_by) = ("REPLACED".into(), ITS_HEIR.to_string());
+    Place::Dropped(Dropped { reason, at_ms: 18, replaced_by })
+}
+
+impl FakeChain {
+    pub async fn submit(
+        &self,
+        request: SubmitTransactionRequest,
+    ) -> Result<SubmitTransactionResponse, Status> {
+        let bytes = request.transaction.to_vec();
+        let hash = SignedTransaction::from_bytes(bytes.clone(), &self.genesis_hash);
+        let place = {
+            let mut pool = self.pool.lock();
+            pool.handed_in.push((bytes, request.wait));
+            if let Some(refusal) = pool.refusal.clone() {
+                return Err(refusal);
+            }
+            if pool.hangs { None } else { Some(pool.ends_in.clone().unwrap_or_else(waiting)) }
+        };
+        let Some(place) = place else { return std::future::pending().await };
+        let hash = hash.map_err(|error| status(Reason::InvalidTransaction, error.to_string(), &[]))?;
+        let hash = hash.hash().to_string();
+        let info = TransactionInfo { hash: hash.clone(), place: Some(place), ..TransactionInfo::default() };
+        Ok(SubmitTransactionResponse { hash, transaction: Some(info) })
+    }
+
+    pub fn submit_many(
+        &self,
+        request: SubmitTransactionsRequest,
+    ) -> Result<SubmitTransactionsResponse, Status> {
+        self.pool.lock().batches.push(request.transactions.len());
+        if let Some(refusal) = self.pool.lock().refusal.clone() {
+            return Err(refusal);
+        }
+        let outcome =
+            |bytes: &bytes::Bytes| match SignedTransaction::from_bytes(bytes.to_vec(), &self.genesis_hash) {
+                Ok(signed) => SubmitOutcome { hash: signed.hash().to_string(), ..SubmitOutcome::default() },
+                Err(error) => SubmitOutcome {
+                    hash: String::new(),
+                    reason: "INVALID_TRANSACTION".into(),
+                    rule: "MALFORMED".into(),
+                    detail: error.to_string(),
+                },
+            };
+        Ok(SubmitTransactionsResponse { outcomes: request.transactions.iter().map(outcome).collect() })
+    }
+
+    /// Those of block 4 are included, the last one handed in waits, one is dropped.
+    pub fn transaction(&self, request: &GetTransactionRequest) -> Result<GetTransactionResponse, Status> {
+        let answer = |bytes: &[u8], place| {
+            let transaction = bytes.to_vec().into();
+            let info = TransactionInfo { hash: request.hash.clone(), transaction, place: Some(place) };
+            Ok(GetTransactionResponse { transaction: Some(info) })
+        };
+        let block = self.block(4);
+        let hashes: Vec<Hash> = block.transactions().iter().map(SignedTransaction::hash).collect();
+        if let Some(index) = hashes.iter().position(|hash| hash.to_string() == request.hash) {
+            let steps = merkle_proof(&hashes, index).expect("in range").0;
+            let step = |step: Step| match step {
+                Step::Left(hash) => MerkleStep { right: false, hash: hash.0.to_vec().into() },
+                Step::Right(hash) => MerkleStep { right: true, hash: hash.0.to_vec().into() },
+            };
+            let proof = TransactionProof {
+                header: block.header_bytes().to_vec().into(),
+                steps: steps.into_iter().map(step).collect(),
+            };
+            let included = Included {
+                height: 4,
+                block_hash: block.hash().to_string(),
+                index: u32::try_from(index).expect("few"),
+                finalized: false,
+                proof: request.with_proof.then_some(proof),
+            };
+            return answer(block.transactions()[index].bytes(), Place::Included(included));
+        }
+        if request.hash == DROPPED.to_string() {
+            return answer(&[], dropped());
+        }
+        if let Some((bytes, _)) = self.pool.lock().handed_in.last() {
+            return answer(bytes, waiting());
+        }
+        Err(status(Reason::TransactionNotFound, "no such transaction", &[("hash", request.hash.clone())]))
+    }
+
+    /// All accounts are alike. The proof is of no meaning: the gateway passes it on.
+    pub fn account(&self, request: GetAccountRequest) -> GetAccountResponse {
+        let (mut header, mut proof) = (bytes::Bytes::new(), bytes::Bytes::new());
+        if request.with_proof {
+            header = self.block(5).header_bytes().to_vec().into();
+            proof = vec![1, 2, 3].into();
+        }
+        GetAccountResponse {
+            address: request.address,
+            balance: u64::MAX,
+            nonce: 7,
+            height: 5,
+            pending_nonce: 9,
+            header,
+            proof,
+        }
+    }
+}
