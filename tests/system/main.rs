@@ -18,4 +18,5 @@ mod pause;
 mod rapid;
 mod services;
 mod testnet_commands;
+mod traffic;
 mod twins;

@@ -1,17 +1,23 @@
 //! The command line.
 
+mod load;
 mod testnet;
+mod tx;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use vision_primitives::Hash;
+
 use crate::output::Format;
 
+pub use load::LoadArgs;
 pub use testnet::{
     DEFAULT_TESTNET_DIR, DirArgs, GenesisArgs, InitArgs, LogsArgs, OneNodeArgs, PortArgs, Profile, Testnet,
     UpArgs,
 };
+pub use tx::{DataArgs, SendArgs, Tx};
 
 /// The gateway asked unless told otherwise.
 pub const DEFAULT_NODE_URL: &str = "http://127.0.0.1:8080";
@@ -26,6 +32,7 @@ Examples:
   vision testnet up                        three nodes on this machine, Ctrl-C stops them
   vision status                            is the node on port 8080 producing, and if not, why?
   vision query block 12 -o json            a block as JSON
+  vision tx transfer --help                pay somebody
   vision node --home .vision/testnet/node1 one node alone
 
 {EXIT_CODES}"))]
@@ -64,6 +71,24 @@ pub enum Command {
     /// Read the chain through a node's gateway.
     #[command(subcommand)]
     Query(Query),
+    /// Build, sign and hand in transactions.
+    #[command(subcommand)]
+    Tx(Tx),
+    /// Check a proof by itself, asking no node; exit 1 if it does not hold.
+    #[command(
+        after_help = "Example:\n  vision query tx HASH --proof -o json | vision verify --proof - --block HASH"
+    )]
+    Verify(VerifyArgs),
+    /// Put a steady load of transactions on a network, and measure.
+    Load(LoadArgs),
+    /// Print a script that completes commands in a shell.
+    #[command(
+        after_help = "Example:\n  vision completions bash > ~/.local/share/bash-completion/completions/vision"
+    )]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
     /// Is the node in sync and producing, and if not, why?
     #[command(after_help = "Example:\n  vision status --node http://127.0.0.1:8081 -o json")]
     Status(RemoteArgs),
@@ -183,6 +208,17 @@ pub struct RemoteArgs {
     pub node: String,
 }
 
+/// `verify`.
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    /// What `vision query tx` or `vision query account` printed with `--proof -o json`; - for stdin.
+    #[arg(long, value_name = "FILE")]
+    pub proof: PathBuf,
+    /// Hash of the block under which it must hold.
+    #[arg(long, value_name = "HASH", value_parser = tx::hash)]
+    pub block: Option<Hash>,
+}
+
 /// `watch`.
 #[derive(Args, Debug)]
 pub struct WatchArgs {
@@ -237,6 +273,30 @@ pub enum Query {
         /// How many slots from slot 0 on, or which, e.g. 0,3 or 5-9 [default: the primary and all backups].
         #[arg(long, value_name = "N|LIST", value_parser = slot_list)]
         slots: Option<String>,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+    /// What an account holds.
+    #[command(after_help = "Example:\n  vision query account ADDRESS --proof -o json")]
+    Account {
+        /// Address: 64 lowercase hex digits.
+        #[arg(value_name = "ADDRESS", value_parser = tx::hash)]
+        address: Hash,
+        /// Prove it: see `vision verify`.
+        #[arg(long)]
+        proof: bool,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+    /// Where a transaction is: waiting, in a block, or dropped.
+    #[command(after_help = "Example:\n  vision query tx HASH --proof -o json")]
+    Tx {
+        /// Its hash: 64 lowercase hex digits.
+        #[arg(value_name = "HASH", value_parser = tx::hash)]
+        hash: Hash,
+        /// Prove that it is in its block: see `vision verify`.
+        #[arg(long)]
+        proof: bool,
         #[command(flatten)]
         remote: RemoteArgs,
     },
@@ -302,6 +362,20 @@ mod tests {
             ("no source", &["vision", "keys", "show"], "--key"),
             ("format", &["vision", "status", "-o", "xml"], "xml"),
             ("slots", &["vision", "query", "schedule", "--slots", "few"], "few"),
+            ("address", &["vision", "query", "account", "0xab"], "leave the 0x out"),
+            ("no hash", &["vision", "query", "tx"], "HASH"),
+            ("fraction", &["vision", "tx", "transfer", "--amount", "1.5"], "whole number"),
+            ("no data", &["vision", "tx", "data", "--key", "k"], "--text"),
+            ("two data", &["vision", "tx", "data", "--key", "k", "--text", "a", "--hex", "b"], "--hex"),
+            ("dry and wet", &["vision", "tx", "exit", "--key", "k", "--dry-run", "--wait"], "--wait"),
+            ("shell", &["vision", "completions", "dos"], "dos"),
+            ("block", &["vision", "verify", "--proof", "-", "--block", "1"], "64"),
+            (
+                "too fast",
+                &["vision", "load", "--accounts-dir", "d", "--rate", "100001", "--seconds", "1"],
+                "--rate",
+            ),
+            ("too small", &["vision", "load", "--accounts-dir", "d", "--size", "116"], "117"),
         ];
         for (desc, line, expect) in cases {
             let error = Cli::try_parse_from(line).expect_err(desc);

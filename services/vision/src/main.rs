@@ -2,10 +2,13 @@
 #![deny(clippy::unwrap_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+mod chain;
 mod cli;
+mod completions;
 mod exit;
 mod healthcheck;
 mod keys;
+mod load;
 mod logfile;
 mod node;
 mod output;
@@ -15,6 +18,8 @@ mod service;
 mod signals;
 mod status;
 mod testnet;
+mod tx;
+mod verify;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -43,7 +48,8 @@ fn run(cli: &Cli) -> Outcome {
         | Command::SyncOracle(_)
         | Command::Selection(_)
         | Command::Producer(_)
-        | Command::Gateway(_) => Builder::new_multi_thread(),
+        | Command::Gateway(_)
+        | Command::Load(_) => Builder::new_multi_thread(),
         _ => Builder::new_current_thread(),
     };
     let runtime = builder.enable_all().build().map_err(|error| {
@@ -67,6 +73,10 @@ async fn dispatch(cli: &Cli) -> Outcome {
         Command::Healthcheck(args) => healthcheck::run(args, format).await,
         Command::Keys(command) => keys::run(command, format),
         Command::Query(query) => query::run(query, format).await,
+        Command::Tx(command) => tx::run(command, format).await,
+        Command::Verify(args) => verify::run(args, format),
+        Command::Load(args) => load::run(args, format).await,
+        Command::Completions { shell } => completions::run(*shell),
         Command::Status(args) => status::run(args, format).await,
         Command::Watch(args) => status::watch(args, format).await,
     }

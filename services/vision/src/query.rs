@@ -35,6 +35,14 @@ pub async fn run(query: &Query, format: Format) -> Outcome {
             let path = path.trim_end_matches('?');
             (Gateway::new(&remote.node)?.get(path).await?, schedule_text)
         }
+        Query::Account { address, proof, remote } => {
+            let path = format!("/api/accounts/{address}{}", asking(*proof, format));
+            (Gateway::new(&remote.node)?.get(&path).await?, flat)
+        }
+        Query::Tx { hash, proof, remote } => {
+            let path = format!("/api/transactions/{hash}{}", asking(*proof, format));
+            (Gateway::new(&remote.node)?.get(&path).await?, transaction_text)
+        }
         Query::Peers(remote) => (Gateway::new(&remote.node)?.get("/api/peers").await?, peers_text),
         Query::Params(remote) => (Gateway::new(&remote.node)?.get("/api/chain/params").await?, flat),
     };
@@ -42,6 +50,21 @@ pub async fn run(query: &Query, format: Format) -> Outcome {
         Format::Json => output::json(&answer),
         Format::Table => output::write(&show(&answer)),
     }
+}
+
+/// The query for a proof, which is for programs.
+fn asking(proof: bool, format: Format) -> &'static str {
+    if proof && format == Format::Table {
+        eprintln!("a proof is shown in JSON only: add -o json, and hand what is printed to `vision verify`");
+    }
+    if proof { "?proof=true" } else { "" }
+}
+
+fn transaction_text(answer: &Value) -> String {
+    let Some(inner) = answer["transaction"].as_object() else { return flat(answer) };
+    let told = inner.iter().filter(|(name, _)| *name != "hash");
+    let pairs: Vec<_> = told.map(|(name, value)| (name.as_str(), brief(value))).collect();
+    format!("{}\n{}", flat(answer), properties(&pairs))
 }
 
 /// Height of the node's head.
@@ -94,7 +117,17 @@ fn block_text(answer: &Value) -> String {
     format!(
         "{}\n{}",
         flat(answer),
-        table(transactions, &[("hash", cell), ("action", brief), ("bytes", brief)])
+        table(
+            transactions,
+            &[
+                ("hash", cell),
+                ("type", cell),
+                ("sender", short),
+                ("nonce", cell),
+                ("to", short),
+                ("amount", cell)
+            ]
+        )
     )
 }
 
@@ -188,6 +221,20 @@ mod tests {
         let rows: Vec<Vec<&str>> =
             text.lines().skip(1).map(|line| line.split_whitespace().take(3).collect()).collect();
         assert_eq!(rows, [["aa", "suspended", "3"], ["bb", "candidate", "0"]]);
+    }
+
+    #[test]
+    fn a_transaction_is_shown_with_what_it_does() {
+        let inner = json!({ "hash": "aa", "type": "transfer", "amount": "5", "bytes": "0".repeat(99) });
+        let answer = json!({ "hash": "aa", "status": "pending", "transaction": inner });
+        let text = transaction_text(&answer);
+        assert_eq!(text.matches("aa").count(), 1, "{text}");
+        assert!(
+            text.contains("amount  5") && text.contains("000…") && text.contains("status  pending"),
+            "{text}"
+        );
+        let gone = json!({ "status": "dropped", "reason": "EXPIRED" });
+        assert_eq!(transaction_text(&gone), "reason  EXPIRED\nstatus  dropped\n");
     }
 
     #[test]

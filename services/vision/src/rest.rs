@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::exit::{Failure, Outcome};
@@ -19,7 +22,7 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 #[derive(Clone)]
 pub struct Gateway {
     base: String,
-    client: Client<HttpConnector, Empty<Bytes>>,
+    client: Client<HttpConnector, Full<Bytes>>,
 }
 
 impl Gateway {
@@ -28,7 +31,7 @@ impl Gateway {
         let base = url.trim_end_matches('/').to_owned();
         let wrong =
             || Failure::usage(format!("{url:?} is no gateway URL; it must look like http://127.0.0.1:8080"));
-        let uri: http::Uri = base.parse().map_err(|_| wrong())?;
+        let uri: Uri = base.parse().map_err(|_| wrong())?;
         if uri.scheme_str() != Some("http") || uri.host().is_none() {
             return Err(wrong());
         }
@@ -44,17 +47,49 @@ impl Gateway {
 
     /// The JSON behind a path, which starts with a slash.
     pub async fn get(&self, path: &str) -> Outcome<Value> {
-        let late = |_| {
-            let seconds = ANSWER_DEADLINE.as_secs();
-            Failure::unhealthy(format!("{} gave no answer within {seconds} s; is the node stuck?", self.base))
-        };
-        tokio::time::timeout(ANSWER_DEADLINE, self.exchange(path)).await.map_err(late)?
+        Ok(self.ask(path).await?)
     }
 
-    async fn exchange(&self, path: &str) -> Outcome<Value> {
+    /// The same, with what a program can make of a refusal.
+    pub async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refusal> {
+        self.exchange(Method::GET, path, Bytes::new(), ANSWER_DEADLINE).await
+    }
+
+    /// Hands in JSON.
+    pub async fn post(&self, path: &str, body: &Value, deadline: Duration) -> Result<Value, Refusal> {
+        let body = serde_json::to_vec(body).unwrap_or_default();
+        self.exchange(Method::POST, path, body.into(), deadline).await
+    }
+
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        deadline: Duration,
+    ) -> Result<T, Refusal> {
         let url = format!("{}{path}", self.base);
-        let uri = url.parse().map_err(|error| Failure::usage(format!("{url:?} is no URL: {error}")))?;
-        let answer = self.client.get(uri).await.map_err(|error| {
+        let uri: Uri = url.parse().map_err(|error| Failure::usage(format!("{url:?} is no URL: {error}")))?;
+        let answer = tokio::time::timeout(deadline, self.send(method, &url, uri, body)).await;
+        let (status, body) = answer.map_err(|_| {
+            let seconds = deadline.as_secs();
+            let message = format!("{} gave no answer within {seconds} s; is the node stuck?", self.base);
+            Failure::unhealthy(message)
+        })??;
+        if !status.is_success() {
+            return Err(refused(&url, status, serde_json::from_slice(&body).ok().as_ref()));
+        }
+        serde_json::from_slice(&body).map_err(|_| {
+            let message = format!("{url} did not answer as expected; is it a gateway of a vision node?");
+            Failure::failed(message).into()
+        })
+    }
+
+    async fn send(&self, method: Method, url: &str, uri: Uri, body: Bytes) -> Outcome<(StatusCode, Bytes)> {
+        let mut request = Request::new(Full::new(body));
+        (*request.method_mut(), *request.uri_mut()) = (method, uri);
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let answer = self.client.request(request).await.map_err(|error| {
             let why = innermost(&error);
             Failure::unhealthy(format!(
                 "no gateway answers at {} ({why}); start a node or name another one with --node URL",
@@ -64,29 +99,55 @@ impl Gateway {
         let status = answer.status();
         let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
         let body = body.map_err(|error| Failure::failed(format!("{url}: the answer broke off: {error}")))?;
-        let value: Option<Value> = serde_json::from_slice(&body.to_bytes()).ok();
-        if !status.is_success() {
-            return Err(refused(&url, status, value.as_ref()));
-        }
-        value.ok_or_else(|| {
-            Failure::failed(format!("{url} answered no JSON; is it a gateway of a vision node?"))
-        })
+        Ok((status, body.to_bytes()))
     }
 }
 
-fn refused(url: &str, status: http::StatusCode, problem: Option<&Value>) -> Failure {
+/// An answer that was not what was asked for, or none.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The node's reason; none if no node answered.
+    pub reason: Option<String>,
+    /// The rule that was broken, where the reason has several.
+    pub rule: Option<String>,
+    failure: Failure,
+}
+
+impl Refusal {
+    /// The rule if there is one, else the reason.
+    pub fn cause(&self) -> Option<&str> {
+        self.rule.as_deref().or(self.reason.as_deref())
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self { reason: None, rule: None, failure }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        refusal.failure
+    }
+}
+
+fn refused(url: &str, status: StatusCode, problem: Option<&Value>) -> Refusal {
     let text = |name: &str| problem.and_then(|p| p.get(name)).and_then(Value::as_str);
     let detail = text("detail").or_else(|| text("title")).unwrap_or("no reason given");
-    let message = match text("reason") {
-        Some(reason) => format!("{url}: {detail} ({reason})"),
-        None => format!("{url}: {detail} (HTTP {})", status.as_u16()),
+    let rule = problem.and_then(|problem| problem["metadata"]["rule"].as_str());
+    let message = match (text("reason"), rule) {
+        (Some(reason), Some(rule)) if rule != reason => format!("{url}: {detail} ({reason}, {rule})"),
+        (Some(reason), _) => format!("{url}: {detail} ({reason})"),
+        (None, _) => format!("{url}: {detail} (HTTP {})", status.as_u16()),
     };
-    match status.as_u16() {
+    let failure = match status.as_u16() {
         404 => Failure::not_found(message),
         400 | 422 => Failure::usage(message),
         502..=504 => Failure::unhealthy(message),
         _ => Failure::failed(message),
-    }
+    };
+    Refusal { reason: text("reason").map(str::to_owned), rule: rule.map(str::to_owned), failure }
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {
@@ -121,13 +182,17 @@ mod tests {
 
     #[test]
     fn the_exit_code_follows_the_answer() {
-        let problem = json!({ "detail": "no block 9", "reason": "BLOCK_NOT_FOUND" });
+        let problem =
+            json!({ "detail": "no block 9", "reason": "BLOCK_NOT_FOUND", "metadata": { "rule": "A_RULE" } });
         let cases = [(404, Exit::NotFound), (400, Exit::Usage), (503, Exit::Unhealthy), (500, Exit::Failed)];
         for (status, expect) in cases {
-            let status = http::StatusCode::from_u16(status).expect("a status");
-            let failure = refused("http://n/x", status, Some(&problem));
+            let status = StatusCode::from_u16(status).expect("a status");
+            let refusal = refused("http://n/x", status, Some(&problem));
+            let told = (refusal.reason.as_deref(), refusal.rule.as_deref(), refusal.cause());
+            assert_eq!(told, (Some("BLOCK_NOT_FOUND"), Some("A_RULE"), Some("A_RULE")));
+            let failure = Failure::from(refusal);
             assert_eq!(failure.exit(), expect);
-            assert_eq!(failure.to_string(), "http://n/x: no block 9 (BLOCK_NOT_FOUND)");
+            assert_eq!(failure.to_string(), "http://n/x: no block 9 (BLOCK_NOT_FOUND, A_RULE)");
         }
     }
 }

@@ -48,6 +48,8 @@ pub enum Testnet {
         after_help = "Example:\n  vision testnet init --nodes 4 --dir /tmp/net --param claim_timeout_ms=600"
     )]
     Init(InitArgs),
+    /// Make the home of one more node. It follows the chain when started, and is a producer once registered.
+    Add(DirArgs),
     /// Make what is missing, start every node, and watch them agree.
     #[command(after_help = "Examples:\n  vision testnet up\n  vision testnet up --nodes 5 --detach\n  \
 vision testnet up --dir /tmp/net2 --base-p2p-port 9072 --base-api-port 9080 --base-grpc-port 51051")]

@@ -140,25 +140,41 @@ pub fn first_file(dir: &Path) -> Option<PathBuf> {
 
 /// Removes what an interrupted attempt has made, and the directories that are empty then.
 pub fn clear(dir: &Path) -> Outcome {
-    if let Some(store) = possible(dir).map(|home| home.join(CHAIN_STORE)).find(|store| store.exists()) {
-        return Err(Failure::refused(format!(
-            "{} exists, so a node has run, but {} does not say of which network; restore that file or \
-             remove the directory",
-            store.display(),
-            dir.join("testnet.json").display()
-        )));
-    }
-    for home in possible(dir) {
-        for name in MADE {
-            remove(&home.join(name))?;
-        }
-        // Mount points and directories with other things in them stay.
-        for folder in [home.join("data"), home] {
-            drop(fs::remove_dir(folder));
-        }
-    }
+    let homes: Vec<PathBuf> = possible(dir).collect();
+    // Before anything is removed.
+    homes.iter().try_for_each(|home| refuse_used(home))?;
+    homes.iter().try_for_each(|home| clear_home(home))?;
     for index in 1..=MAX_NODES {
         drop(fs::remove_dir(dir.join(format!("node{index}"))));
+    }
+    Ok(())
+}
+
+/// Removes what an interrupted attempt has made of one home.
+pub fn clear_unused(home: &Path) -> Outcome {
+    refuse_used(home)?;
+    clear_home(home)
+}
+
+fn refuse_used(home: &Path) -> Outcome {
+    let store = home.join(CHAIN_STORE);
+    if !store.exists() {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "{} exists, so a node has run there, but testnet.json does not say of which network; restore that \
+         file or remove the directory",
+        store.display()
+    )))
+}
+
+fn clear_home(home: &Path) -> Outcome {
+    for name in MADE {
+        remove(&home.join(name))?;
+    }
+    // Mount points and directories with other things in them stay.
+    for folder in [home.join("data"), home.to_owned()] {
+        drop(fs::remove_dir(folder));
     }
     Ok(())
 }

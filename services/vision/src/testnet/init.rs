@@ -10,7 +10,7 @@ use vision_primitives::{
 
 use super::config::Neighbours;
 use super::homes::{self, NodeKeys, private_dir, write};
-use super::layout::{Facts, Layout, NodeFacts, Urls};
+use super::layout::{Facts, Layout, NodeFacts};
 use super::ports::{BasePorts, NodePorts};
 use crate::cli::{GenesisArgs, Profile};
 use crate::exit::{Failure, Outcome};
@@ -190,15 +190,8 @@ fn fill(
         write_secret(&layout.accounts().join(format!("account{}.key", index + 1)), key)?;
     }
     write(&layout.genesis(), &genesis.to_json())?;
-    let node_facts = |((name, keys), ports): ((&String, &NodeKeys), &NodePorts)| NodeFacts {
-        name: name.clone(),
-        id: keys.producer.public_key().id().to_string(),
-        public_key: keys.producer.public_key().to_string(),
-        home: layout.home(name),
-        log: layout.log(name),
-        pid: None,
-        ports: ports.clone(),
-        urls: Urls::new(ports),
+    let node_facts = |((name, keys), ports): ((&String, &NodeKeys), &NodePorts)| {
+        NodeFacts::new(layout, name, &keys.producer.public_key(), ports)
     };
     let facts = Facts {
         chain_id: genesis.chain_id.clone(),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use vision_host::files;
+use vision_primitives::PublicKey;
 
 use super::ports::NodePorts;
 use crate::cli::Profile;
@@ -118,6 +119,22 @@ pub struct NodeFacts {
     pub ports: NodePorts,
     /// Its URLs as seen from this machine.
     pub urls: Urls,
+}
+
+impl NodeFacts {
+    /// A node that does not run.
+    pub fn new(layout: &Layout, name: &str, key: &PublicKey, ports: &NodePorts) -> Self {
+        Self {
+            name: name.to_owned(),
+            id: key.id().to_string(),
+            public_key: key.to_string(),
+            home: layout.home(name),
+            log: layout.log(name),
+            pid: None,
+            ports: ports.clone(),
+            urls: Urls::new(ports),
+        }
+    }
 }
 
 /// Where to reach a node.

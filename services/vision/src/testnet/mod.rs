@@ -1,5 +1,6 @@
 //! A test network on this machine: one process per node, one directory for everything.
 
+mod add;
 mod config;
 mod control;
 mod homes;
@@ -29,6 +30,7 @@ pub async fn run(command: &Testnet, format: Format) -> Outcome {
     let clock = Clock::system(0);
     match command {
         Testnet::Init(args) => make(args, &clock, format),
+        Testnet::Add(args) => add::run(args, format),
         Testnet::Up(args) => up::run(args, &clock, format).await,
         Testnet::Status(args) => control::status(args, format).await,
         Testnet::Down(args) => control::down(args, &clock).await,

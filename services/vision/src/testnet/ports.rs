@@ -51,6 +51,20 @@ impl BasePorts {
         Ok(nodes)
     }
 
+    /// Ports for one more node: those of the next number, or of the first after it that are all free.
+    pub fn one_more(&self, taken: &[NodePorts]) -> Outcome<NodePorts> {
+        let of_others: Vec<u16> = taken.iter().flat_map(|node| node.named().map(|(_, port)| port)).collect();
+        let mut index = u32::try_from(taken.len()).unwrap_or(u32::MAX);
+        loop {
+            let ports = self.node(index)?;
+            let own = ports.named().map(|(_, port)| port);
+            if own.iter().all(|port| !of_others.contains(port)) && ports.check_free("it").is_ok() {
+                return Ok(ports);
+            }
+            index += 1;
+        }
+    }
+
     fn node(&self, index: u32) -> Outcome<NodePorts> {
         let port = |base: u16, offset: u32| {
             let port = u32::from(base) + offset;

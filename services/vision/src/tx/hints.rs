@@ -1,0 +1,56 @@
+//! What to do about a transaction that was refused.
+
+use vision_primitives::Address;
+
+use super::Intent;
+use crate::chain::Chain;
+
+/// What the hints need to know of the transaction.
+pub struct Facts<'a> {
+    /// What it should have done.
+    pub intent: &'a Intent,
+    /// The paying account.
+    pub sender: Address,
+    /// The chain it is for.
+    pub chain: &'a Chain,
+}
+
+/// By the rule that was broken, or the reason where there is no rule.
+pub fn what_to_do(cause: &str, facts: &Facts<'_>) -> Option<String> {
+    let sender = facts.sender;
+    Some(match cause {
+        "NONCE_TOO_LOW" | "NONCE_USED" => "leave --nonce out to take the account's next".into(),
+        "NONCE_GAP" | "NONCE_TOO_HIGH" => {
+            "send the transactions with the nonces before it first, or leave --nonce out".into()
+        }
+        "INSUFFICIENT_BALANCE" | "UNAFFORDABLE" => match facts.intent {
+            Intent::Exit => format!(
+                "the producer's own account pays the fee of its exit: first send it at least {} with \
+                 `vision tx transfer --to {sender}`",
+                facts.chain.min_fee
+            ),
+            _ => format!(
+                "see what it holds with `vision query account {sender}`; what waits already counts too"
+            ),
+        },
+        "FEE_TOO_LOW" => {
+            format!("the least fee of this chain is {}: leave --fee out to pay it", facts.chain.min_fee)
+        }
+        "UNDERPRICED" => {
+            "another transaction with this nonce waits: pay a tenth more to replace it, or leave --nonce out"
+                .into()
+        }
+        "POOL_FULL" => "try again after a block or two, or pay a higher --fee".into(),
+        "OVERLOADED" => "try again in some seconds".into(),
+        "TRANSACTION_KNOWN" => "nothing is to be done: it waits already".into(),
+        "NOT_A_PRODUCER" => format!(
+            "the key given is that of {sender}: give a registered producer's own key, such as HOME/producer.key"
+        ),
+        "LAST_PRODUCER" => "register another one first, and wait until it produces".into(),
+        "ALREADY_REGISTERED" => {
+            "a key is registered once and for all: make another with `vision keys new`".into()
+        }
+        "REGISTRY_FULL" => "wait until a producer leaves".into(),
+        _ => return None,
+    })
+}

@@ -1,0 +1,187 @@
+use vision_ledger::State;
+use vision_primitives::{
+    ConsensusParams, Entropy, Finality, Genesis, GenesisAccount, GenesisProducer, HEADER_VERSION, Height,
+    SecretKey, Slot, SyncProof, TimestampMs, Transaction, encode, merkle_proof, merkle_root,
+};
+
+use super::*;
+
+const GENESIS: Hash = Hash([3; 32]);
+
+fn header(tx_root: Hash, state_root: Hash) -> Header {
+    Header {
+        version: HEADER_VERSION,
+        height: Height(9),
+        parent: Hash::ZERO,
+        timestamp_ms: TimestampMs(1),
+        slot: Slot(0),
+        producer: Hash::ZERO,
+        tx_root,
+        state_root,
+        pool_root: Hash::ZERO,
+        weight: 1,
+        certificate_hash: Hash::ZERO,
+        reveal: Hash::ZERO,
+        mix: Hash::ZERO,
+    }
+}
+
+fn block_hash(header: &Header) -> Hash {
+    Header::hash_bytes(&GENESIS, &header.to_bytes())
+}
+
+/// What a gateway answers for the third of five transactions.
+fn transaction_file() -> Value {
+    let key = SecretKey::from_seed(&[1; 32]);
+    let all: Vec<SignedTransaction> = (0..5)
+        .map(|nonce| {
+            let action = Action::Transfer { to: Hash([9; 32]), amount: 40 + nonce };
+            Transaction { sender: key.public_key(), nonce, fee: 1, action }.sign(&key, &GENESIS)
+        })
+        .collect();
+    let hashes: Vec<Hash> = all.iter().map(SignedTransaction::hash).collect();
+    let header = header(merkle_root(&hashes), Hash::ZERO);
+    let steps = merkle_proof(&hashes, 2).expect("in range").0;
+    let steps: Vec<Value> = steps
+        .iter()
+        .map(|step| match step {
+            MerkleStep::Left(hash) => json!({ "side": "left", "hash": hash }),
+            MerkleStep::Right(hash) => json!({ "side": "right", "hash": hash }),
+        })
+        .collect();
+    json!({
+        "hash": hashes[2], "status": "included", "height": 9, "block_hash": block_hash(&header), "index": 2,
+        "transaction": {
+            "hash": hashes[2], "bytes": hex::encode(all[2].bytes()), "sender": key.public_key().id(), "nonce": 2,
+            "fee": "1", "type": "transfer", "to": Hash([9; 32]), "amount": "42",
+        },
+        "proof": { "genesis_hash": GENESIS, "header": hex::encode(header.to_bytes()), "steps": steps },
+    })
+}
+
+/// What a gateway answers for an account that has a balance, or for one never seen.
+fn account_file(known: bool) -> Value {
+    let keys = [1, 2].map(|seed| SecretKey::from_seed(&[seed; 32]).public_key());
+    let mut accounts = keys.map(|key| GenesisAccount { address: key.id(), balance: 1000 });
+    accounts.sort_by_key(|account| account.address);
+    let genesis = Genesis {
+        chain_id: "test".into(),
+        time_ms: TimestampMs(0),
+        producers: vec![GenesisProducer { public_key: keys[0], payout: keys[0].id() }],
+        accounts: accounts.to_vec(),
+        params: ConsensusParams::default(),
+        entropy: Entropy::PrevHash,
+        finality: Finality::Cft,
+    };
+    let state = State::genesis(&genesis).expect("a state");
+    let (address, balance) = if known { (keys[0].id(), "1000") } else { (Hash([0xaa; 32]), "0") };
+    let header = header(Hash::ZERO, state.root());
+    json!({
+        "address": address, "balance": balance, "nonce": 0, "pending_nonce": 5, "height": 9,
+        "proof": {
+            "genesis_hash": GENESIS, "header": hex::encode(header.to_bytes()), "block_hash": block_hash(&header),
+            "state_root": header.state_root, "account_proof": hex::encode(encode(&state.prove_account(&address))),
+        },
+    })
+}
+
+#[test]
+fn good_proofs_say_under_which_block_they_hold() {
+    for (desc, file, shown) in [
+        ("a transaction", transaction_file(), ("amount", json!("42"))),
+        ("an account", account_file(true), ("balance", json!("1000"))),
+        ("an account never seen", account_file(false), ("balance", json!("0"))),
+    ] {
+        let proven = check(&file).expect(desc);
+        assert_eq!((proven.genesis, proven.height), (GENESIS, 9), "{desc}");
+        let told = file.get("block_hash").unwrap_or(&file["proof"]["block_hash"]);
+        assert_eq!(&json!(proven.block), told, "{desc}");
+        assert!(proven.facts.contains(&shown), "{desc}: {proven:?}");
+    }
+}
+
+#[test]
+fn what_is_shown_and_what_it_is_shown_under_stand_apart() {
+    let proven = Proven {
+        genesis: GENESIS,
+        block: Hash([1; 32]),
+        height: 9,
+        what: "transaction",
+        facts: action(&Action::SyncProof(SyncProof { height: Height(7), hash: Hash([2; 32]) })),
+    };
+    let value = proven.to_json();
+    let hashes = (&value["block_hash"], &value["transaction"]["block_hash"]);
+    assert_eq!(hashes, (&json!(Hash([1; 32])), &json!(Hash([2; 32]))));
+    assert!(proven.to_text().starts_with("holds         true\nblock_hash    0101"), "{}", proven.to_text());
+}
+
+#[test]
+fn nothing_in_the_file_is_believed() {
+    type Forgery = (&'static str, fn(&mut Value), &'static str);
+    let forgeries: [Forgery; 16] = [
+        ("amount", |f| f["transaction"]["amount"] = json!("43"), "it says amount 43, the bytes say 42"),
+        ("sender", |f| f["transaction"]["sender"] = json!(Hash::ZERO), "it says sender"),
+        ("inner hash", |f| f["transaction"]["hash"] = json!(Hash::ZERO), "it says hash"),
+        ("hash", |f| f["hash"] = json!(Hash::ZERO), "it says hash"),
+        ("height", |f| f["height"] = json!(8), "it says height 8, the bytes say 9"),
+        ("block", |f| f["block_hash"] = json!(Hash::ZERO), "it says block_hash"),
+        ("status", |f| f["status"] = json!("pending"), "it says status"),
+        ("another chain", |f| f["proof"]["genesis_hash"] = json!(Hash::ZERO), "signature does not verify"),
+        ("a byte of the signature", |f| flip(&mut f["transaction"]["bytes"], 200), "the sender's key"),
+        ("a byte of the header", |f| flip(&mut f["proof"]["header"], 400), "the bytes say"),
+        ("its tx_root", |f| flip(&mut f["proof"]["header"], 200), "does not lead to"),
+        ("a step", |f| flip(&mut f["proof"]["steps"][0]["hash"], 4), "does not lead to"),
+        ("a step's side", |f| f["proof"]["steps"][0]["side"] = json!("left"), "does not lead to"),
+        ("no side", |f| f["proof"]["steps"][0]["side"] = json!("up"), "neither left nor right"),
+        ("no step", |f| f["proof"]["steps"] = json!([]), "does not lead to"),
+        ("no proof", |f| f["proof"] = Value::Null, "ask with --proof"),
+    ];
+    for (desc, forge, expect) in forgeries {
+        let mut file = transaction_file();
+        forge(&mut file);
+        let why = check(&file).expect_err(desc);
+        assert!(why.contains(expect), "{desc}: {why}");
+    }
+    let forgeries: [Forgery; 7] = [
+        ("balance", |f| f["balance"] = json!("1001"), "it says balance 1001, the bytes say 1000"),
+        ("nonce", |f| f["nonce"] = json!(1), "it says nonce"),
+        ("address", |f| f["address"] = json!(Hash::ZERO), "does not lead to"),
+        ("height", |f| f["height"] = json!(8), "it says height"),
+        ("root", |f| f["proof"]["state_root"] = json!(Hash::ZERO), "it says state_root"),
+        ("the proven balance", |f| flip(&mut f["proof"]["account_proof"], 0), "does not lead to"),
+        ("block 0", |f| f["proof"]["header"] = json!(""), "block 0"),
+    ];
+    for (desc, forge, expect) in forgeries {
+        let mut file = account_file(true);
+        forge(&mut file);
+        let why = check(&file).expect_err(desc);
+        assert!(why.contains(expect), "{desc}: {why}");
+    }
+}
+
+/// Changes a hex digit.
+fn flip(text: &mut Value, at: usize) {
+    let mut digits = text.as_str().expect("text").to_owned();
+    let other = if &digits[at..=at] == "0" { "1" } else { "0" };
+    digits.replace_range(at..=at, other);
+    *text = json!(digits);
+}
+
+#[test]
+fn the_block_compared_with_decides() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let proof = dir.path().join("proof.json");
+    let file = transaction_file();
+    std::fs::write(&proof, file.to_string()).expect("written");
+    let block: Hash = file["block_hash"].as_str().and_then(|text| text.parse().ok()).expect("a hash");
+    let run = |proof: &Path, block| {
+        let args = VerifyArgs { proof: proof.to_owned(), block };
+        prove(&args).err().map(|failure| failure.exit())
+    };
+    assert_eq!(run(&proof, None), None);
+    assert_eq!(run(&proof, Some(block)), None);
+    assert_eq!(run(&proof, Some(Hash::ZERO)), Some(Exit::Failed));
+    assert_eq!(run(&dir.path().join("none"), None), Some(Exit::NotFound));
+    std::fs::write(&proof, "no JSON").expect("written");
+    assert_eq!(run(&proof, None), Some(Exit::Failed));
+}
