@@ -1,0 +1,23 @@
+//! An account proof that decodes encodes to the same bytes, and any proof can be judged without a panic.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use vision_fuzz::id;
+use vision_ledger::{AccountProof, TreeProofEnd};
+use vision_primitives::{Hash, decode_strict, encode};
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(proof) = decode_strict::<AccountProof>("account proof", bytes) else { return };
+    assert_eq!(encode(&proof), bytes);
+
+    assert!(!proof.verify(&Hash::ZERO, &id(1)));
+    let key = match &proof.path.end {
+        TreeProofEnd::Empty => Hash::ZERO,
+        TreeProofEnd::Leaf { key, .. } => *key,
+    };
+    // A path ends where its own leaf stands, unless it is longer than a key.
+    match proof.path.resolve(&key) {
+        Some((root, shown)) => assert!(proof.path.verify(&root, &key, shown.as_ref())),
+        None => assert!(proof.path.siblings.len() > 256),
+    }
+});
