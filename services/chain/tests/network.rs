@@ -187,6 +187,13 @@ async fn what_a_node_says_in_good_faith_is_not_charged() {
     let block = Some(vision_wire::block_to_proto(&good));
     peer.say(Kind::NewBlock(NewBlock { block, traceparent: String::new() })).await;
     wait_for_head(&mut client, &good.hash().to_string()).await;
+    // The list is told a moment after what it shows: this one is of after the block.
+    let delivered = tip.height + 1;
+    wait_until("the list shows the peer with the block it sent", || {
+        let mut client = client.clone();
+        async move { peers(&mut client).await.first().is_some_and(|peer| peer.height == delivered) }
+    })
+    .await;
     let shown = peers(&mut client).await;
     let charges: Vec<u32> = shown.iter().map(|peer| peer.charge).collect();
     assert_eq!(charges, [0], "{shown:?}");
