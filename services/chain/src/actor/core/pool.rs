@@ -141,7 +141,7 @@ impl Core {
                 Ok(displaced) => {
                     kept += 1;
                     self.verified.insert(hash);
-                    self.gone.extend(displaced.iter().map(|dropped| dropped.transaction.hash()));
+                    self.gone.extend(displaced.iter().map(|dropped| dropped.hash()));
                 }
                 Err(_) => drop(self.gone.insert(hash)),
             }
@@ -182,7 +182,7 @@ impl Core {
         let included = self.included(turn);
         let useless = self.tell_pool(turn);
         let (done, dropped): (Vec<_>, Vec<_>) =
-            useless.into_iter().partition(|dropped| included.contains_key(&dropped.transaction.hash()));
+            useless.into_iter().partition(|dropped| included.contains_key(&dropped.hash()));
         for hash in done.iter().map(Dropped::hash) {
             turn.commit.waiting.remove(&hash);
             self.gone.insert(hash);
