@@ -99,6 +99,12 @@ impl Mempool {
         self.proofs.iter().chain(senders.flat_map(|sender| sender.waiting.iter().map(|e| &e.transaction)))
     }
 
+    /// What waits of one account, by nonce; sync proofs are not among it.
+    pub fn of(&self, address: &Address) -> impl Iterator<Item = &SignedTransaction> + use<'_> {
+        let waiting = self.senders.get(address).map_or(&[][..], |sender| &sender.waiting);
+        waiting.iter().map(|entry| &entry.transaction)
+    }
+
     /// The nonce that the account's next transaction should bear: the first from its own on with which none
     /// waits.
     #[must_use]

@@ -86,12 +86,14 @@ pub struct SignedTransaction {
     signature: Signature,
     bytes: Vec<u8>,
     hash: Hash,
+    sender: Address,
 }
 
 impl SignedTransaction {
     fn assemble(transaction: Transaction, signature: Signature, bytes: Vec<u8>, genesis_hash: &Hash) -> Self {
         let hash = Self::hash_bytes(genesis_hash, &bytes);
-        Self { transaction, signature, bytes, hash }
+        let sender = transaction.sender.id();
+        Self { transaction, signature, bytes, hash, sender }
     }
 
     /// Hash of a transaction's signed bytes: `H("vision/tx-hash/v1" || genesis_hash || bytes)`.
@@ -145,8 +147,8 @@ impl SignedTransaction {
 
     /// Address of the sending account.
     #[must_use]
-    pub fn sender_address(&self) -> Address {
-        self.transaction.sender.id()
+    pub const fn sender_address(&self) -> Address {
+        self.sender
     }
 
     /// Verifies the sender's signature.

@@ -1,6 +1,6 @@
 //! What happens to transactions, as told to watchers, and what is remembered of those that are gone.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use vision_mempool::DropReason;
@@ -135,7 +135,7 @@ impl DroppedLog {
 #[derive(Default)]
 pub struct RecentHashes {
     order: VecDeque<Hash>,
-    set: BTreeSet<Hash>,
+    set: HashSet<Hash>,
 }
 
 impl RecentHashes {

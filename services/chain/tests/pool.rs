@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use support::transactions::{
-    account, look_up, place, registration, signed, submit_all, submit_one, transfer,
+    account, look_up, place, registration, signed, submit_all, submit_one, transfer, wait_for_place,
 };
 use support::{Net, Node, crashed, head, produce};
 use tokio::time::Instant;
@@ -91,6 +91,49 @@ async fn what_was_acknowledged_waits_after_a_stop_and_after_a_crash() {
         let places = [(0, "included 2/0"), (1, "included 2/2"), (2, "included 2/1"), (3, "waiting")];
         for (at, expect) in places {
             assert_eq!(place(&mut client, &all[at]).await, expect);
+        }
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_hands_in_what_peers_told_may_rely_on_it_too_and_on_all_that_it_waits_behind() {
+    let net = Net::new(3);
+    let homes = [net.home(0), net.home(1)];
+    let first = Node::start(homes[0].path(), &[]);
+    let mut first_client = first.client().await;
+    let [payer, teller] = [&net.senders[0], &net.senders[1]];
+    let registers = {
+        let proven =
+            registration(&net, payer, &SecretKey::from_seed(&[91; 32]), &SecretKey::from_seed(&[91; 32]));
+        signed(&net, payer, 2, 50, proven.transaction().action.clone())
+    };
+    let before = [transfer(&net, payer, 0, 1), transfer(&net, payer, 1, 1)];
+    let told = transfer(&net, teller, 0, 1);
+    for transaction in before.iter().chain([&told]) {
+        submit_one(&mut first_client, transaction, false).await.expect("taken");
+    }
+    let second = Node::start(homes[1].path(), &[first.p2p]);
+    let mut client = second.client().await;
+    for transaction in before.iter().chain([&told]) {
+        wait_for_place(&client, transaction, "waiting").await;
+    }
+    submit_one(&mut client, &registers, false).await.expect("taken");
+    let replaced = transfer(&net, payer, 1, 90);
+    wait_for_place(&first_client, &registers, "waiting").await;
+    submit_one(&mut first_client, &replaced, false).await.expect("it pays more");
+    wait_for_place(&client, &replaced, "waiting").await;
+    let known = submit_one(&mut client, &told, false).await.expect_err("it waits already");
+    assert_eq!(reason_of(&known).as_deref(), Some("TRANSACTION_KNOWN"));
+    let crashed = crashed(homes[1].path());
+    second.stop().await;
+    first.stop().await;
+    // Alone: nobody tells it anything.
+    for home in [homes[1].path(), crashed.path()] {
+        let node = Node::start(home, &[]);
+        let mut client = node.client().await;
+        for transaction in [&before[0], &replaced, &registers, &told] {
+            assert_eq!(place(&mut client, transaction).await, "waiting");
         }
         node.stop().await;
     }

@@ -1,6 +1,7 @@
 //! The decisions of the chain's thread. Everything it learns about time comes from its clock.
 
 mod duties;
+mod kept;
 mod pool;
 mod publish;
 
@@ -19,6 +20,7 @@ use vision_wire::p2p::Status as PeerStatus;
 use vision_wire::{EventLog, Reason};
 
 use duties::refusal_status;
+use kept::Kept;
 
 use super::held::{Early, Orphans, Waiting};
 use super::turn::{Origin, Turn};
@@ -71,8 +73,7 @@ pub struct Core {
     pool_root: Option<Hash>,
     verified: RecentHashes,
     dropped: DroppedLog,
-    /// Transactions that wait no more, to be taken out of the store with the next commit.
-    gone: BTreeSet<Hash>,
+    kept: Kept,
     early: Early,
     orphans: Orphans,
     faulty: BTreeSet<Hash>,
@@ -91,7 +92,7 @@ impl Core {
             pool_root: None,
             verified: RecentHashes::default(),
             dropped: DroppedLog::default(),
-            gone: BTreeSet::new(),
+            kept: Kept::default(),
             early: Early::default(),
             orphans: Orphans::default(),
             faulty: BTreeSet::new(),
@@ -170,7 +171,7 @@ impl Core {
                 }
             }
             Command::Screen { batch, reply } => {
-                let _ = reply.send(Ok(self.screen(batch)));
+                let _ = reply.send(Ok(self.screen(batch, turn)));
             }
             Command::Admit { batch } => self.admit(batch, turn),
             Command::Read(look) => look(self),

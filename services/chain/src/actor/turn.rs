@@ -2,12 +2,12 @@
 
 use vision_block_tree::Inserted;
 use vision_ledger::Changes;
-use vision_primitives::{Block, Hash, Height, NodeId};
+use vision_primitives::{Block, Hash, Height, NodeId, SignedTransaction};
 
 use super::view::HeadView;
 use super::{ImportEnd, Reply, StoredBlock};
 use crate::intake::Handed;
-use crate::store::{BlockRecord, Commit};
+use crate::store::{BlockRecord, Commit, NewBlock};
 use crate::transactions::Happened;
 
 /// Where a block came from.
@@ -64,6 +64,8 @@ pub struct Turn {
     pub moved: Vec<Moved>,
     /// Transactions to acknowledge and pass on.
     pub admitted: Vec<Handed>,
+    /// Transactions that callers handed in and that wait already, to be told so.
+    pub known: Vec<Handed>,
     /// What happened to transactions.
     pub happened: Vec<Happened>,
     /// Ends of imports that wait for the store.
@@ -89,7 +91,12 @@ impl Turn {
         self.transactions += block.transactions().len();
         // A block that was evicted earlier in the turn and came again must not be deleted after all.
         self.commit.pruned.retain(|pruned| *pruned != block.hash());
-        self.commit.blocks.push((block.hash(), BlockRecord::of(&block), changes));
+        self.commit.blocks.push(NewBlock {
+            hash: block.hash(),
+            record: BlockRecord::of(&block),
+            changes,
+            transactions: block.transactions().iter().map(SignedTransaction::hash).collect(),
+        });
         self.accepted.push(Accepted { block, origin, became_head, reply });
     }
 
@@ -113,11 +120,6 @@ impl Turn {
             self.commit.finalized.push((Height(height), *hash));
         }
         self.commit.pruned.extend(inserted.pruned.iter().copied());
-    }
-
-    /// Whether there is anything to store.
-    pub fn is_empty(&self) -> bool {
-        self.commit.is_empty()
     }
 }
 

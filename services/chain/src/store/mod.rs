@@ -18,7 +18,7 @@ use vision_primitives::{Address, Hash, Height, NodeId};
 
 pub use record::BlockRecord;
 pub use transactions::{Place, WaitingRecord};
-pub use write::Commit;
+pub use write::{Commit, NewBlock};
 
 /// Bytes redb may keep of the file in memory.
 const CACHE_BYTES: usize = 8 << 20;

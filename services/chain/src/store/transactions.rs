@@ -82,19 +82,17 @@ impl Store {
         Ok(true)
     }
 
-    /// Notes the places of a block's transactions.
-    pub(super) fn note_places(
+    /// Notes the places of a stored block's transactions.
+    pub(super) fn note_places_of(
         &self,
         write: &WriteTransaction,
         height: Height,
-        transactions: &[Vec<u8>],
+        block: &BlockRecord,
     ) -> Result<(), StoreError> {
-        let mut places = write.open_table(PLACES).map_err(failed)?;
-        for (index, bytes) in (0_u32..).zip(transactions) {
-            let hash = SignedTransaction::hash_bytes(&self.genesis_hash, bytes);
-            places.insert(hash.as_bytes(), (height.get(), index)).map_err(failed)?;
-        }
-        Ok(())
+        let hashes = block.transactions.iter();
+        let hashes: Vec<Hash> =
+            hashes.map(|bytes| SignedTransaction::hash_bytes(&self.genesis_hash, bytes)).collect();
+        note_places(write, height, &hashes)
     }
 
     /// Makes the tables of this file from what the first format had.
@@ -112,7 +110,7 @@ impl Store {
                 let sealed =
                     sealed.ok_or_else(|| StoreError::Corrupt(format!("block {} is missing", Hash(*key))))?;
                 let block: BlockRecord = record::open("block", key, sealed.value())?;
-                self.note_places(&write, Height(height.value()), &block.transactions)?;
+                self.note_places_of(&write, Height(height.value()), &block)?;
             }
             let mut meta = write.open_table(super::META).map_err(failed)?;
             meta.insert("format", super::FORMAT.to_le_bytes().as_slice()).map_err(failed)?;
@@ -121,12 +119,25 @@ impl Store {
     }
 }
 
+/// Notes the places of a block's transactions.
+pub(super) fn note_places(
+    write: &WriteTransaction,
+    height: Height,
+    transactions: &[Hash],
+) -> Result<(), StoreError> {
+    let mut places = write.open_table(PLACES).map_err(failed)?;
+    for (index, hash) in (0_u32..).zip(transactions) {
+        places.insert(hash.as_bytes(), (height.get(), index)).map_err(failed)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use vision_ledger::{Changes, State};
     use vision_primitives::hash;
 
-    use super::super::{META, u64_of};
+    use super::super::{META, NewBlock, u64_of};
     use super::*;
 
     const GENESIS: Hash = Hash([1; 32]);
@@ -174,9 +185,17 @@ mod tests {
     /// New blocks, each with its transactions, and what the chain is from the first height named on.
     fn commit(new: &[(&str, &[&str])], chain: &[(u64, Option<&str>)]) -> Commit {
         let blocks = new.iter().map(|(name, transactions)| {
-            let transactions = transactions.iter().map(|name| name.as_bytes().to_vec()).collect();
-            let record = BlockRecord { header: name.as_bytes().to_vec(), signature: vec![], transactions };
-            (block(name), record, Changes { accounts: vec![], producers: vec![], supply: 0 })
+            let bodies = transactions.iter().map(|name| name.as_bytes().to_vec()).collect();
+            NewBlock {
+                hash: block(name),
+                record: BlockRecord {
+                    header: name.as_bytes().to_vec(),
+                    signature: vec![],
+                    transactions: bodies,
+                },
+                changes: Changes { accounts: vec![], producers: vec![], supply: 0 },
+                transactions: transactions.iter().map(|name| tx_hash(name)).collect(),
+            }
         });
         Commit {
             blocks: blocks.collect(),

@@ -9,14 +9,26 @@ use vision_primitives::{Hash, Height, SignedTransaction, TimestampMs};
 use super::{
     ACCOUNTS, BLOCKS, BlockRecord, CHAIN, CHANGES, FORMAT, Key, META, PRODUCER_HISTORY, PRODUCERS, Store,
     StoreError, WaitingRecord, failed, history_key, record,
-    transactions::{PLACES, WAITING},
+    transactions::{PLACES, WAITING, note_places},
 };
+
+/// A block to be written.
+pub struct NewBlock {
+    /// Its hash.
+    pub hash: Hash,
+    /// Its parts.
+    pub record: BlockRecord,
+    /// What it changes.
+    pub changes: Changes,
+    /// Hashes of its transactions.
+    pub transactions: Vec<Hash>,
+}
 
 /// Everything that one turn of the chain's loop changes; written whole or not at all.
 #[derive(Default)]
 pub struct Commit {
-    /// New blocks with their changes.
-    pub blocks: Vec<(Hash, BlockRecord, Changes)>,
+    /// New blocks.
+    pub blocks: Vec<NewBlock>,
     /// The head after the turn, if it has moved or something has followed from a block.
     pub head: Option<Hash>,
     /// Heights of the head's chain that changed, in the order they changed; `None`: no longer there.
@@ -75,10 +87,10 @@ impl Store {
         {
             let mut blocks = write.open_table(BLOCKS).map_err(failed)?;
             let mut changes = write.open_table(CHANGES).map_err(failed)?;
-            for (hash, record, made) in &commit.blocks {
-                let key = hash.as_bytes();
-                blocks.insert(key, record::seal(key, record).as_slice()).map_err(failed)?;
-                changes.insert(key, record::seal(key, made).as_slice()).map_err(failed)?;
+            for new in &commit.blocks {
+                let key = new.hash.as_bytes();
+                blocks.insert(key, record::seal(key, &new.record).as_slice()).map_err(failed)?;
+                changes.insert(key, record::seal(key, &new.changes).as_slice()).map_err(failed)?;
             }
             let mut chain = write.open_table(CHAIN).map_err(failed)?;
             for (height, hash) in &commit.chain {
@@ -87,9 +99,9 @@ impl Store {
                     continue;
                 };
                 chain.insert(height.get(), hash.as_bytes()).map_err(failed)?;
-                match commit.blocks.iter().find(|(new, ..)| new == hash) {
-                    Some((_, record, _)) => self.note_places(&write, *height, &record.transactions)?,
-                    None => self.note_places(&write, *height, &block_of(&blocks, hash)?.transactions)?,
+                match commit.blocks.iter().find(|new| new.hash == *hash) {
+                    Some(new) => note_places(&write, *height, &new.transactions)?,
+                    None => self.note_places_of(&write, *height, &block_of(&blocks, hash)?)?,
                 }
             }
             for (height, hash) in &commit.finalized {
@@ -158,7 +170,7 @@ impl Store {
                 }
                 for (height, hash) in chain {
                     index.insert(height.get(), hash.as_bytes()).map_err(failed)?;
-                    self.note_places(&write, *height, &block_of(&blocks, hash)?.transactions)?;
+                    self.note_places_of(&write, *height, &block_of(&blocks, hash)?)?;
                 }
             }
         }
@@ -172,10 +184,8 @@ impl Store {
         let all_there = commit
             .blocks
             .iter()
-            .filter(|(hash, ..)| !commit.pruned.contains(hash))
-            .try_fold(true, |there, (hash, ..)| {
-                Ok::<bool, StoreError>(there && self.block(hash)?.is_some())
-            })?;
+            .filter(|new| !commit.pruned.contains(&new.hash))
+            .try_fold(true, |there, new| Ok::<bool, StoreError>(there && self.block(&new.hash)?.is_some()))?;
         let final_there = match commit.finalized.last() {
             Some((_, hash)) => self.meta_hash("final")? == *hash,
             None => true,

@@ -1,5 +1,6 @@
 //! The transactions that wait: screened, admitted, dropped, and brought back from blocks that the head has left.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use super::Core;
 use crate::actor::turn::Turn;
 use crate::intake::Handed;
 use crate::peers::MAX_TRANSACTIONS_IN_MESSAGE;
-use crate::store::WaitingRecord;
+use crate::store::{Commit, WaitingRecord};
 use crate::transactions::{Happened, Parties, What};
 
 /// Blocks left in a reorganisation whose transactions wait again.
@@ -73,7 +74,7 @@ impl Core {
 
     /// Answers those that cannot be admitted; gives the others back, first those whose signature has been verified
     /// before.
-    pub(super) fn screen(&mut self, batch: Vec<Handed>) -> (Vec<Handed>, Vec<Handed>) {
+    pub(super) fn screen(&mut self, batch: Vec<Handed>, turn: &mut Turn) -> (Vec<Handed>, Vec<Handed>) {
         let (mut known, mut unverified) = (Vec::new(), Vec::new());
         for mut handed in batch {
             if self.unwritten.is_some() {
@@ -82,6 +83,7 @@ impl Core {
             }
             let verdict = self.with_pool(|pool, context| pool.check(&handed.transaction, context));
             match verdict {
+                Err(Rejected::Known) => self.known(handed, turn),
                 Err(rejected) => handed.source.answer(Err(rejected_status(&rejected))),
                 Ok(()) if self.verified.contains(&handed.transaction.hash()) => known.push(handed),
                 Ok(()) => unverified.push(handed),
@@ -102,12 +104,12 @@ impl Core {
             }
             let transaction = handed.transaction.clone();
             match self.with_pool(|pool, context| pool.admit(transaction, context, now)) {
+                Err(Rejected::Known) => self.known(handed, turn),
                 Err(rejected) => handed.source.answer(Err(rejected_status(&rejected))),
                 Ok(displaced) => {
                     self.forget(&displaced, turn);
-                    self.gone.remove(&hash);
-                    let bytes = handed.transaction.bytes().to_vec();
-                    turn.commit.waiting.insert(hash, WaitingRecord { since: now, bytes });
+                    let of_caller = handed.source.peer().is_none();
+                    self.keep(&handed.transaction, now, of_caller, turn);
                     turn.happened.push(Happened {
                         hash,
                         parties: Parties::of(&handed.transaction),
@@ -119,15 +121,50 @@ impl Core {
         }
     }
 
+    /// One that waits already comes in again. Its caller is told so when it lies in the store, as if it had been the first.
+    fn known(&mut self, handed: Handed, turn: &mut Turn) {
+        let hash = handed.transaction.hash();
+        if handed.source.peer().is_some() {
+            return;
+        }
+        if !self.kept.contains(&hash) {
+            let since = self.pool.since(&hash).unwrap_or_default();
+            self.keep(&handed.transaction, since, true, turn);
+        }
+        turn.known.push(handed);
+    }
+
+    /// Puts one that waits into the store if it must lie there, or if what else waits of its sender does. Of one sender all lie there
+    /// or none: after a start one may be of no use without those before it.
+    fn keep(&mut self, transaction: &SignedTransaction, since: TimestampMs, must: bool, turn: &mut Turn) {
+        let hash = transaction.hash();
+        let mut others =
+            self.pool.of(&transaction.sender_address()).filter(|other| other.hash() != hash).peekable();
+        let are_kept = others.peek().is_some_and(|other| self.kept.contains(&other.hash()));
+        if !must && !are_kept {
+            return;
+        }
+        self.kept.keep(transaction, since, &mut turn.commit);
+        if !are_kept {
+            for other in others {
+                let since = self.pool.since(&other.hash()).unwrap_or(since);
+                self.kept.keep(other, since, &mut turn.commit);
+            }
+        }
+    }
+
     /// Takes back what waited when the process ended. What is of no use any more is forgotten.
     pub fn restore_waiting(&mut self, waiting: Vec<(Hash, WaitingRecord)>) {
         let genesis_hash = self.parts.rules.genesis_hash;
+        // Nothing is written yet: what is gone goes with the next commit.
+        let mut commit = Commit::default();
         let read: Vec<_> = waiting
             .into_iter()
             .filter_map(|(hash, record)| {
+                self.kept.restored(hash);
                 let transaction = SignedTransaction::from_bytes(record.bytes, &genesis_hash).ok();
                 if transaction.is_none() {
-                    self.gone.insert(hash);
+                    self.kept.drop(&hash, &mut commit);
                 }
                 Some((record.since, transaction?))
             })
@@ -141,9 +178,9 @@ impl Core {
                 Ok(displaced) => {
                     kept += 1;
                     self.verified.insert(hash);
-                    self.gone.extend(displaced.iter().map(|dropped| dropped.hash()));
+                    displaced.iter().for_each(|dropped| self.kept.drop(&dropped.hash(), &mut commit));
                 }
-                Err(_) => drop(self.gone.insert(hash)),
+                Err(_) => self.kept.drop(&hash, &mut commit),
             }
         }
         if all > 0 {
@@ -151,13 +188,12 @@ impl Core {
         }
     }
 
-    /// Notes what waits no more: gone from the store with the next commit.
+    /// Notes what waits no more.
     fn forget(&mut self, dropped: &[Dropped], turn: &mut Turn) {
         let at = self.now();
         for Dropped { transaction, why } in dropped {
             let hash = transaction.hash();
-            turn.commit.waiting.remove(&hash);
-            self.gone.insert(hash);
+            self.kept.drop(&hash, &mut turn.commit);
             self.dropped.insert(hash, why.clone(), at);
             turn.happened.push(Happened {
                 hash,
@@ -184,13 +220,12 @@ impl Core {
         let (done, dropped): (Vec<_>, Vec<_>) =
             useless.into_iter().partition(|dropped| included.contains_key(&dropped.hash()));
         for hash in done.iter().map(Dropped::hash) {
-            turn.commit.waiting.remove(&hash);
-            self.gone.insert(hash);
+            self.kept.drop(&hash, &mut turn.commit);
         }
         self.forget(&dropped, turn);
         let left: Vec<Hash> = turn.moved.iter().flat_map(|moved| moved.left.iter().rev().copied()).collect();
         for block in left.iter().take(MAX_READMITTED_BLOCKS) {
-            for transaction in self.body(block, turn) {
+            for transaction in self.body(block, turn).into_owned() {
                 if !included.contains_key(&transaction.hash()) {
                     self.readmit(transaction, now, turn);
                 }
@@ -204,7 +239,7 @@ impl Core {
         let extended = turn.moved.iter().all(|moved| moved.reorg_depth == 0);
         let joined = turn.commit.chain.iter().filter_map(|(_, hash)| *hash);
         let changes: Option<Vec<_>> = joined
-            .map(|joined| turn.commit.blocks.iter().find(|(hash, ..)| *hash == joined).map(|(.., made)| made))
+            .map(|joined| turn.commit.blocks.iter().find(|new| new.hash == joined).map(|new| &new.changes))
             .collect();
         let from = self.pool_root.replace(self.parts.tree.head().state().root());
         self.with_pool(|pool, context| match (from, changes) {
@@ -223,19 +258,19 @@ impl Core {
         // A height may have changed more than once in the turn: what was noted last is the case.
         let chain: BTreeMap<_, _> = turn.commit.chain.iter().copied().collect();
         for (height, block) in chain.into_iter().filter_map(|(height, block)| Some((height, block?))) {
-            for (index, transaction) in (0_u32..).zip(self.body(&block, turn)) {
+            for (index, transaction) in (0_u32..).zip(self.body(&block, turn).iter()) {
                 let hash = transaction.hash();
                 let what = What::Included { height, block, index };
-                included.insert(hash, Happened { hash, parties: Parties::of(&transaction), what });
+                included.insert(hash, Happened { hash, parties: Parties::of(transaction), what });
             }
         }
         included
     }
 
     /// Transactions of a block, of this turn or an earlier one. One that is pruned by now was left long ago.
-    fn body(&self, block: &Hash, turn: &Turn) -> Vec<SignedTransaction> {
+    fn body<'a>(&self, block: &Hash, turn: &'a Turn) -> Cow<'a, [SignedTransaction]> {
         if let Some(accepted) = turn.accepted.iter().find(|accepted| accepted.block.hash() == *block) {
-            return accepted.block.transactions().to_vec();
+            return Cow::Borrowed(accepted.block.transactions());
         }
         let genesis_hash = &self.parts.rules.genesis_hash;
         let record = self.parts.store.block(block).unwrap_or_else(|error| {
@@ -249,13 +284,12 @@ impl Core {
     /// Takes a transaction of a block that the head has left, or says why it cannot wait.
     fn readmit(&mut self, transaction: SignedTransaction, now: TimestampMs, turn: &mut Turn) {
         let (hash, parties) = (transaction.hash(), Parties::of(&transaction));
-        let bytes = transaction.bytes().to_vec();
+        let again = transaction.clone();
         let is_proof = matches!(transaction.transaction().action, Action::SyncProof(_));
         let what = match self.with_pool(|pool, context| pool.admit(transaction, context, now)) {
             Ok(displaced) => {
                 self.forget(&displaced, turn);
-                self.gone.remove(&hash);
-                turn.commit.waiting.insert(hash, WaitingRecord { since: now, bytes });
+                self.keep(&again, now, true, turn);
                 What::Waits { since: now }
             }
             // It waits already.

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use vision_mempool::Rejected;
+
+use super::pool::rejected_status;
 use super::{Core, STORE_RETRY_MS};
 use crate::actor::turn::{Origin, Turn};
 use crate::actor::view::HeadEvent;
@@ -16,12 +19,11 @@ impl Core {
             self.retry(waiting, due_ms)?;
         }
         self.settle_pool(&mut turn);
-        if turn.is_empty() {
-            self.tell_happened(&mut turn);
-            end_imports(turn);
+        if turn.commit.is_empty() {
+            self.publish(turn);
             return Ok(());
         }
-        turn.commit.gone = std::mem::take(&mut self.gone).into_iter().collect();
+        turn.commit.gone = self.kept.take_gone();
         match self.parts.store.commit(&turn.commit) {
             Ok(()) => self.publish(turn),
             Err(error) if error.is_transient() => {
@@ -87,14 +89,13 @@ impl Core {
             }
         }
         self.pass_on(std::mem::take(&mut turn.admitted));
-        self.tell_happened(&mut turn);
-        end_imports(turn);
-    }
-
-    fn tell_happened(&self, turn: &mut Turn) {
+        for mut handed in turn.known.drain(..) {
+            handed.source.answer(Err(rejected_status(&Rejected::Known)));
+        }
         if !turn.happened.is_empty() {
             self.parts.happenings.publish(Arc::new(std::mem::take(&mut turn.happened)));
         }
+        end_imports(turn);
     }
 }
 
@@ -113,7 +114,8 @@ fn refuse_waiting(mut turn: Turn) -> Turn {
             let _ = reply.send(Err(Core::store_unavailable()));
         }
     }
-    for handed in &mut turn.admitted {
+    let mut known = std::mem::take(&mut turn.known);
+    for handed in turn.admitted.iter_mut().chain(&mut known) {
         handed.source.answer(Err(Core::store_unavailable()));
     }
     for (reply, _) in turn.imports.drain(..) {
