@@ -13,7 +13,7 @@ use crate::registry::check_registry;
 use crate::room::Newcomer;
 use crate::sender::worth;
 use crate::worth::{Worth, replacement_fee};
-use crate::{Context, DropReason, Dropped, Mempool, NONCE_WINDOW, Rejected};
+use crate::{Context, DropReason, Dropped, Limits, Mempool, NONCE_WINDOW, RETAINED_WINDOW, Rejected};
 
 /// How an account's transaction gets in.
 struct Plan {
@@ -27,6 +27,13 @@ struct Plan {
     evicted: BTreeMap<Address, u64>,
 }
 
+/// How much may wait with a transaction that wants in.
+#[derive(Clone, Copy)]
+struct Bounds {
+    window: u64,
+    limits: Limits,
+}
+
 impl Mempool {
     /// Everything but the signatures (the sender's, and the proof of possession in a registration), which
     /// are worth verifying after this. Changes nothing. [`Mempool::admit`] right after it says the same.
@@ -37,7 +44,7 @@ impl Mempool {
         self.check_new(transaction, context)?;
         match proof_in(transaction) {
             Some(proof) => self.proofs.check(&transaction.sender_address(), proof.height, context),
-            None => self.plan(transaction, context).map(drop),
+            None => self.plan(transaction, context, self.for_newcomers()).map(drop),
         }
     }
 
@@ -52,13 +59,54 @@ impl Mempool {
         context: &Context<'_>,
         now: TimestampMs,
     ) -> Result<Vec<Dropped>, Rejected> {
+        self.take(transaction, context, now, self.for_newcomers())
+    }
+
+    /// The same for one that has waited before, or was in a block that the head has left: there is room for half as many more,
+    /// and its nonce may be twice as far above the account's.
+    ///
+    /// # Errors
+    /// [`Rejected`]; then nothing has changed.
+    pub fn admit_again(
+        &mut self,
+        transaction: SignedTransaction,
+        context: &Context<'_>,
+        now: TimestampMs,
+    ) -> Result<Vec<Dropped>, Rejected> {
+        self.take(
+            transaction,
+            context,
+            now,
+            Bounds { window: RETAINED_WINDOW, limits: self.limits.with_spare() },
+        )
+    }
+
+    /// Those who come now grow the pool to its limits and no further; where it is beyond them, each takes the room of what
+    /// leaves for it.
+    fn for_newcomers(&self) -> Bounds {
+        let limits = Limits {
+            transactions: self.limits.transactions.max(self.index.places.len()),
+            bytes: self.limits.bytes.max(self.index.bytes),
+            ..self.limits
+        };
+        Bounds { window: NONCE_WINDOW, limits }
+    }
+
+    fn take(
+        &mut self,
+        transaction: SignedTransaction,
+        context: &Context<'_>,
+        now: TimestampMs,
+        bounds: Bounds,
+    ) -> Result<Vec<Dropped>, Rejected> {
         self.check_new(&transaction, context)?;
         if let Some(proof) = proof_in(&transaction) {
             let (id, height) = (transaction.sender_address(), proof.height);
             self.proofs.check(&id, height, context)?;
             return Ok(self.proofs.insert(id, height, transaction).into_iter().collect());
         }
-        let Plan { sender, account, terms, worth, rival, evicted } = self.plan(&transaction, context)?;
+        let Plan { sender, account, terms, worth, rival, evicted } =
+            self.plan(&transaction, context, bounds)?;
 
         self.saw(context);
         let (mut dropped, by) = (Vec::new(), transaction.hash());
@@ -82,11 +130,16 @@ impl Mempool {
         Ok(check_form(transaction.transaction(), context.params)?)
     }
 
-    fn plan(&self, transaction: &SignedTransaction, context: &Context<'_>) -> Result<Plan, Rejected> {
+    fn plan(
+        &self,
+        transaction: &SignedTransaction,
+        context: &Context<'_>,
+        bounds: Bounds,
+    ) -> Result<Plan, Rejected> {
         let sender = transaction.sender_address();
         let account = context.state.account(&sender);
         let terms = Terms::of(transaction, &sender);
-        check_nonce(account.nonce, terms.nonce)?;
+        check_nonce(account.nonce, terms.nonce, bounds.window)?;
 
         let waiting = self.senders.get(&sender).map_or(&[][..], |known| known.from(account.nonce));
         let found = waiting.binary_search_by_key(&terms.nonce, |entry| entry.terms.nonce);
@@ -124,7 +177,7 @@ impl Mempool {
         let place = (sender, terms.nonce);
         let replaces = replaced.map(|_| place).into_iter().chain(rival).collect();
         let newcomer = Newcomer { place, worth, size: terms.size, replaces };
-        let evicted = self.room_for(&newcomer).ok_or(Rejected::Full)?;
+        let evicted = self.room_for(&newcomer, &bounds.limits).ok_or(Rejected::Full)?;
         Ok(Plan { sender, account, terms, worth, rival, evicted })
     }
 
@@ -168,11 +221,11 @@ impl Mempool {
     }
 }
 
-fn check_nonce(next: u64, got: u64) -> Result<(), Rejected> {
+fn check_nonce(next: u64, got: u64, window: u64) -> Result<(), Rejected> {
     if got < next {
         return Err(TransactionFault::NonceTooLow { expected: next, got }.into());
     }
-    if got - next >= NONCE_WINDOW {
+    if got - next >= window {
         return Err(Rejected::NonceGap { next, got });
     }
     if got == u64::MAX {

@@ -3,11 +3,14 @@
 use vision_ledger::State;
 use vision_primitives::{ConsensusParams, Height};
 
-/// How far above the account's next nonce a waiting transaction's may be: below this. So many wait per
-/// sender at most.
+/// How far above the account's next nonce a newcomer's may be: below this.
 pub const NONCE_WINDOW: u64 = 64;
 
+/// The same for one that is there already, or comes back, when a reorganisation takes the account's nonce back.
+pub const RETAINED_WINDOW: u64 = 2 * NONCE_WINDOW;
+
 /// Bounds of a pool. Sync proofs are outside: at most one waits per candidate or suspended producer.
+/// What blocks that the head has left give back may take half as much again: it was acknowledged before what came since.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// Most transactions.
@@ -16,6 +19,17 @@ pub struct Limits {
     pub bytes: usize,
     /// How long a transaction may wait, milliseconds.
     pub lifetime_ms: u64,
+}
+
+impl Limits {
+    /// The bounds for what comes back.
+    pub(crate) const fn with_spare(self) -> Self {
+        Self {
+            transactions: self.transactions.saturating_add(self.transactions / 2),
+            bytes: self.bytes.saturating_add(self.bytes / 2),
+            ..self
+        }
+    }
 }
 
 impl Default for Limits {

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use vision_primitives::Address;
 
-use crate::Mempool;
 use crate::entry::Entry;
 use crate::index::{Place, TailKey, tail_key};
 use crate::worth::Worth;
+use crate::{Limits, Mempool};
 
 /// Somebody who wants in.
 pub(crate) struct Newcomer {
@@ -24,10 +24,10 @@ pub(crate) struct Newcomer {
 impl Mempool {
     /// The senders whose last transactions must leave to make room, each with the first nonce to go; `None`
     /// if something would have to leave that is worth as much. Changes nothing.
-    pub(crate) fn room_for(&self, newcomer: &Newcomer) -> Option<BTreeMap<Address, u64>> {
+    pub(crate) fn room_for(&self, newcomer: &Newcomer, limits: &Limits) -> Option<BTreeMap<Address, u64>> {
         let (sender, nonce) = newcomer.place;
-        let most_bytes = self.limits.bytes.checked_sub(newcomer.size)?;
-        let most = self.limits.transactions.checked_sub(1)?;
+        let most_bytes = limits.bytes.checked_sub(newcomer.size)?;
+        let most = limits.transactions.checked_sub(1)?;
         let replaced = newcomer.replaces.iter().filter_map(|place| self.entry(place));
         let (mut count, mut bytes) = (self.index.places.len(), self.index.bytes);
         for entry in replaced {

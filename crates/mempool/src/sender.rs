@@ -4,14 +4,14 @@ use vision_ledger::{Account, TransactionFault};
 
 use crate::entry::{Entry, Terms};
 use crate::worth::Worth;
-use crate::{DropReason, NONCE_WINDOW};
+use crate::{DropReason, RETAINED_WINDOW};
 
 /// One account's waiting transactions.
 #[derive(Debug, Default)]
 pub(crate) struct Sender {
     /// The account as last seen.
     pub(crate) account: Account,
-    /// Nonces ascending; at most [`NONCE_WINDOW`].
+    /// Nonces ascending; at most [`RETAINED_WINDOW`].
     pub(crate) waiting: Vec<Entry>,
     /// How many of them, from the first on, follow the account's nonce without a gap.
     pub(crate) ready: usize,
@@ -51,7 +51,8 @@ impl Sender {
         };
         let used = self.waiting.partition_point(|entry| entry.terms.nonce < account.nonce);
         part(self.waiting.drain(..used), DropReason::NonceUsed);
-        let inside = self.waiting.partition_point(|entry| entry.terms.nonce - account.nonce < NONCE_WINDOW);
+        let inside =
+            self.waiting.partition_point(|entry| entry.terms.nonce - account.nonce < RETAINED_WINDOW);
         part(self.waiting.drain(inside..), DropReason::Evicted);
         let affordable = affordable(&self.waiting, account.balance);
         part(self.waiting.drain(affordable..), DropReason::Unaffordable);

@@ -4,7 +4,7 @@
 mod support;
 
 use support::*;
-use vision_mempool::{DropReason, Dropped, Limits};
+use vision_mempool::{DropReason, Dropped, Limits, Rejected};
 use vision_primitives::{Address, Hash, Height, SignedTransaction, TimestampMs};
 
 /// Reasons by nonce of sender 10's transactions.
@@ -60,15 +60,49 @@ fn a_move_of_the_head_drops_what_it_made_useless() {
 }
 
 #[test]
-fn a_reorganisation_keeps_the_window() {
-    let mut world = World::new(Limits::default(), &[(10, 1_000, 5)]);
-    let waiting: Vec<_> = (5..69).map(|nonce| data(10, nonce, 1, 1)).collect();
+fn a_reorganisation_keeps_what_waits_up_to_twice_the_window() {
+    let mut world = World::new(Limits::default(), &[(10, 1_000, 70)]);
+    let waiting: Vec<_> = (70..134).map(|nonce| data(10, nonce, 1, 1)).collect();
     world.take(&waiting);
-    let dropped = world.move_to(state(&[(10, 1_000, 3)]));
-    assert_eq!(reasons(&dropped, &waiting), [(67, "EVICTED"), (68, "EVICTED")]);
-    world.take(&[data(10, 4, 1, 1), data(10, 3, 1, 1)]);
-    assert_eq!(world.pool.len(), 64);
-    assert_eq!(world.selected().len(), 64);
+    assert_eq!(world.move_to(state(&[(10, 1_000, 6)])), []);
+    let dropped = world.move_to(state(&[(10, 1_000, 4)]));
+    assert_eq!(reasons(&dropped, &waiting), [(132, "EVICTED"), (133, "EVICTED")]);
+    // What was in the blocks comes back; a newcomer may be no further above the account's nonce than ever.
+    let back: Vec<_> = (4..70).map(|nonce| data(10, nonce, 1, 1)).collect();
+    assert_eq!(world.admit(&data(10, 68, 1, 1)), Err(Rejected::NonceGap { next: 4, got: 68 }));
+    for transaction in &back {
+        assert_eq!(world.admit_again(transaction), Ok(vec![]));
+    }
+    let again = world.admit_again(&data(10, 132, 1, 1));
+    assert_eq!(again, Err(Rejected::NonceGap { next: 4, got: 132 }));
+    assert_eq!((world.pool.len(), world.selected().len()), (128, 128));
+}
+
+#[test]
+fn what_comes_back_has_room_for_half_as_many_more() {
+    let one = data(10, 0, 5, 0).bytes().len();
+    let by_count = Limits { transactions: 4, ..Limits::default() };
+    let by_bytes = Limits { bytes: 4 * one, ..Limits::default() };
+    for limits in [by_count, by_bytes] {
+        let mut world = World::new(limits, &[(10, 1_000, 0), (11, 1_000, 0), (12, 1_000, 0)]);
+        world.take(&[0, 1, 2, 3].map(|nonce| data(10, nonce, 5, 0)));
+        assert_eq!(world.admit(&data(11, 0, 5, 0)), Err(Rejected::Full));
+        for nonce in [0, 1] {
+            assert_eq!(world.admit_again(&data(11, nonce, 5, 0)), Ok(vec![]));
+        }
+        assert_eq!(world.admit_again(&data(11, 2, 5, 0)), Err(Rejected::Full));
+        // A newcomer that is worth more takes the room of one, not of all that are too many.
+        let dropped = world.admit(&data(12, 0, 9, 0)).expect("worth more");
+        assert_eq!((dropped.len(), world.pool.len()), (1, 6));
+        assert_eq!(world.admit(&data(12, 1, 5, 0)), Err(Rejected::Full));
+        // When enough has left, the limits are what they were.
+        world.move_to(state(&[(10, 1_000, 4), (11, 1_000, 0), (12, 1_000, 0)]));
+        let left = world.pool.len();
+        for nonce in 1..=(4 - left) as u64 {
+            assert_eq!(world.admit(&data(12, nonce, 5, 0)), Ok(vec![]));
+        }
+        assert_eq!(world.admit(&data(12, 9, 5, 0)), Err(Rejected::Full));
+    }
 }
 
 #[test]

@@ -272,7 +272,7 @@ proptest! {
         let all: Vec<_> = run.world.pool.iter().cloned().collect();
         let mut again = World { pool: Mempool::new(LIMITS), ..run.world };
         for transaction in &all {
-            prop_assert_eq!(again.admit(transaction), Ok(vec![]));
+            prop_assert_eq!(again.admit_again(transaction), Ok(vec![]));
         }
         prop_assert_eq!(again.pool.len(), all.len());
     }

@@ -139,6 +139,11 @@ impl World {
     }
 
     /// Admits what must be taken without displacing anything.
+    pub fn admit_again(&mut self, transaction: &SignedTransaction) -> Result<Vec<Dropped>, Rejected> {
+        let context = Context { state: &self.state, head: Height(self.head), params: &self.params };
+        self.pool.admit_again(transaction.clone(), &context, self.now)
+    }
+
     pub fn take(&mut self, transactions: &[SignedTransaction]) {
         for transaction in transactions {
             assert_eq!(self.admit(transaction), Ok(Vec::new()), "{transaction:?}");

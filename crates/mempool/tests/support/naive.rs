@@ -1,7 +1,7 @@
 //! A pool that knows nothing but a list, and works everything out anew.
 
 use super::*;
-use vision_mempool::{DropReason, NONCE_WINDOW};
+use vision_mempool::{DropReason, RETAINED_WINDOW};
 
 #[derive(Clone)]
 pub struct Item {
@@ -144,7 +144,7 @@ impl Naive {
             assert!(own.windows(2).all(|pair| pair[0].nonce() < pair[1].nonce()), "one per nonce");
             for item in &own {
                 let above = item.nonce().checked_sub(account.nonce).expect("no nonce was used");
-                assert!(above < NONCE_WINDOW, "in the window");
+                assert!(above < RETAINED_WINDOW, "in the window");
             }
             let mut rest = u128::from(account.balance);
             for item in own {

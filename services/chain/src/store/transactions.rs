@@ -1,5 +1,7 @@
 //! Where each transaction is: its place on the head's chain, or among those that wait.
 
+use std::collections::BTreeMap;
+
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use vision_primitives::{Hash, Height, SignedTransaction, TimestampMs};
 
@@ -126,7 +128,9 @@ pub(super) fn note_places(
     transactions: &[Hash],
 ) -> Result<(), StoreError> {
     let mut places = write.open_table(PLACES).map_err(failed)?;
-    for (index, hash) in (0_u32..).zip(transactions) {
+    // In the order of the table each of its pages is come to once.
+    let sorted: BTreeMap<&Hash, u32> = transactions.iter().zip(0..).collect();
+    for (hash, index) in sorted {
         places.insert(hash.as_bytes(), (height.get(), index)).map_err(failed)?;
     }
     Ok(())

@@ -174,7 +174,7 @@ impl Core {
         for (since, transaction) in in_order(read) {
             let hash = transaction.hash();
             // It was verified before it was stored, and the store finds every flipped bit.
-            match self.with_pool(|pool, context| pool.admit(transaction, context, since)) {
+            match self.with_pool(|pool, context| pool.admit_again(transaction, context, since)) {
                 Ok(displaced) => {
                     kept += 1;
                     self.verified.insert(hash);
@@ -286,7 +286,7 @@ impl Core {
         let (hash, parties) = (transaction.hash(), Parties::of(&transaction));
         let again = transaction.clone();
         let is_proof = matches!(transaction.transaction().action, Action::SyncProof(_));
-        let what = match self.with_pool(|pool, context| pool.admit(transaction, context, now)) {
+        let what = match self.with_pool(|pool, context| pool.admit_again(transaction, context, now)) {
             Ok(displaced) => {
                 self.forget(&displaced, turn);
                 self.keep(&again, now, true, turn);
