@@ -2,6 +2,7 @@
 
 mod duties;
 mod kept;
+mod pace;
 mod pool;
 mod publish;
 
@@ -15,12 +16,13 @@ use vision_block_tree::{BlockTree, ChainRules, Refusal};
 use vision_host::Clock;
 use vision_host::health::Condition;
 use vision_mempool::{Limits, Mempool};
-use vision_primitives::{Block, Hash, Height, NodeId, Signature, SignedTransaction, TimestampMs};
+use vision_primitives::{Block, Hash, Header, Height, NodeId, Signature, SignedTransaction, TimestampMs};
 use vision_wire::p2p::Status as PeerStatus;
 use vision_wire::{EventLog, Reason};
 
 use duties::refusal_status;
 use kept::Kept;
+use pace::Pace;
 
 use super::held::{Early, Orphans, Waiting};
 use super::turn::{Origin, Turn};
@@ -74,11 +76,12 @@ pub struct Core {
     verified: RecentHashes,
     dropped: DroppedLog,
     kept: Kept,
+    pace: Pace,
     early: Early,
     orphans: Orphans,
     faulty: BTreeSet<Hash>,
     faulty_order: VecDeque<Hash>,
-    prepared: VecDeque<(Vec<u8>, Vec<SignedTransaction>)>,
+    prepared: VecDeque<(Header, Vec<SignedTransaction>)>,
     /// A turn the disk did not take yet, and when to try again.
     unwritten: Option<(Turn, u64)>,
     stopping: bool,
@@ -93,6 +96,7 @@ impl Core {
             verified: RecentHashes::default(),
             dropped: DroppedLog::default(),
             kept: Kept::default(),
+            pace: Pace::default(),
             early: Early::default(),
             orphans: Orphans::default(),
             faulty: BTreeSet::new(),
@@ -246,6 +250,7 @@ impl Core {
         reply: Option<Reply<StoredBlock>>,
         turn: &mut Turn,
     ) -> Result<Hash, Option<Refusal>> {
+        turn.began_at(self.parts.clock.monotonic_ms());
         let verified = &self.verified;
         let checked = match self.parts.tree.check_with(&block, &|hash| verified.contains(hash)) {
             Ok(checked) => checked,
@@ -346,7 +351,7 @@ impl Core {
     }
 
     fn header(&mut self, peer: NodeId, header: &[u8], signature: &[u8]) {
-        let hash = vision_primitives::Header::hash_bytes(&self.parts.rules.genesis_hash, header);
+        let hash = Header::hash_bytes(&self.parts.rules.genesis_hash, header);
         if let Some(entry) = self.parts.tree.get(&hash) {
             return self.parts.peers.tip_known(&peer, entry.height(), hash);
         }
@@ -380,8 +385,8 @@ impl Core {
             }
             return;
         }
-        let shown = vision_primitives::Header::from_bytes(&status.header);
-        let fits = vision_primitives::Header::hash_bytes(&genesis_hash, &status.header) == hash;
+        let shown = Header::from_bytes(&status.header);
+        let fits = Header::hash_bytes(&genesis_hash, &status.header) == hash;
         let Some(header) = shown.ok().filter(|header| fits && header.height.get() == status.height) else {
             return self.parts.peers.charge(&peer, 50, "a status whose header is not its tip");
         };

@@ -71,12 +71,23 @@ pub struct Turn {
     /// Ends of imports that wait for the store.
     pub imports: Vec<(tokio::sync::oneshot::Sender<ImportEnd>, ImportEnd)>,
     transactions: usize,
+    began_ms: Option<u64>,
 }
 
 impl Turn {
     /// Transactions of the blocks accepted so far.
     pub const fn transactions(&self) -> usize {
         self.transactions
+    }
+
+    /// Notes, once, when the first of its blocks came to be checked.
+    pub fn began_at(&mut self, now_ms: u64) {
+        self.began_ms.get_or_insert(now_ms);
+    }
+
+    /// How long its blocks have taken until now.
+    pub fn took_ms(&self, now_ms: u64) -> u64 {
+        self.began_ms.map_or(0, |began_ms| now_ms.saturating_sub(began_ms))
     }
 
     /// Notes a block that the tree has taken; what followed from it is for [`Turn::follow`].

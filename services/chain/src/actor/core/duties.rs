@@ -2,7 +2,7 @@
 
 use tonic::Status;
 use vision_block_tree::{PrepareError, Refusal};
-use vision_primitives::{Block, Hash, NodeId, Slot, TimestampMs};
+use vision_primitives::{Block, BlockError, Hash, NodeId, Signature, Slot, TimestampMs};
 use vision_wire::Reason;
 
 use super::{Core, MAX_PREPARED};
@@ -26,8 +26,11 @@ impl Core {
         }
         let params = &self.parts.rules.genesis.params;
         // More than a block holds, for some do not apply: sync proofs that come too early, a registration forestalled.
+        let most = self.pace.most(params.claim_timeout_ms);
+        let most = if most < params.max_block_txs { most } else { u64::MAX };
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
         let bytes = usize::try_from(params.max_block_bytes).unwrap_or(usize::MAX);
-        let candidates = self.pool.select(head.state(), usize::MAX, bytes).cloned();
+        let candidates = self.pool.select(head.state(), most, bytes).cloned();
         let (header, transactions) = self
             .parts
             .tree
@@ -36,11 +39,12 @@ impl Core {
         let bytes = header.to_bytes();
         let hash = vision_primitives::Header::hash_bytes(&self.parts.rules.genesis_hash, &bytes);
         let bodies = transactions.iter().map(|transaction| transaction.bytes().to_vec()).collect();
-        self.prepared.push_back((bytes.clone(), transactions));
+        let height = header.height.get();
+        self.prepared.push_back((header, transactions));
         if self.prepared.len() > MAX_PREPARED {
             self.prepared.pop_front();
         }
-        Ok(PreparedBlock { header: bytes, hash, height: header.height.get(), transactions: bodies })
+        Ok(PreparedBlock { header: bytes, hash, height, transactions: bodies })
     }
 
     /// The block of a signed header: with the body as prepared, or as handed in when the header is of an
@@ -52,14 +56,17 @@ impl Core {
         transactions: Vec<Vec<u8>>,
     ) -> Result<Block, Status> {
         let genesis_hash = &self.parts.rules.genesis_hash;
-        let prepared = self.prepared.iter().position(|(bytes, _)| *bytes == header);
-        let transactions = match prepared.and_then(|at| self.prepared.remove(at)) {
-            Some((_, prepared)) => prepared.iter().map(|transaction| transaction.bytes().to_vec()).collect(),
-            None => transactions,
-        };
+        let malformed = |why: String| vision_wire::status(Reason::InvalidArgument, why, &[]);
+        if let Some(at) = self.prepared.iter().position(|(prepared, _)| prepared.to_bytes() == header) {
+            let signature = Signature::from_slice(signature)
+                .ok_or_else(|| malformed(BlockError::SignatureLength(signature.len()).to_string()))?;
+            if let Some((header, transactions)) = self.prepared.remove(at) {
+                return Ok(Block::assemble(header, signature, transactions, genesis_hash));
+            }
+        }
         let without_body = transactions.is_empty();
         let block = Block::from_parts(header, signature, transactions, genesis_hash)
-            .map_err(|error| vision_wire::status(Reason::InvalidArgument, error.to_string(), &[]))?;
+            .map_err(|error| malformed(error.to_string()))?;
         if without_body && !block.header().tx_root.is_zero() {
             let why = "the body of this block is no longer kept: hand it in too, or prepare again";
             return Err(vision_wire::status(Reason::PreparedBlockGone, why, &[]));

@@ -232,6 +232,7 @@ impl Core {
             }
         }
         turn.happened.extend(included.into_values());
+        log_dropped(turn);
     }
 
     /// Tells the pool the new head; gives what can no longer wait.
@@ -315,6 +316,22 @@ impl Core {
         for (source, transactions) in by_source {
             self.parts.peers.broadcast_transactions(&transactions, source.as_ref());
         }
+    }
+}
+
+/// One line for all that a reorganisation has cost: each was acknowledged by some node.
+fn log_dropped(turn: &Turn) {
+    if turn.moved.iter().all(|moved| moved.reorg_depth == 0) {
+        return;
+    }
+    let mut dropped: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for happened in &turn.happened {
+        if let What::Dropped { why, .. } = &happened.what {
+            *dropped.entry(why.reason()).or_default() += 1;
+        }
+    }
+    if !dropped.is_empty() {
+        tracing::warn!(?dropped, "transactions that waited are dropped after a reorganisation");
     }
 }
 

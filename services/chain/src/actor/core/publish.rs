@@ -25,7 +25,11 @@ impl Core {
         }
         turn.commit.gone = self.kept.take_gone();
         match self.parts.store.commit(&turn.commit) {
-            Ok(()) => self.publish(turn),
+            Ok(()) => {
+                let took_ms = turn.took_ms(self.parts.clock.monotonic_ms());
+                self.pace.note(turn.transactions() as u64, took_ms);
+                self.publish(turn);
+            }
             Err(error) if error.is_transient() => {
                 tracing::error!(%error, "the disk does not take writes; trying again every second");
                 self.parts.store_condition.failed(error.to_string());
