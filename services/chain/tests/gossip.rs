@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use support::adversary::{Adversary, POLITE};
 use support::transactions::{forged, large, submit_all, submit_one, transfer, wait_for_place};
-use support::{Client, Net, Node, wait_until};
+use support::{Client, Net, Node, produce, wait_until};
 use vision_primitives::SignedTransaction;
 use vision_wire::chain as proto;
 use vision_wire::p2p::Transactions;
@@ -69,6 +69,34 @@ async fn a_transaction_goes_on_to_every_node_and_whoever_comes_later_is_told_all
     for node in [first, second, third] {
         node.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_handed_in_here_and_still_waits_is_told_again() {
+    let net = Net::new(3);
+    let home = net.home(0);
+    let node = Node::start(home.path(), &[]);
+    let mut client = node.client().await;
+    // Behind a gap: no block takes them.
+    let [own, others] = [0, 1].map(|number| transfer(&net, &net.senders[number], 1, 1));
+    let mut peer = Adversary::call(node.p2p, &net.genesis, 50, &POLITE).await.expect("a peer");
+    let teller = Adversary::call(node.p2p, &net.genesis, 51, &POLITE).await.expect("a peer");
+    submit_one(&mut client, &own, false).await.expect("taken");
+    assert_eq!(hear_transactions(&mut peer, &net).await, [own.hash().to_string()]);
+    teller.say(gossip([&others])).await;
+    assert_eq!(hear_transactions(&mut peer, &net).await, [others.hash().to_string()]);
+    // The peer may have had no room for it. While the head moves, it hears of it again; of what another told the node it does not.
+    let moving = async {
+        for _ in 0..600 {
+            produce(&net, &mut client, 0).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        heard = hear_transactions(&mut peer, &net) => assert_eq!(heard, [own.hash().to_string()]),
+        () = moving => panic!("told nothing during 600 moves of the head"),
+    }
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,22 +4,18 @@
 //! `cargo bench -p vision`. It takes about two minutes and wants the machine for itself.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
 
+mod testnet;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use testnet::{API, Testnet, get, resident_mib, ticks};
 
-const VISION: &str = env!("CARGO_BIN_EXE_vision");
 const NODES: u16 = 3;
-const P2P: u16 = 27_072;
-const API: u16 = 28_080;
-const GRPC: u16 = 25_051;
 /// Blocks after which memory is read.
 const MANY_BLOCKS: u64 = 10_000;
 
@@ -41,60 +37,6 @@ fn syncs_per_second() -> f64 {
         file.sync_data().expect("synced");
     }
     f64::from(WRITES) / start.elapsed().as_secs_f64()
-}
-
-/// A running test network; stopped when dropped.
-struct Testnet {
-    dir: tempfile::TempDir,
-}
-
-impl Testnet {
-    fn up(extra: &[&str]) -> Self {
-        let dir = tempfile::tempdir().expect("temp dir");
-        let net = dir.path().join("net");
-        let done = Command::new(VISION)
-            .args(["testnet", "up", "--detach", "--nodes", "3", "--dir"])
-            .arg(&net)
-            .args(["--base-p2p-port", &P2P.to_string(), "--base-api-port", &API.to_string()])
-            .args(["--base-grpc-port", &GRPC.to_string()])
-            .args(extra)
-            .output()
-            .expect("started");
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        Self { dir }
-    }
-
-    fn net(&self) -> std::path::PathBuf {
-        self.dir.path().join("net")
-    }
-
-    fn run(&self, words: &[&str]) {
-        let done = Command::new(VISION).arg("testnet").args(words).arg("--dir").arg(self.net()).output();
-        let done = done.expect("started");
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-
-    fn pids(&self) -> Vec<u64> {
-        let text = fs::read_to_string(self.net().join("testnet.json")).expect("facts");
-        let facts: Value = serde_json::from_str(&text).expect("JSON");
-        let nodes = facts["nodes"].as_array().expect("nodes");
-        nodes.iter().map(|node| node["pid"].as_u64().expect("pid")).collect()
-    }
-}
-
-impl Drop for Testnet {
-    fn drop(&mut self) {
-        let _ = Command::new(VISION).args(["testnet", "down", "--dir"]).arg(self.net()).output();
-    }
-}
-
-fn get(port: u16, path: &str) -> Value {
-    let mut socket = TcpStream::connect(("127.0.0.1", port)).expect("connected");
-    write!(socket, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("asked");
-    let mut text = String::new();
-    socket.read_to_string(&mut text).expect("answered");
-    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    serde_json::from_str(body).expect("JSON")
 }
 
 fn height_at(port: u16) -> u64 {
@@ -201,20 +143,6 @@ fn stamp(line: &str) -> Option<f64> {
 fn field(line: &str, name: &str) -> Option<u64> {
     let text = line.rsplit_once(name)?.1;
     text.split(' ').next()?.parse().ok()
-}
-
-fn resident_mib(pid: u64) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).expect("a number") / 1024.0
-}
-
-/// Clock ticks of processor time a process has used.
-fn ticks(pid: u64) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("stat");
-    let after_name = stat.rsplit_once(')').expect("a name").1;
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    fields[11].parse::<u64>().expect("utime") + fields[12].parse::<u64>().expect("stime")
 }
 
 /// Processor time of nodes that make a block about every two seconds.

@@ -9,6 +9,7 @@ mod report;
 
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -54,6 +55,7 @@ pub async fn run(args: &LoadArgs, format: Format) -> Outcome {
     let mut load = Load::new(args, chain, senders, gateways, clock);
     load.drive(&mut seen).await;
     following.abort();
+    load.ask_for_the_rest().await;
     let Load { book, setting, bar, .. } = load;
     drop(bar);
     report::show(&book, &setting, format)
@@ -223,6 +225,20 @@ impl Load {
         let (key, fee) = (&sender.key, self.chain.min_fee);
         let transaction = Transaction { sender: key.public_key(), nonce: turn.nonce, fee, action };
         transaction.sign(key, &self.chain.genesis_hash)
+    }
+
+    /// Asks for those that are in no block at the end: a full pool drops what is worth least, and says so.
+    async fn ask_for_the_rest(&mut self) {
+        let questions = self.book.accepted_and_open().into_iter().map(|(account, hash)| {
+            let gateway = self.gateways[self.senders[account].node].clone();
+            async move { (hash, gateway.get(&format!("/api/transactions/{hash}")).await.ok()) }
+        });
+        let mut answers = futures::stream::iter(questions).buffer_unordered(QUESTIONS_AT_ONCE);
+        while let Some((hash, answer)) = answers.next().await {
+            if let Some(reason) = answer.as_ref().and_then(|answer| answer["reason"].as_str()) {
+                self.book.drop(&hash, reason);
+            }
+        }
     }
 
     /// Asks the nodes for the accounts of which only they know how they stand.

@@ -96,7 +96,7 @@ impl Core {
             verified: RecentHashes::default(),
             dropped: DroppedLog::default(),
             kept: Kept::default(),
-            pace: Pace::default(),
+            pace: Pace::new(parts.rules.genesis.params.claim_timeout_ms),
             early: Early::default(),
             orphans: Orphans::default(),
             faulty: BTreeSet::new(),

@@ -81,6 +81,8 @@ pub struct Book {
     pub accepted: u64,
     /// How many were refused, by the rule that was broken or the reason.
     pub refused: BTreeMap<String, u64>,
+    /// How many of those accepted their node has dropped again, by its reason.
+    pub dropped: BTreeMap<String, u64>,
     /// How many are in a block.
     pub included: u64,
     /// How many of those accepted the node has lost again.
@@ -105,6 +107,7 @@ impl Book {
             handed_in: 0,
             accepted: 0,
             refused: BTreeMap::new(),
+            dropped: BTreeMap::new(),
             included: 0,
             lost: 0,
             last_included_ms: 0,
@@ -221,7 +224,20 @@ impl Book {
         self.sent.len() as u64
     }
 
-    /// How many were accepted and are in no block.
+    /// Those accepted that are in no block, each with the account that sent it.
+    pub fn accepted_and_open(&self) -> Vec<(usize, Hash)> {
+        let accepted = self.sent.iter().filter(|(_, sent)| sent.accepted);
+        accepted.map(|(hash, sent)| (sent.turn.account, *hash)).collect()
+    }
+
+    /// A node says that it has dropped one.
+    pub fn drop(&mut self, hash: &Hash, reason: &str) {
+        if self.sent.remove(hash).is_some() {
+            *self.dropped.entry(reason.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// How many were accepted and are in no block, and nobody says why.
     pub fn missing(&self) -> u64 {
         self.outstanding() + self.lost
     }

@@ -108,6 +108,22 @@ fn blocks_include_and_may_be_left() {
 }
 
 #[test]
+fn what_a_node_says_that_it_dropped_is_not_missing() {
+    let mut book = Book::new([0]);
+    let sent: Vec<Hash> = (0..3).map(|_| id(send(&mut book, 0).expect("free"))).collect();
+    book.accept(&sent[0]);
+    book.accept(&sent[1]);
+    let mut open = book.accepted_and_open();
+    open.sort_unstable();
+    let mut expect = vec![(0, sent[0]), (0, sent[1])];
+    expect.sort_unstable();
+    assert_eq!(open, expect, "the third has no answer yet");
+    book.drop(&sent[1], "EVICTED");
+    book.drop(&sent[1], "EVICTED");
+    assert_eq!((book.dropped["EVICTED"], book.missing()), (1, 2));
+}
+
+#[test]
 fn an_answer_that_comes_late_changes_nothing() {
     let mut book = Book::new([0]);
     let sent = id(send(&mut book, 0).expect("free"));

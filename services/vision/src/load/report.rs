@@ -41,7 +41,9 @@ fn verdict(book: &Book) -> Outcome {
         }
         0 => Ok(()),
         missing => {
-            Err(Failure::unhealthy(format!("{missing} transactions were accepted and are in no block")))
+            let what =
+                "transactions were accepted, are in no block, and no node says that it has dropped them";
+            Err(Failure::unhealthy(format!("{missing} {what}")))
         }
     }
 }
@@ -58,6 +60,7 @@ fn result(book: &Book, setting: &Setting) -> Value {
         "refused": book.refused,
         "held_back": setting.held_back,
         "included": book.included,
+        "dropped": book.dropped,
         "missing": book.missing(),
         "tps": per_second(book, setting),
         "latency_ms": { "p50": p50, "p95": p95, "p99": p99 },
@@ -85,7 +88,7 @@ fn table(result: &Value) -> String {
     ];
     let mut pairs: Vec<(String, String)> =
         order.iter().map(|name| (name.replace('_', " "), cell(&result[*name]))).collect();
-    for (group, unit) in [("refused", ""), ("latency_ms", " ms")] {
+    for (group, unit) in [("refused", ""), ("dropped", ""), ("latency_ms", " ms")] {
         let group_name = group.trim_end_matches("_ms");
         for (name, value) in result[group].as_object().into_iter().flatten() {
             let unit = if value.is_null() { "" } else { unit };
@@ -154,7 +157,7 @@ mod tests {
     fn the_result_as_programs_and_people_see_it() {
         let expect = json!({
             "rate": 2, "seconds": 1, "accounts": 1, "nodes": 1, "sent": 3, "accepted": 2, "refused": { "POOL_FULL": 1 },
-            "held_back": 3, "included": 1, "missing": 1, "tps": 1.3, "latency_ms": { "p50": 750, "p95": 750, "p99": 750 },
+            "held_back": 3, "included": 1, "dropped": {}, "missing": 1, "tps": 1.3, "latency_ms": { "p50": 750, "p95": 750, "p99": 750 },
         });
         assert_eq!(result(&book(), &setting()), expect);
         let text = table(&expect);

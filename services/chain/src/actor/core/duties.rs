@@ -26,8 +26,8 @@ impl Core {
         }
         let params = &self.parts.rules.genesis.params;
         // More than a block holds, for some do not apply: sync proofs that come too early, a registration forestalled.
-        let most = self.pace.most(params.claim_timeout_ms);
-        let most = if most < params.max_block_txs { most } else { u64::MAX };
+        let fits = self.pace.most();
+        let most = if fits < params.max_block_txs { fits } else { u64::MAX };
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let bytes = usize::try_from(params.max_block_bytes).unwrap_or(usize::MAX);
         let candidates = self.pool.select(head.state(), most, bytes).cloned();

@@ -7,12 +7,17 @@ use vision_primitives::{Hash, SignedTransaction, TimestampMs};
 
 use crate::store::{Commit, WaitingRecord};
 
+/// Most of them looked through when some are told again.
+const MAX_LOOKED_THROUGH: usize = 2048;
+
 /// What lies in the store, or will with the turn's commit.
 #[derive(Default)]
 pub struct Kept {
     stored: BTreeSet<Hash>,
     /// To be taken out with the next commit.
     gone: BTreeSet<Hash>,
+    /// Up to here they were looked through last.
+    looked_through: Hash,
 }
 
 impl Kept {
@@ -42,6 +47,16 @@ impl Kept {
         }
     }
 
+    /// The next ones in turn; after the last comes the first.
+    pub fn next_part(&mut self) -> Vec<Hash> {
+        let from = (std::ops::Bound::Excluded(self.looked_through), std::ops::Bound::Unbounded);
+        let mut part: Vec<Hash> = self.stored.range(from).take(MAX_LOOKED_THROUGH).copied().collect();
+        let rest = self.stored.range(..=self.looked_through).take(MAX_LOOKED_THROUGH - part.len());
+        part.extend(rest);
+        self.looked_through = part.last().copied().unwrap_or(Hash::ZERO);
+        part
+    }
+
     /// What the commit has to take out.
     pub fn take_gone(&mut self) -> Vec<Hash> {
         std::mem::take(&mut self.gone).into_iter().collect()
@@ -53,6 +68,22 @@ mod tests {
     use vision_primitives::{Action, SecretKey, Transaction};
 
     use super::*;
+
+    #[test]
+    fn parts_take_turns() {
+        let mut kept = Kept::default();
+        assert_eq!(kept.next_part(), []);
+        let all: BTreeSet<Hash> =
+            (0..5_000_u64).map(|n| vision_primitives::hash(&[&n.to_le_bytes()])).collect();
+        all.iter().for_each(|hash| kept.restored(*hash));
+        let parts = [kept.next_part(), kept.next_part(), kept.next_part()];
+        assert_eq!(parts.each_ref().map(Vec::len), [MAX_LOOKED_THROUGH; 3]);
+        let seen: BTreeSet<Hash> = parts.concat().into_iter().collect();
+        assert_eq!(seen, all);
+        let mut few = Kept::default();
+        few.restored(Hash([7; 32]));
+        assert_eq!((few.next_part(), few.next_part()), (vec![Hash([7; 32])], vec![Hash([7; 32])]));
+    }
 
     #[test]
     fn only_what_lies_in_the_store_is_taken_out_of_it() {

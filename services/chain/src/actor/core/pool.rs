@@ -17,6 +17,8 @@ use crate::peers::MAX_TRANSACTIONS_IN_MESSAGE;
 use crate::store::{Commit, WaitingRecord};
 use crate::transactions::{Happened, Parties, What};
 
+/// One that was handed in here and waits so long is told again, milliseconds: a peer may have had no room for it.
+const TELL_AGAIN_AFTER_MS: u64 = 3_000;
 /// Blocks left in a reorganisation whose transactions wait again.
 const MAX_READMITTED_BLOCKS: usize = 64;
 
@@ -302,6 +304,18 @@ impl Core {
             }
         };
         turn.happened.push(Happened { hash, parties, what });
+    }
+
+    /// Tells the peers again of what was handed in here and still waits, a part at every move of the head.
+    pub(super) fn tell_again(&mut self) {
+        let now = self.now();
+        let waits = |hash: &Hash| {
+            self.pool.since(hash).is_some_and(|since| now.since_ms(since) >= TELL_AGAIN_AFTER_MS)
+        };
+        let old = self.kept.next_part().into_iter().filter(waits);
+        let bytes = |hash: Hash| self.pool.get(&hash).map(|one| Bytes::copy_from_slice(one.bytes()));
+        let transactions: Vec<Bytes> = old.filter_map(bytes).collect();
+        self.parts.peers.broadcast_transactions(&transactions, None);
     }
 
     /// Passes on what was admitted in a turn, to every peer but the one it came from.

@@ -62,6 +62,7 @@ impl Core {
     }
 
     pub(super) fn publish(&mut self, mut turn: Turn) {
+        let moved = !turn.moved.is_empty();
         if let Some(last) = turn.moved.last() {
             self.parts.view.send_replace(Arc::new(last.head.clone()));
             self.parts.peers.head_moved(last.head.height, last.head.weight, last.head.state.registered());
@@ -93,6 +94,9 @@ impl Core {
             }
         }
         self.pass_on(std::mem::take(&mut turn.admitted));
+        if moved {
+            self.tell_again();
+        }
         for mut handed in turn.known.drain(..) {
             handed.source.answer(Err(rejected_status(&Rejected::Known)));
         }
