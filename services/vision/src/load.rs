@@ -31,6 +31,8 @@ use report::{Bar, Setting};
 const TICK: Duration = Duration::from_millis(5);
 /// How long what was accepted may get into blocks after the last was handed in, milliseconds.
 const LATE_MS: u64 = 30_000;
+/// Pause between two tries to hand in again what was refused.
+const HOLES_EVERY_MS: u64 = 500;
 /// Signed transactions that wait for one node to take them; more are held back.
 const QUEUE: usize = 8192;
 /// Accounts asked for at once.
@@ -113,6 +115,8 @@ struct Load {
     book: Book,
     setting: Setting,
     bar: Bar,
+    /// When holes are filled next.
+    holes_due_ms: u64,
     questions: JoinSet<(usize, Option<u64>)>,
 }
 
@@ -143,6 +147,7 @@ impl Load {
             book,
             setting,
             bar,
+            holes_due_ms: 0,
             questions: JoinSet::new(),
         }
     }
@@ -166,14 +171,16 @@ impl Load {
                     let now_ms = self.clock.monotonic_ms();
                     self.issue(&queues, now_ms.min(end_ms));
                     if now_ms >= end_ms {
-                        // Those who hand in end when they have handed in the rest.
-                        queues.clear();
+                        self.fill_holes(&queues, now_ms);
+                        if self.book.outstanding() == 0 || now_ms >= end_ms + LATE_MS {
+                            // Those who hand in end when they have handed in the rest.
+                            queues.clear();
+                        }
                         if now_ms >= end_ms + LATE_MS || (!answering && self.book.outstanding() == 0) {
                             return;
                         }
-                    } else {
-                        self.ask(now_ms);
                     }
+                    self.ask(now_ms);
                     self.bar.show(&self.book, self.setting.held_back);
                 }
                 told = answers.recv(), if answering => match told {
@@ -213,6 +220,21 @@ impl Load {
         }
     }
 
+    /// At the end, hands in what was refused if there is something accepted behind it.
+    fn fill_holes(&mut self, queues: &[mpsc::Sender<SignedTransaction>], now_ms: u64) {
+        if now_ms < self.holes_due_ms {
+            return;
+        }
+        self.holes_due_ms = now_ms + HOLES_EVERY_MS;
+        while let Some(turn) = self.book.next_hole() {
+            let Some(queue) = queues.get(self.senders[turn.account].node) else { return };
+            let Ok(place) = queue.try_reserve() else { return };
+            let signed = self.sign(turn);
+            self.book.hand_in(turn, signed.hash(), now_ms);
+            place.send(signed);
+        }
+    }
+
     fn sign(&self, turn: Turn) -> SignedTransaction {
         let sender = &self.senders[turn.account];
         let action = match self.size {
@@ -227,7 +249,8 @@ impl Load {
         transaction.sign(key, &self.chain.genesis_hash)
     }
 
-    /// Asks for those that are in no block at the end: a full pool drops what is worth least, and says so.
+    /// Asks for those that are in no block at the end: they wait behind one that was refused, or a full pool dropped them because
+    /// they are worth least, and both is told.
     async fn ask_for_the_rest(&mut self) {
         let questions = self.book.accepted_and_open().into_iter().map(|(account, hash)| {
             let gateway = self.gateways[self.senders[account].node].clone();
@@ -235,8 +258,11 @@ impl Load {
         });
         let mut answers = futures::stream::iter(questions).buffer_unordered(QUESTIONS_AT_ONCE);
         while let Some((hash, answer)) = answers.next().await {
-            if let Some(reason) = answer.as_ref().and_then(|answer| answer["reason"].as_str()) {
-                self.book.drop(&hash, reason);
+            let Some(answer) = answer else { continue };
+            match (answer["status"].as_str(), answer["reason"].as_str()) {
+                (Some("pending"), _) => self.book.keep_waiting(&hash),
+                (_, Some(reason)) => self.book.drop(&hash, reason),
+                _ => {}
             }
         }
     }

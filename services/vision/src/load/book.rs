@@ -81,6 +81,8 @@ pub struct Book {
     pub accepted: u64,
     /// How many were refused, by the rule that was broken or the reason.
     pub refused: BTreeMap<String, u64>,
+    /// How many of those accepted still wait at their node, at the end.
+    pub waiting: u64,
     /// How many of those accepted their node has dropped again, by its reason.
     pub dropped: BTreeMap<String, u64>,
     /// How many are in a block.
@@ -107,6 +109,7 @@ impl Book {
             handed_in: 0,
             accepted: 0,
             refused: BTreeMap::new(),
+            waiting: 0,
             dropped: BTreeMap::new(),
             included: 0,
             lost: 0,
@@ -119,6 +122,18 @@ impl Book {
         let count = self.accounts.len();
         let in_turn = (self.turn..count).chain(0..self.turn);
         in_turn.filter_map(|account| Some(Turn { account, nonce: self.accounts[account].free()? })).next()
+    }
+
+    /// Who has a nonce to use again, without which what it sent behind it can be in no block.
+    pub fn next_hole(&self) -> Option<Turn> {
+        let count = self.accounts.len();
+        let mut in_turn = (self.turn..count).chain(0..self.turn);
+        in_turn.find_map(|account| {
+            let Account { stale, holes, open, .. } = &self.accounts[account];
+            let nonce = *holes.first()?;
+            let blocks_some = open.last_key_value().is_some_and(|(last, _)| *last > nonce);
+            (!stale && blocks_some).then_some(Turn { account, nonce })
+        })
     }
 
     /// The transaction of that turn is on its way.
@@ -230,6 +245,11 @@ impl Book {
         accepted.map(|(hash, sent)| (sent.turn.account, *hash)).collect()
     }
 
+    /// A node says that one waits still.
+    pub fn keep_waiting(&mut self, hash: &Hash) {
+        self.waiting += u64::from(self.sent.remove(hash).is_some());
+    }
+
     /// A node says that it has dropped one.
     pub fn drop(&mut self, hash: &Hash, reason: &str) {
         if self.sent.remove(hash).is_some() {
@@ -237,7 +257,7 @@ impl Book {
         }
     }
 
-    /// How many were accepted and are in no block, and nobody says why.
+    /// How many were accepted and are in no block, and no node says what became of them.
     pub fn missing(&self) -> u64 {
         self.outstanding() + self.lost
     }

@@ -121,6 +121,24 @@ fn what_a_node_says_that_it_dropped_is_not_missing() {
     book.drop(&sent[1], "EVICTED");
     book.drop(&sent[1], "EVICTED");
     assert_eq!((book.dropped["EVICTED"], book.missing()), (1, 2));
+    book.keep_waiting(&sent[0]);
+    book.keep_waiting(&sent[0]);
+    assert_eq!((book.waiting, book.missing()), (1, 1));
+}
+
+#[test]
+fn a_hole_is_filled_when_something_waits_behind_it() {
+    let mut book = Book::new([0, 50]);
+    for _ in 0..6 {
+        send(&mut book, 0);
+    }
+    assert_eq!(book.next_hole(), None);
+    book.refuse(&id(turn(1, 52)), "POOL_FULL");
+    assert_eq!(book.next_hole(), None, "nothing is behind it");
+    book.refuse(&id(turn(0, 1)), "POOL_FULL");
+    assert_eq!(book.next_hole(), Some(turn(0, 1)));
+    book.hand_in(turn(0, 1), id(turn(0, 1)), 0);
+    assert_eq!(book.next_hole(), None);
 }
 
 #[test]

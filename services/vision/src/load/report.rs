@@ -42,7 +42,7 @@ fn verdict(book: &Book) -> Outcome {
         0 => Ok(()),
         missing => {
             let what =
-                "transactions were accepted, are in no block, and no node says that it has dropped them";
+                "transactions were accepted and are in no block, and no node knows what became of them";
             Err(Failure::unhealthy(format!("{missing} {what}")))
         }
     }
@@ -60,6 +60,7 @@ fn result(book: &Book, setting: &Setting) -> Value {
         "refused": book.refused,
         "held_back": setting.held_back,
         "included": book.included,
+        "waiting": book.waiting,
         "dropped": book.dropped,
         "missing": book.missing(),
         "tps": per_second(book, setting),
@@ -83,6 +84,7 @@ fn table(result: &Value) -> String {
         "accepted",
         "held_back",
         "included",
+        "waiting",
         "missing",
         "tps",
     ];
@@ -157,7 +159,7 @@ mod tests {
     fn the_result_as_programs_and_people_see_it() {
         let expect = json!({
             "rate": 2, "seconds": 1, "accounts": 1, "nodes": 1, "sent": 3, "accepted": 2, "refused": { "POOL_FULL": 1 },
-            "held_back": 3, "included": 1, "dropped": {}, "missing": 1, "tps": 1.3, "latency_ms": { "p50": 750, "p95": 750, "p99": 750 },
+            "held_back": 3, "included": 1, "waiting": 0, "dropped": {}, "missing": 1, "tps": 1.3, "latency_ms": { "p50": 750, "p95": 750, "p99": 750 },
         });
         assert_eq!(result(&book(), &setting()), expect);
         let text = table(&expect);
