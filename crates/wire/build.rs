@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = compiler.file_descriptor_set();
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    fs::write(out.join("methods.rs"), format!("&{:?}", methods(&descriptors)))?;
     tonic_prost_build::configure()
         .bytes(".")
         .btree_map(".")
@@ -28,6 +29,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         .emit_rerun_if_changed(false)
         .compile_fds(descriptors)?;
     Ok(())
+}
+
+/// Full names of all methods, sorted.
+fn methods(descriptors: &prost_types::FileDescriptorSet) -> Vec<String> {
+    let services = descriptors.file.iter().flat_map(|file| {
+        file.service.iter().map(|service| (format!("{}.{}", file.package(), service.name()), service))
+    });
+    let names = services.flat_map(|(name, service)| {
+        service.method.iter().map(move |method| format!("{name}/{}", method.name())).collect::<Vec<_>>()
+    });
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    names
 }
 
 fn proto_files(folder: &Path, into: &mut Vec<PathBuf>) -> std::io::Result<()> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::Clock;
+use crate::{Clock, Metrics};
 
 /// The surroundings of a service. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -17,13 +17,22 @@ pub struct Env {
     pub home: PathBuf,
     /// Version of the software.
     pub version: &'static str,
+    /// What the service counts.
+    pub metrics: Metrics,
 }
 
 impl Env {
-    /// The machine's clock, a drain that has not begun, and these facts.
+    /// The machine's clock, a drain that has not begun, these facts, and metrics of no service in particular.
     #[must_use]
     pub fn new(home: impl Into<PathBuf>, version: &'static str) -> Self {
-        Self { clock: Clock::system(0), drain: Drain::new(), home: home.into(), version }
+        let metrics = Metrics::new("", version);
+        Self { clock: Clock::system(0), drain: Drain::new(), home: home.into(), version, metrics }
+    }
+
+    /// The same surroundings for one service of the process, with metrics of its own.
+    #[must_use]
+    pub fn of_service(&self, name: &'static str) -> Self {
+        Self { metrics: Metrics::new(name, self.version), ..self.clone() }
     }
 }
 

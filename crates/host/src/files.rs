@@ -204,5 +204,14 @@ pub fn lock_folder(folder: &Path) -> Result<FolderLock, FileError> {
     }
 }
 
+/// Bytes that an ordinary user may still write on the disk that holds a path. May wait for the disk.
+///
+/// # Errors
+/// What the system says.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(path)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-//! What every main does once, and no domain word: clock, configuration, files, telemetry, health,
-//! the server stack and the orderly stop.
+//! What every main does once, and no domain word: clock, configuration, files, telemetry, metrics,
+//! health, the server stack and the orderly stop.
 //!
 //! The only crate that reads the machine's clock or its source of randomness; everything else gets
 //! an [`Env`].
@@ -9,6 +9,7 @@ pub mod config;
 mod env;
 pub mod files;
 pub mod health;
+pub mod metrics;
 mod random;
 pub mod server;
 pub mod telemetry;
@@ -16,4 +17,5 @@ pub mod telemetry;
 pub use clock::Clock;
 pub use env::{Drain, Env};
 pub use health::Health;
+pub use metrics::Metrics;
 pub use random::{RandomError, random_bytes};

@@ -8,6 +8,7 @@ mod body;
 mod connection;
 mod guard;
 mod listen;
+mod measure;
 mod stop;
 
 use std::convert::Infallible;
@@ -16,6 +17,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::future::RouteFuture;
+use axum::routing::get;
 use http::StatusCode;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -23,8 +25,9 @@ use tonic::server::NamedService;
 use tonic::{Code, Status};
 use tower::Service;
 
-use crate::{Env, Health};
+use crate::{Env, Health, metrics};
 use guard::Guard;
+use measure::Measure;
 
 pub use listen::{BindError, ListenAddress, NoListenAddress, bind};
 
@@ -36,7 +39,9 @@ pub struct GrpcServer {
     health: Health,
     services: Vec<Named>,
     descriptors: Vec<&'static [u8]>,
+    methods: Vec<&'static str>,
     http: Option<Router>,
+    shows_metrics: bool,
 }
 
 type Mount = Box<dyn FnOnce(Router, &CancellationToken) -> Router + Send>;
@@ -59,7 +64,8 @@ impl GrpcServer {
     #[must_use]
     pub fn new(health: &Health) -> Self {
         let health = health.clone();
-        Self { health, services: Vec::new(), descriptors: Vec::new(), http: None }
+        let (services, descriptors, methods) = (Vec::new(), Vec::new(), KNOWN_METHODS.to_vec());
+        Self { health, services, descriptors, methods, http: None, shows_metrics: false }
     }
 
     /// Adds a generated gRPC server, guarded by limits and a deadline, and registers its name with the health.
@@ -89,6 +95,20 @@ impl GrpcServer {
         self
     }
 
+    /// Adds full names of methods (`package.Service/Method`) that metrics tell apart; calls of all others are counted as one.
+    #[must_use]
+    pub fn methods(mut self, names: &[&'static str]) -> Self {
+        self.methods.extend_from_slice(names);
+        self
+    }
+
+    /// Shows the metrics of the environment it is served in at `/metrics`: to all who reach the port.
+    #[must_use]
+    pub const fn show_metrics(mut self) -> Self {
+        self.shows_metrics = true;
+        self
+    }
+
     /// Adds HTTP routes beside the gRPC services. A router with a fallback answers what nobody else does.
     #[must_use]
     pub fn http_routes(mut self, routes: Router) -> Self {
@@ -108,21 +128,29 @@ impl GrpcServer {
     pub async fn serve(self, listener: TcpListener, env: &Env) -> Result<(), ServeError> {
         let ending = CancellationToken::new();
         let health = self.health.clone();
-        let routers = self.into_routers(&ending)?;
+        let routers = self.into_routers(&ending, env)?;
         stop::serve_until_drained(listener, routers, &health, env, ending).await;
         Ok(())
     }
 
-    fn into_routers(self, ending: &CancellationToken) -> Result<Routers, ServeError> {
+    fn into_routers(self, ending: &CancellationToken, env: &Env) -> Result<Routers, ServeError> {
         let names: Vec<&str> = self.services.iter().map(|service| service.name).collect();
+        let served =
+            [names.as_slice(), &[V1, V1_ALPHA, tonic_health::pb::health_server::SERVICE_NAME]].concat();
         let mut router = reflection(&self.descriptors, &names, ending)?;
         let health = Guard::unlimited(self.health.rpc(), ending);
         router = mount(router, health, tonic_health::pb::health_server::SERVICE_NAME);
         for service in self.services {
             router = (service.mount)(router, ending);
         }
-        let grpc = router.fallback(unknown_service);
-        let http = self.http.unwrap_or_else(|| Router::new().fallback(plain_not_found));
+        let served = |method: &&str| served.iter().any(|name| method.starts_with(name));
+        let methods = self.methods.into_iter().filter(served).collect();
+        let measure = Measure::new(env.metrics.rpc_server().clone(), methods);
+        let grpc = router.fallback(unknown_service).layer(measure);
+        let mut http = self.http.unwrap_or_else(|| Router::new().fallback(plain_not_found));
+        if self.shows_metrics {
+            http = http.route("/metrics", get(show(env.metrics.clone())));
+        }
         Ok(Routers { grpc, http })
     }
 }
@@ -190,6 +218,22 @@ fn reflection(
 const MAX_SHOWN_CHARS: usize = 200;
 const V1: &str = "grpc.reflection.v1.ServerReflection";
 const V1_ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
+
+/// Methods of what every server has.
+const KNOWN_METHODS: [&str; 4] = [
+    "grpc.health.v1.Health/Check",
+    "grpc.health.v1.Health/Watch",
+    "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// The handler of `/metrics`.
+fn show(
+    shown: metrics::Metrics,
+) -> impl Fn() -> std::future::Ready<([(http::HeaderName, &'static str); 1], String)> + Clone + Send + Sync + 'static
+{
+    move || std::future::ready(([(http::header::CONTENT_TYPE, metrics::CONTENT_TYPE)], shown.encode()))
+}
 
 async fn plain_not_found() -> StatusCode {
     StatusCode::NOT_FOUND

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, IntoRequest, Request, Response, Status};
 
-use crate::{Reason, reason_of, status};
+use crate::{Connection, Reason, Recorder, reason_of, status};
 
 /// Longest a unary call may take.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(5);
@@ -58,6 +58,14 @@ pub fn connect_lazy(url: &str) -> Result<Channel, ChannelError> {
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .connect_lazy())
+}
+
+/// [`connect_lazy`], with every call noted by `recorder`.
+///
+/// # Errors
+/// [`ChannelError`] for anything but `http://host:port`.
+pub fn connect(url: &str, recorder: &Recorder) -> Result<Connection, ChannelError> {
+    Ok(Connection::new(connect_lazy(url)?, Recorder::clone(recorder)))
 }
 
 /// A request that must be answered within [`CALL_DEADLINE`]; the server is told.
@@ -143,9 +151,16 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         drop(listener);
-        let channel = connect_lazy(&format!("http://{address}")).expect("a URL");
+        let noted = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let notes = std::sync::Arc::clone(&noted);
+        let recorder: Recorder = std::sync::Arc::new(move |method, code, _| {
+            notes.lock().expect("nobody panicked").push((method, code));
+        });
+        let channel = connect(&format!("http://{address}"), &recorder).expect("a URL");
         let mut client = ChainServiceClient::new(channel);
         let error = call("chain", client.get_head(deadline(GetHeadRequest {}))).await.expect_err("nobody");
+        let expect = ("vision.chain.v1.ChainService/GetHead", Code::Unavailable);
+        assert_eq!(*noted.lock().expect("nobody panicked"), [expect]);
         assert_eq!(error.code(), Code::Unavailable);
         assert_eq!(reason_of(&error).as_deref(), Some("DEPENDENCY_UNAVAILABLE"));
         assert_eq!(metadata_of(&error, "service").as_deref(), Some("chain"));

@@ -12,6 +12,7 @@ pub mod page;
 mod parse;
 mod reason;
 mod reason_table;
+mod record;
 mod sync_state;
 pub mod watch;
 
@@ -29,16 +30,22 @@ pub use generated::vision::sync_oracle::v1 as sync_oracle;
 pub use generated::vision::types::v1 as types;
 
 pub use blocks::{block_from_proto, block_to_proto, genesis_to_proto};
-pub use call::{CALL_DEADLINE, ChannelError, MAX_MESSAGE_BYTES, call, connect_lazy, deadline, settle};
+pub use call::{
+    CALL_DEADLINE, ChannelError, MAX_MESSAGE_BYTES, call, connect, connect_lazy, deadline, settle,
+};
 pub use cursor::{Cursor, CursorError};
 pub use event_log::{EventKind, EventLog, LogEvent, Subscription};
 pub use parse::{parse_hash, parse_optional_hash};
 pub use reason::{ERROR_DOMAIN, all_metadata_of, metadata_of, reason_of, status};
 pub use reason_table::Reason;
+pub use record::{Connection, Recorded, Recorder};
 pub use vision_primitives::BlockError;
 
 /// The compiled protocol files with their comments, for reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// Full names of all methods of the protocol files, such as `vision.chain.v1.ChainService/GetHead`, sorted.
+pub const METHODS: &[&str] = include!(concat!(env!("OUT_DIR"), "/methods.rs"));
 
 /// What a server method that streams gives back.
 pub type ResponseStream<T> =

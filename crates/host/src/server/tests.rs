@@ -99,7 +99,11 @@ impl Running {
             .route("/hello", axum::routing::get(|| async { "hello" }))
             .fallback(|| async { (StatusCode::NOT_FOUND, "our own 404") });
         let server = HealthServer::new(fake.clone()).max_decoding_message_size(100);
-        let server = GrpcServer::new(&health).add(Renamed(server)).http_routes(http);
+        let server = GrpcServer::new(&health)
+            .add(Renamed(server))
+            .methods(&["test.Fake/Check", "test.Fake/Watch", "test.Else/Check"])
+            .show_metrics()
+            .http_routes(http);
         let inner = env.clone();
         let task = tokio::spawn(async move { server.serve(listener, &inner).await.expect("serves") });
         Self { address, health, env, task, fake }
@@ -181,6 +185,52 @@ async fn http1_stands_beside_grpc_on_one_port() {
     let garbage = http1(server.address, "\u{1}\u{2}\u{3} this is neither HTTP/1 nor HTTP/2\r\n\r\n").await;
     assert!(garbage.is_empty() || garbage.starts_with("HTTP/1.1 400"), "{garbage}");
     assert_eq!(server.call("/test.Fake/Check", "").await.expect("still up"), ServingStatus::Serving);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn calls_are_measured_by_known_methods_only() {
+    let server = Running::start().await;
+    for method in ["/test.Fake/Check", "/test.Fake/Chuck", "/test.Else/Check", "/any.Thing/At_all", "/"] {
+        // What comes of them is in the metrics.
+        let _ = server.call(method, "").await;
+    }
+    let refused = server.call("/test.Fake/Check", "refuse").await;
+    assert!(refused.is_err());
+    let mut watch = HealthClient::new(server.channel().await);
+    let request = HealthCheckRequest { service: String::new() };
+    let mut stream = watch.watch(request).await.expect("opened").into_inner();
+    stream.next().await.expect("the first").expect("an answer");
+    drop((stream, watch));
+    let line = |method: &str, code: &str, count: u64| {
+        format!(
+            "rpc_server_call_duration_seconds_count{{service=\"\",rpc_method=\"{method}\",\
+             rpc_response_status_code=\"{code}\"}} {count}\n"
+        )
+    };
+    let expect = [
+        line("_OTHER", "UNIMPLEMENTED", 4),
+        line("grpc.health.v1.Health/Watch", "CANCELLED", 1),
+        line("test.Fake/Check", "FAILED_PRECONDITION", 1),
+        line("test.Fake/Check", "OK", 1),
+    ];
+    let get = "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let all_there = async {
+        loop {
+            let answer = http1(server.address, get).await;
+            assert!(answer.contains("content-type: application/openmetrics-text; version=1.0.0"), "{answer}");
+            assert!(answer.ends_with("# EOF\n"), "{answer}");
+            let counts: Vec<_> =
+                answer.lines().filter(|line| line.contains("_server_call_duration_seconds_count")).collect();
+            if counts == expect.iter().map(|line| line.trim_end()).collect::<Vec<_>>() {
+                return;
+            }
+            assert!(counts.len() <= expect.len(), "{counts:#?}");
+            tokio::task::yield_now().await;
+        }
+    };
+    // The server hears of the end of the stream a moment later.
+    tokio::time::timeout(SOON, all_there).await.expect("all calls counted in time");
     server.stop().await;
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
-use vision_host::{Clock, Drain, Env};
+use vision_host::{Drain, Env};
 use vision_primitives::{
     ConsensusParams, Entropy, Finality, Genesis, GenesisAccount, GenesisProducer, Hash, Height, NodeId,
     SecretKey, Slot, Tag, TimestampMs,
@@ -137,8 +137,7 @@ impl Node {
             ..config
         };
         let drain = Drain::new();
-        let env =
-            Env { clock: Clock::system(0), drain: drain.clone(), home: home.to_owned(), version: "test" };
+        let env = Env { drain: drain.clone(), ..Env::new(home, "test") };
         let ended = tokio::spawn(vision_chain::serve(config, env));
         Self { grpc, p2p, drain, ended }
     }
