@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use vision_host::Drain;
+use vision_host::metrics::Gauge;
 use vision_ledger::TransactionFault;
 use vision_primitives::{
     Action, BatchVerifier, Hash, NodeId, PublicKey, Signature, SignedTransaction, Tag, registration_payload,
@@ -17,6 +18,7 @@ use vision_primitives::{
 use vision_wire::Reason;
 
 use crate::actor::{Command, CoreHandle};
+use crate::metrics::ChainMetrics;
 use crate::peers::PeerTable;
 
 /// Transactions verified together.
@@ -36,7 +38,26 @@ pub struct Handed {
     pub transaction: SignedTransaction,
     /// Who handed it in.
     pub source: Source,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
+}
+
+/// A transaction's place on the way, given back when it has come through.
+struct Place {
+    _room: OwnedSemaphorePermit,
+    depth: Gauge,
+}
+
+impl Place {
+    fn new(room: OwnedSemaphorePermit, depth: Gauge) -> Self {
+        depth.inc();
+        Self { _room: room, depth }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.depth.dec();
+    }
 }
 
 /// Who handed a transaction in.
@@ -75,15 +96,23 @@ pub struct Intake {
     peers: Arc<Semaphore>,
     genesis_hash: Hash,
     drain: Drain,
+    metrics: ChainMetrics,
 }
 
 impl Intake {
     /// Starts the way.
-    pub fn start(core: CoreHandle, table: Arc<PeerTable>, genesis_hash: Hash, drain: Drain) -> Self {
+    pub fn start(
+        core: CoreHandle,
+        table: Arc<PeerTable>,
+        genesis_hash: Hash,
+        drain: Drain,
+        metrics: ChainMetrics,
+    ) -> Self {
         let (queue, arriving) = mpsc::channel(2 * MAX_QUEUED);
-        tokio::spawn(run(arriving, core, table, genesis_hash, drain.clone()));
+        let way = Way { core, table, genesis_hash, metrics: metrics.clone() };
+        tokio::spawn(run(arriving, way, drain.clone()));
         let room = || Arc::new(Semaphore::new(MAX_QUEUED_BYTES));
-        Self { queue, callers: room(), peers: room(), genesis_hash, drain }
+        Self { queue, callers: room(), peers: room(), genesis_hash, drain, metrics }
     }
 
     /// Hands in transactions and waits until each is stored or refused.
@@ -93,7 +122,10 @@ impl Intake {
             let place = self.callers.clone().try_acquire_many_owned(permits_of(&transaction));
             let refused = match place {
                 Ok(place) => self.enter(transaction, Source::Caller(Some(caller)), place).err(),
-                Err(_) => Some(overloaded()),
+                Err(_) => {
+                    self.metrics.refused.get([Reason::Overloaded.as_str()]).inc();
+                    Some(overloaded())
+                }
             };
             async move {
                 match refused {
@@ -135,7 +167,11 @@ impl Intake {
         source: Source,
         place: OwnedSemaphorePermit,
     ) -> Result<(), Status> {
-        let handed = Handed { transaction, source, _place: place };
+        let depth = match source {
+            Source::Caller(_) => self.metrics.callers(),
+            Source::Peer(_) => self.metrics.passed_on(),
+        };
+        let handed = Handed { transaction, source, _place: Place::new(place, depth) };
         self.queue.try_send(handed).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => overloaded(),
             mpsc::error::TrySendError::Closed(_) => stopping(),
@@ -158,13 +194,16 @@ fn stopping() -> Status {
     vision_wire::status(Reason::ShuttingDown, "the chain service is stopping", &[])
 }
 
-async fn run(
-    mut arriving: mpsc::Receiver<Handed>,
+/// What a batch passes through.
+#[derive(Clone)]
+struct Way {
     core: CoreHandle,
     table: Arc<PeerTable>,
     genesis_hash: Hash,
-    drain: Drain,
-) {
+    metrics: ChainMetrics,
+}
+
+async fn run(mut arriving: mpsc::Receiver<Handed>, way: Way, drain: Drain) {
     let under_way = Arc::new(Semaphore::new(MAX_BATCHES));
     loop {
         // Without a place for another batch nothing is taken: what arrives meanwhile makes it a large one.
@@ -176,15 +215,17 @@ async fn run(
                 return;
             },
         }
-        let (core, table) = (core.clone(), table.clone());
+        let way = way.clone();
         tokio::spawn(async move {
-            pass(batch, &core, &table, genesis_hash).await;
+            pass(batch, &way).await;
             drop(place);
         });
     }
 }
 
-async fn pass(mut batch: Vec<Handed>, core: &CoreHandle, table: &PeerTable, genesis_hash: Hash) {
+async fn pass(mut batch: Vec<Handed>, way: &Way) {
+    let Way { core, table, genesis_hash, metrics } = way;
+    let genesis_hash = *genesis_hash;
     // What a peer sent before it was banned is not worth the work.
     batch.retain(|handed| handed.source.peer().is_none_or(|peer| table.admit(&peer).is_ok()));
     let Ok(screened) = core.ask(|reply| Command::Screen { batch, reply }).await else { return };
@@ -195,6 +236,7 @@ async fn pass(mut batch: Vec<Handed>, core: &CoreHandle, table: &PeerTable, gene
         let Ok((verified, bad)) = verified else { return };
         good.extend(verified);
         for (mut handed, rule) in bad {
+            metrics.refused.get([rule]).inc();
             if let Some(peer) = handed.source.peer() {
                 table.charge(&peer, 50, "a transaction with a wrong signature");
             }
@@ -262,6 +304,10 @@ mod tests {
 
     const GENESIS: Hash = Hash([1; 32]);
 
+    fn metrics() -> ChainMetrics {
+        ChainMetrics::new(&vision_host::Metrics::new("test", "1"))
+    }
+
     fn data(nonce: u64, size: usize) -> SignedTransaction {
         let key = SecretKey::from_seed(&[1; 32]);
         let action = Action::Data { bytes: vec![0; size] };
@@ -278,7 +324,7 @@ mod tests {
         let (table, _fetches) = PeerTable::new(Hash([2; 32]), 8, Clock::system(0));
         let drain = Drain::new();
         // Nobody looks into the mailbox: nothing that enters comes out.
-        let intake = Intake::start(core, Arc::new(table), GENESIS, drain.clone());
+        let intake = Intake::start(core, Arc::new(table), GENESIS, drain.clone(), metrics());
         let peer = Hash([3; 32]);
         let small = Bytes::from(data(0, 1).bytes().to_vec());
         // A peer fills its room and no more; then it is held up for a moment and loses the rest.
@@ -319,7 +365,7 @@ mod tests {
     async fn a_peer_without_room_is_held_up_for_a_moment_and_loses_nothing_if_there_is_some_then() {
         let (core, _mailbox) = CoreHandle::new();
         let (table, _fetches) = PeerTable::new(Hash([2; 32]), 8, Clock::system(0));
-        let intake = Intake::start(core, Arc::new(table), GENESIS, Drain::new());
+        let intake = Intake::start(core, Arc::new(table), GENESIS, Drain::new(), metrics());
         let all = u32::try_from(MAX_QUEUED_BYTES).expect("in range");
         let others = intake.peers.clone().try_acquire_many_owned(all).expect("all of it");
         let one = data(0, 1);
@@ -335,7 +381,7 @@ mod tests {
         let handed = |transaction: SignedTransaction| Handed {
             transaction,
             source: Source::Peer(Hash::ZERO),
-            _place: room.clone().try_acquire_owned().expect("room"),
+            _place: Place::new(room.clone().try_acquire_owned().expect("room"), Gauge::default()),
         };
         let (payer, producer) = (SecretKey::from_seed(&[2; 32]), SecretKey::from_seed(&[3; 32]));
         let register = |prover: &SecretKey| {

@@ -11,6 +11,7 @@ mod error;
 #[cfg(test)]
 mod fixtures;
 mod intake;
+mod metrics;
 mod peers;
 mod rpc;
 mod status_page;
@@ -30,12 +31,13 @@ use vision_mempool::Limits;
 use vision_primitives::{Genesis, Height, Signature, TimestampMs};
 use vision_wire::chain::chain_service_server::ChainServiceServer;
 use vision_wire::p2p::peer_service_server::PeerServiceServer;
-use vision_wire::{EventLog, FILE_DESCRIPTOR_SET};
+use vision_wire::{EventLog, FILE_DESCRIPTOR_SET, METHODS};
 
 use actor::{Core, CoreHandle, HeadEvent, HeadView};
 pub use config::Config;
 pub use error::Error;
 use intake::Intake;
+use metrics::ChainMetrics;
 use peers::{Context, Identity, PeerRpc, PeerTable, PeerView};
 use store::{BlockRecord, Store};
 
@@ -51,6 +53,8 @@ const PEERS_EVERY: Duration = Duration::from_millis(20);
 const PEERS_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 /// What a message may have besides a block of the largest size, bytes.
 const MESSAGE_MARGIN_BYTES: usize = 256 << 10;
+/// The store's file, in the folder of data.
+const STORE: &str = "chain.redb";
 /// A genesis file larger than this is none, bytes.
 const MAX_GENESIS_BYTES: u64 = 256 << 20;
 
@@ -103,6 +107,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     // A watch begins at the last event, of which there must be one.
     happenings.publish(Arc::default());
     let (core, mailbox) = CoreHandle::new();
+    let metrics = ChainMetrics::new(&env.metrics);
     let mut owner = Core::new(actor::Parts {
         rules: rules.clone(),
         tree,
@@ -119,10 +124,18 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         view: view_sender,
         verdict: verdict.clone(),
         store_condition,
+        metrics: metrics.clone(),
     });
     owner.restore_waiting(store.waiting()?);
     let mut core_ended = start_core(owner, mailbox)?;
-    let intake = Intake::start(core.clone(), table.clone(), rules.genesis_hash, env.drain.clone());
+    let intake =
+        Intake::start(core.clone(), table.clone(), rules.genesis_hash, env.drain.clone(), metrics.clone());
+    let looked_at = metrics::Sources {
+        table: table.clone(),
+        core: core.clone(),
+        store: env.home.join("data").join(STORE),
+    };
+    tokio::spawn(metrics::sample(metrics, looked_at, env.drain.clone()));
 
     let max_block_bytes = usize::try_from(rules.genesis.params.max_block_bytes).unwrap_or(usize::MAX);
     let max_message_bytes = max_block_bytes.saturating_add(MESSAGE_MARGIN_BYTES);
@@ -140,6 +153,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         clock: env.clock.clone(),
         drain: env.drain.clone(),
         max_message_bytes,
+        recorder: env.metrics.rpc_client().recorder(),
     });
 
     let page = status_page::StatusPage {
@@ -169,11 +183,16 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         .max_decoding_message_size(max_message_bytes)
         .max_encoding_message_size(max_message_bytes);
     tracing::info!(grpc = %config.grpc_listen, p2p = %p2p_address, "chain service listens");
-    let own_face =
-        GrpcServer::new(&health).add(chain_service).descriptor_set(FILE_DESCRIPTOR_SET).serve(grpc, &env);
+    let own_face = GrpcServer::new(&health)
+        .add(chain_service)
+        .descriptor_set(FILE_DESCRIPTOR_SET)
+        .methods(METHODS)
+        .show_metrics()
+        .serve(grpc, &env);
     let peer_face = GrpcServer::new(&health)
         .add(peer_service)
         .descriptor_set(FILE_DESCRIPTOR_SET)
+        .methods(METHODS)
         .http_routes(page.router())
         .serve(p2p, &env);
     health.set_serving();
@@ -207,7 +226,7 @@ fn restore(data: &Path, rules: &Arc<ChainRules>, now: TimestampMs) -> Result<(St
         .map_err(|error| Error::Home { path: data.to_owned(), why: error.to_string() })?;
     let corrupt = |why: &dyn std::fmt::Display| Error::Restore(why.to_string());
     let genesis_state = State::genesis(&rules.genesis).map_err(|error| corrupt(&error))?;
-    let store = Store::open(&data.join("chain.redb"), rules.genesis_hash, &genesis_state)?;
+    let store = Store::open(&data.join(STORE), rules.genesis_hash, &genesis_state)?;
     let loaded = store.load()?;
     let base = match loaded.final_record {
         None => None,

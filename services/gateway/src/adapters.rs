@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures::Stream;
 use tonic::Status;
-use tonic::transport::Channel;
 use vision_host::health::{NotServing, check};
 use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::chain::get_block_request::Id;
@@ -25,7 +24,8 @@ use vision_wire::sync_oracle::sync_oracle_service_client::SyncOracleServiceClien
 use vision_wire::sync_oracle::{GetSnapshotRequest, Snapshot};
 use vision_wire::watch::{WatchItem, resuming};
 use vision_wire::{
-    ChannelError, MAX_MESSAGE_BYTES, Reason, call, connect_lazy, deadline, parse_hash, status,
+    ChannelError, Connection, MAX_MESSAGE_BYTES, Reason, Recorder, call, connect, deadline, parse_hash,
+    status,
 };
 
 use crate::config::Config;
@@ -37,12 +37,12 @@ const HEALTH_DEADLINE: Duration = Duration::from_secs(2);
 /// Clients of the four services. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Backends {
-    chain: Channel,
+    chain: Connection,
     /// For calls that take long: a connection bears 256 calls at once, and these should not hold up the others.
-    chain_long: Channel,
-    sync_oracle: Channel,
-    selection: Channel,
-    producer: Channel,
+    chain_long: Connection,
+    sync_oracle: Connection,
+    selection: Connection,
+    producer: Connection,
 }
 
 const CHAIN: &str = Neighbour::Chain.name();
@@ -55,21 +55,21 @@ fn missing(service: &str, field: &str) -> Status {
 }
 
 impl Backends {
-    pub(crate) fn new(config: &Config) -> Result<Self, ChannelError> {
+    pub(crate) fn new(config: &Config, recorder: &Recorder) -> Result<Self, ChannelError> {
         Ok(Self {
-            chain: connect_lazy(&config.chain)?,
-            chain_long: connect_lazy(&config.chain)?,
-            sync_oracle: connect_lazy(&config.sync_oracle)?,
-            selection: connect_lazy(&config.selection)?,
-            producer: connect_lazy(&config.producer)?,
+            chain: connect(&config.chain, recorder)?,
+            chain_long: connect(&config.chain, recorder)?,
+            sync_oracle: connect(&config.sync_oracle, recorder)?,
+            selection: connect(&config.selection, recorder)?,
+            producer: connect(&config.producer, recorder)?,
         })
     }
 
-    fn chain(&self) -> ChainServiceClient<Channel> {
+    fn chain(&self) -> ChainServiceClient<Connection> {
         ChainServiceClient::new(self.chain.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    fn chain_long(&self) -> ChainServiceClient<Channel> {
+    fn chain_long(&self) -> ChainServiceClient<Connection> {
         ChainServiceClient::new(self.chain_long.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
@@ -81,7 +81,7 @@ impl Backends {
             Neighbour::Selection => &self.selection,
             Neighbour::Producer => &self.producer,
         };
-        check(channel.clone(), "", HEALTH_DEADLINE).await
+        check(channel.inner().clone(), "", HEALTH_DEADLINE).await
     }
 
     pub(crate) async fn chain_info(&self) -> Result<ChainInfo, Status> {

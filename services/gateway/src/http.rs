@@ -4,6 +4,7 @@ mod accounts;
 mod blocks;
 mod events;
 mod limits;
+mod metrics;
 mod mining;
 mod node;
 mod problem;
@@ -19,6 +20,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
@@ -27,6 +29,7 @@ use vision_host::{Clock, Drain, Env, RandomError};
 
 use crate::actor::MiningStatusBody;
 use crate::adapters::Backends;
+use crate::metrics::{GatewayMetrics, Scraper, measure};
 use crate::views::to_json;
 use problem::Problem;
 
@@ -43,6 +46,8 @@ pub(crate) struct Inner {
     clock: Clock,
     drain: Drain,
     places: limits::LongPlaces,
+    metrics: GatewayMetrics,
+    scraper: Scraper,
     version: &'static str,
 }
 
@@ -55,7 +60,13 @@ impl Deref for AppState {
 }
 
 impl AppState {
-    pub(crate) fn new(backends: Backends, mining: MiningStatusBody, env: &Env) -> Result<Self, RandomError> {
+    pub(crate) fn new(
+        backends: Backends,
+        mining: MiningStatusBody,
+        metrics: GatewayMetrics,
+        scraper: Scraper,
+        env: &Env,
+    ) -> Result<Self, RandomError> {
         problem::seed_trace_ids()?;
         Ok(Self(Arc::new(Inner {
             backends,
@@ -63,6 +74,8 @@ impl AppState {
             clock: env.clock.clone(),
             drain: env.drain.clone(),
             places: limits::LongPlaces::new(),
+            metrics,
+            scraper,
             version: env.version,
         })))
     }
@@ -91,11 +104,13 @@ pub(crate) fn routes(state: AppState) -> Router {
         .route("/api/mining/stats", get(stats::stats))
         .route("/api/transactions/{hash}", get(transactions::one))
         .route("/api/accounts/{address}", get(accounts::one))
-        .route("/readyz", get(node::ready));
+        .route("/readyz", get(node::ready))
+        .route("/metrics", get(metrics::metrics));
     let body_limit = DefaultBodyLimit::max(transactions::MAX_BODY_BYTES);
     let handing_in = Router::new().route("/api/transactions", post(transactions::submit).layer(body_limit));
     // Those that ask nobody stand outside of the limits: they answer at once, however busy the rest is.
     let asking = limits::limited(asking, handing_in);
+    let measured = from_fn_with_state(state.metrics.clone(), measure);
     Router::new()
         .route("/api/mining/status", get(mining::status))
         .route("/healthz", get(node::alive))
@@ -105,6 +120,7 @@ pub(crate) fn routes(state: AppState) -> Router {
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(measured)
         .with_state(state)
 }
 

@@ -9,6 +9,7 @@ mod adapters;
 mod config;
 mod error;
 mod http;
+mod metrics;
 mod ports;
 mod views;
 
@@ -39,7 +40,9 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
 /// [`Error`] when a URL of the configuration is none.
 pub async fn serve_on(listener: TcpListener, config: Config, env: Env) -> Result<(), Error> {
     let address = listener.local_addr().map_or_else(|_| config.listen.clone(), Into::into);
-    let backends = adapters::Backends::new(&config)?;
+    let backends = adapters::Backends::new(&config, &env.metrics.rpc_client().recorder())?;
+    let metrics = metrics::GatewayMetrics::new(&env.metrics);
+    let scraper = metrics::Scraper::new(&config, env.metrics.clone(), metrics.clone());
     let health = Health::new();
     health.register(SERVICE_NAME);
 
@@ -52,7 +55,7 @@ pub async fn serve_on(listener: TcpListener, config: Config, env: Env) -> Result
         tasks.spawn(actor::keep_health(backends.clone(), neighbour, condition));
     }
 
-    let state = http::AppState::new(backends, mining, &env)?;
+    let state = http::AppState::new(backends, mining, metrics, scraper, &env)?;
     let server = GrpcServer::new(&health).http_routes(http::routes(state));
     health.set_serving();
     info!(%address, "gateway serving REST on http://{address}");

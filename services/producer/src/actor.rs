@@ -12,7 +12,7 @@ use tonic::Status;
 use vision_authoring::{Head, Input, Machine, Now, Output};
 use vision_host::health::Condition;
 use vision_host::{Drain, Health};
-use vision_primitives::{Hash, Height, TimestampMs};
+use vision_primitives::{Hash, Height, Slot, TimestampMs};
 use vision_wire::chain::WatchHeadResponse;
 use vision_wire::producer::MiningStatus;
 use vision_wire::sync_oracle::{Snapshot, WatchSnapshotResponse};
@@ -164,11 +164,21 @@ impl<N: Neighbours> Actor<N> {
         }
         match newest {
             WatchItem::Event(event) => match event.head.as_ref().map(read_head) {
-                Some(Ok(head)) => self.on_heard_head(head),
+                Some(Ok(head)) => {
+                    self.count_missed(event.head.as_ref());
+                    self.on_heard_head(head);
+                }
                 Some(Err(error)) => self.lose_chain(error.message().to_owned()),
                 None => {}
             },
             WatchItem::Lost(error) => self.lose_chain(error.message().to_owned()),
+        }
+    }
+
+    fn count_missed(&self, head: Option<&vision_wire::chain::Head>) {
+        let parent = head.and_then(|head| Some((parse_hash("parent", &head.parent).ok()?, Slot(head.slot))));
+        if let (Some(before), Some((parent, slot))) = (self.machine.view(), parent) {
+            self.hands.metrics.head_moved(&before, &parent, slot);
         }
     }
 
@@ -218,6 +228,7 @@ impl<N: Neighbours> Actor<N> {
     fn on_done(&mut self, done: Result<Done, tokio::task::JoinError>) {
         match done {
             Ok(Done { input, news }) => {
+                self.hands.metrics.input(&input);
                 self.on_news(news);
                 self.give(input);
             }
@@ -261,6 +272,7 @@ impl<N: Neighbours> Actor<N> {
             }
             News::Written(write) => {
                 self.book.saved(&write.claims);
+                self.hands.metrics.claims.inc_by(u64::from(write.proposal.is_some()));
                 self.conditions.claims.ok();
                 self.trouble.claims = None;
             }
@@ -318,7 +330,10 @@ impl<N: Neighbours> Actor<N> {
             Output::Refuse { highest_own, highest_claimed } => {
                 self.stale = Some(Stale { highest_own, highest_claimed });
             }
-            Output::Log(event) => log_line::write(&event),
+            Output::Log(event) => {
+                self.hands.metrics.event(&event);
+                log_line::write(&event);
+            }
         }
     }
 
@@ -334,6 +349,9 @@ impl<N: Neighbours> Actor<N> {
     fn publish(&mut self) {
         let snapshot = self.snapshot.as_ref();
         let whole = self.machine.view().zip(snapshot);
+        if let Some((view, _)) = &whole {
+            self.hands.metrics.show(view);
+        }
         let me = self.hands.signer.id();
         let status = whole.map(|(view, snapshot)| compose(&view, snapshot, &me, &self.book));
         let Some(mut status) = status.or_else(|| self.shown.clone()) else { return };

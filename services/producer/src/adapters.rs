@@ -2,7 +2,6 @@
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 use vision_primitives::{Hash, Header};
 use vision_wire::chain::chain_service_client::ChainServiceClient;
@@ -18,7 +17,7 @@ use vision_wire::sync_oracle::{
     GetEligiblePoolRequest, GetEligiblePoolResponse, WatchSnapshotRequest, WatchSnapshotResponse,
 };
 use vision_wire::watch::{WatchItem, resuming};
-use vision_wire::{MAX_MESSAGE_BYTES, call, connect_lazy, deadline, parse_hash};
+use vision_wire::{Connection, MAX_MESSAGE_BYTES, Recorder, call, deadline, parse_hash};
 
 use crate::ports::Neighbours;
 use crate::{Config, Error};
@@ -31,9 +30,9 @@ pub(crate) const SELECTION: &str = "selection";
 /// The services behind their URLs.
 #[derive(Clone)]
 pub(crate) struct GrpcNeighbours {
-    chain: ChainServiceClient<Channel>,
-    oracle: SyncOracleServiceClient<Channel>,
-    selection: SelectionServiceClient<Channel>,
+    chain: ChainServiceClient<Connection>,
+    oracle: SyncOracleServiceClient<Connection>,
+    selection: SelectionServiceClient<Connection>,
 }
 
 impl GrpcNeighbours {
@@ -41,8 +40,9 @@ impl GrpcNeighbours {
     ///
     /// # Errors
     /// [`Error::Url`] naming the key of a URL that cannot be called.
-    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
-        let connect = |key, url: &str| connect_lazy(url).map_err(|source| Error::Url { key, source });
+    pub(crate) fn new(config: &Config, recorder: &Recorder) -> Result<Self, Error> {
+        let connect =
+            |key, url: &str| vision_wire::connect(url, recorder).map_err(|source| Error::Url { key, source });
         Ok(Self {
             chain: ChainServiceClient::new(connect("chain", &config.chain)?)
                 .max_decoding_message_size(MAX_MESSAGE_BYTES)

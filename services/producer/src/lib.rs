@@ -11,6 +11,7 @@ mod claims;
 mod config;
 mod error;
 mod log_line;
+mod metrics;
 mod perform;
 mod ports;
 mod rpc;
@@ -30,11 +31,12 @@ use vision_host::{Env, Health, files};
 use vision_primitives::Genesis;
 use vision_schedule::SlotTiming;
 use vision_wire::producer::producer_service_server::ProducerServiceServer;
-use vision_wire::{EventLog, FILE_DESCRIPTOR_SET};
+use vision_wire::{EventLog, FILE_DESCRIPTOR_SET, METHODS};
 
 use crate::actor::{Actor, Outlets};
 use crate::adapters::GrpcNeighbours;
 use crate::claims::ClaimStore;
+use crate::metrics::ProducerMetrics;
 use crate::perform::Hands;
 use crate::rpc::Rpc;
 use crate::signer::{Signer, read_key};
@@ -54,7 +56,7 @@ const MAX_GENESIS_BYTES: u64 = 64 << 20;
 /// [`Error::ClaimsTooOld`] as soon as the chain shows blocks of this key that the claims do not know of.
 pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     config.check()?;
-    let neighbours = GrpcNeighbours::new(&config)?;
+    let neighbours = GrpcNeighbours::new(&config, &env.metrics.rpc_client().recorder())?;
     let genesis = read_genesis(&env)?;
     let genesis_hash = genesis.hash();
     let timing = SlotTiming::from(&genesis.params);
@@ -75,13 +77,16 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         chain_id: genesis.chain_id.as_str().into(),
         timing,
         genesis_hash,
+        metrics: ProducerMetrics::new(&env.metrics),
     };
     let machine = Machine::new(vision_authoring::Config { me, timing }, loaded.guard, loaded.last);
     let outlets = Outlets { health: health.clone(), statuses: statuses.clone(), claims };
     let actor = Actor::new(hands, machine, loaded.book, config.mining_tick_ms, outlets);
     let server = GrpcServer::new(&health)
         .add(ProducerServiceServer::new(Rpc { statuses, claims: newest_claims }))
-        .descriptor_set(FILE_DESCRIPTOR_SET);
+        .descriptor_set(FILE_DESCRIPTOR_SET)
+        .methods(METHODS)
+        .show_metrics();
 
     // Either of the two ends the other: the actor when it must not go on, the server when it is told to stop.
     let env = Env { drain: env.drain.child(), ..env };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tonic::{Code, Status};
 use vision_authoring::{Ask, Failure, Head, Input, Op, OwnRecord, Proposal, Standing, verify_prepared};
 use vision_host::Clock;
+use vision_host::metrics::time;
 use vision_primitives::{Hash, Height, Pool, Slot, TimestampMs};
 use vision_schedule::{SlotTiming, SlotWindow};
 use vision_wire::chain::{PrepareBlockRequest, SubmitBlockRequest, producer::Status as Registered};
@@ -12,6 +13,7 @@ use vision_wire::selection::{GetScheduleRequest, ScheduleParams, ScheduledSlot};
 use vision_wire::{Reason, parse_hash, reason_of};
 
 use crate::claims::Write;
+use crate::metrics::ProducerMetrics;
 use crate::ports::Neighbours;
 use crate::signer::Signer;
 
@@ -77,6 +79,7 @@ pub(crate) struct Hands<N> {
     pub chain_id: Arc<str>,
     pub timing: SlotTiming,
     pub genesis_hash: Hash,
+    pub metrics: ProducerMetrics,
 }
 
 impl<N: Neighbours> Hands<N> {
@@ -207,7 +210,7 @@ impl<N: Neighbours> Hands<N> {
 
     /// Blocks the thread until the disk has it.
     pub(crate) fn commit(self, op: Op, write: Write) -> Done {
-        match self.signer.commit(&write) {
+        match time(&self.metrics.claim_commit, || self.signer.commit(&write)) {
             Ok(()) => Done { input: Input::Committed { op }, news: News::Written(write) },
             Err(error) => {
                 Done { input: Input::CommitFailed { op }, news: News::NotWritten(error.to_string()) }

@@ -6,6 +6,7 @@
 mod config;
 mod decode;
 mod error;
+mod metrics;
 mod rpc;
 
 pub use config::Config;
@@ -14,9 +15,10 @@ pub use error::Error;
 
 use vision_host::server::{GrpcServer, bind};
 use vision_host::{Env, Health};
-use vision_wire::FILE_DESCRIPTOR_SET;
 use vision_wire::selection::selection_service_server::SelectionServiceServer;
+use vision_wire::{FILE_DESCRIPTOR_SET, METHODS};
 
+use crate::metrics::SelectionMetrics;
 use crate::rpc::Rpc;
 
 /// The name this service bears in health checks.
@@ -32,8 +34,13 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     tracing::info!(%address, "selection listens");
 
     let health = Health::new();
-    let service = SelectionServiceServer::new(Rpc::default()).max_decoding_message_size(MAX_REQUEST_BYTES);
-    let server = GrpcServer::new(&health).add(service).descriptor_set(FILE_DESCRIPTOR_SET);
+    let rpc = Rpc::new(SelectionMetrics::new(&env.metrics));
+    let service = SelectionServiceServer::new(rpc).max_decoding_message_size(MAX_REQUEST_BYTES);
+    let server = GrpcServer::new(&health)
+        .add(service)
+        .descriptor_set(FILE_DESCRIPTOR_SET)
+        .methods(METHODS)
+        .show_metrics();
     // It needs nobody, so it is ready as soon as it listens.
     health.set_serving();
     Ok(server.serve(listener, &env).await?)

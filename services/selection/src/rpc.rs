@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
+use vision_host::metrics::time;
 use vision_primitives::{Slot, TimestampMs};
 use vision_schedule::SlotWindow;
 use vision_wire::selection::selection_service_server::SelectionService;
@@ -13,6 +14,7 @@ use vision_wire::selection::{
 use vision_wire::{Reason, parse_hash, status};
 
 use crate::decode::Question;
+use crate::metrics::SelectionMetrics;
 
 /// Hashes and ids up to which an answer is worked out at once; about a millisecond.
 const MAX_WORK_AT_ONCE: usize = 4096;
@@ -23,15 +25,14 @@ const MAX_LARGE_AT_ONCE: usize = 2;
 #[derive(Clone, Debug)]
 pub(crate) struct Rpc {
     places: Arc<Semaphore>,
-}
-
-impl Default for Rpc {
-    fn default() -> Self {
-        Self { places: Arc::new(Semaphore::new(MAX_LARGE_AT_ONCE)) }
-    }
+    metrics: SelectionMetrics,
 }
 
 impl Rpc {
+    pub(crate) fn new(metrics: SelectionMetrics) -> Self {
+        Self { places: Arc::new(Semaphore::new(MAX_LARGE_AT_ONCE)), metrics }
+    }
+
     /// Works an answer out: a small one here, a large one off the threads that serve everybody.
     async fn work<T: Send + 'static>(
         &self,
@@ -59,7 +60,10 @@ impl SelectionService for Rpc {
         request: Request<GetScheduleRequest>,
     ) -> Result<Response<GetScheduleResponse>, Status> {
         let question = Question::new(request.into_inner(), None)?;
-        self.work(question, schedule).await.map(Response::new)
+        let dealing = self.metrics.deal.clone();
+        let answer = self.work(question, move |question| time(&dealing, || schedule(question))).await?;
+        self.metrics.schedules.inc();
+        Ok(Response::new(answer))
     }
 
     async fn verify_slot(

@@ -18,6 +18,7 @@ use vision_wire::watch::WatchItem;
 
 use crate::encode;
 use crate::log_line::snapshot_line;
+use crate::metrics::OracleMetrics;
 use crate::pools::{PoolPair, Pools};
 use crate::ports::Chain;
 
@@ -45,6 +46,7 @@ pub(crate) struct Oracle<C> {
     health: Health,
     snapshots: EventLog<proto::Snapshot>,
     reports: watch::Sender<Option<proto::Snapshot>>,
+    metrics: OracleMetrics,
     pools: Pools<C>,
     interval: Interval,
     machine: SyncMachine,
@@ -71,12 +73,13 @@ pub(crate) struct Outlets {
     pub health: Health,
     pub snapshots: EventLog<proto::Snapshot>,
     pub reports: watch::Sender<Option<proto::Snapshot>>,
+    pub metrics: OracleMetrics,
 }
 
 impl<C: Chain> Oracle<C> {
     /// An oracle that has heard nothing; its first snapshot says so.
     pub(crate) fn new(chain: C, pools: Pools<C>, clock: Clock, interval_ms: u64, outlets: Outlets) -> Self {
-        let Outlets { health, snapshots, reports } = outlets;
+        let Outlets { health, snapshots, reports, metrics } = outlets;
         let mut interval = tokio::time::interval(Duration::from_millis(interval_ms));
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let oracle = Self {
@@ -85,6 +88,7 @@ impl<C: Chain> Oracle<C> {
             health,
             snapshots,
             reports,
+            metrics,
             pools,
             interval,
             machine: SyncMachine::new(SyncParams::from(&ConsensusParams::default())),
@@ -240,6 +244,7 @@ impl<C: Chain> Oracle<C> {
 
     /// Tells the watchers, and the chain service too if it matters to it.
     fn publish(&self, report: bool) {
+        self.metrics.show(self.machine.snapshot());
         let active = self.newest.as_ref().map_or(0, |pools| pools.active.len() as u64);
         let snapshot = encode::snapshot(self.machine.snapshot(), &self.head.hash, active);
         if report {

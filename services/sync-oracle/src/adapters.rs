@@ -3,7 +3,6 @@
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use tonic::Status;
-use tonic::transport::Channel;
 use vision_sync_status::{STATUS_MAX_AGE_MS, SyncParams};
 use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::chain::{
@@ -13,7 +12,9 @@ use vision_wire::chain::{
 };
 use vision_wire::sync_oracle::Snapshot;
 use vision_wire::watch::{WatchItem, resuming};
-use vision_wire::{ChannelError, MAX_MESSAGE_BYTES, Reason, call, connect_lazy, deadline, status};
+use vision_wire::{
+    ChannelError, Connection, MAX_MESSAGE_BYTES, Reason, Recorder, call, connect, deadline, status,
+};
 
 use crate::ports::{Chain, PoolsAfter};
 
@@ -22,12 +23,12 @@ const CHAIN: &str = "chain";
 
 /// The chain service behind a URL.
 #[derive(Clone)]
-pub(crate) struct GrpcChain(ChainServiceClient<Channel>);
+pub(crate) struct GrpcChain(ChainServiceClient<Connection>);
 
 impl GrpcChain {
     /// Connects when first used.
-    pub(crate) fn new(url: &str) -> Result<Self, ChannelError> {
-        let client = ChainServiceClient::new(connect_lazy(url)?);
+    pub(crate) fn new(url: &str, recorder: &Recorder) -> Result<Self, ChannelError> {
+        let client = ChainServiceClient::new(connect(url, recorder)?);
         Ok(Self(client.max_decoding_message_size(MAX_MESSAGE_BYTES)))
     }
 }

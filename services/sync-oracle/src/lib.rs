@@ -10,6 +10,7 @@ mod config;
 mod encode;
 mod error;
 mod log_line;
+mod metrics;
 mod pools;
 mod ports;
 mod reporter;
@@ -23,10 +24,11 @@ use tokio_util::task::AbortOnDropHandle;
 use vision_host::server::{GrpcServer, bind};
 use vision_host::{Env, Health};
 use vision_wire::sync_oracle::sync_oracle_service_server::SyncOracleServiceServer;
-use vision_wire::{EventLog, FILE_DESCRIPTOR_SET};
+use vision_wire::{EventLog, FILE_DESCRIPTOR_SET, METHODS};
 
 use crate::actor::{Oracle, Outlets};
 use crate::adapters::GrpcChain;
+use crate::metrics::OracleMetrics;
 use crate::pools::Pools;
 use crate::rpc::Rpc;
 
@@ -42,7 +44,7 @@ const KEPT_SNAPSHOTS: usize = 1024;
 /// [`Error`] if the configuration is wrong or the address cannot be bound; nothing is started then.
 pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     config.check()?;
-    let chain = GrpcChain::new(&config.chain)?;
+    let chain = GrpcChain::new(&config.chain, &env.metrics.rpc_client().recorder())?;
     let listener = bind(&config.grpc_listen).await?;
     let address = listener.local_addr().map_or_else(|_| config.grpc_listen.clone(), Into::into);
     tracing::info!(%address, chain = config.chain, "sync-oracle listens");
@@ -51,12 +53,15 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let snapshots = EventLog::new(env.clock.now_ms(), KEPT_SNAPSHOTS);
     let pools = Pools::new(chain.clone());
     let (reports, newest) = watch::channel(None);
-    let outlets = Outlets { health: health.clone(), snapshots: snapshots.clone(), reports };
+    let metrics = OracleMetrics::new(&env.metrics);
+    let outlets = Outlets { health: health.clone(), snapshots: snapshots.clone(), reports, metrics };
     let oracle =
         Oracle::new(chain.clone(), pools.clone(), env.clock.clone(), config.snapshot_interval_ms, outlets);
     let server = GrpcServer::new(&health)
         .add(SyncOracleServiceServer::new(Rpc { snapshots, pools }))
-        .descriptor_set(FILE_DESCRIPTOR_SET);
+        .descriptor_set(FILE_DESCRIPTOR_SET)
+        .methods(METHODS)
+        .show_metrics();
 
     // The oracle works while the server serves; the reporter ends with the oracle.
     let _working = AbortOnDropHandle::new(tokio::spawn(oracle.run()));

@@ -52,7 +52,7 @@ impl Service {
 
     /// Reads its settings and makes the future that serves until the drain begins.
     pub fn prepare(self, settings: &Settings, env: &Env) -> Outcome<BoxFuture<'static, Outcome>> {
-        let env = env.clone();
+        let env = env.of_service(self.name());
         macro_rules! serve {
             ($service:ident) => {
                 serve!($service, |_: &$service::Error| false)

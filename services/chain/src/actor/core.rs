@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tonic::Status;
 use vision_block_tree::{BlockTree, ChainRules, Refusal};
 use vision_host::Clock;
 use vision_host::health::Condition;
+use vision_host::metrics::time;
 use vision_mempool::{Limits, Mempool};
 use vision_primitives::{Block, Hash, Header, Height, NodeId, Signature, SignedTransaction, TimestampMs};
 use vision_wire::p2p::Status as PeerStatus;
@@ -28,6 +30,7 @@ use super::held::{Early, Orphans, Waiting};
 use super::turn::{Origin, Turn};
 use super::view::{HeadEvent, HeadView};
 use super::{Command, ImportEnd, Reply, StoredBlock, Verdict};
+use crate::metrics::{ChainMetrics, Tally};
 use crate::peers::PeerTable;
 use crate::store::Store;
 use crate::transactions::{DroppedLog, Happenings, RecentHashes};
@@ -65,6 +68,8 @@ pub struct Parts {
     pub verdict: watch::Receiver<Option<Verdict>>,
     /// Whether the store takes writes.
     pub store_condition: Condition,
+    /// What is counted.
+    pub metrics: ChainMetrics,
 }
 
 /// Everything the thread owns.
@@ -85,6 +90,9 @@ pub struct Core {
     /// A turn the disk did not take yet, and when to try again.
     unwritten: Option<(Turn, u64)>,
     stopping: bool,
+    tally: Tally,
+    /// When what a peer says now has come out of the network.
+    arrived: Option<Instant>,
 }
 
 impl Core {
@@ -104,6 +112,10 @@ impl Core {
             prepared: VecDeque::new(),
             unwritten: None,
             stopping: false,
+            tally: Tally::new(parts.metrics.clone(), &parts.tree, |height| {
+                parts.store.hash_at(height).ok().flatten()
+            }),
+            arrived: None,
             parts,
         }
     }
@@ -148,9 +160,11 @@ impl Core {
     /// Takes one command.
     pub fn handle(&mut self, command: Command, turn: &mut Turn) {
         match command {
-            Command::FromPeer { command, place } => {
+            Command::FromPeer { command, arrived, place } => {
                 drop(place);
+                self.arrived = Some(arrived);
                 self.handle(*command, turn);
+                self.arrived = None;
             }
             Command::Announced { peer, block } => self.announced(peer, *block, turn),
             Command::Header { peer, header, signature } => self.header(peer, &header, &signature),
@@ -251,8 +265,10 @@ impl Core {
         turn: &mut Turn,
     ) -> Result<Hash, Option<Refusal>> {
         turn.began_at(self.parts.clock.monotonic_ms());
+        let came = self.arrived.unwrap_or_else(Instant::now);
         let verified = &self.verified;
-        let checked = match self.parts.tree.check_with(&block, &|hash| verified.contains(hash)) {
+        let check = || self.parts.tree.check_with(&block, &|hash| verified.contains(hash));
+        let checked = match time(&self.parts.metrics.phases.check, check) {
             Ok(checked) => checked,
             Err(refusal) => {
                 if let Some(reply) = reply {
@@ -264,7 +280,12 @@ impl Core {
         };
         let late = matches!(origin, Origin::Announced(_)) && checked.closes_at() <= arrived && self.in_sync();
         let (hash, changes) = (block.hash(), checked.changes().clone());
-        let inserted = self.parts.tree.insert(checked, late);
+        if let Origin::Announced(_) = origin {
+            let delay_ms = arrived.since_ms(block.header().timestamp_ms);
+            self.parts.metrics.propagation.observe(delay_ms as f64 / 1000.0);
+        }
+        let insert = &self.parts.metrics.phases.insert;
+        let inserted = time(insert, || self.parts.tree.insert(checked, late));
         let tree = &self.parts.tree;
         let head = HeadView::of(tree.head(), tree.final_entry().height());
         if !inserted.stored {
@@ -277,13 +298,16 @@ impl Core {
         }
         block.transactions().iter().for_each(|transaction| self.verified.insert(transaction.hash()));
         let became_head = inserted.head.as_ref().is_some_and(|change| change.new.hash() == hash);
-        turn.accept(block, changes, origin, became_head, reply);
+        turn.accept(block, changes, origin, became_head, came, reply);
         turn.follow(&inserted, &head);
         Ok(hash)
     }
 
     fn refused(&mut self, block: Block, origin: Origin, arrived: TimestampMs, refusal: &Refusal) {
         let (hash, height) = (block.hash(), block.header().height);
+        if !matches!(refusal, Refusal::UnknownParent(_) | Refusal::AlreadyKnown) {
+            self.parts.metrics.blocks_refused.get([refusal.reason()]).inc();
+        }
         match (refusal, origin) {
             (Refusal::UnknownParent(_), Origin::Announced(peer)) => {
                 let weight = block.header().weight;

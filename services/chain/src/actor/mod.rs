@@ -12,6 +12,7 @@ mod view;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::Instant;
 use tonic::Status;
 use vision_primitives::{Block, Hash, NodeId, Slot, TimestampMs};
 use vision_wire::Reason;
@@ -20,7 +21,7 @@ use vision_wire::p2p::Status as PeerStatus;
 use crate::intake::Handed;
 
 pub use self::core::{Core, Parts};
-use self::turn::Turn;
+pub use self::turn::Turn;
 pub use self::verdict::Verdict;
 pub use self::view::{HeadEvent, HeadView};
 
@@ -80,7 +81,7 @@ pub enum Command {
     /// A peer told its head; the peer's signature is checked.
     Claim { peer: NodeId, status: PeerStatus },
     /// What a peer said, holding one of the places this peer has in the mailbox until its turn comes.
-    FromPeer { command: Box<Self>, place: OwnedSemaphorePermit },
+    FromPeer { command: Box<Self>, arrived: Instant, place: OwnedSemaphorePermit },
     /// Blocks fetched from a peer, ascending.
     Import { peer: NodeId, blocks: Vec<Block>, reply: oneshot::Sender<ImportEnd> },
     /// This node's producer wants a header to sign.
@@ -106,6 +107,11 @@ impl CoreHandle {
     pub fn new() -> (Self, mpsc::Receiver<Command>) {
         let (sender, mailbox) = mpsc::channel(MAILBOX_COMMANDS);
         (Self(sender), mailbox)
+    }
+
+    /// Commands that wait.
+    pub fn depth(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
     }
 
     /// Tells something that has no answer; waits for room.

@@ -1,5 +1,6 @@
 //! What one turn of the loop has decided, to be stored first and told afterwards.
 
+use tokio::time::Instant;
 use vision_block_tree::Inserted;
 use vision_ledger::Changes;
 use vision_primitives::{Block, Hash, Height, NodeId, SignedTransaction};
@@ -39,6 +40,8 @@ pub struct Accepted {
     pub origin: Origin,
     /// Whether it became the head when it came.
     pub became_head: bool,
+    /// When it came.
+    pub arrived: Instant,
     /// Who waits for its number of peers.
     pub reply: Option<Reply<StoredBlock>>,
 }
@@ -97,6 +100,7 @@ impl Turn {
         changes: Changes,
         origin: Origin,
         became_head: bool,
+        arrived: Instant,
         reply: Option<Reply<StoredBlock>>,
     ) {
         self.transactions += block.transactions().len();
@@ -108,7 +112,7 @@ impl Turn {
             changes,
             transactions: block.transactions().iter().map(SignedTransaction::hash).collect(),
         });
-        self.accepted.push(Accepted { block, origin, became_head, reply });
+        self.accepted.push(Accepted { block, origin, became_head, arrived, reply });
     }
 
     /// Notes what followed from an insertion, whether or not the block itself has stayed in the tree;
@@ -145,9 +149,9 @@ mod tests {
         let changes = || Changes { accounts: vec![], producers: vec![], supply: 0 };
         let other = Hash([9; 32]);
         let mut turn = Turn::default();
-        turn.accept(block.clone(), changes(), Origin::Own, false, None);
+        turn.accept(block.clone(), changes(), Origin::Own, false, Instant::now(), None);
         turn.commit.pruned.extend([block.hash(), other]);
-        turn.accept(block, changes(), Origin::Own, false, None);
+        turn.accept(block, changes(), Origin::Own, false, Instant::now(), None);
         assert_eq!(turn.commit.pruned, [other]);
     }
 }

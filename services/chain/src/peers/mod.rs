@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, mpsc, watch};
 use vision_host::{Clock, Drain};
 use vision_primitives::NodeId;
+use vision_wire::Recorder;
 use vision_wire::p2p::Status as PeerStatus;
 
 use crate::actor::{CoreHandle, HeadView};
@@ -43,6 +44,7 @@ pub struct Context {
     clock: Clock,
     drain: Drain,
     max_message_bytes: usize,
+    recorder: Recorder,
     /// Answers being read from the store for all peers together.
     answering: Arc<Semaphore>,
 }
@@ -71,6 +73,8 @@ pub struct Parts {
     pub drain: Drain,
     /// Most bytes of a message.
     pub max_message_bytes: usize,
+    /// Takes note of calls of other nodes.
+    pub recorder: Recorder,
 }
 
 impl Context {
@@ -87,6 +91,7 @@ impl Context {
             clock: parts.clock,
             drain: parts.drain,
             max_message_bytes: parts.max_message_bytes,
+            recorder: parts.recorder,
             answering: Arc::new(Semaphore::new(MAX_ANSWERS)),
         });
         tokio::spawn(dial::run(context.clone()));

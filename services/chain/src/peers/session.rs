@@ -296,8 +296,9 @@ impl Session<'_> {
 
     /// Passes a message on to the chain's thread, once there is a place for it.
     async fn tell(&self, command: Command) {
+        let arrived = Instant::now();
         let Ok(place) = self.places.clone().acquire_owned().await else { return };
-        self.context.core.tell(Command::FromPeer { command: Box::new(command), place }).await;
+        self.context.core.tell(Command::FromPeer { command: Box::new(command), arrived, place }).await;
     }
 
     async fn receive(&self, kind: Kind) {

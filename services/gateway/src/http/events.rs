@@ -35,11 +35,12 @@ pub(super) async fn transactions(
     let cursor = headers.get(LAST_EVENT_ID).map_or(Ok(""), |value| value.to_str());
     let cursor = cursor.map_err(|_| Problem::field(Reason::InvalidCursor, LAST_EVENT_ID, "no cursor"))?;
     let place = state.places.watch()?;
+    let open = state.metrics.stream();
     let genesis_hash = state.backends.chain_info().await?.genesis_hash;
     let items = state.backends.watch_transactions(cursor.to_owned(), address).await?;
     let events = events(items, genesis_hash).take_until(state.drain.begun_owned());
     let events = events.map(move |event| {
-        let _held = &place;
+        let _held = (&place, &open);
         Ok::<_, Infallible>(event)
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())

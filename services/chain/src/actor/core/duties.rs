@@ -2,6 +2,7 @@
 
 use tonic::Status;
 use vision_block_tree::{PrepareError, Refusal};
+use vision_host::metrics::time;
 use vision_primitives::{Block, BlockError, Hash, NodeId, Signature, Slot, TimestampMs};
 use vision_wire::Reason;
 
@@ -31,11 +32,10 @@ impl Core {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let bytes = usize::try_from(params.max_block_bytes).unwrap_or(usize::MAX);
         let candidates = self.pool.select(head.state(), most, bytes).cloned();
-        let (header, transactions) = self
-            .parts
-            .tree
-            .prepare(&parent, slot, producer, stamp, candidates)
-            .map_err(|error| prepare_status(&error))?;
+        let tree = &self.parts.tree;
+        let prepare = || tree.prepare(&parent, slot, producer, stamp, candidates);
+        let (header, transactions) =
+            time(&self.parts.metrics.phases.prepare, prepare).map_err(|error| prepare_status(&error))?;
         let bytes = header.to_bytes();
         let hash = vision_primitives::Header::hash_bytes(&self.parts.rules.genesis_hash, &bytes);
         let bodies = transactions.iter().map(|transaction| transaction.bytes().to_vec()).collect();

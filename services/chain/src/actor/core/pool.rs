@@ -86,7 +86,7 @@ impl Core {
             let verdict = self.with_pool(|pool, context| pool.check(&handed.transaction, context));
             match verdict {
                 Err(Rejected::Known) => self.known(handed, turn),
-                Err(rejected) => handed.source.answer(Err(rejected_status(&rejected))),
+                Err(rejected) => self.turn_away(handed, &rejected),
                 Ok(()) if self.verified.contains(&handed.transaction.hash()) => known.push(handed),
                 Ok(()) => unverified.push(handed),
             }
@@ -107,8 +107,9 @@ impl Core {
             let transaction = handed.transaction.clone();
             match self.with_pool(|pool, context| pool.admit(transaction, context, now)) {
                 Err(Rejected::Known) => self.known(handed, turn),
-                Err(rejected) => handed.source.answer(Err(rejected_status(&rejected))),
+                Err(rejected) => self.turn_away(handed, &rejected),
                 Ok(displaced) => {
+                    self.parts.metrics.admitted.inc();
                     self.forget(&displaced, turn);
                     let of_caller = handed.source.peer().is_none();
                     self.keep(&handed.transaction, now, of_caller, turn);
@@ -123,8 +124,14 @@ impl Core {
         }
     }
 
+    fn turn_away(&self, mut handed: Handed, rejected: &Rejected) {
+        self.parts.metrics.refused.get([rejected.reason()]).inc();
+        handed.source.answer(Err(rejected_status(rejected)));
+    }
+
     /// One that waits already comes in again. Its caller is told so when it lies in the store, as if it had been the first.
     fn known(&mut self, handed: Handed, turn: &mut Turn) {
+        self.parts.metrics.refused.get([Rejected::Known.reason()]).inc();
         let hash = handed.transaction.hash();
         if handed.source.peer().is_some() {
             return;
@@ -195,6 +202,7 @@ impl Core {
         let at = self.now();
         for Dropped { transaction, why } in dropped {
             let hash = transaction.hash();
+            self.parts.metrics.dropped.get([why.reason()]).inc();
             self.kept.drop(&hash, &mut turn.commit);
             self.dropped.insert(hash, why.clone(), at);
             turn.happened.push(Happened {
@@ -218,6 +226,7 @@ impl Core {
             return;
         }
         let included = self.included(turn);
+        self.parts.metrics.included.inc_by(included.len() as u64);
         let useless = self.tell_pool(turn);
         let (done, dropped): (Vec<_>, Vec<_>) =
             useless.into_iter().partition(|dropped| included.contains_key(&dropped.hash()));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use vision_host::metrics::time;
 use vision_mempool::Rejected;
 
 use super::pool::rejected_status;
@@ -10,6 +11,10 @@ use crate::actor::turn::{Origin, Turn};
 use crate::actor::view::HeadEvent;
 use crate::actor::{ImportEnd, StoredBlock};
 use crate::error::Error;
+use crate::store::{Commit, Store, StoreError};
+
+/// A way to write a turn.
+type Write = fn(&Store, &Commit) -> Result<(), StoreError>;
 
 impl Core {
     /// Stores what the turn has changed, then tells everybody.
@@ -19,12 +24,13 @@ impl Core {
             self.retry(waiting, due_ms)?;
         }
         self.settle_pool(&mut turn);
+        self.parts.metrics.pool(self.pool.len(), self.pool.bytes());
         if turn.commit.is_empty() {
             self.publish(turn);
             return Ok(());
         }
         turn.commit.gone = self.kept.take_gone();
-        match self.parts.store.commit(&turn.commit) {
+        match self.write(&turn, Store::commit) {
             Ok(()) => {
                 let took_ms = turn.took_ms(self.parts.clock.monotonic_ms());
                 self.pace.note(turn.transactions() as u64, took_ms);
@@ -41,12 +47,21 @@ impl Core {
         Ok(())
     }
 
+    fn write(&self, turn: &Turn, write: Write) -> Result<(), StoreError> {
+        let metrics = &self.parts.metrics;
+        let write = || time(&metrics.store_commit, || write(&self.parts.store, &turn.commit));
+        let has_blocks = !turn.accepted.is_empty();
+        let written = if has_blocks { time(&metrics.phases.commit, write) } else { write() };
+        metrics.store_failures.inc_by(u64::from(written.is_err()));
+        written
+    }
+
     pub(super) fn retry(&mut self, turn: Turn, due_ms: u64) -> Result<(), Error> {
         if self.parts.clock.monotonic_ms() < due_ms {
             self.unwritten = Some((turn, due_ms));
             return Ok(());
         }
-        match self.parts.store.reopen_and_commit(&turn.commit) {
+        match self.write(&turn, Store::reopen_and_commit) {
             Ok(()) => {
                 tracing::info!("the disk takes writes again");
                 self.parts.store_condition.ok();
@@ -61,7 +76,16 @@ impl Core {
         Ok(())
     }
 
-    pub(super) fn publish(&mut self, mut turn: Turn) {
+    pub(super) fn publish(&mut self, turn: Turn) {
+        self.tally.stored(&turn, &self.parts.tree);
+        if turn.accepted.is_empty() {
+            return self.tell(turn);
+        }
+        let announce = self.parts.metrics.phases.announce.clone();
+        time(&announce, || self.tell(turn));
+    }
+
+    fn tell(&mut self, mut turn: Turn) {
         let moved = !turn.moved.is_empty();
         if let Some(last) = turn.moved.last() {
             self.parts.view.send_replace(Arc::new(last.head.clone()));

@@ -1,0 +1,100 @@
+//! What the chain's thread counts of the blocks that it has stored.
+
+use std::collections::BTreeMap;
+
+use vision_block_tree::BlockTree;
+use vision_primitives::{Hash, Height, Slot, TimestampMs};
+
+use super::ChainMetrics;
+use crate::actor::HeadView;
+use crate::actor::Turn;
+
+/// Heights between checkpoints: what two nodes are compared by must be of the same height on both.
+const CHECKPOINT_EVERY: u64 = 16;
+
+/// What is remembered of the last final block and those above it.
+pub struct Tally {
+    metrics: ChainMetrics,
+    open: BTreeMap<Hash, (Slot, TimestampMs)>,
+    last_final: Hash,
+}
+
+impl Tally {
+    /// Of a tree as it is restored; `checkpoint` gives the hash of a final height.
+    pub fn new(
+        metrics: ChainMetrics,
+        tree: &BlockTree,
+        checkpoint: impl FnOnce(Height) -> Option<Hash>,
+    ) -> Self {
+        let open = tree.entries().map(|entry| (entry.hash(), (entry.slot(), entry.timestamp_ms()))).collect();
+        let last_final = tree.final_entry();
+        let height = Height(last_final.height().get() / CHECKPOINT_EVERY * CHECKPOINT_EVERY);
+        if let Some(hash) = checkpoint(height) {
+            metrics.checkpoint(height, &hash);
+        }
+        metrics.head(&HeadView::of(tree.head(), last_final.height()), tree);
+        Self { metrics, open, last_final: last_final.hash() }
+    }
+
+    /// Counts what a turn has stored.
+    pub fn stored(&mut self, turn: &Turn, tree: &BlockTree) {
+        for accepted in &turn.accepted {
+            let (hash, header) = (accepted.block.hash(), accepted.block.header());
+            self.open.insert(hash, (header.slot, header.timestamp_ms));
+            self.metrics.import.observe(accepted.arrived.elapsed().as_secs_f64());
+            if accepted.became_head
+                && let Some((_, before)) = self.open.get(&header.parent)
+            {
+                let interval = header.timestamp_ms.since_ms(*before);
+                self.metrics.block_interval.observe(interval as f64 / 1000.0);
+            }
+        }
+        for (height, hash) in &turn.commit.finalized {
+            if let Some((slot, _)) = self.open.get(hash) {
+                self.metrics.finalized(*slot);
+            }
+            if height.get().is_multiple_of(CHECKPOINT_EVERY) {
+                self.metrics.checkpoint(*height, hash);
+            }
+            let before = std::mem::replace(&mut self.last_final, *hash);
+            self.open.remove(&before);
+        }
+        for hash in &turn.commit.pruned {
+            self.open.remove(hash);
+        }
+        for moved in turn.moved.iter().filter(|moved| moved.reorg_depth > 0) {
+            self.metrics.reorg_depth.observe(moved.reorg_depth as f64);
+        }
+        if let Some(last) = turn.moved.last() {
+            self.metrics.head(&last.head, tree);
+        }
+    }
+}
+
+impl ChainMetrics {
+    fn head(&self, head: &HeadView, tree: &BlockTree) {
+        self.head_height.set(head.height.get() as f64);
+        self.finalized_height.set(head.finalized_height.get() as f64);
+        self.head_timestamp.set(head.timestamp_ms.get() as f64 / 1000.0);
+        let (mut missed, mut at) = (0, tree.get(&head.hash));
+        while let Some(entry) = at.filter(|entry| entry.slot() > Slot(0)) {
+            missed += entry.slot().get();
+            at = tree.get(&entry.parent());
+        }
+        self.missed_in_a_row.set(missed as f64);
+    }
+
+    fn finalized(&self, slot: Slot) {
+        let outcome = if slot == Slot(0) { "primary" } else { "backup" };
+        self.slots.get([outcome]).inc();
+        self.slots.get(["missed"]).inc_by(slot.get());
+    }
+
+    fn checkpoint(&self, height: Height, hash: &Hash) {
+        // 48 bits are a whole number in what Prometheus stores.
+        let number =
+            hash.as_bytes().iter().take(6).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        self.checkpoint_hash.set(number as f64);
+        self.checkpoint_height.set(height.get() as f64);
+    }
+}

@@ -1,0 +1,25 @@
+//! What the selection service counts. See docs/metrics.md.
+
+use vision_host::metrics::{Counter, Histogram, Metrics, SHORT_SECONDS};
+
+/// The selection service's metrics. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct SelectionMetrics {
+    /// Schedules told.
+    pub(crate) schedules: Counter,
+    /// How long dealing took.
+    pub(crate) deal: Histogram,
+}
+
+impl SelectionMetrics {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        Self {
+            schedules: metrics.counter("vision_selection_schedules", "Schedules worked out and told"),
+            deal: metrics.histogram(
+                "vision_selection_deal_seconds",
+                "Working out one schedule",
+                SHORT_SECONDS,
+            ),
+        }
+    }
+}

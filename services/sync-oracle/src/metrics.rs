@@ -1,0 +1,48 @@
+//! What the oracle counts. See docs/metrics.md.
+
+use vision_host::metrics::{Gauge, Metrics};
+use vision_sync_status::{Snapshot, SyncState};
+
+const STATES: [SyncState; 4] =
+    [SyncState::AtTip, SyncState::CatchingUp, SyncState::Behind, SyncState::TooFarAhead];
+
+/// The oracle's metrics.
+pub(crate) struct OracleMetrics {
+    states: [Gauge; 4],
+    eligible: Gauge,
+    streak: Gauge,
+    lag: Gauge,
+    network_height: Gauge,
+    ready_peers: Gauge,
+}
+
+impl OracleMetrics {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        let state = metrics.gauges(
+            "vision_sync_oracle_state",
+            "How this node stands to the network: 1 for the state it is in",
+            ["state"],
+        );
+        Self {
+            states: STATES.map(|name| state.get([name.as_str()])),
+            eligible: metrics.gauge("vision_sync_oracle_eligible", "Whether this node may produce"),
+            streak: metrics
+                .gauge("vision_sync_oracle_eligible_streak_ticks", "Ticks in a row not behind the network"),
+            lag: metrics.gauge("vision_sync_oracle_lag_blocks", "Blocks behind the network"),
+            network_height: metrics.gauge("vision_sync_oracle_network_height", "Height of the network"),
+            ready_peers: metrics.gauge("vision_sync_oracle_ready_peers", "Peers that the verdict rests on"),
+        }
+    }
+
+    /// Shows a verdict.
+    pub(crate) fn show(&self, snapshot: &Snapshot) {
+        for (gauge, state) in self.states.iter().zip(STATES) {
+            gauge.set(f64::from(u8::from(snapshot.state == state)));
+        }
+        self.eligible.set(f64::from(u8::from(snapshot.eligible)));
+        self.streak.set(snapshot.streak as f64);
+        self.lag.set(snapshot.lag as f64);
+        self.network_height.set(snapshot.network_height.get() as f64);
+        self.ready_peers.set(snapshot.ready_peers as f64);
+    }
+}
