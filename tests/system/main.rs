@@ -11,6 +11,7 @@ mod bad_input;
 mod clocks;
 mod crash;
 mod full_disk;
+mod metrics;
 mod normal;
 mod offline;
 mod partition;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 pub use net::{Net, Plan, init};
 pub use node::Node;
 pub use ports::free_block;
-pub use rest::get;
+pub use rest::{get, get_text};
 
 /// The program under test.
 pub const VISION: &str = env!("CARGO_BIN_EXE_vision");

@@ -20,6 +20,12 @@ pub struct Answer {
 
 /// GETs a path from a port of this machine.
 pub fn get(port: u16, path: &str) -> Result<Answer> {
+    let (status, body) = get_text(port, path)?;
+    Ok(Answer { status, body: serde_json::from_str(&body).unwrap_or_default() })
+}
+
+/// GETs a path that answers with something else than JSON: its status and text.
+pub fn get_text(port: u16, path: &str) -> Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), DEADLINE)?;
     stream.set_read_timeout(Some(DEADLINE))?;
     stream.set_write_timeout(Some(DEADLINE))?;
@@ -31,5 +37,5 @@ pub fn get(port: u16, path: &str) -> Result<Answer> {
     let bad = || Error::new(ErrorKind::InvalidData, format!("no HTTP answer: {text:.100}"));
     let (head, body) = text.split_once("\r\n\r\n").ok_or_else(bad)?;
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(bad)?;
-    Ok(Answer { status, body: serde_json::from_str(body).unwrap_or_default() })
+    Ok((status, body.to_owned()))
 }
