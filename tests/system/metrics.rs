@@ -145,7 +145,7 @@ fn value(text: &str, sample: &str) -> f64 {
 
 #[test]
 fn the_numbers_are_those_of_the_chain() {
-    let net = Net::started(&Plan::fast(3));
+    let mut net = Net::started(&Plan::fast(3));
     net.wait_height(&[0, 1, 2], 40, 60);
     let texts = wait_for("two nodes at one checkpoint above 0", 30, || {
         let texts = [scrape(net[0].rest), scrape(net[1].rest)];
@@ -176,5 +176,16 @@ fn the_numbers_are_those_of_the_chain() {
             && chain("store_free_bytes") > 0.0
             && chain("store_size_bytes") > 0.0
             && value(&text, "vision_chain_peers{service=\"chain\",state=\"connected\"}") == 2.0
+    });
+
+    // Without one of three, slots are missed.
+    net[1].kill();
+    wait_until("the misses in a row are those of the chain", 60, || {
+        let text = scrape(net[0].rest);
+        let shown = value(&text, "vision_chain_missed_in_a_row{service=\"chain\"}");
+        let head = value(&text, "vision_chain_head_height{service=\"chain\"}") as u64;
+        let blocks = net[0].blocks(head.saturating_sub(50), head);
+        let slots = blocks.iter().rev().map(|block| block["slot"].as_u64().expect("a slot"));
+        shown > 0.0 && shown == slots.take_while(|slot| *slot > 0).sum::<u64>() as f64
     });
 }

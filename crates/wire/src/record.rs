@@ -155,3 +155,92 @@ impl HttpBody for RecordedBody {
         self.inner.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::convert::Infallible;
+    use std::future::{Ready, ready};
+    use std::sync::Mutex;
+
+    use http_body::Frame;
+
+    use super::*;
+
+    /// Frames, and then silence.
+    struct Frames(VecDeque<Frame<Bytes>>);
+
+    impl HttpBody for Frames {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            self.0.pop_front().map_or(Poll::Pending, |frame| Poll::Ready(Some(Ok(frame))))
+        }
+    }
+
+    /// Answers with a head and a stream of one message, ended by a status or not at all.
+    struct Server {
+        head: Option<&'static str>,
+        trailer: Option<&'static str>,
+    }
+
+    fn told(status: Option<&'static str>) -> HeaderMap {
+        status
+            .map(|code| (http::HeaderName::from_static("grpc-status"), code.parse().expect("a value")))
+            .into_iter()
+            .collect()
+    }
+
+    impl Service<Request<Body>> for Server {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = Ready<Result<Response<Body>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            let mut frames = VecDeque::from([Frame::data(Bytes::from_static(b"message"))]);
+            if self.trailer.is_some() {
+                frames.push_back(Frame::trailers(told(self.trailer)));
+            }
+            let mut response = Response::new(Body::new(Frames(frames)));
+            *response.headers_mut() = told(self.head);
+            ready(Ok(response))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_is_noted_once_with_the_status_it_ends_with() {
+        const KNOWN: &str = "vision.chain.v1.ChainService/WatchHead";
+        let cases = [
+            ("status in the head", KNOWN, Some("5"), None, (KNOWN, Code::NotFound)),
+            ("status in the trailers", KNOWN, None, Some("0"), (KNOWN, Code::Ok)),
+            ("failure in the trailers", KNOWN, None, Some("14"), (KNOWN, Code::Unavailable)),
+            ("given up", KNOWN, None, None, (KNOWN, Code::Cancelled)),
+            ("another method", "a.B/C", None, Some("0"), ("_OTHER", Code::Ok)),
+        ];
+        for (desc, method, head, trailer, expect) in cases {
+            let noted = Arc::new(Mutex::new(Vec::new()));
+            let notes = Arc::clone(&noted);
+            let recorder: Recorder = Arc::new(move |method, code, _| {
+                notes.lock().expect("nobody panicked").push((method, code));
+            });
+            let mut client = Recorded::new(Server { head, trailer }, recorder);
+            let request =
+                Request::builder().uri(format!("http://x/{method}")).body(Body::empty()).expect("a request");
+            let mut body = client.call(request).await.expect("infallible").into_body();
+            for _ in 0..2 {
+                // Two frames at most, and whether there are so many does not matter here.
+                let _ = futures::poll!(std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)));
+            }
+            drop(body);
+            assert_eq!(*noted.lock().expect("nobody panicked"), [expect], "{desc}");
+        }
+    }
+}

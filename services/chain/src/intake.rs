@@ -1,6 +1,8 @@
 //! The way of a transaction to the pool: screened on the chain's thread, its signature verified beside it together with those of
 //! many others, admitted and stored, and only then acknowledged and passed on.
 
+mod place;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +12,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use vision_host::Drain;
-use vision_host::metrics::Gauge;
 use vision_ledger::TransactionFault;
 use vision_primitives::{
     Action, BatchVerifier, Hash, NodeId, PublicKey, Signature, SignedTransaction, Tag, registration_payload,
@@ -20,6 +21,7 @@ use vision_wire::Reason;
 use crate::actor::{Command, CoreHandle};
 use crate::metrics::ChainMetrics;
 use crate::peers::PeerTable;
+use place::Place;
 
 /// Transactions verified together.
 const MAX_BATCH: usize = 256;
@@ -39,25 +41,6 @@ pub struct Handed {
     /// Who handed it in.
     pub source: Source,
     _place: Place,
-}
-
-/// A transaction's place on the way, given back when it has come through.
-struct Place {
-    _room: OwnedSemaphorePermit,
-    depth: Gauge,
-}
-
-impl Place {
-    fn new(room: OwnedSemaphorePermit, depth: Gauge) -> Self {
-        depth.inc();
-        Self { _room: room, depth }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.depth.dec();
-    }
 }
 
 /// Who handed a transaction in.
@@ -168,8 +151,8 @@ impl Intake {
         place: OwnedSemaphorePermit,
     ) -> Result<(), Status> {
         let depth = match source {
-            Source::Caller(_) => self.metrics.callers(),
-            Source::Peer(_) => self.metrics.passed_on(),
+            Source::Caller(_) => &self.metrics.queued_by_callers,
+            Source::Peer(_) => &self.metrics.queued_by_peers,
         };
         let handed = Handed { transaction, source, _place: Place::new(place, depth) };
         self.queue.try_send(handed).map_err(|error| match error {
@@ -381,7 +364,7 @@ mod tests {
         let handed = |transaction: SignedTransaction| Handed {
             transaction,
             source: Source::Peer(Hash::ZERO),
-            _place: Place::new(room.clone().try_acquire_owned().expect("room"), Gauge::default()),
+            _place: Place::new(room.clone().try_acquire_owned().expect("room"), &Default::default()),
         };
         let (payer, producer) = (SecretKey::from_seed(&[2; 32]), SecretKey::from_seed(&[3; 32]));
         let register = |prover: &SecretKey| {

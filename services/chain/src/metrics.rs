@@ -36,7 +36,11 @@ pub struct ChainMetrics {
     peers: Labelled<Gauge, 1>,
     round_trip: Labelled<Gauge, 1>,
     clock_offset: Gauge,
-    queue_depth: Labelled<Gauge, 1>,
+    queue_of_core: Gauge,
+    /// Transactions of callers that are on their way.
+    pub queued_by_callers: Gauge,
+    /// Transactions of peers that are on their way.
+    pub queued_by_peers: Gauge,
     mempool_transactions: Gauge,
     mempool_bytes: Gauge,
     /// Transactions that were let in to wait.
@@ -93,6 +97,11 @@ impl ChainMetrics {
     pub fn new(metrics: &Metrics) -> Self {
         let (gauge, counter) = (|n, h| metrics.gauge(n, h), |n, h| metrics.counter(n, h));
         let histogram = |name, help, bounds| metrics.histogram(name, help, bounds);
+        let queues = metrics.gauges(
+            "vision_chain_queue_depth",
+            "What waits: commands for the chain's thread, transactions of callers and of peers before they are let in",
+            ["queue"],
+        );
         let made = Self {
             head_height: gauge("vision_chain_head_height", "Height of the head"),
             finalized_height: gauge("vision_chain_finalized_height", "Height of the last final block"),
@@ -120,7 +129,11 @@ impl ChainMetrics {
                 "Blocks that the head left in one reorganisation",
                 DEPTH_BLOCKS,
             ),
-            slots: metrics.counters("vision_chain_slots", "Slots of final blocks, by what became of them", ["outcome"]),
+            slots: metrics.counters(
+                "vision_chain_slots",
+                "Slots of final blocks, by what became of them",
+                ["outcome"],
+            ),
             missed_in_a_row: gauge(
                 "vision_chain_missed_in_a_row",
                 "Slots missed since the last block of a primary winner, on the head's chain",
@@ -131,7 +144,11 @@ impl ChainMetrics {
                 SHORT_SECONDS,
             ),
             phases: Phases::new(metrics),
-            blocks_refused: metrics.counters("vision_chain_blocks_refused", "Blocks refused, by rule", ["reason"]),
+            blocks_refused: metrics.counters(
+                "vision_chain_blocks_refused",
+                "Blocks refused, by rule",
+                ["reason"],
+            ),
             peers: metrics.gauges("vision_chain_peers", "Peers", ["state"]),
             round_trip: metrics.gauges(
                 "vision_chain_peer_round_trip_seconds",
@@ -142,11 +159,9 @@ impl ChainMetrics {
                 "vision_chain_clock_offset_seconds",
                 "Median of the peers' clocks less this one",
             ),
-            queue_depth: metrics.gauges(
-                "vision_chain_queue_depth",
-                "What waits: commands for the chain's thread, transactions of callers and of peers before they are let in",
-                ["queue"],
-            ),
+            queue_of_core: queues.get(["core"]),
+            queued_by_callers: queues.get(["callers"]),
+            queued_by_peers: queues.get(["peers"]),
             mempool_transactions: gauge("vision_chain_mempool_transactions", "Transactions that wait"),
             mempool_bytes: gauge("vision_chain_mempool_bytes", "Their bytes"),
             admitted: counter("vision_chain_transactions_admitted", "Transactions let in to wait"),
@@ -175,7 +190,6 @@ impl ChainMetrics {
         };
         // A count that starts when the first event comes hides that one from a rate.
         ["primary", "backup", "missed"].iter().for_each(|outcome| drop(made.slots.get([outcome])));
-        ["core", "callers", "peers"].iter().for_each(|queue| drop(made.queue_depth.get([queue])));
         made
     }
 
@@ -183,15 +197,5 @@ impl ChainMetrics {
     pub fn pool(&self, transactions: usize, bytes: usize) {
         self.mempool_transactions.set(transactions as f64);
         self.mempool_bytes.set(bytes as f64);
-    }
-
-    /// The number of transactions of callers that are on their way.
-    pub fn callers(&self) -> Gauge {
-        self.queue_depth.get(["callers"])
-    }
-
-    /// The number of transactions of peers that are on their way.
-    pub fn passed_on(&self) -> Gauge {
-        self.queue_depth.get(["peers"])
     }
 }

@@ -104,8 +104,7 @@ pub(crate) fn routes(state: AppState) -> Router {
         .route("/api/mining/stats", get(stats::stats))
         .route("/api/transactions/{hash}", get(transactions::one))
         .route("/api/accounts/{address}", get(accounts::one))
-        .route("/readyz", get(node::ready))
-        .route("/metrics", get(metrics::metrics));
+        .route("/readyz", get(node::ready));
     let body_limit = DefaultBodyLimit::max(transactions::MAX_BODY_BYTES);
     let handing_in = Router::new().route("/api/transactions", post(transactions::submit).layer(body_limit));
     // Those that ask nobody stand outside of the limits: they answer at once, however busy the rest is.
@@ -114,7 +113,8 @@ pub(crate) fn routes(state: AppState) -> Router {
     Router::new()
         .route("/api/mining/status", get(mining::status))
         .route("/healthz", get(node::alive))
-        // Streams have places of their own.
+        // Streams have places of their own, and so has what must be seen above all when the rest is busy.
+        .route("/metrics", get(metrics::metrics))
         .route("/api/transactions/events", get(events::transactions))
         .merge(asking)
         .fallback(no_route)

@@ -34,7 +34,7 @@ pub async fn sample(metrics: ChainMetrics, sources: Sources, drain: Drain) {
             _ = ticks.tick() => {}
         }
         metrics.sample_peers(&sources.table.list());
-        metrics.queue_depth.get(["core"]).set(sources.core.depth() as f64);
+        metrics.queue_of_core.set(sources.core.depth() as f64);
         let (metrics, store) = (metrics.clone(), sources.store.clone());
         // A disk in trouble may keep its answer for long.
         let looking = tokio::task::spawn_blocking(move || {

@@ -98,3 +98,33 @@ impl ChainMetrics {
         self.checkpoint_height.set(height.get() as f64);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vision_host::Metrics;
+
+    use super::*;
+
+    #[test]
+    fn slots_of_final_blocks_are_counted_by_outcome() {
+        let shown = Metrics::new("test", "1");
+        let metrics = ChainMetrics::new(&shown);
+        for slot in [0, 0, 2, 7, 0] {
+            metrics.finalized(Slot(slot));
+        }
+        let text = shown.encode();
+        for (outcome, count) in [("primary", 3), ("backup", 2), ("missed", 9)] {
+            let line =
+                format!("vision_chain_slots_total{{service=\"test\",outcome=\"{outcome}\"}} {count}\n");
+            assert!(text.contains(&line), "{line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_is_a_number_of_48_bits() {
+        let metrics = ChainMetrics::new(&Metrics::new("test", "1"));
+        metrics.checkpoint(Height(32), &Hash([0xff; 32]));
+        assert_eq!(metrics.checkpoint_hash.get().to_bits(), (((1_u64 << 48) - 1) as f64).to_bits());
+        assert_eq!(metrics.checkpoint_height.get().to_bits(), 32_f64.to_bits());
+    }
+}

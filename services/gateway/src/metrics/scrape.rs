@@ -9,6 +9,7 @@ use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use tokio::sync::Semaphore;
 use vision_host::metrics::{Metrics, merge};
 
 use super::GatewayMetrics;
@@ -17,6 +18,8 @@ use crate::ports::Neighbour;
 
 /// Longest that a service may take to tell its metrics: shorter than any scraper waits for the gateway.
 const DEADLINE: Duration = Duration::from_secs(1);
+/// Questions for the metrics of the node at once; more are refused.
+const MAX_SCRAPES: usize = 4;
 /// Most bytes that are taken from one service.
 const MAX_BYTES: usize = 4 << 20;
 
@@ -29,6 +32,7 @@ struct Inner {
     metrics: GatewayMetrics,
     client: Client<HttpConnector, Empty<Bytes>>,
     targets: Vec<(Neighbour, String)>,
+    places: Semaphore,
 }
 
 impl Scraper {
@@ -43,11 +47,19 @@ impl Scraper {
             (service, format!("{}/metrics", url.trim_end_matches('/')))
         });
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self(Arc::new(Inner { own, metrics, client, targets: targets.into() }))
+        Self(Arc::new(Inner {
+            own,
+            metrics,
+            client,
+            targets: targets.into(),
+            places: Semaphore::new(MAX_SCRAPES),
+        }))
     }
 
-    /// All metrics of the node as one text. A service that does not answer is missing, and the gateway's own metrics say so.
-    pub(crate) async fn scrape(&self) -> String {
+    /// All metrics of the node as one text; none if too many ask at once. A service that does not answer is missing, and the
+    /// gateway's own metrics say so.
+    pub(crate) async fn scrape(&self) -> Option<String> {
+        let _place = self.0.places.try_acquire().ok()?;
         let asked = self.0.targets.iter().map(|(service, url)| async move {
             let told = tokio::time::timeout(DEADLINE, self.ask(url)).await.ok().flatten();
             self.0.metrics.told(*service, told.is_some());
@@ -55,7 +67,7 @@ impl Scraper {
         });
         let told = futures::future::join_all(asked).await;
         let own = self.0.own.encode();
-        merge([own.as_str()].into_iter().chain(told.iter().flatten().map(String::as_str)))
+        Some(merge([own.as_str()].into_iter().chain(told.iter().flatten().map(String::as_str))))
     }
 
     async fn ask(&self, url: &str) -> Option<String> {

@@ -1,0 +1,23 @@
+//! A transaction's place on the way.
+
+use tokio::sync::OwnedSemaphorePermit;
+use vision_host::metrics::Gauge;
+
+/// Counted while it is held, and given back when the transaction has come through.
+pub(super) struct Place {
+    _room: OwnedSemaphorePermit,
+    depth: Gauge,
+}
+
+impl Place {
+    pub(super) fn new(room: OwnedSemaphorePermit, depth: &Gauge) -> Self {
+        depth.inc();
+        Self { _room: room, depth: depth.clone() }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.depth.dec();
+    }
+}
