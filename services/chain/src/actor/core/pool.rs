@@ -308,6 +308,7 @@ impl Core {
             Err(_) if self.pool.contains(&hash) => return,
             Err(rejected) => {
                 let why = if is_proof { DropReason::ProofUseless } else { drop_reason(rejected) };
+                self.parts.metrics.dropped.get([why.reason()]).inc();
                 self.dropped.insert(hash, why.clone(), now);
                 What::Dropped { why, at: now }
             }
