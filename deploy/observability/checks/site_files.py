@@ -7,6 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from promql import filled_in
+
 # The same in C, where it was built.
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 HERE = "deploy/observability"
@@ -99,9 +101,3 @@ class Site:
             f"{len(self.alerts)} alerts, {len(self.recorded)} recorded, {len(self.alert_tests)} tests of alerts, "
             f"{len(self.dashboards)} dashboards with {queries} queries"
         )
-
-
-def filled_in(expression):
-    for variable, value in {"$__rate_interval": "1m", "$__range": "30m", "$node": ".*"}.items():
-        expression = expression.replace(variable, value)
-    return expression
