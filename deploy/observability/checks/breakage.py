@@ -60,7 +60,11 @@ CASES = [
     ("any reorg taken for a deep one", swap(ALERTS, '"3(\\\\.0)?"', '"[12](\\\\.0)?"'), "tests:"),
     ("an alert renamed", swap(ALERTS, "alert: VisionDeepReorg", "alert: VisionReorg"), "VisionReorg: no test where it fires"),
     ("no test where it fires", swap(f"{HERE}/tests/store.yml", "alertname: VisionDiskLow\n", "alertname: VisionDiskFilling\n"), "VisionDiskLow: no test where it fires"),
-    ("no test where it does not", swap(f"{HERE}/tests/services.yml", "alertname: VisionNotScraped, exp_alerts: []}", "alertname: VisionServiceDown, exp_alerts: []}"), "VisionNotScraped: no test where it does not"),
+    (
+        "no test where it does not",
+        swap(f"{HERE}/tests/services.yml", "alertname: VisionNotScraped, exp_alerts: []}", "alertname: VisionServiceDown, exp_alerts: []}"),
+        "VisionNotScraped: no test where it does not",
+    ),
     ("tests of a file lost", without(f"{HERE}/tests/telemetry.yml"), "VisionSpansDropped: no test"),
     ("no runbook", swap(ALERTS, "          runbook: docs/troubleshooting.md#visionclockskew\n", ""), "VisionClockSkew: its runbook"),
     ("no text for an alert", swap(TROUBLE, "### VisionNoBlock", "### No block"), "VisionNoBlock: no text"),
@@ -70,7 +74,11 @@ CASES = [
     # Dashboards
     ("a metric mistyped on a dashboard", swap(board("network"), "vision_chain_peers{", "vision_chain_peer{"), "nobody exposes vision_chain_peer"),
     ("a counter without its end", swap(board("telemetry"), "spans_exported_total", "spans_exported"), "nobody exposes vision_telemetry_spans_exported"),
-    ("a histogram's base name", swap(board("rpc"), "rpc_server_call_duration_seconds_count", "rpc_server_call_duration_seconds"), "nobody exposes rpc_server_call_duration_seconds"),
+    (
+        "a histogram's base name",
+        swap(board("rpc"), "rpc_server_call_duration_seconds_count", "rpc_server_call_duration_seconds"),
+        "nobody exposes rpc_server_call_duration_seconds",
+    ),
     ("a label mistyped on a dashboard", swap(board("rpc"), "rpc_response_status_code!=", "rpc_status!="), "has no label rpc_status"),
     ("a query that does not parse", swap(board("storage"), "[$__rate_interval]))", "[$__rate_interval])", 1), "storage.json"),
     ("a variable that is not there", swap(board("slots"), '\\"$node\\"', '\\"$host\\"'), "no variable host"),
@@ -96,11 +104,19 @@ CASES = [
     ("a port of a node", swap(COMPOSE, "127.0.0.1:9090:9090", "127.0.0.1:8080:9090"), "publish 127.0.0.1:8080"),
     ("files that may be changed", swap(COMPOSE, "/etc/prometheus:ro", "/etc/prometheus"), "may be written"),
     ("files that are not there", swap(COMPOSE, "./deploy/observability/jaeger:", "./deploy/jaeger:"), "not there"),
-    ("Jaeger among the nodes", swap(COMPOSE, "networks: [metrics]\n    volumes: [\"./deploy/observability/jaeger", "networks: [metrics, node1]\n    volumes: [\"./deploy/observability/jaeger"), "jaeger is in"),
+    (
+        "Jaeger among the nodes",
+        swap(COMPOSE, "networks: [metrics]\n    volumes: [\"./deploy/observability/jaeger", "networks: [metrics, node1]\n    volumes: [\"./deploy/observability/jaeger"),
+        "jaeger is in",
+    ),
     ("a node among those who look", swap(COMPOSE, "networks: [node1]", "networks: [node1, metrics]", 1), "network of those who look"),
     ("a way from node to node", swap(COMPOSE, 'net.ipv4.ip_forward: "0"', 'net.ipv4.ip_forward: "1"'), "may forward"),
     ("Prometheus open to the nodes", swap(COMPOSE, "listen-address=prometheus.metrics:9090", "listen-address=0.0.0.0:9090"), "listens to the nodes"),
-    ("spans sent without the profile", swap(COMPOSE, "environment: [OTEL_EXPORTER_OTLP_ENDPOINT,", "environment: [OTEL_EXPORTER_OTLP_ENDPOINT=http://otel-collector:4317,"), "does not get the variables"),
+    (
+        "spans sent without the profile",
+        swap(COMPOSE, "environment: [OTEL_EXPORTER_OTLP_ENDPOINT,", "environment: [OTEL_EXPORTER_OTLP_ENDPOINT=http://otel-collector:4317,"),
+        "does not get the variables",
+    ),
 ]
 
 
