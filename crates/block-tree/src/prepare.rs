@@ -7,7 +7,7 @@ use vision_primitives::{
 use vision_schedule::SlotError;
 
 use crate::BlockTree;
-use crate::validity::child_weight;
+use crate::footing::child_weight;
 
 /// Why no block can be prepared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +66,8 @@ impl BlockTree {
             tx_root: Hash::ZERO,
             state_root: Hash::ZERO,
             pool_root: parent.state().active().root(),
-            weight: child_weight(&self.rules, parent, slot).ok_or(PrepareError::WeightOverflow)?,
+            weight: child_weight(parent.weight(), parent.schedule(), slot)
+                .ok_or(PrepareError::WeightOverflow)?,
             certificate_hash: Hash::ZERO,
             reveal: Hash::ZERO,
             mix: Hash::ZERO,

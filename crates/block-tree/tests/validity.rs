@@ -176,7 +176,17 @@ fn every_rule_refuses_the_block_that_breaks_only_it() {
         assert_eq!(refusal.is_header_fault(), header_fault, "{desc}");
         assert_eq!(refusal.is_fault(), reason != "UNKNOWN_PARENT", "{desc}");
         assert!(!refusal.to_string().is_empty());
+        // Whoever asks for all faults is told of this one too, unless it takes execution to see it.
+        let faults: Vec<_> = world.tree.faults_on_head(&block).iter().map(Refusal::reason).collect();
+        let executed = matches!(reason, "BAD_TRANSACTION" | "BAD_STATE_ROOT");
+        assert_eq!(faults.contains(&reason), !executed, "{desc}: {faults:?}");
+        let distinct: std::collections::BTreeSet<_> = faults.iter().collect();
+        assert_eq!(distinct.len(), faults.len(), "{desc}: {faults:?}");
     }
+    assert_eq!(world.tree.faults_on_head(&world.good), []);
+    let twice_wrong = world.with_header(|h| (h.mix, h.weight) = (Hash([1; 32]), 0));
+    let faults = world.tree.faults_on_head(&twice_wrong);
+    assert_eq!(faults.iter().map(Refusal::reason).collect::<Vec<_>>(), ["BAD_MIX", "BAD_WEIGHT"]);
 }
 
 #[test]
