@@ -21,3 +21,4 @@ mod services;
 mod testnet_commands;
 mod traffic;
 mod twins;
+mod verify;

@@ -3,6 +3,7 @@
 mod load;
 mod testnet;
 mod tx;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ pub use testnet::{
     UpArgs,
 };
 pub use tx::{DataArgs, SendArgs, Tx};
+pub use verify::VerifyArgs;
 
 /// The gateway asked unless told otherwise.
 pub const DEFAULT_NODE_URL: &str = "http://127.0.0.1:8080";
@@ -74,10 +76,7 @@ pub enum Command {
     /// Build, sign and hand in transactions.
     #[command(subcommand)]
     Tx(Tx),
-    /// Check a proof by itself, asking no node; exit 1 if it does not hold.
-    #[command(
-        after_help = "Example:\n  vision query tx HASH --proof -o json | vision verify --proof - --block HASH"
-    )]
+    /// Check a proof, asking no node, or a node's blocks, believing it nothing; exit 1 if something is wrong.
     Verify(VerifyArgs),
     /// Put a steady load of transactions on a network, and measure.
     Load(LoadArgs),
@@ -208,17 +207,6 @@ pub struct RemoteArgs {
     pub node: String,
 }
 
-/// `verify`.
-#[derive(Args, Debug)]
-pub struct VerifyArgs {
-    /// What `vision query tx` or `vision query account` printed with `--proof -o json`; - for stdin.
-    #[arg(long, value_name = "FILE")]
-    pub proof: PathBuf,
-    /// Hash of the block under which it must hold.
-    #[arg(long, value_name = "HASH", value_parser = tx::hash)]
-    pub block: Option<Hash>,
-}
-
 /// `watch`.
 #[derive(Args, Debug)]
 pub struct WatchArgs {
@@ -326,6 +314,8 @@ mod tests {
 
     use super::*;
 
+    const HASH: &str = "abababababababababababababababababababababababababababababababab";
+
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
@@ -370,6 +360,21 @@ mod tests {
             ("dry and wet", &["vision", "tx", "exit", "--key", "k", "--dry-run", "--wait"], "--wait"),
             ("shell", &["vision", "completions", "dos"], "dos"),
             ("block", &["vision", "verify", "--proof", "-", "--block", "1"], "64"),
+            ("nothing to verify", &["vision", "verify"], "--proof <FILE>|--from <HEIGHT>"),
+            (
+                "both",
+                &["vision", "verify", "--proof", "-", "--from", "1", "--to", "2"],
+                "cannot be used with",
+            ),
+            ("a proof up to", &["vision", "verify", "--proof", "-", "--to", "2"], "cannot be used with"),
+            (
+                "its block",
+                &["vision", "verify", "--from", "1", "--to", "2", "--block", HASH],
+                "cannot be used",
+            ),
+            ("no end", &["vision", "verify", "--from", "1"], "--to"),
+            ("no beginning", &["vision", "verify", "--to", "1"], "--from"),
+            ("block 0", &["vision", "verify", "--from", "0", "--to", "1"], "--from"),
             (
                 "too fast",
                 &["vision", "load", "--accounts-dir", "d", "--rate", "100001", "--seconds", "1"],

@@ -74,7 +74,7 @@ async fn dispatch(cli: &Cli) -> Outcome {
         Command::Keys(command) => keys::run(command, format),
         Command::Query(query) => query::run(query, format).await,
         Command::Tx(command) => tx::run(command, format).await,
-        Command::Verify(args) => verify::run(args, format),
+        Command::Verify(args) => verify::run(args, format).await,
         Command::Load(args) => load::run(args, format).await,
         Command::Completions { shell } => completions::run(*shell),
         Command::Status(args) => status::run(args, format).await,

@@ -1,9 +1,10 @@
 use vision_ledger::State;
 use vision_primitives::{
-    ConsensusParams, Entropy, Finality, Genesis, GenesisAccount, GenesisProducer, HEADER_VERSION, Height,
-    SecretKey, Slot, SyncProof, TimestampMs, Transaction, encode, merkle_proof, merkle_root,
+    Action, ConsensusParams, Entropy, Finality, Genesis, GenesisAccount, GenesisProducer, HEADER_VERSION,
+    Height, SecretKey, Slot, SyncProof, TimestampMs, Transaction, encode, merkle_proof, merkle_root,
 };
 
+use super::super::told::action;
 use super::*;
 
 const GENESIS: Hash = Hash([3; 32]);
@@ -174,10 +175,7 @@ fn the_block_compared_with_decides() {
     let file = transaction_file();
     std::fs::write(&proof, file.to_string()).expect("written");
     let block: Hash = file["block_hash"].as_str().and_then(|text| text.parse().ok()).expect("a hash");
-    let run = |proof: &Path, block| {
-        let args = VerifyArgs { proof: proof.to_owned(), block };
-        prove(&args).err().map(|failure| failure.exit())
-    };
+    let run = |proof: &Path, block| prove(proof, block).err().map(|failure| failure.exit());
     assert_eq!(run(&proof, None), None);
     assert_eq!(run(&proof, Some(block)), None);
     assert_eq!(run(&proof, Some(Hash::ZERO)), Some(Exit::Failed));

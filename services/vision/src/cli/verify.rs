@@ -1,0 +1,41 @@
+//! Arguments of `vision verify`.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+use vision_primitives::Hash;
+
+use super::{RemoteArgs, tx};
+
+/// `verify`: a proof, or a range of blocks.
+#[derive(Args, Debug)]
+#[command(
+    group = ArgGroup::new("what").required(true).args(["proof", "from"]),
+    after_help = "Examples:
+  vision query tx HASH --proof -o json | vision verify --proof - --block HASH
+  vision verify --from 100 --to 200 --node http://127.0.0.1:8081
+  vision verify --from 1 --to 5000 --genesis .vision/testnet/node1/genesis.json
+
+Of a range every block is computed anew, and what is wrong is told in a line each. What takes the state (state roots, \
+whether transactions apply, who is registered) is the node's word, unless the range begins at 1 and --genesis is given. \
+Exit codes: 0 all is right, 1 something is wrong, 3 no node answers, 4 no such block."
+)]
+pub struct VerifyArgs {
+    /// What `vision query tx` or `vision query account` printed with `--proof -o json`; - for stdin.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "genesis"])]
+    pub proof: Option<PathBuf>,
+    /// Hash of the block under which the proof must hold.
+    #[arg(long, value_name = "HASH", value_parser = tx::hash, conflicts_with_all = ["from", "to", "genesis"])]
+    pub block: Option<Hash>,
+    /// Height of the first block checked, 1 or more.
+    #[arg(long, value_name = "HEIGHT", requires = "to", value_parser = clap::value_parser!(u64).range(1..))]
+    pub from: Option<u64>,
+    /// Height of the last block checked.
+    #[arg(long, value_name = "HEIGHT", requires = "from")]
+    pub to: Option<u64>,
+    /// Compute all states too, from this genesis on; with --from 1.
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub genesis: Option<PathBuf>,
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+}

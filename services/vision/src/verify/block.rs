@@ -1,0 +1,103 @@
+//! A block as a node shows it, read from its bytes.
+
+use serde_json::{Value, json};
+use vision_primitives::{Block, Hash, Header, SignedTransaction, hash};
+
+use super::fault::Fault;
+use super::told::{bytes, contradictions, transaction_claims};
+
+/// How many bytes of a hash are a trace id.
+const TRACE_ID_BYTES: usize = 16;
+
+/// What the bytes are, and what is said otherwise.
+pub struct Shown {
+    /// The header.
+    pub header: Header,
+    /// Hash of its bytes.
+    pub hash: Hash,
+    /// The whole block, or why signature or transactions are none.
+    pub block: Result<Block, Fault>,
+    /// Where the JSON says something else than the bytes.
+    pub contradictions: Vec<Fault>,
+}
+
+/// Whether a header commits to any transactions: only then must they be fetched. No list but the empty one has the
+/// root zero.
+pub fn has_transactions(told: &Value) -> bool {
+    let header = bytes(told, "header").ok().and_then(|bytes| Header::from_bytes(&bytes).ok());
+    header.is_none_or(|header| !header.tx_root.is_zero())
+}
+
+impl Shown {
+    /// Reads an answer, which bears its transactions unless it has none.
+    pub fn read(told: &Value, genesis_hash: &Hash) -> Result<Self, Fault> {
+        let unreadable = |why: String| Fault::new("BAD_HEADER_BYTES", why);
+        let header_bytes = bytes(told, "header").map_err(unreadable)?;
+        let header = Header::from_bytes(&header_bytes).map_err(|error| unreadable(error.to_string()))?;
+        let hash = Header::hash_bytes(genesis_hash, &header_bytes);
+        let none = Vec::new();
+        let entries = told["transactions"].as_array().unwrap_or(&none);
+        let block =
+            whole(told, header_bytes, entries, genesis_hash).map_err(|why| Fault::new(Fault::BYTES, why));
+        let mut claims: Vec<_> = facts(&header, &hash, entries.len(), genesis_hash)
+            .into_iter()
+            .map(|(n, v)| (told, n, v))
+            .collect();
+        let transactions = block.as_ref().map(Block::transactions).unwrap_or_default();
+        for (entry, signed) in entries.iter().zip(transactions) {
+            claims.extend(transaction_claims(entry, signed));
+        }
+        let contradictions = contradictions(&claims).map(|why| Fault::new(Fault::FIELD, why)).collect();
+        Ok(Self { header, hash, block, contradictions })
+    }
+}
+
+fn whole(told: &Value, header: Vec<u8>, entries: &[Value], genesis_hash: &Hash) -> Result<Block, String> {
+    let signature = bytes(told, "signature")?;
+    let of = |(index, entry): (usize, &Value)| {
+        bytes(entry, "bytes").map_err(|why| format!("transaction {index}: {why}"))
+    };
+    let transactions: Vec<Vec<u8>> = entries.iter().enumerate().map(of).collect::<Result<_, _>>()?;
+    let which = |bytes: &[Vec<u8>]| {
+        bytes.iter().position(|one| SignedTransaction::from_bytes(one.clone(), genesis_hash).is_err())
+    };
+    Block::from_parts(header, &signature, transactions.clone(), genesis_hash).map_err(|error| {
+        let place = which(&transactions).map(|index| format!("transaction {index}: ")).unwrap_or_default();
+        format!("{place}{error}")
+    })
+}
+
+/// Everything a node says of a block on its chain, transactions apart.
+fn facts(
+    header: &Header,
+    block: &Hash,
+    transactions: usize,
+    genesis_hash: &Hash,
+) -> Vec<(&'static str, Value)> {
+    vec![
+        ("version", json!(header.version)),
+        ("height", json!(header.height.get())),
+        ("hash", json!(block)),
+        ("parent", json!(header.parent)),
+        ("timestamp_ms", json!(header.timestamp_ms.get())),
+        ("slot", json!(header.slot.get())),
+        ("producer", json!(header.producer)),
+        ("tx_root", json!(header.tx_root)),
+        ("state_root", json!(header.state_root)),
+        ("pool_root", json!(header.pool_root)),
+        ("weight", json!(header.weight)),
+        ("certificate_hash", json!(header.certificate_hash)),
+        ("reveal", json!(header.reveal)),
+        ("mix", json!(header.mix)),
+        ("tx_count", json!(transactions)),
+        ("trace_id", json!(trace_id(genesis_hash, header.height.get()))),
+        // There are none yet (section 9), and a list by height is of the head's chain.
+        ("certificate", Value::Null),
+        ("canonical", json!(true)),
+    ]
+}
+
+fn trace_id(genesis_hash: &Hash, height: u64) -> String {
+    let digest = hash(&[b"vision/trace/v1", genesis_hash.as_bytes(), &height.to_le_bytes()]);
+    hex::encode(&digest.as_bytes()[..TRACE_ID_BYTES])
+}

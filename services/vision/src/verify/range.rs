@@ -1,0 +1,200 @@
+//! `vision verify --from --to`: fetches the blocks of a range page by page and has them judged.
+
+use std::path::Path;
+
+use futures::stream::{self, StreamExt as _};
+use serde_json::Value;
+use vision_primitives::{Genesis, Hash, Height};
+
+use super::audit::{Audit, Verdict};
+use super::block::{Shown, has_transactions};
+use super::fault::Fault;
+use super::ground::{Parent, Rules};
+use super::report::Report;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output::{self, Format};
+use crate::query::entries;
+use crate::rest::Gateway;
+
+/// Blocks asked for at once, without their transactions.
+const PAGE_BLOCKS: u64 = 200;
+/// Further questions under way at once. Each answer may bear a whole block.
+const QUESTIONS_AT_ONCE: usize = 8;
+
+/// Where answers come from: a gateway, or a test.
+pub trait Source {
+    /// The JSON behind a path.
+    async fn get(&self, path: &str) -> Outcome<Value>;
+}
+
+impl Source for Gateway {
+    async fn get(&self, path: &str) -> Outcome<Value> {
+        Self::get(self, path).await
+    }
+}
+
+/// A range of heights, and what it is computed from.
+pub struct Range {
+    from: u64,
+    to: u64,
+    genesis: Option<Genesis>,
+}
+
+impl Range {
+    /// Both ends included.
+    pub fn new(from: u64, to: u64, genesis: Option<&Path>) -> Outcome<Self> {
+        if from > to {
+            return Err(Failure::usage(format!("--from {from} is above --to {to}")));
+        }
+        if genesis.is_some() && from != 1 {
+            return Err(Failure::usage(format!(
+                "--genesis goes with --from 1, not {from}: a state is computed from block 0 on"
+            )));
+        }
+        Ok(Self { from, to, genesis: genesis.map(read_genesis).transpose()? })
+    }
+
+    /// Says what is wrong, block by block, and sums up.
+    pub async fn run(&self, source: &impl Source, format: Format) -> Outcome {
+        let told = |line: &str| if format == Format::Table { output::line(line) } else { Ok(()) };
+        let report = self.audit(source, told).await?;
+        match format {
+            Format::Json => output::json(&report.to_json())?,
+            Format::Table => output::write(&report.to_text())?,
+        }
+        ended(&report)
+    }
+
+    async fn audit(&self, source: &impl Source, tell: impl Fn(&str) -> Outcome) -> Outcome<Report> {
+        let mut audit = self.begin(source).await?;
+        let mut report = Report::new(self.from, &audit);
+        let mut next = self.from;
+        while next <= self.to {
+            let page = page(source, next, (self.to - next + 1).min(PAGE_BLOCKS)).await?;
+            let with_registry = !audit.computes_states();
+            let questions =
+                (next..).zip(&page).map(|(height, told)| ask(source, height, told, with_registry));
+            let mut answers = stream::iter(questions).buffered(QUESTIONS_AT_ONCE);
+            while let Some(answer) = answers.next().await {
+                let Answer { height, block, registry } = answer?;
+                let registry = match registry {
+                    None if !audit.computes_states() => registry_below(source, height).await?,
+                    asked => asked.unwrap_or_default(),
+                };
+                let before = audit.parent().copied();
+                let verdict = audit.judge(Height(height), &block, &registry);
+                if verdict.faults.iter().any(Fault::is_of_link) {
+                    let genesis_hash = audit.rules().genesis_hash;
+                    still_there(source, before.as_ref(), &verdict, &genesis_hash).await?;
+                }
+                if let Some(line) = report.add(&verdict, audit.computes_states()) {
+                    tell(&line)?;
+                }
+            }
+            drop(answers);
+            next += page.len() as u64;
+        }
+        Ok(report)
+    }
+
+    /// What the first block stands on. Asks for the last first: whether it is there decides about all.
+    async fn begin(&self, source: &impl Source) -> Outcome<Audit> {
+        let params = source.get("/api/chain/params").await?;
+        let rules = Rules::read(&params)
+            .map_err(|why| Failure::failed(format!("/api/chain/params: {why}; is it a vision node?")))?;
+        block(source, self.to).await?;
+        if let Some(genesis) = &self.genesis {
+            let hash = genesis.hash();
+            if hash != rules.genesis_hash {
+                let other = rules.genesis_hash;
+                return Err(Failure::usage(format!(
+                    "the node's chain has the genesis {other}, the file is {hash}"
+                )));
+            }
+            return Audit::with_states(genesis)
+                .map_err(|error| Failure::usage(format!("the genesis makes no chain: {error}")));
+        }
+        let below = self.from - 1;
+        if below == 0 {
+            let parent = rules.block_0();
+            return Ok(Audit::new(rules, parent));
+        }
+        let told = block(source, below).await?;
+        let Shown { header, hash, .. } = Shown::read(&told, &rules.genesis_hash)
+            .map_err(|fault| Failure::failed(format!("block {below}, on which the range stands: {fault}")))?;
+        let (stamp, weight) = (header.timestamp_ms, header.weight);
+        Ok(Audit::new(rules, Parent { hash, height: Height(below), stamp, weight }))
+    }
+}
+
+fn ended(report: &Report) -> Outcome {
+    match report.faulty() {
+        (0, _) => Ok(()),
+        (faulty, blocks) => Err(Failure::failed(format!("{faulty} of {blocks} blocks are wrong"))),
+    }
+}
+
+fn read_genesis(file: &Path) -> Outcome<Genesis> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::io("read", file, &error).with_exit(Exit::Usage))?;
+    Genesis::from_json(&text).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
+}
+
+async fn block(source: &impl Source, height: u64) -> Outcome<Value> {
+    source.get(&format!("/api/chain/blocks/{height}")).await
+}
+
+/// The registry that the block of a height is judged by.
+async fn registry_below(source: &impl Source, height: u64) -> Outcome<Value> {
+    source.get(&format!("/api/chain/producers?height={}", height - 1)).await
+}
+
+/// Blocks without transactions from a height on: one at least, and at most so many.
+async fn page(source: &impl Source, from: u64, limit: u64) -> Outcome<Vec<Value>> {
+    let answer = source.get(&format!("/api/chain/blocks?from={from}&limit={limit}")).await?;
+    let mut blocks = entries(&answer, "blocks").to_vec();
+    blocks.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    if blocks.is_empty() {
+        return Err(Failure::not_found(format!("the node has no block {from} any more")));
+    }
+    Ok(blocks)
+}
+
+struct Answer {
+    height: u64,
+    block: Value,
+    registry: Option<Value>,
+}
+
+/// What it takes to judge a block.
+async fn ask(source: &impl Source, height: u64, told: &Value, with_registry: bool) -> Outcome<Answer> {
+    let whole = async { if has_transactions(told) { block(source, height).await } else { Ok(told.clone()) } };
+    let registry =
+        async { if with_registry { registry_below(source, height).await.map(Some) } else { Ok(None) } };
+    let (block, registry) = futures::try_join!(whole, registry)?;
+    Ok(Answer { height, block, registry })
+}
+
+/// A node may go over to another branch while it is asked: that breaks the links too, and is no fault of a block. So the
+/// two that do not fit must still be where they were.
+async fn still_there(
+    source: &impl Source,
+    before: Option<&Parent>,
+    verdict: &Verdict,
+    genesis_hash: &Hash,
+) -> Outcome {
+    let before = before.filter(|before| before.height > Height::GENESIS).map(|p| (p.height, p.hash));
+    for (height, hash) in before.into_iter().chain(verdict.hash.map(|hash| (verdict.height, hash))) {
+        let now = block(source, height.get()).await?;
+        if Shown::read(&now, genesis_hash).is_ok_and(|now| now.hash != hash) {
+            return Err(Failure::unhealthy(format!(
+                "the node left block {hash} at height {height} for another while it was read; ask again"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "range_tests.rs"]
+mod tests;

@@ -1,0 +1,75 @@
+//! What a node says in JSON, against what the bytes it shows say.
+
+use serde_json::{Value, json};
+use vision_primitives::{Action, Hash, SignedTransaction};
+
+use crate::output::cell;
+
+/// Names and values as JSON shows them.
+pub type Facts = Vec<(&'static str, Value)>;
+/// A name in an answer, and what it must say if it is there.
+pub type Claims<'a> = Vec<(&'a Value, &'static str, Value)>;
+
+/// What is said otherwise than the bytes say it.
+pub fn contradictions<'a>(claims: &'a Claims<'_>) -> impl Iterator<Item = String> + 'a {
+    claims.iter().filter_map(|(within, name, recomputed)| {
+        let told = within.get(name).filter(|told| *told != recomputed)?;
+        Some(format!("it says {name} {}, the bytes say {}", cell(told), cell(recomputed)))
+    })
+}
+
+/// The parts of a transaction that people care about.
+pub fn transaction_facts(signed: &SignedTransaction) -> Facts {
+    let inner = signed.transaction();
+    let mut facts = vec![
+        ("hash", json!(signed.hash())),
+        ("sender", json!(signed.sender_address())),
+        ("nonce", json!(inner.nonce)),
+        ("fee", json!(inner.fee.to_string())),
+    ];
+    facts.extend(action(&inner.action));
+    facts
+}
+
+/// Everything a node says of a transaction.
+pub fn transaction_claims<'a>(told: &'a Value, signed: &SignedTransaction) -> Claims<'a> {
+    let mut claims: Claims<'a> =
+        transaction_facts(signed).into_iter().map(|(name, value)| (told, name, value)).collect();
+    claims.push((told, "sender_public_key", json!(signed.transaction().sender)));
+    claims.push((told, "signature", json!(signed.signature().to_string())));
+    claims
+}
+
+/// As the gateway shows it.
+pub fn action(action: &Action) -> Facts {
+    match action {
+        Action::Transfer { to, amount } => {
+            vec![("type", json!("transfer")), ("to", json!(to)), ("amount", json!(amount.to_string()))]
+        }
+        Action::Data { bytes } => vec![("type", json!("data")), ("data", json!(hex::encode(bytes)))],
+        Action::RegisterProducer { public_key, payout, proof_of_possession } => vec![
+            ("type", json!("register_producer")),
+            ("public_key", json!(public_key)),
+            ("payout", json!(payout)),
+            ("proof_of_possession", json!(proof_of_possession.to_string())),
+        ],
+        Action::ExitProducer => vec![("type", json!("exit_producer"))],
+        Action::SyncProof(proof) => vec![
+            ("type", json!("sync_proof")),
+            ("block_height", json!(proof.height.get())),
+            ("block_hash", json!(proof.hash)),
+        ],
+    }
+}
+
+/// A field of bytes, in hex.
+pub fn bytes(within: &Value, name: &str) -> Result<Vec<u8>, String> {
+    let digits = within[name].as_str().ok_or_else(|| format!("{name} is missing"))?;
+    hex::decode(digits).map_err(|error| format!("{name}: {error}"))
+}
+
+/// A field that is a hash, an id or an address.
+pub fn field(within: &Value, name: &str) -> Result<Hash, String> {
+    let text = within[name].as_str().ok_or_else(|| format!("{name} is missing"))?;
+    text.parse().map_err(|error| format!("{name}: {error}"))
+}
