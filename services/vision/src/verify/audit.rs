@@ -22,6 +22,17 @@ pub struct Audit {
     tree: Option<Box<BlockTree>>,
 }
 
+/// What a node says of one block.
+#[derive(Default)]
+pub struct Told {
+    /// The block, with its transactions.
+    pub block: Value,
+    /// What a list said of it, if that is another answer.
+    pub listed: Option<Value>,
+    /// The registry after the block before; not needed where states are computed.
+    pub registry: Value,
+}
+
 /// What is found of one block.
 #[derive(Debug, PartialEq)]
 pub struct Verdict {
@@ -66,9 +77,10 @@ impl Audit {
         self.tree.is_some()
     }
 
-    /// Judges the next block. `registry` is that after the block before.
-    pub fn judge(&mut self, height: Height, told: &Value, registry: &Value) -> Verdict {
-        let shown = match Shown::read(told, &self.rules.genesis_hash) {
+    /// Judges the next block.
+    pub fn judge(&mut self, height: Height, told: &Told) -> Verdict {
+        let Told { block, listed, registry } = told;
+        let shown = match Shown::read(block, listed.as_ref(), &self.rules.genesis_hash) {
             Ok(shown) => shown,
             Err(fault) => {
                 (self.parent, self.tree) = (None, None);

@@ -1,10 +1,12 @@
 //! A block as a node shows it, read from its bytes.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use vision_primitives::{Block, Hash, Header, SignedTransaction, hash};
 
 use super::fault::Fault;
-use super::told::{bytes, contradictions, transaction_claims};
+use super::told::{Claims, bytes, contradictions, transaction_claims};
 
 /// How many bytes of a hash are a trace id.
 const TRACE_ID_BYTES: usize = 16;
@@ -29,8 +31,8 @@ pub fn has_transactions(told: &Value) -> bool {
 }
 
 impl Shown {
-    /// Reads an answer, which bears its transactions unless it has none.
-    pub fn read(told: &Value, genesis_hash: &Hash) -> Result<Self, Fault> {
+    /// Reads an answer, which bears its transactions unless it has none, and what a list said of the same block.
+    pub fn read(told: &Value, listed: Option<&Value>, genesis_hash: &Hash) -> Result<Self, Fault> {
         let unreadable = |why: String| Fault::new("BAD_HEADER_BYTES", why);
         let header_bytes = bytes(told, "header").map_err(unreadable)?;
         let header = Header::from_bytes(&header_bytes).map_err(|error| unreadable(error.to_string()))?;
@@ -39,15 +41,20 @@ impl Shown {
         let entries = told["transactions"].as_array().unwrap_or(&none);
         let block =
             whole(told, header_bytes, entries, genesis_hash).map_err(|why| Fault::new(Fault::BYTES, why));
-        let mut claims: Vec<_> = facts(&header, &hash, entries.len(), genesis_hash)
-            .into_iter()
-            .map(|(n, v)| (told, n, v))
-            .collect();
+        let facts = facts(&header, &hash, entries.len(), genesis_hash);
+        // One of another header is not of this block: the node's chain may have changed in between.
+        let listed = listed.filter(|listed| listed["header"] == told["header"]);
+        let mut claims = Claims::new();
+        for said in [Some(told), listed].into_iter().flatten() {
+            claims.extend(facts.iter().map(|(name, value)| (said, *name, value.clone())));
+        }
         let transactions = block.as_ref().map(Block::transactions).unwrap_or_default();
         for (entry, signed) in entries.iter().zip(transactions) {
             claims.extend(transaction_claims(entry, signed));
         }
-        let contradictions = contradictions(&claims).map(|why| Fault::new(Fault::FIELD, why)).collect();
+        // Said in both places it is one fault.
+        let said: BTreeSet<String> = contradictions(&claims).collect();
+        let contradictions = said.into_iter().map(|why| Fault::new(Fault::FIELD, why)).collect();
         Ok(Self { header, hash, block, contradictions })
     }
 }

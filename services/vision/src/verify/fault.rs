@@ -3,6 +3,9 @@
 use serde_json::{Value, json};
 use vision_block_tree::Refusal;
 
+/// Longest explanation; the longest of ours names two hashes.
+const MAX_WHY_CHARS: usize = 400;
+
 /// A rule that a block breaks, or that what is said of it breaks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
@@ -22,9 +25,10 @@ impl Fault {
     /// What the block stands on cannot be read.
     pub const NO_PARENT: &str = "NO_PARENT";
 
-    /// A fault by its name.
-    pub fn new(rule: &'static str, why: impl Into<String>) -> Self {
-        Self { rule, why: why.into() }
+    /// A fault by its name. The words may be a node's, who might want to fill the screen or write lines of its own.
+    pub fn new(rule: &'static str, why: impl AsRef<str>) -> Self {
+        let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        Self { rule, why: why.as_ref().chars().map(plain).take(MAX_WHY_CHARS).collect() }
     }
 
     /// Whether the block does not fit to what the node told before: what it may also look like when the node's head

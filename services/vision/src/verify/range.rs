@@ -6,7 +6,7 @@ use futures::stream::{self, StreamExt as _};
 use serde_json::Value;
 use vision_primitives::{Genesis, Hash, Height};
 
-use super::audit::{Audit, Verdict};
+use super::audit::{Audit, Told, Verdict};
 use super::block::{Shown, has_transactions};
 use super::fault::Fault;
 use super::ground::{Parent, Rules};
@@ -71,18 +71,18 @@ impl Range {
         let mut next = self.from;
         while next <= self.to {
             let page = page(source, next, (self.to - next + 1).min(PAGE_BLOCKS)).await?;
+            let count = page.len() as u64;
             let with_registry = !audit.computes_states();
             let questions =
-                (next..).zip(&page).map(|(height, told)| ask(source, height, told, with_registry));
+                (next..).zip(page).map(|(height, listed)| ask(source, height, listed, with_registry));
             let mut answers = stream::iter(questions).buffered(QUESTIONS_AT_ONCE);
             while let Some(answer) = answers.next().await {
-                let Answer { height, block, registry } = answer?;
-                let registry = match registry {
-                    None if !audit.computes_states() => registry_below(source, height).await?,
-                    asked => asked.unwrap_or_default(),
-                };
+                let (height, mut told) = answer?;
+                if told.registry.is_null() && !audit.computes_states() {
+                    told.registry = registry_below(source, height).await?;
+                }
                 let before = audit.parent().copied();
-                let verdict = audit.judge(Height(height), &block, &registry);
+                let verdict = audit.judge(Height(height), &told);
                 if verdict.faults.iter().any(Fault::is_of_link) {
                     let genesis_hash = audit.rules().genesis_hash;
                     still_there(source, before.as_ref(), &verdict, &genesis_hash).await?;
@@ -92,7 +92,7 @@ impl Range {
                 }
             }
             drop(answers);
-            next += page.len() as u64;
+            next += count;
         }
         Ok(report)
     }
@@ -120,7 +120,7 @@ impl Range {
             return Ok(Audit::new(rules, parent));
         }
         let told = block(source, below).await?;
-        let Shown { header, hash, .. } = Shown::read(&told, &rules.genesis_hash)
+        let Shown { header, hash, .. } = Shown::read(&told, None, &rules.genesis_hash)
             .map_err(|fault| Failure::failed(format!("block {below}, on which the range stands: {fault}")))?;
         let (stamp, weight) = (header.timestamp_ms, header.weight);
         Ok(Audit::new(rules, Parent { hash, height: Height(below), stamp, weight }))
@@ -160,19 +160,15 @@ async fn page(source: &impl Source, from: u64, limit: u64) -> Outcome<Vec<Value>
     Ok(blocks)
 }
 
-struct Answer {
-    height: u64,
-    block: Value,
-    registry: Option<Value>,
-}
-
 /// What it takes to judge a block.
-async fn ask(source: &impl Source, height: u64, told: &Value, with_registry: bool) -> Outcome<Answer> {
-    let whole = async { if has_transactions(told) { block(source, height).await } else { Ok(told.clone()) } };
+async fn ask(source: &impl Source, height: u64, listed: Value, with_registry: bool) -> Outcome<(u64, Told)> {
     let registry =
-        async { if with_registry { registry_below(source, height).await.map(Some) } else { Ok(None) } };
-    let (block, registry) = futures::try_join!(whole, registry)?;
-    Ok(Answer { height, block, registry })
+        async { if with_registry { registry_below(source, height).await } else { Ok(Value::Null) } };
+    if !has_transactions(&listed) {
+        return Ok((height, Told { block: listed, listed: None, registry: registry.await? }));
+    }
+    let (block, registry) = futures::try_join!(block(source, height), registry)?;
+    Ok((height, Told { block, listed: Some(listed), registry }))
 }
 
 /// A node may go over to another branch while it is asked: that breaks the links too, and is no fault of a block. So the
@@ -186,7 +182,7 @@ async fn still_there(
     let before = before.filter(|before| before.height > Height::GENESIS).map(|p| (p.height, p.hash));
     for (height, hash) in before.into_iter().chain(verdict.hash.map(|hash| (verdict.height, hash))) {
         let now = block(source, height.get()).await?;
-        if Shown::read(&now, genesis_hash).is_ok_and(|now| now.hash != hash) {
+        if Shown::read(&now, None, genesis_hash).is_ok_and(|now| now.hash != hash) {
             return Err(Failure::unhealthy(format!(
                 "the node left block {hash} at height {height} for another while it was read; ask again"
             )));

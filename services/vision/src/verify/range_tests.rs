@@ -221,6 +221,35 @@ fn whatever_is_said_otherwise_than_the_bytes_say_it_is_named() {
 }
 
 #[test]
+fn a_list_is_believed_no_more_than_a_block() {
+    let world = world();
+    let mut node = world.node();
+    let mut listed = node.full().clone();
+    (listed["slot"], listed["tx_count"]) = (json!(7), json!(0));
+    node.listed = vec![(FULL, listed)];
+    let report = audit(&world, &node, 8, false).expect("a report");
+    assert_eq!(rules(&report, FULL), ["WRONG_FIELD", "WRONG_FIELD"], "{report}");
+    assert_eq!(report["faulty"][0]["faults"][0]["why"], "it says slot 7, the bytes say 1");
+    assert_eq!(report["faulty"][0]["faults"][1]["why"], "it says tx_count 0, the bytes say 2");
+}
+
+#[test]
+fn a_node_cannot_write_lines_of_its_own() {
+    let world = world();
+    let mut node = world.node();
+    node.full()["producer"] = json!(format!("\nblock 6\u{1b}[2J{}", "x".repeat(100_000)));
+    let lines = RefCell::new(String::new());
+    let tell = |line: &str| {
+        lines.borrow_mut().push_str(line);
+        Ok(())
+    };
+    block_on(range(&world, 1, 8, false).audit(&node, tell)).expect("a report");
+    let lines = lines.into_inner();
+    assert!(lines.starts_with("block       5  ") && lines.len() < 1000, "{lines}");
+    assert!(!lines.chars().any(char::is_control), "{lines:?}");
+}
+
+#[test]
 fn no_byte_of_a_header_can_be_another() {
     let world = world();
     let right = world.block(FULL).header_bytes().to_vec();
