@@ -63,6 +63,8 @@ const HOMES: &[(&str, &str)] = &[
     ("prost-types", "vision-wire"),
     ("tonic-prost", "vision-wire"),
     ("tracing-subscriber", "vision-host"),
+    ("opentelemetry_sdk", "vision-host"),
+    ("opentelemetry-otlp", "vision-host"),
 ];
 
 /// What no pure crate may build on, not even in a test.
@@ -79,6 +81,7 @@ const IMPURE: &[&str] = &[
     "getrandom",
     "rand",
     "tracing",
+    "opentelemetry",
 ];
 
 /// What no code of a pure crate may name: time, randomness, the world outside, and maps without an order. A scoped

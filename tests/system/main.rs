@@ -19,6 +19,7 @@ mod pause;
 mod rapid;
 mod services;
 mod testnet_commands;
+mod traces;
 mod traffic;
 mod twins;
 mod verify;

@@ -7,22 +7,35 @@ use serde_json::Value;
 use crate::harness::{Net, Plan, command, get, stderr, stdout, vision, wait_until};
 
 /// The services of one node, each its own process; ended when dropped.
-struct Apart(Vec<(&'static str, Child)>);
+#[derive(Default)]
+pub struct Apart {
+    processes: Vec<(&'static str, Child)>,
+    /// Further variables of their environment.
+    pub variables: Vec<(&'static str, String)>,
+}
 
 impl Apart {
+    /// Starts all five.
+    pub fn start_all(&mut self, home: &str) {
+        for service in ["gateway", "producer", "selection", "sync-oracle", "chain"] {
+            self.start(service, home);
+        }
+    }
+
     fn start(&mut self, service: &'static str, home: &str) {
         let child = command(&[service, "--home", home])
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("the program starts");
-        self.0.push((service, child));
+        self.processes.push((service, child));
     }
 
     fn kill(&mut self, service: &str) {
-        let at = self.0.iter().position(|(name, _)| *name == service).expect("it runs");
-        let (_, mut child) = self.0.remove(at);
+        let at = self.processes.iter().position(|(name, _)| *name == service).expect("it runs");
+        let (_, mut child) = self.processes.remove(at);
         child.kill().expect("own child");
         child.wait().expect("own child");
     }
@@ -30,7 +43,7 @@ impl Apart {
 
 impl Drop for Apart {
     fn drop(&mut self) {
-        for (_, child) in &mut self.0 {
+        for (_, child) in &mut self.processes {
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -48,10 +61,8 @@ fn a_node_of_five_processes_takes_part_and_heals() {
     let mut net = Net::new(&Plan::fast(2));
     net[0].start();
     let home = net[1].home.to_str().expect("UTF-8").to_owned();
-    let mut apart = Apart(Vec::new());
-    for service in ["gateway", "producer", "selection", "sync-oracle", "chain"] {
-        apart.start(service, &home);
-    }
+    let mut apart = Apart::default();
+    apart.start_all(&home);
     net[1].wait_ready();
     net.wait_height(&[0, 1], 10, 60);
     let id = net[1].id.clone();
@@ -106,11 +117,13 @@ fn the_operators_commands_read_a_node() {
         all.extend(["--node", url.as_str()]);
         vision(&all)
     };
-    let cases: [(&str, &[&str], &str); 10] = [
+    let cases: [(&str, &[&str], &str); 12] = [
         ("status", &["status"], "eligible"),
         ("status as JSON", &["status", "-o", "json"], "\"next_height\""),
         ("head", &["query", "head"], "state_root"),
         ("block", &["query", "block", "2"], "tx_root"),
+        ("its trace", &["query", "block", "2"], "trace_id"),
+        ("its link", &["query", "block", "2", "--trace-url", "http://j/{trace_id}"], "http://j/"),
         ("blocks", &["query", "blocks", "--from", "1", "--limit", "3"], "SLOT"),
         ("producers", &["query", "producers"], &net[0].id),
         ("schedule", &["query", "schedule"], "CLOSES_AT_MS"),

@@ -20,7 +20,6 @@ pub use labelled::{Labelled, OTHER};
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::histogram::Histogram;
 pub use rpc::RpcDurations;
-pub use spans::{DropCause, SpanCounters, span_counters};
 
 /// A value that goes up and down.
 pub type Gauge = gauge::Gauge<f64, std::sync::atomic::AtomicU64>;

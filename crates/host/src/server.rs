@@ -10,6 +10,7 @@ mod guard;
 mod listen;
 mod measure;
 mod stop;
+mod traced;
 
 use std::convert::Infallible;
 
@@ -28,6 +29,7 @@ use tower::Service;
 use crate::{Env, Health, metrics};
 use guard::Guard;
 use measure::Measure;
+use traced::Traced;
 
 pub use listen::{BindError, ListenAddress, NoListenAddress, bind};
 
@@ -42,9 +44,10 @@ pub struct GrpcServer {
     methods: Vec<&'static str>,
     http: Option<Router>,
     shows_metrics: bool,
+    traced_as: Option<&'static str>,
 }
 
-type Mount = Box<dyn FnOnce(Router, &CancellationToken) -> Router + Send>;
+type Mount = Box<dyn FnOnce(Router, &CancellationToken, Option<&'static str>) -> Router + Send>;
 
 struct Named {
     name: &'static str,
@@ -65,7 +68,7 @@ impl GrpcServer {
     pub fn new(health: &Health) -> Self {
         let health = health.clone();
         let (services, descriptors, methods) = (Vec::new(), Vec::new(), KNOWN_METHODS.to_vec());
-        Self { health, services, descriptors, methods, http: None, shows_metrics: false }
+        Self { health, services, descriptors, methods, http: None, shows_metrics: false, traced_as: None }
     }
 
     /// Adds a generated gRPC server, guarded by limits and a deadline, and registers its name with the health.
@@ -83,8 +86,18 @@ impl GrpcServer {
         S::Future: Send + 'static,
     {
         self.health.register(S::NAME);
-        let mount: Mount = Box::new(|router, ending| mount(router, Guard::limited(service, ending), S::NAME));
+        let mount: Mount = Box::new(|router, ending, traced_as| {
+            mount(router, Traced::new(Guard::limited(service, ending), traced_as), S::NAME)
+        });
         self.services.push(Named { name: S::NAME, mount });
+        self
+    }
+
+    /// Makes calls that bear a trace context spans of this service. Only for a port whose callers are all trusted: others could
+    /// fill any trace with what they like.
+    #[must_use]
+    pub const fn traced_as(mut self, service: &'static str) -> Self {
+        self.traced_as = Some(service);
         self
     }
 
@@ -141,7 +154,7 @@ impl GrpcServer {
         let health = Guard::unlimited(self.health.rpc(), ending);
         router = mount(router, health, tonic_health::pb::health_server::SERVICE_NAME);
         for service in self.services {
-            router = (service.mount)(router, ending);
+            router = (service.mount)(router, ending, self.traced_as);
         }
         let served = |method: &&str| served.iter().any(|name| method.starts_with(name));
         let methods = self.methods.into_iter().filter(served).collect();

@@ -15,6 +15,7 @@ mod keys;
 mod merkle;
 mod params;
 mod pool;
+pub mod trace;
 mod transaction;
 mod units;
 

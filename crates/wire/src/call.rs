@@ -5,6 +5,7 @@ use std::time::Duration;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, IntoRequest, Request, Response, Status};
 
+use crate::record::Recorded;
 use crate::{Connection, Reason, Recorder, reason_of, status};
 
 /// Longest a unary call may take.
@@ -60,12 +61,21 @@ pub fn connect_lazy(url: &str) -> Result<Channel, ChannelError> {
         .connect_lazy())
 }
 
-/// [`connect_lazy`], with every call noted by `recorder`.
+/// [`connect_lazy`] to a service of this node, with every call noted by `recorder` and a span of the trace it is made in.
 ///
 /// # Errors
 /// [`ChannelError`] for anything but `http://host:port`.
 pub fn connect(url: &str, recorder: &Recorder) -> Result<Connection, ChannelError> {
-    Ok(Connection::new(connect_lazy(url)?, Recorder::clone(recorder)))
+    Ok(Connection::new(crate::Channel::new(connect_lazy(url)?), Recorder::clone(recorder)))
+}
+
+/// [`connect_lazy`] to another node, with every call noted by `recorder`. The other side is told nothing of traces, and
+/// nothing it says of them is believed.
+///
+/// # Errors
+/// [`ChannelError`] for anything but `http://host:port`.
+pub fn connect_to_stranger(url: &str, recorder: &Recorder) -> Result<Recorded<Channel>, ChannelError> {
+    Ok(Recorded::new(connect_lazy(url)?, Recorder::clone(recorder)))
 }
 
 /// A request that must be answered within [`CALL_DEADLINE`]; the server is told.

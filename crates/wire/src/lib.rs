@@ -6,6 +6,7 @@
 
 mod blocks;
 mod call;
+mod channel;
 mod cursor;
 mod event_log;
 pub mod page;
@@ -31,8 +32,10 @@ pub use generated::vision::types::v1 as types;
 
 pub use blocks::{block_from_proto, block_to_proto, genesis_to_proto};
 pub use call::{
-    CALL_DEADLINE, ChannelError, MAX_MESSAGE_BYTES, call, connect, connect_lazy, deadline, settle,
+    CALL_DEADLINE, ChannelError, MAX_MESSAGE_BYTES, call, connect, connect_lazy, connect_to_stranger,
+    deadline, settle,
 };
+pub use channel::Channel;
 pub use cursor::{Cursor, CursorError};
 pub use event_log::{EventKind, EventLog, LogEvent, Subscription};
 pub use parse::{parse_hash, parse_optional_hash};

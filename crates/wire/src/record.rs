@@ -11,15 +11,14 @@ use http::{HeaderMap, Request, Response};
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::codegen::{Body as HttpBody, Service};
-use tonic::transport::Channel;
 use tonic::{Code, Status, TimeoutExpired};
 
-use crate::METHODS;
+use crate::{Channel, METHODS};
 
 /// Takes note of a call that has ended: its full method name (of [`METHODS`], or `_OTHER`), its outcome, and how long it took.
 pub type Recorder = Arc<dyn Fn(&'static str, Code, Duration) + Send + Sync>;
 
-/// A way to another service whose calls are noted. Cheap to clone.
+/// A way to another service of this node, whose calls are noted and become spans. Cheap to clone.
 pub type Connection = Recorded<Channel>;
 
 /// A client's transport whose calls are noted. Cheap to clone.

@@ -15,15 +15,16 @@ VIEWS = {
         "peer.key": "peer",
         "data": "chain",
     },
-    "sync-oracle": {"config.toml": "config"},
-    "selection": {"config.toml": "config"},
+    "sync-oracle": {"config.toml": "config", "node.pub": "config"},
+    "selection": {"config.toml": "config", "node.pub": "config"},
     "producer": {
         "config.toml": "config",
+        "node.pub": "config",
         "genesis.json": "config",
         "producer.key": "producer",
         "data": "claims",
     },
-    "gateway": {"config.toml": "config"},
+    "gateway": {"config.toml": "config", "node.pub": "config"},
     "first-claims": {"data": "claims"},
 }
 PUBLIC = {"config.toml", "genesis.json", "node.pub", "peer.cert"}

@@ -16,6 +16,7 @@ mod peers;
 mod rpc;
 mod status_page;
 mod store;
+mod trace;
 mod transactions;
 
 use std::path::Path;
@@ -184,6 +185,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         .max_encoding_message_size(max_message_bytes);
     tracing::info!(grpc = %config.grpc_listen, p2p = %p2p_address, "chain service listens");
     let own_face = GrpcServer::new(&health)
+        .traced_as(trace::SERVICE)
         .add(chain_service)
         .descriptor_set(FILE_DESCRIPTOR_SET)
         .methods(METHODS)
@@ -270,7 +272,7 @@ fn stored_block(hash: vision_primitives::Hash, record: &BlockRecord) -> Result<S
 /// Starts the thread that owns the chain; its end comes through the channel.
 fn start_core(
     core: Core,
-    mailbox: tokio::sync::mpsc::Receiver<actor::Command>,
+    mailbox: tokio::sync::mpsc::Receiver<actor::Letter>,
 ) -> Result<oneshot::Receiver<Result<(), Error>>, Error> {
     let (sender, ended) = oneshot::channel();
     let runtime = tokio::runtime::Handle::current();

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 use vision_block_tree::ChainRules;
 use vision_host::Clock;
+use vision_primitives::trace::HeightTrace;
 use vision_primitives::{Hash, Header, Height, NodeId, Slot, TimestampMs};
 use vision_wire::chain::chain_service_server::ChainService;
 use vision_wire::chain::{self as proto, get_block_request, get_producers_request};
@@ -85,6 +86,10 @@ impl ChainRpc {
         vision_wire::status(Reason::HeightNotFound, format!("the head is at height {head}"), &metadata)
     }
 
+    fn trace_id(&self, height: Height) -> String {
+        HeightTrace::of(&self.rules.genesis_hash, height).to_string()
+    }
+
     fn genesis_info(&self) -> proto::BlockInfo {
         proto::BlockInfo {
             hash: self.rules.genesis_hash.to_string(),
@@ -93,6 +98,7 @@ impl ChainRpc {
             block: Some(vision_wire::genesis_to_proto()),
             canonical: true,
             finalized: true,
+            trace_id: self.trace_id(Height::GENESIS),
         }
     }
 
@@ -116,6 +122,7 @@ impl ChainRpc {
             block: Some(block_to_proto(record)),
             canonical,
             finalized: canonical && header.height <= self.head().finalized_height,
+            trace_id: self.trace_id(header.height),
         })
     }
 

@@ -81,7 +81,7 @@ impl Backends {
             Neighbour::Selection => &self.selection,
             Neighbour::Producer => &self.producer,
         };
-        check(channel.inner().clone(), "", HEALTH_DEADLINE).await
+        check(channel.inner().plain(), "", HEALTH_DEADLINE).await
     }
 
     pub(crate) async fn chain_info(&self) -> Result<ChainInfo, Status> {

@@ -11,6 +11,7 @@ mod problem;
 mod query;
 mod schedule;
 mod stats;
+mod trace;
 mod transactions;
 
 use std::ops::Deref;
@@ -121,6 +122,7 @@ pub(crate) fn routes(state: AppState) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(measured)
+        .layer(axum::middleware::from_fn(trace::traced))
         .with_state(state)
 }
 

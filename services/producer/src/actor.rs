@@ -9,9 +9,10 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior};
 use tonic::Status;
-use vision_authoring::{Head, Input, Machine, Now, Output};
+use tracing::{Instrument as _, Span};
+use vision_authoring::{Event, Head, Input, Machine, Now, Output};
 use vision_host::health::Condition;
-use vision_host::{Drain, Health};
+use vision_host::{Drain, Health, telemetry};
 use vision_primitives::{Hash, Height, Slot, TimestampMs};
 use vision_wire::chain::WatchHeadResponse;
 use vision_wire::producer::MiningStatus;
@@ -23,6 +24,7 @@ use crate::claims::{Claim, ClaimBook, Write};
 use crate::perform::{Done, Hands, News, Pools, is_unavailable};
 use crate::ports::Neighbours;
 use crate::status::{Trouble, compose, judge};
+use crate::trace::{self, Duty, deed_span, number};
 use crate::{Error, adapters, log_line};
 
 /// Deeds under way at once; with more, no new head is taken in until some have ended.
@@ -70,6 +72,8 @@ pub(crate) struct Actor<N> {
     snapshot: Option<Snapshot>,
     shown: Option<MiningStatus>,
     stale: Option<Stale>,
+    /// The span of the height to be produced.
+    duty: Option<Duty>,
 }
 
 impl<N: Neighbours> Actor<N> {
@@ -108,6 +112,7 @@ impl<N: Neighbours> Actor<N> {
             snapshot: None,
             shown: None,
             stale: None,
+            duty: None,
         }
     }
 
@@ -159,8 +164,10 @@ impl<N: Neighbours> Actor<N> {
     fn on_head(&mut self, item: WatchItem<WatchHeadResponse>) {
         // Only the newest of those that wait matters.
         let mut newest = item;
+        self.keep_remarkable(&newest);
         while let Some(Some(next)) = futures::FutureExt::now_or_never(self.heads.next()) {
             newest = next;
+            self.keep_remarkable(&newest);
         }
         match newest {
             WatchItem::Event(event) => match event.head.as_ref().map(read_head) {
@@ -172,6 +179,12 @@ impl<N: Neighbours> Actor<N> {
                 None => {}
             },
             WatchItem::Lost(error) => self.lose_chain(error.message().to_owned()),
+        }
+    }
+
+    fn keep_remarkable(&self, item: &WatchItem<WatchHeadResponse>) {
+        if let WatchItem::Event(event) = item {
+            trace::keep_remarkable(&self.hands.genesis_hash, event);
         }
     }
 
@@ -192,6 +205,7 @@ impl<N: Neighbours> Actor<N> {
             for question in self.about_this_head.drain(..) {
                 question.abort();
             }
+            self.duty = Some(Duty::new(&self.hands.genesis_hash, head.height.next()));
         }
         self.give(Input::Head(head));
     }
@@ -290,18 +304,45 @@ impl<N: Neighbours> Actor<N> {
         }
     }
 
+    /// Begins and ends the wait for a slot, and marks what has failed.
+    fn on_event(&mut self, event: &Event) {
+        let Some(duty) = &mut self.duty else { return };
+        duty.wait = Span::none();
+        match event {
+            Event::Waiting { height, slot, .. } if duty.is_of(*height) => {
+                let slot = number(slot.get());
+                duty.wait =
+                    tracing::info_span!(parent: &duty.span, "producer.slot.wait", "vision.slot" = slot);
+            }
+            Event::Failed { height, .. } if duty.is_of(*height) => {
+                telemetry::fail(&duty.span, "block_not_produced");
+            }
+            _ => {}
+        }
+    }
+
     fn perform(&mut self, output: Output) {
         let hands = self.hands.clone();
+        let genesis_hash = hands.genesis_hash;
         match output {
             Output::AskSchedule { op, head, slots } => {
                 let known = self.pools.clone();
-                let asking = self.deeds.spawn(hands.schedule(op, head, slots, known));
+                let span = deed_span!(self.duty, &genesis_hash, head.height.next(), "producer.schedule.ask");
+                let asking = self.deeds.spawn(hands.schedule(op, head, slots, known).instrument(span));
                 self.about_this_head.push(asking);
             }
             Output::AskRecord { op, head } => drop(self.deeds.spawn(hands.record(op, head))),
             Output::Audit { op } => drop(self.deeds.spawn(hands.audit(op))),
             Output::Prepare { op, ask } => {
-                let asking = self.deeds.spawn(hands.prepare(op, ask));
+                let (height, slot) = (ask.parent.height.next(), number(ask.window.slot.get()));
+                let span = deed_span!(
+                    self.duty,
+                    &genesis_hash,
+                    height,
+                    "producer.block.prepare",
+                    "vision.slot" = slot
+                );
+                let asking = self.deeds.spawn(hands.prepare(op, ask).instrument(span));
                 self.about_this_head.push(asking);
             }
             Output::Commit { op, proposal, floor } => {
@@ -315,10 +356,28 @@ impl<N: Neighbours> Actor<N> {
                     done: false,
                 });
                 self.publish_claims();
+                let span = deed_span!(
+                    self.duty,
+                    &genesis_hash,
+                    proposal.height,
+                    "producer.claim.commit",
+                    "vision.slot" = number(proposal.slot.get()),
+                    "vision.block.hash" = proposal.hash.to_string()
+                );
                 let write = self.write(Some(proposal), floor);
-                self.deeds.spawn_blocking(move || hands.commit(op, write));
+                self.deeds.spawn_blocking(move || span.in_scope(|| hands.commit(op, write)));
             }
-            Output::Submit { op, proposal } => drop(self.deeds.spawn(hands.submit(op, proposal))),
+            Output::Submit { op, proposal } => {
+                let span = deed_span!(
+                    self.duty,
+                    &genesis_hash,
+                    proposal.height,
+                    "producer.block.submit",
+                    "vision.slot" = number(proposal.slot.get()),
+                    "vision.block.hash" = proposal.hash.to_string()
+                );
+                drop(self.deeds.spawn(hands.submit(op, proposal).instrument(span)));
+            }
             Output::MarkDone { block } => {
                 if self.book.mark_done(&block) {
                     self.publish_claims();
@@ -332,7 +391,8 @@ impl<N: Neighbours> Actor<N> {
             }
             Output::Log(event) => {
                 self.hands.metrics.event(&event);
-                log_line::write(&event);
+                self.on_event(&event);
+                log_line::write(&event, &genesis_hash);
             }
         }
     }

@@ -17,6 +17,7 @@ mod ports;
 mod rpc;
 mod signer;
 mod status;
+mod trace;
 
 use std::sync::Arc;
 
@@ -83,6 +84,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let outlets = Outlets { health: health.clone(), statuses: statuses.clone(), claims };
     let actor = Actor::new(hands, machine, loaded.book, config.mining_tick_ms, outlets);
     let server = GrpcServer::new(&health)
+        .traced_as(trace::SERVICE)
         .add(ProducerServiceServer::new(Rpc { statuses, claims: newest_claims }))
         .descriptor_set(FILE_DESCRIPTOR_SET)
         .methods(METHODS)

@@ -1,32 +1,48 @@
 //! The log lines of production.
 
 use vision_authoring::Event;
+use vision_primitives::trace::HeightTrace;
+use vision_primitives::{Hash, Height};
 
-/// Writes the line of an event, with its numbers as fields too.
-pub(crate) fn write(event: &Event) {
+/// Writes the line of an event, with its numbers and the trace of its height as fields too.
+pub(crate) fn write(event: &Event, genesis_hash: &Hash) {
     let line = text(event);
+    let trace_id = HeightTrace::of(genesis_hash, height(event));
     match event {
         Event::Waiting { height, slot, wait_ms } => {
-            tracing::info!(height = height.get(), slot = slot.get(), wait_ms, "{line}");
+            tracing::info!(height = height.get(), slot = slot.get(), wait_ms, %trace_id, "{line}");
         }
         Event::Proposing { height, slot } => {
-            tracing::info!(height = height.get(), slot = slot.get(), "{line}");
+            tracing::info!(height = height.get(), slot = slot.get(), %trace_id, "{line}");
         }
         Event::Created(block) => {
             let tx_count = block.transactions.len();
-            tracing::info!(height = block.height.get(), slot = block.slot.get(), tx_count, hash = %block.hash, "{line}");
+            tracing::info!(height = block.height.get(), slot = block.slot.get(), tx_count, hash = %block.hash, %trace_id, "{line}");
         }
         Event::Broadcast { height, sent_to, send_failed } => {
-            tracing::info!(height = height.get(), sent_to, send_failed, "{line}");
+            tracing::info!(height = height.get(), sent_to, send_failed, %trace_id, "{line}");
         }
         Event::Produced(block) => {
-            tracing::info!(height = block.height.get(), slot = block.slot.get(), hash = %block.hash, "{line}");
+            tracing::info!(height = block.height.get(), slot = block.slot.get(), hash = %block.hash, %trace_id, "{line}");
         }
         Event::AlreadyProduced { height } | Event::TipChanged { height } => {
-            tracing::info!(height = height.get(), "{line}");
+            tracing::info!(height = height.get(), %trace_id, "{line}");
         }
-        Event::Failed { height, why } => tracing::warn!(height = height.get(), why, "{line}"),
-        Event::KeyUsedElsewhere { height } => tracing::error!(height = height.get(), "{line}"),
+        Event::Failed { height, why } => tracing::warn!(height = height.get(), why, %trace_id, "{line}"),
+        Event::KeyUsedElsewhere { height } => tracing::error!(height = height.get(), %trace_id, "{line}"),
+    }
+}
+
+fn height(event: &Event) -> Height {
+    match event {
+        Event::Created(block) | Event::Produced(block) => block.height,
+        Event::Waiting { height, .. }
+        | Event::Proposing { height, .. }
+        | Event::Broadcast { height, .. }
+        | Event::AlreadyProduced { height }
+        | Event::TipChanged { height }
+        | Event::Failed { height, .. }
+        | Event::KeyUsedElsewhere { height } => *height,
     }
 }
 
@@ -66,7 +82,7 @@ mod tests {
     use std::sync::Arc;
 
     use vision_authoring::Proposal;
-    use vision_primitives::{Hash, Height, Slot, TimestampMs};
+    use vision_primitives::{Slot, TimestampMs};
 
     use super::*;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tonic::{Code, Status};
+use tracing::Span;
 use vision_authoring::{Ask, Failure, Head, Input, Op, OwnRecord, Proposal, Standing, verify_prepared};
 use vision_host::Clock;
 use vision_host::metrics::time;
@@ -16,6 +17,7 @@ use crate::claims::Write;
 use crate::metrics::ProducerMetrics;
 use crate::ports::Neighbours;
 use crate::signer::Signer;
+use crate::trace::number;
 
 /// Latest blocks looked through for those of this key.
 const AUDITED_BLOCKS: u32 = 300;
@@ -229,8 +231,11 @@ impl<N: Neighbours> Hands<N> {
     }
 
     async fn try_submit(&self, proposal: &Proposal) -> Result<(bool, u32, u32), Failure> {
-        let signature =
-            self.signer.sign_block(proposal).map_err(|error| Failure::Refused(error.to_string()))?;
+        let signing = sign_span(proposal);
+        let signature = signing
+            .in_scope(|| self.signer.sign_block(proposal))
+            .map_err(|error| Failure::Refused(error.to_string()))?;
+        drop(signing);
         let block = SubmitBlockRequest {
             header: proposal.header.clone().into(),
             signature: signature.0.to_vec().into(),
@@ -282,6 +287,18 @@ fn failure(error: &Status) -> Failure {
         let code = reason.unwrap_or_else(|| format!("{:?}", error.code()));
         Failure::Refused(format!("{code}: {}", error.message()))
     }
+}
+
+/// Below the span of the submission, which is there whenever spans are made.
+fn sign_span(proposal: &Proposal) -> Span {
+    if Span::current().is_disabled() {
+        return Span::none();
+    }
+    tracing::info_span!(
+        "producer.block.sign",
+        "vision.height" = number(proposal.height.get()),
+        "vision.block.hash" = %proposal.hash,
+    )
 }
 
 /// The windows told, if they are of exactly the slots asked for.

@@ -37,6 +37,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let rpc = Rpc::new(SelectionMetrics::new(&env.metrics));
     let service = SelectionServiceServer::new(rpc).max_decoding_message_size(MAX_REQUEST_BYTES);
     let server = GrpcServer::new(&health)
+        .traced_as("selection")
         .add(service)
         .descriptor_set(FILE_DESCRIPTOR_SET)
         .methods(METHODS)

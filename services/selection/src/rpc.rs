@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
+use tracing::Span;
 use vision_host::metrics::time;
 use vision_primitives::{Slot, TimestampMs};
 use vision_schedule::SlotWindow;
@@ -59,9 +60,12 @@ impl SelectionService for Rpc {
         &self,
         request: Request<GetScheduleRequest>,
     ) -> Result<Response<GetScheduleResponse>, Status> {
-        let question = Question::new(request.into_inner(), None)?;
+        let request = request.into_inner();
+        let span = deal_span(&request);
+        let question = Question::new(request, None)?;
         let dealing = self.metrics.deal.clone();
-        let answer = self.work(question, move |question| time(&dealing, || schedule(question))).await?;
+        let deal = move |question| span.in_scope(|| time(&dealing, || schedule(question)));
+        let answer = self.work(question, deal).await?;
         self.metrics.schedules.inc();
         Ok(Response::new(answer))
     }
@@ -89,6 +93,18 @@ impl SelectionService for Rpc {
         };
         self.work(question, verify).await.map(Response::new)
     }
+}
+
+/// The span of a schedule, in the trace of whoever asks for it. This service knows no chain, so it has no trace of its own.
+fn deal_span(request: &GetScheduleRequest) -> Span {
+    if Span::current().is_disabled() {
+        return Span::none();
+    }
+    tracing::info_span!(
+        "selection.schedule.deal",
+        "vision.height" = i64::try_from(request.height).unwrap_or(i64::MAX),
+        "vision.slots" = i64::try_from(request.slots.len()).unwrap_or(i64::MAX),
+    )
 }
 
 fn schedule(question: Question) -> Result<GetScheduleResponse, Status> {

@@ -8,8 +8,10 @@ use futures::{FutureExt, StreamExt};
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
 use tonic::Status;
+use tracing::{Instrument as _, Span};
 use vision_host::{Clock, Health};
-use vision_primitives::{ConsensusParams, Height, TimestampMs};
+use vision_primitives::trace::HeightTrace;
+use vision_primitives::{ConsensusParams, Hash, Height, TimestampMs};
 use vision_sync_status::{SyncMachine, SyncParams, SyncState, TickInput};
 use vision_wire::EventLog;
 use vision_wire::chain::{Head, Peer, WatchHeadResponse, WatchPeersResponse};
@@ -21,13 +23,14 @@ use crate::log_line::snapshot_line;
 use crate::metrics::OracleMetrics;
 use crate::pools::{PoolPair, Pools};
 use crate::ports::Chain;
+use crate::trace;
 
 /// One tick in so many is logged at info level even if nothing changed.
 const INFO_EVERY_TICKS: u64 = 10;
 
 /// What the oracle is asking the chain service; one question at a time.
 enum Answer {
-    Params(Result<SyncParams, Status>),
+    Params(Result<(SyncParams, Option<Hash>), Status>),
     Pools(Result<(u64, Arc<PoolPair>), Status>),
 }
 
@@ -51,6 +54,8 @@ pub(crate) struct Oracle<C> {
     interval: Interval,
     machine: SyncMachine,
     params: Option<SyncParams>,
+    /// Which chain's traces are meant.
+    genesis_hash: Option<Hash>,
     heard: Heard,
     ready: bool,
     head: Head,
@@ -93,6 +98,7 @@ impl<C: Chain> Oracle<C> {
             interval,
             machine: SyncMachine::new(SyncParams::from(&ConsensusParams::default())),
             params: None,
+            genesis_hash: None,
             heard: Heard::default(),
             ready: false,
             head: Head::default(),
@@ -153,15 +159,18 @@ impl<C: Chain> Oracle<C> {
             self.asking = Some(async move { Answer::Params(chain.sync_params().await) }.boxed());
         } else if self.stale {
             let (pools, hash) = (self.pools.clone(), self.head.hash.clone());
-            self.asking = Some(async move { Answer::Pools(pools.after(&hash).await) }.boxed());
+            let span = self.span(|next| tracing::info_span!("sync_oracle.pools.ask", "vision.height" = next));
+            let asking = async move { Answer::Pools(pools.after(&hash).await) };
+            self.asking = Some(asking.instrument(span).boxed());
         }
     }
 
     fn on_answer(&mut self, answer: Answer) {
         self.asking = None;
         match answer {
-            Answer::Params(Ok(params)) => {
+            Answer::Params(Ok((params, genesis_hash))) => {
                 self.heard.params = true;
+                self.genesis_hash = genesis_hash;
                 if self.params.replace(params) != Some(params) {
                     self.machine = SyncMachine::new(params);
                 }
@@ -182,13 +191,28 @@ impl<C: Chain> Oracle<C> {
         }
     }
 
+    /// A span of the height above the head; none before it is known which chain that is of.
+    fn span(&self, make: impl FnOnce(i64) -> Span) -> Span {
+        let next = self.head.height.saturating_add(1);
+        match &self.genesis_hash {
+            None => Span::none(),
+            Some(genesis_hash) => trace::under(make(trace::number(next)), genesis_hash, Height(next)),
+        }
+    }
+
     fn on_head(&mut self, event: WatchHeadResponse) {
+        if let Some(genesis_hash) = &self.genesis_hash {
+            trace::keep_remarkable(genesis_hash, &event);
+        }
         let Some(head) = event.head else { return };
         self.heard.head = true;
         if head == self.head {
             return;
         }
         self.head = head;
+        let span =
+            self.span(|next| tracing::info_span!("sync_oracle.snapshot.publish", "vision.height" = next));
+        let _inside = span.entered();
         self.look_up_pools();
         self.machine.local_height_moved(Height(self.head.height));
         let changed = self.log_verdict(false);
@@ -256,12 +280,14 @@ impl<C: Chain> Oracle<C> {
     /// One line per tick at debug level; at info level when the verdict changed (which is returned) and now and then.
     fn log_verdict(&mut self, ticked: bool) -> bool {
         let found = self.machine.snapshot();
+        let trace_id =
+            self.genesis_hash.map(|genesis_hash| HeightTrace::of(&genesis_hash, found.network_height));
         let verdict = (found.state, found.eligible);
         let changed = std::mem::replace(&mut self.logged, verdict) != verdict;
         if changed || ticked && found.tick.is_multiple_of(INFO_EVERY_TICKS) {
-            snapshot_line!(tracing::Level::INFO, found);
+            snapshot_line!(tracing::Level::INFO, found, trace_id);
         } else if ticked {
-            snapshot_line!(tracing::Level::DEBUG, found);
+            snapshot_line!(tracing::Level::DEBUG, found, trace_id);
         }
         changed
     }

@@ -3,6 +3,7 @@
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use tonic::Status;
+use vision_primitives::Hash;
 use vision_sync_status::{STATUS_MAX_AGE_MS, SyncParams};
 use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::chain::{
@@ -13,7 +14,8 @@ use vision_wire::chain::{
 use vision_wire::sync_oracle::Snapshot;
 use vision_wire::watch::{WatchItem, resuming};
 use vision_wire::{
-    ChannelError, Connection, MAX_MESSAGE_BYTES, Reason, Recorder, call, connect, deadline, status,
+    ChannelError, Connection, MAX_MESSAGE_BYTES, Reason, Recorder, call, connect, deadline, parse_hash,
+    status,
 };
 
 use crate::ports::{Chain, PoolsAfter};
@@ -34,10 +36,11 @@ impl GrpcChain {
 }
 
 impl Chain for GrpcChain {
-    async fn sync_params(&self) -> Result<SyncParams, Status> {
+    async fn sync_params(&self) -> Result<(SyncParams, Option<Hash>), Status> {
         let mut client = self.0.clone();
         let info = call(CHAIN, client.get_chain_info(deadline(GetChainInfoRequest {}))).await?;
-        read_params(&info)
+        // Only traces need it, and nothing shall fail for them.
+        Ok((read_params(&info)?, parse_hash("genesis_hash", &info.genesis_hash).ok()))
     }
 
     async fn pools(&self, hash: String) -> Result<PoolsAfter, Status> {

@@ -15,6 +15,7 @@ mod pools;
 mod ports;
 mod reporter;
 mod rpc;
+mod trace;
 
 pub use config::{Config, MAX_SNAPSHOT_INTERVAL_MS, MIN_SNAPSHOT_INTERVAL_MS};
 pub use error::Error;
@@ -58,6 +59,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let oracle =
         Oracle::new(chain.clone(), pools.clone(), env.clock.clone(), config.snapshot_interval_ms, outlets);
     let server = GrpcServer::new(&health)
+        .traced_as(trace::SERVICE)
         .add(SyncOracleServiceServer::new(Rpc { snapshots, pools }))
         .descriptor_set(FILE_DESCRIPTOR_SET)
         .methods(METHODS)

@@ -11,14 +11,15 @@ pub(crate) fn text(found: &Snapshot) -> String {
     )
 }
 
-/// Logs the line at a level, its numbers as fields besides.
+/// Logs the line at a level, its numbers as fields besides, and the trace of its height if that is known.
 macro_rules! snapshot_line {
-    ($level:expr, $found:expr) => {{
+    ($level:expr, $found:expr, $trace_id:expr) => {{
         let found: &vision_sync_status::Snapshot = $found;
         tracing::event!(
             $level,
             tick = found.tick,
             height = found.network_height.get(),
+            trace_id = $trace_id.map(tracing::field::display),
             local_height = found.local_height.get(),
             lag = found.lag,
             peers = found.ready_peers,

@@ -6,6 +6,7 @@ use std::future::Future;
 
 use futures::stream::BoxStream;
 use tonic::Status;
+use vision_primitives::Hash;
 use vision_sync_status::SyncParams;
 use vision_wire::chain::{WatchHeadResponse, WatchPeersResponse};
 use vision_wire::sync_oracle::Snapshot;
@@ -30,8 +31,8 @@ pub(crate) struct PoolsAfter {
 
 /// This node's chain service.
 pub(crate) trait Chain: Clone + Send + Sync + 'static {
-    /// The consensus parameters that shape the verdict.
-    fn sync_params(&self) -> impl Future<Output = Result<SyncParams, Status>> + Send;
+    /// The consensus parameters that shape the verdict, and the hash of block 0 if it is told.
+    fn sync_params(&self) -> impl Future<Output = Result<(SyncParams, Option<Hash>), Status>> + Send;
     /// The pools after a block; an empty hash means the head.
     fn pools(&self, hash: String) -> impl Future<Output = Result<PoolsAfter, Status>> + Send;
     /// Tells the chain service the verdict.

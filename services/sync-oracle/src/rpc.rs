@@ -1,6 +1,7 @@
 //! The gRPC face: decode, read, encode.
 
 use tonic::{Request, Response, Status};
+use tracing::{Instrument as _, Span};
 use vision_wire::sync_oracle::sync_oracle_service_server::SyncOracleService;
 use vision_wire::sync_oracle::{
     GetEligiblePoolRequest, GetEligiblePoolResponse, GetSnapshotRequest, GetSnapshotResponse, Snapshot,
@@ -62,7 +63,11 @@ impl<C: Chain> SyncOracleService for Rpc<C> {
         if parent.is_empty() {
             return Err(status(Reason::NotReady, "the chain service has not told its head yet", &[]));
         }
-        let (height, pools) = self.pools.after(&parent).await?;
+        let span = match Span::current().is_disabled() {
+            true => Span::none(),
+            false => tracing::info_span!("sync_oracle.pools.tell"),
+        };
+        let (height, pools) = self.pools.after(&parent).instrument(span).await?;
         Ok(Response::new(GetEligiblePoolResponse {
             height: height.saturating_add(1),
             parent,

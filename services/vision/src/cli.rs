@@ -226,11 +226,16 @@ pub enum Query {
     /// The block the node builds on.
     Head(RemoteArgs),
     /// One block with its transactions.
-    #[command(after_help = "Example:\n  vision query block 12 -o json")]
+    #[command(
+        after_help = "Example:\n  vision query block 12 --trace-url http://127.0.0.1:16686/trace/{trace_id}"
+    )]
     Block {
         /// Height or hash; the head when left out.
         #[arg(value_name = "HEIGHT|HASH")]
         id: Option<String>,
+        /// Where traces are looked at; {trace_id} stands for the id. With it the block's link is shown.
+        #[arg(long, env = "VISION_TRACE_URL", value_name = "URL")]
+        trace_url: Option<String>,
         #[command(flatten)]
         remote: RemoteArgs,
     },

@@ -33,6 +33,8 @@ use service::Service;
 
 /// How long work on other threads may still take once a command has ended.
 const LEFTOVERS: Duration = Duration::from_secs(2);
+/// How long a collector of traces may still be waited for.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
@@ -57,6 +59,7 @@ fn run(cli: &Cli) -> Outcome {
     })?;
     let outcome = runtime.block_on(Box::pin(dispatch(cli)));
     runtime.shutdown_timeout(LEFTOVERS);
+    vision_host::telemetry::flush(LAST_SPANS);
     outcome
 }
 

@@ -11,11 +11,11 @@ use tracing::{error, info};
 use vision_host::Env;
 use vision_host::config::Settings;
 
-use crate::cli::NodeArgs;
+use crate::cli::{NodeArgs, ServiceArgs};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::logfile;
-use crate::service::{Service, enter, read};
-use crate::signals::Interrupts;
+use crate::service::{Service, enter, read, reread_log_level};
+use crate::signals::{Asked, Interrupts};
 
 /// How long the services may take to end in good order: less than the 10 s after which container engines kill.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
@@ -30,7 +30,7 @@ pub async fn run(args: &NodeArgs) -> Outcome {
     // All settings are read before anything starts.
     let services = Service::ALL.map(|service| Ok((service, service.prepare(&settings, &env)?)));
     let services = services.into_iter().collect::<Outcome<Vec<_>>>()?;
-    let mut running = Running::new(env)?;
+    let mut running = Running::new(env, args.service.clone())?;
     for (service, serving) in services {
         running.spawn(service, serving);
     }
@@ -46,6 +46,7 @@ pub async fn run(args: &NodeArgs) -> Outcome {
 /// Services running in this process.
 pub struct Running {
     env: Env,
+    args: ServiceArgs,
     interrupts: Interrupts,
     tasks: JoinSet<(Service, Outcome)>,
     left: Vec<&'static str>,
@@ -53,9 +54,10 @@ pub struct Running {
 
 impl Running {
     /// None yet. From here on a panic anywhere ends the process, and signals are taken care of.
-    pub fn new(env: Env) -> Outcome<Self> {
+    pub fn new(env: Env, args: ServiceArgs) -> Outcome<Self> {
         end_on_panic();
-        Ok(Self { env, interrupts: Interrupts::new()?, tasks: JoinSet::new(), left: Vec::new() })
+        let interrupts = Interrupts::of_a_service()?;
+        Ok(Self { env, args, interrupts, tasks: JoinSet::new(), left: Vec::new() })
     }
 
     /// Starts a service.
@@ -66,12 +68,17 @@ impl Running {
 
     /// Runs until a signal comes or a service ends by itself, then ends all.
     pub async fn until_ended(mut self) -> Outcome {
-        let cause = tokio::select! {
-            name = self.interrupts.next() => {
-                info!(signal = name, "stopping");
-                Ok(())
+        let cause = loop {
+            tokio::select! {
+                asked = self.interrupts.asked() => match asked {
+                    Asked::Reread => reread_log_level(&self.args),
+                    Asked::End(name) => {
+                        info!(signal = name, "stopping");
+                        break Ok(());
+                    }
+                },
+                Some(ended) = self.tasks.join_next() => break Err(self.ended_early(ended)),
             }
-            Some(ended) = self.tasks.join_next() => Err(self.ended_early(ended)),
         };
         self.env.drain.begin();
         tokio::select! {

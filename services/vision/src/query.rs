@@ -7,12 +7,19 @@ use crate::exit::{Failure, Outcome};
 use crate::output::{self, Format, Table, cell, properties, short};
 use crate::rest::Gateway;
 
+/// Stands for a block's trace in a URL.
+const TRACE_ID: &str = "{trace_id}";
+
 /// Runs one query.
 pub async fn run(query: &Query, format: Format) -> Outcome {
     let (answer, show): (Value, fn(&Value) -> String) = match query {
         Query::Head(remote) => (block(&Gateway::new(&remote.node)?, None).await?, flat),
-        Query::Block { id, remote } => {
-            (block(&Gateway::new(&remote.node)?, id.as_deref()).await?, block_text)
+        Query::Block { id, trace_url, remote } => {
+            let mut answer = block(&Gateway::new(&remote.node)?, id.as_deref()).await?;
+            if let Some(link) = trace_url.as_deref().and_then(|url| trace_link(url, &answer)) {
+                answer["trace_url"] = link.into();
+            }
+            (answer, block_text)
         }
         Query::Blocks { from, limit, remote } => {
             let gateway = Gateway::new(&remote.node)?;
@@ -50,6 +57,17 @@ pub async fn run(query: &Query, format: Format) -> Outcome {
         Format::Json => output::json(&answer),
         Format::Table => output::write(&show(&answer)),
     }
+}
+
+/// Where a block's trace is looked at.
+fn trace_link(url: &str, block: &Value) -> Option<String> {
+    let url = url.trim();
+    // A variable that is set to nothing counts as unset.
+    let id = block["trace_id"].as_str().filter(|_| !url.is_empty())?;
+    Some(match url.contains(TRACE_ID) {
+        true => url.replace(TRACE_ID, id),
+        false => format!("{}/{id}", url.trim_end_matches('/')),
+    })
 }
 
 /// The query for a proof, which is for programs.
@@ -235,6 +253,20 @@ mod tests {
         );
         let gone = json!({ "status": "dropped", "reason": "EXPIRED" });
         assert_eq!(transaction_text(&gone), "reason  EXPIRED\nstatus  dropped\n");
+    }
+
+    #[test]
+    fn a_block_links_to_its_trace() {
+        let block = json!({ "trace_id": "ab" });
+        let cases = [
+            ("a place for the id", "http://j/trace/{trace_id}?x", Some("http://j/trace/ab?x")),
+            ("none", "http://j/trace/", Some("http://j/trace/ab")),
+            ("unset", " ", None),
+        ];
+        for (desc, url, expect) in cases {
+            assert_eq!(trace_link(url, &block).as_deref(), expect, "{desc}");
+        }
+        assert_eq!(trace_link("http://j", &json!({})), None);
     }
 
     #[test]

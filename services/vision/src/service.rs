@@ -4,7 +4,9 @@ use std::path::Path;
 
 use futures::future::BoxFuture;
 use vision_host::config::Settings;
+use vision_host::telemetry::Subject;
 use vision_host::{Clock, Env, telemetry};
+use vision_primitives::PublicKey;
 
 use crate::cli::{LogFormat, ServiceArgs};
 use crate::exit::{Exit, Failure, Outcome};
@@ -122,17 +124,47 @@ pub fn enter(args: &ServiceArgs) -> Outcome<(Settings, Env)> {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,
     };
-    telemetry::init(filter, format).map_err(|error| Failure::usage(error.to_string()))?;
+    let subject = Subject { instance: instance(&args.home), version: env!("CARGO_PKG_VERSION") };
+    telemetry::init(filter, format, &subject).map_err(|error| Failure::usage(error.to_string()))?;
     signals::survive_file_size_limit()?;
     let mut env = Env::new(&args.home, env!("CARGO_PKG_VERSION"));
     env.clock = Clock::system(process.clock_offset_ms);
     Ok((settings, env))
 }
 
+/// What tells this node from all others, after every start the same: its id, or else where its home is.
+fn instance(home: &Path) -> String {
+    let key = std::fs::read_to_string(home.join("node.pub")).ok();
+    match key.and_then(|text| text.trim().parse::<PublicKey>().ok()) {
+        Some(key) => key.id().to_string(),
+        None => {
+            let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+            format!("{}:{}", host.trim(), home.display())
+        }
+    }
+}
+
+/// Reads the level of log lines from the configuration again. One given as a flag stays.
+pub fn reread_log_level(args: &ServiceArgs) {
+    if let Some(level) = &args.log {
+        return tracing::info!(level, "the level of log lines was given by --log and stays");
+    }
+    let read = Settings::load(&args.home).map_err(|error| error.to_string());
+    let level = read.and_then(|settings| {
+        let process: ProcessConfig = settings.section("node").map_err(|error| error.to_string())?;
+        telemetry::set_filter(&process.log).map_err(|error| error.to_string())?;
+        Ok(process.log)
+    });
+    match level {
+        Ok(level) => tracing::info!(level, "the level of log lines was read again"),
+        Err(why) => tracing::warn!(why, "the level of log lines stays"),
+    }
+}
+
 /// Runs one service until a signal comes.
 pub async fn run(service: Service, args: &ServiceArgs) -> Outcome {
     let (settings, env) = enter(args)?;
-    let mut running = Running::new(env.clone())?;
+    let mut running = Running::new(env.clone(), args.clone())?;
     running.spawn(service, service.prepare(&settings, &env)?);
     running.until_ended().await
 }

@@ -1,5 +1,6 @@
 //! What every test needs: a network in a temporary directory that is gone when the test is.
 
+mod collector;
 mod net;
 mod node;
 mod ports;
@@ -11,6 +12,7 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use collector::{Collector, Seen};
 pub use net::{Net, Plan, init};
 pub use node::Node;
 pub use ports::free_block;
@@ -75,7 +77,8 @@ pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(VISION);
     command.args(arguments);
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("VISION_") {
+        let name_text = name.to_string_lossy();
+        if name_text.starts_with("VISION_") || name_text.starts_with("OTEL_") {
             command.env_remove(name);
         }
     }

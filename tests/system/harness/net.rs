@@ -143,6 +143,11 @@ impl Net {
         fs::write(&file, toml::to_string(&table).expect("TOML")).expect("configuration");
     }
 
+    /// Sets a variable in the environment of all nodes that are started from now on.
+    pub fn variable(&mut self, name: &'static str, value: &str) {
+        self.nodes.iter_mut().for_each(|node| node.variables.push((name, value.to_owned())));
+    }
+
     /// Starts every node that does not run, and waits until all answer.
     pub fn start_all(&mut self) {
         for node in self.nodes.iter_mut().filter(|node| !node.runs()) {

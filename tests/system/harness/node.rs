@@ -26,6 +26,8 @@ pub struct Node {
     pub grpc: u16,
     /// Process id of the last start, for its cables.
     pub process: Arc<AtomicU32>,
+    /// Further variables of its environment.
+    pub variables: Vec<(&'static str, String)>,
     child: Option<Child>,
 }
 
@@ -42,6 +44,7 @@ impl Node {
             rest: port("rest"),
             grpc: port("chain"),
             process: Arc::default(),
+            variables: Vec::new(),
             child: None,
         }
     }
@@ -57,7 +60,9 @@ impl Node {
     pub fn start_with(&mut self, arguments: &[&str]) {
         let log = self.open_log();
         let second = log.try_clone().expect("log");
-        let child = command(arguments).stdin(Stdio::null()).stdout(log).stderr(second).spawn();
+        let variables = self.variables.iter().map(|(name, value)| (name, value));
+        let mut command = command(arguments);
+        let child = command.envs(variables).stdin(Stdio::null()).stdout(log).stderr(second).spawn();
         let child = child.expect("the program starts");
         self.process.store(child.id(), Ordering::SeqCst);
         self.child = Some(child);
@@ -126,6 +131,11 @@ impl Node {
         let status = self.wait_end(PATIENCE_S);
         assert!(status.success(), "{} did not end in good order: {status}", self.name);
         assert!(started.elapsed() < Duration::from_secs(11), "{} took too long to end", self.name);
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
     }
 
     /// SIGSTOP.

@@ -17,7 +17,9 @@ use vision_block_tree::{BlockTree, ChainRules, Refusal};
 use vision_host::Clock;
 use vision_host::health::Condition;
 use vision_host::metrics::time;
+use vision_host::telemetry;
 use vision_mempool::{Limits, Mempool};
+use vision_primitives::trace::HeightTrace;
 use vision_primitives::{Block, Hash, Header, Height, NodeId, Signature, SignedTransaction, TimestampMs};
 use vision_wire::p2p::Status as PeerStatus;
 use vision_wire::{EventLog, Reason};
@@ -29,11 +31,32 @@ use pace::Pace;
 use super::held::{Early, Orphans, Waiting};
 use super::turn::{Origin, Turn};
 use super::view::{HeadEvent, HeadView};
-use super::{Command, ImportEnd, Reply, StoredBlock, Verdict};
+use super::{Command, ImportEnd, Letter, Reply, StoredBlock, Verdict};
 use crate::metrics::{ChainMetrics, Tally};
 use crate::peers::PeerTable;
 use crate::store::Store;
+use crate::trace::{self, Roots};
 use crate::transactions::{DroppedLog, Happenings, RecentHashes};
+
+/// A span about a block, if it gets any.
+macro_rules! span {
+    ($spans:expr, $name:literal, $block:expr) => {
+        match &$spans {
+            None => tracing::Span::none(),
+            Some(genesis_hash) => {
+                let (height, hash) = ($block.header().height, $block.hash());
+                let span = tracing::info_span!(
+                    $name,
+                    "vision.height" = $crate::trace::number(height.get()),
+                    "vision.slot" = $crate::trace::number($block.header().slot.get()),
+                    "vision.block.hash" = %hash,
+                );
+                $crate::trace::under(span, genesis_hash, height)
+            }
+        }
+    };
+}
+pub(super) use span;
 
 /// A block further ahead of the clock than this is dropped, milliseconds (section 5).
 const FAR_AHEAD_MS: u64 = 10_000;
@@ -89,6 +112,7 @@ pub struct Core {
     prepared: VecDeque<(Header, Vec<SignedTransaction>)>,
     /// A turn the disk did not take yet, and when to try again.
     unwritten: Option<(Turn, u64)>,
+    roots: Roots,
     stopping: bool,
     tally: Tally,
     /// When what a peer says now has come out of the network.
@@ -111,6 +135,7 @@ impl Core {
             faulty_order: VecDeque::new(),
             prepared: VecDeque::new(),
             unwritten: None,
+            roots: Roots::default(),
             stopping: false,
             tally: Tally::new(parts.metrics.clone(), &parts.tree, |height| {
                 parts.store.hash_at(height).ok().flatten()
@@ -157,8 +182,13 @@ impl Core {
         vision_wire::status(Reason::StoreUnavailable, why, &[])
     }
 
-    /// Takes one command.
-    pub fn handle(&mut self, command: Command, turn: &mut Turn) {
+    /// Takes one command, in the span it was sent in.
+    pub fn open(&mut self, Letter { command, span }: Letter, turn: &mut Turn) {
+        let _inside = span.entered();
+        self.handle(command, turn);
+    }
+
+    fn handle(&mut self, command: Command, turn: &mut Turn) {
         match command {
             Command::FromPeer { command, arrived, place } => {
                 drop(place);
@@ -193,7 +223,10 @@ impl Core {
             }
             Command::Admit { batch } => self.admit(batch, turn),
             Command::Read(look) => look(self),
-            Command::Stop => self.stopping = true,
+            Command::Stop => {
+                self.stopping = true;
+                self.roots.settle(&self.parts.tree, &self.parts.rules.genesis_hash, true);
+            }
         }
     }
 
@@ -267,10 +300,15 @@ impl Core {
         turn.began_at(self.parts.clock.monotonic_ms());
         let came = self.arrived.unwrap_or_else(Instant::now);
         let verified = &self.verified;
+        let spans = self.spans_of(&block);
+        let span = span!(spans, "chain.block.check", block).entered();
         let check = || self.parts.tree.check_with(&block, &|hash| verified.contains(hash));
         let checked = match time(&self.parts.metrics.phases.check, check) {
             Ok(checked) => checked,
             Err(refusal) => {
+                if refusal.is_fault() {
+                    telemetry::fail(&span, refusal.reason());
+                }
                 if let Some(reply) = reply {
                     let _ = reply.send(Err(refusal_status(&refusal)));
                 }
@@ -278,14 +316,17 @@ impl Core {
                 return Err(Some(refusal));
             }
         };
+        drop(span);
         let late = matches!(origin, Origin::Announced(_)) && checked.closes_at() <= arrived && self.in_sync();
         let (hash, changes) = (block.hash(), checked.changes().clone());
         if let Origin::Announced(_) = origin {
             let delay_ms = arrived.since_ms(block.header().timestamp_ms);
             self.parts.metrics.propagation.observe(delay_ms as f64 / 1000.0);
         }
+        let span = span!(spans, "chain.block.insert", block).entered();
         let insert = &self.parts.metrics.phases.insert;
         let inserted = time(insert, || self.parts.tree.insert(checked, late));
+        drop(span);
         let tree = &self.parts.tree;
         let head = HeadView::of(tree.head(), tree.final_entry().height());
         if !inserted.stored {
@@ -301,6 +342,17 @@ impl Core {
         turn.accept(block, changes, origin, became_head, came, reply);
         turn.follow(&inserted, &head);
         Ok(hash)
+    }
+
+    /// The trace of a height of this chain.
+    fn trace(&self, height: Height) -> HeightTrace {
+        HeightTrace::of(&self.parts.rules.genesis_hash, height)
+    }
+
+    /// The chain whose traces get what is done with a block; none for blocks of long ago.
+    fn spans_of(&self, block: &Block) -> Option<Hash> {
+        let recent = trace::is_recent(block.header(), self.parts.tree.head().height(), self.now());
+        recent.then_some(self.parts.rules.genesis_hash)
     }
 
     fn refused(&mut self, block: Block, origin: Origin, arrived: TimestampMs, refusal: &Refusal) {
@@ -324,17 +376,17 @@ impl Core {
                         (Refusal::ConflictsWithFinal(_), Origin::Announced(_))
                     ) =>
             {
-                tracing::debug!(height = height.get(), %hash, reason = refusal.reason(), "block not taken");
+                tracing::debug!(height = height.get(), %hash, trace_id = %self.trace(height), reason = refusal.reason(), "block not taken");
             }
             (refusal, Origin::Announced(peer) | Origin::Fetched(peer)) => {
-                tracing::warn!(height = height.get(), %hash, peer = %peer.short(), reason = refusal.reason(), %refusal, "block refused");
+                tracing::warn!(height = height.get(), %hash, trace_id = %self.trace(height), peer = %peer.short(), reason = refusal.reason(), %refusal, "block refused");
                 if refusal.is_header_fault() {
                     self.remember_faulty(hash);
                 }
                 self.parts.peers.charge(&peer, 50, refusal.reason());
             }
             (refusal, Origin::Own) => {
-                tracing::error!(height = height.get(), %hash, reason = refusal.reason(), %refusal, "own block refused");
+                tracing::error!(height = height.get(), %hash, trace_id = %self.trace(height), reason = refusal.reason(), %refusal, "own block refused");
             }
         }
     }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 use tonic::Status;
+use tracing::Span;
 use vision_primitives::{Block, Hash, NodeId, Slot, TimestampMs};
 use vision_wire::Reason;
 use vision_wire::p2p::Status as PeerStatus;
@@ -98,13 +99,25 @@ pub enum Command {
     Read(Box<dyn FnOnce(&Core) + Send>),
 }
 
+/// A command and the span it was sent in, which what it causes is below.
+pub struct Letter {
+    command: Command,
+    span: Span,
+}
+
+impl From<Command> for Letter {
+    fn from(command: Command) -> Self {
+        Self { command, span: Span::current() }
+    }
+}
+
 /// The way to the thread. Cheap to clone.
 #[derive(Clone)]
-pub struct CoreHandle(mpsc::Sender<Command>);
+pub struct CoreHandle(mpsc::Sender<Letter>);
 
 impl CoreHandle {
     /// A handle and the mailbox it fills.
-    pub fn new() -> (Self, mpsc::Receiver<Command>) {
+    pub fn new() -> (Self, mpsc::Receiver<Letter>) {
         let (sender, mailbox) = mpsc::channel(MAILBOX_COMMANDS);
         (Self(sender), mailbox)
     }
@@ -117,14 +130,14 @@ impl CoreHandle {
     /// Tells something that has no answer; waits for room.
     pub async fn tell(&self, command: Command) {
         // The thread has gone only when the service is going too.
-        let _ = self.0.send(command).await;
+        let _ = self.0.send(command.into()).await;
     }
 
     /// Asks and waits for the answer.
     pub async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Status> {
         let stopping = || vision_wire::status(Reason::ShuttingDown, "the chain service is stopping", &[]);
         let (reply, answer) = oneshot::channel();
-        self.0.send(command(reply)).await.map_err(|_| stopping())?;
+        self.0.send(command(reply).into()).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())?
     }
 
@@ -158,7 +171,7 @@ impl CoreHandle {
 /// Runs the thread until it is told to stop or the store is found corrupt.
 pub fn run(
     mut core: Core,
-    mut mailbox: mpsc::Receiver<Command>,
+    mut mailbox: mpsc::Receiver<Letter>,
     runtime: &tokio::runtime::Handle,
 ) -> Result<(), crate::error::Error> {
     loop {
@@ -167,13 +180,13 @@ pub fn run(
         let mut turn = Turn::default();
         match first {
             Ok(None) => return Ok(()),
-            Ok(Some(command)) => core.handle(command, &mut turn),
+            Ok(Some(letter)) => core.open(letter, &mut turn),
             Err(_) => {}
         }
         let mut taken = 1;
         while taken < MAX_TURN_COMMANDS && turn.transactions() < MAX_TURN_TRANSACTIONS {
-            let Ok(command) = mailbox.try_recv() else { break };
-            core.handle(command, &mut turn);
+            let Ok(letter) = mailbox.try_recv() else { break };
+            core.open(letter, &mut turn);
             taken += 1;
         }
         core.release_early(&mut turn);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout};
+use tracing::Instrument as _;
 use vision_primitives::{Block, Hash, Height, NodeId};
 use vision_wire::p2p::GetBlocksRequest;
 
@@ -314,7 +315,7 @@ impl Round {
 pub async fn fetch_announced(context: Arc<Context>, mut wanted: mpsc::Receiver<Fetch>) {
     let room = Arc::new(Semaphore::new(MAX_SINGLE_FETCHES));
     loop {
-        let Fetch { peer, hash } = tokio::select! {
+        let Fetch { peer, hash, span } = tokio::select! {
             () = context.drain.begun() => return,
             next = wanted.recv() => match next {
                 Some(fetch) => fetch,
@@ -325,7 +326,7 @@ pub async fn fetch_announced(context: Arc<Context>, mut wanted: mpsc::Receiver<F
         let context = context.clone();
         tokio::spawn(async move {
             let _permit = permit;
-            fetch_one(&context, peer, hash).await;
+            fetch_one(&context, peer, hash).instrument(span).await;
         });
     }
 }

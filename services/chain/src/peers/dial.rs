@@ -58,7 +58,7 @@ async fn call(context: Arc<Context>, address: String) {
 }
 
 async fn connect(context: &Arc<Context>, address: &str) -> End {
-    let channel = match vision_wire::connect(&format!("http://{address}"), &context.recorder) {
+    let channel = match vision_wire::connect_to_stranger(&format!("http://{address}"), &context.recorder) {
         Ok(channel) => channel,
         Err(error) => return End::Broken(error.to_string()),
     };

@@ -13,7 +13,10 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use vision_primitives::NodeId;
+use tracing::{Instrument as _, Span};
+use vision_host::telemetry;
+use vision_primitives::trace::HeightTrace;
+use vision_primitives::{Header, NodeId, TimestampMs};
 use vision_wire::Reason;
 use vision_wire::p2p::{Hello, PeerAddresses, PeerMessage, peer_message::Kind};
 
@@ -22,6 +25,7 @@ use super::book::is_address;
 use super::identity::{Refused, Remote};
 use super::table::Connection;
 use crate::actor::Command;
+use crate::trace;
 pub use ways::{Gossip, Outbox, Ways, ways};
 
 /// Both introductions must be over in this time.
@@ -301,6 +305,27 @@ impl Session<'_> {
         self.context.core.tell(Command::FromPeer { command: Box::new(command), arrived, place }).await;
     }
 
+    /// The span of a block that came from this peer. What the peer says of its own part is linked, not followed: it may be
+    /// anybody's trace.
+    fn receive_span(&self, header: &Header, traceparent: &str) -> Span {
+        let now = TimestampMs(self.context.clock.now_ms());
+        if !trace::is_recent(header, self.context.head.borrow().height, now) {
+            return Span::none();
+        }
+        let span = tracing::info_span!(
+            "chain.block.receive",
+            "vision.height" = trace::number(header.height.get()),
+            "vision.slot" = trace::number(header.slot.get()),
+            "vision.peer" = %self.id,
+        );
+        let genesis_hash = &self.context.identity.genesis_hash;
+        let span = trace::under(span, genesis_hash, header.height);
+        if !span.is_disabled() {
+            telemetry::follow(&span, traceparent, HeightTrace::of(genesis_hash, header.height).trace_id);
+        }
+        span
+    }
+
     async fn receive(&self, kind: Kind) {
         match kind {
             Kind::Hello(_) | Kind::Proof(_) => self.charge(100, "a second introduction"),
@@ -316,18 +341,21 @@ impl Session<'_> {
                 match vision_wire::block_from_proto(block, &self.context.identity.genesis_hash) {
                     Err(error) => self.charge(50, &error.to_string()),
                     Ok(block) => {
+                        let span = self.receive_span(block.header(), &new.traceparent);
                         self.context.table.note_known(&self.id, block.hash());
-                        self.tell(Command::Announced { peer: self.id, block: Box::new(block) }).await;
+                        let command = Command::Announced { peer: self.id, block: Box::new(block) };
+                        self.tell(command).instrument(span).await;
                     }
                 }
             }
-            Kind::Announcement(header) => {
-                self.tell(Command::Header {
-                    peer: self.id,
-                    header: header.header.to_vec(),
-                    signature: header.signature.to_vec(),
-                })
-                .await;
+            Kind::Announcement(new) => {
+                let span = match Header::from_bytes(&new.header) {
+                    Ok(header) => self.receive_span(&header, &new.traceparent),
+                    // The chain's thread says what it thinks of that.
+                    Err(_) => Span::none(),
+                };
+                let (header, signature) = (new.header.to_vec(), new.signature.to_vec());
+                self.tell(Command::Header { peer: self.id, header, signature }).instrument(span).await;
             }
             Kind::Transactions(batch) => {
                 if batch.transactions.len() > MAX_TRANSACTIONS_IN_MESSAGE {

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 use vision_host::Clock;
 use vision_primitives::{Hash, Height, NodeId, Pool};
 use vision_wire::Reason;
@@ -111,6 +112,8 @@ pub struct Fetch {
     pub peer: NodeId,
     /// Its hash.
     pub hash: Hash,
+    /// What the announcement has begun.
+    pub span: Span,
 }
 
 #[derive(Default)]
@@ -179,7 +182,7 @@ impl PeerTable {
     /// Asks for a block that a peer has announced.
     pub fn fetch(&self, peer: &NodeId, hash: Hash) {
         // When the queue is full the block comes with the next catch-up.
-        let _ = self.fetches.try_send(Fetch { peer: *peer, hash });
+        let _ = self.fetches.try_send(Fetch { peer: *peer, hash, span: Span::current() });
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

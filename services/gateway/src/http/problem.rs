@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tonic::{Code, Status};
+use vision_host::telemetry::current_trace_id;
 use vision_host::{RandomError, random_bytes};
 use vision_primitives::hash;
 use vision_wire::{Reason, all_metadata_of, reason_of};
@@ -133,7 +134,8 @@ impl IntoResponse for Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             reason: &self.reason,
-            trace_id: fresh_trace_id(),
+            // The request's own trace, or at least an id to look for in logs.
+            trace_id: current_trace_id().unwrap_or_else(fresh_trace_id),
             metadata: &self.metadata,
         };
         let headers = [(CONTENT_TYPE, "application/problem+json"), (CACHE_CONTROL, "no-store")];

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use serde::Serialize;
 use tonic::Status;
-use vision_primitives::{Hash, Header, Height, Slot, TimestampMs, hash};
+use vision_primitives::trace::HeightTrace;
+use vision_primitives::{Hash, Header, Height, Slot, TimestampMs};
 use vision_wire::chain::BlockInfo;
 use vision_wire::{Reason, status};
 
@@ -93,11 +94,9 @@ fn genesis_header(info: &ChainInfo) -> Header {
     }
 }
 
-/// The first 16 bytes of `H("vision/trace/v1" || genesis_hash || le64(height))`: the trace of a
-/// block's life is found under it on every node.
+/// Id of the trace of a block's life.
 pub(super) fn trace_id(genesis_hash: &Hash, height: u64) -> String {
-    let digest = hash(&[b"vision/trace/v1", genesis_hash.as_bytes(), &height.to_le_bytes()]);
-    hex::encode(&digest.as_bytes()[..16])
+    HeightTrace::of(genesis_hash, Height(height)).to_string()
 }
 
 impl BlockView {

@@ -126,6 +126,7 @@ impl FakeChain {
             tx_count: u32::try_from(tx_count).expect("few"),
             block: Some(block),
             canonical: true,
+            trace_id: String::new(),
             finalized: height < 2,
         }
     }

@@ -92,13 +92,13 @@ fn make_home(
 ) -> Outcome {
     private_dir(path)?;
     write(&path.join("config.toml"), config)?;
+    // Says in traces which node a service is of.
+    write(&path.join("node.pub"), &format!("{}\n", keys.producer.public_key()))?;
     if home.is_of(Service::Chain) || home.is_of(Service::Producer) {
         write(&path.join("genesis.json"), &genesis.to_json())?;
     }
     if home.is_of(Service::Chain) {
-        let public_key = keys.producer.public_key();
         let certificate = keys.producer.sign(Tag::PeerKey, &genesis.hash(), &keys.peer.public_key().0);
-        write(&path.join("node.pub"), &format!("{public_key}\n"))?;
         write_secret(&path.join("peer.key"), &keys.peer)?;
         write(&path.join("peer.cert"), &format!("{certificate}\n"))?;
     }

@@ -8,6 +8,7 @@ use vision_wire::Reason;
 
 use super::{Core, MAX_PREPARED};
 use crate::actor::PreparedBlock;
+use crate::trace;
 
 impl Core {
     pub(super) fn prepare(
@@ -25,6 +26,16 @@ impl Core {
             let metadata = [("head", head.hash().to_string())];
             return Err(vision_wire::status(Reason::TipChanged, "the head is another block", &metadata));
         }
+        let _inside = trace::under(
+            tracing::info_span!(
+                "chain.block.prepare",
+                "vision.height" = trace::number(head.height().next().get()),
+                "vision.slot" = trace::number(slot.get()),
+            ),
+            &self.parts.rules.genesis_hash,
+            head.height().next(),
+        )
+        .entered();
         let params = &self.parts.rules.genesis.params;
         // More than a block holds, for some do not apply: sync proofs that come too early, a registration forestalled.
         let fits = self.pace.most();

@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
+use tracing::Span;
 use vision_host::metrics::time;
+use vision_host::telemetry;
 use vision_mempool::Rejected;
+use vision_primitives::Slot;
 
 use super::pool::rejected_status;
-use super::{Core, STORE_RETRY_MS};
-use crate::actor::turn::{Origin, Turn};
+use super::{Core, STORE_RETRY_MS, span};
+use crate::actor::turn::{Accepted, Origin, Turn};
 use crate::actor::view::HeadEvent;
 use crate::actor::{ImportEnd, StoredBlock};
 use crate::error::Error;
 use crate::store::{Commit, Store, StoreError};
+use crate::trace;
 
 /// A way to write a turn.
 type Write = fn(&Store, &Commit) -> Result<(), StoreError>;
@@ -30,7 +34,15 @@ impl Core {
             return Ok(());
         }
         turn.commit.gone = self.kept.take_gone();
-        match self.write(&turn, Store::commit) {
+        let spans = self.commit_spans(&turn);
+        let inside: Vec<_> = spans.iter().map(Span::enter).collect();
+        let written = self.write(&turn, Store::commit);
+        if written.is_err() {
+            spans.iter().for_each(|span| telemetry::fail(span, "store"));
+        }
+        drop(inside);
+        drop(spans);
+        match written {
             Ok(()) => {
                 let took_ms = turn.took_ms(self.parts.clock.monotonic_ms());
                 self.pace.note(turn.transactions() as u64, took_ms);
@@ -76,6 +88,15 @@ impl Core {
         Ok(())
     }
 
+    /// One span for each block that the commit writes.
+    fn commit_spans(&self, turn: &Turn) -> Vec<Span> {
+        let spans = turn.accepted.iter().map(|Accepted { block, .. }| {
+            let traced = self.spans_of(block);
+            span!(traced, "chain.store.commit", block)
+        });
+        spans.collect()
+    }
+
     pub(super) fn publish(&mut self, turn: Turn) {
         self.tally.stored(&turn, &self.parts.tree);
         if turn.accepted.is_empty() {
@@ -86,6 +107,7 @@ impl Core {
     }
 
     fn tell(&mut self, mut turn: Turn) {
+        let genesis_hash = self.parts.rules.genesis_hash;
         let moved = !turn.moved.is_empty();
         if let Some(last) = turn.moved.last() {
             self.parts.view.send_replace(Arc::new(last.head.clone()));
@@ -94,7 +116,12 @@ impl Core {
         for moved in turn.moved.drain(..) {
             let event = HeadEvent { head: moved.head.to_proto(), reorg_depth: moved.reorg_depth };
             if moved.reorg_depth > 0 {
-                tracing::info!(height = event.head.height, depth = moved.reorg_depth, "reorganised");
+                let trace_id = self.trace(moved.head.height);
+                tracing::info!(height = event.head.height, %trace_id, depth = moved.reorg_depth, "reorganised");
+                trace::keep_changed(&genesis_hash, &turn.commit.chain);
+            }
+            if moved.head.slot > Slot(0) {
+                trace::keep(&genesis_hash, moved.head.height);
             }
             self.parts.heads.publish(event);
         }
@@ -103,9 +130,9 @@ impl Core {
             self.parts.peers.blocks_stored(&[(height, hash)], accepted.origin.peer());
             let (sent_to, send_failed) = match accepted.origin {
                 Origin::Fetched(_) => (0, 0),
-                Origin::Own | Origin::Announced(_) => self.parts.peers.broadcast_block(&accepted.block),
+                Origin::Own | Origin::Announced(_) => self.announce(&accepted),
             };
-            tracing::debug!(height = height.get(), %hash, origin = ?accepted.origin, became_head = accepted.became_head, "block stored");
+            tracing::debug!(height = height.get(), %hash, trace_id = %self.trace(height), origin = ?accepted.origin, became_head = accepted.became_head, "block stored");
             if let Some(reply) = accepted.reply {
                 let stored = StoredBlock {
                     height: height.get(),
@@ -117,6 +144,7 @@ impl Core {
                 let _ = reply.send(Ok(stored));
             }
         }
+        self.roots.settle(&self.parts.tree, &genesis_hash, false);
         self.pass_on(std::mem::take(&mut turn.admitted));
         if moved {
             self.tell_again();
@@ -128,6 +156,19 @@ impl Core {
             self.parts.happenings.publish(Arc::new(std::mem::take(&mut turn.happened)));
         }
         end_imports(turn);
+    }
+
+    fn announce(&mut self, accepted: &Accepted) -> (u32, u32) {
+        let block = &accepted.block;
+        let traced = self.spans_of(block);
+        let span = span!(traced, "chain.block.announce", block).entered();
+        let sent = self.parts.peers.broadcast_block(block, &telemetry::traceparent(&span));
+        if matches!(accepted.origin, Origin::Own) {
+            let parent = self.parts.tree.get(&block.header().parent).map(|entry| entry.timestamp_ms());
+            let now = self.now();
+            self.roots.announced(block, parent, now);
+        }
+        sent
     }
 }
 

@@ -62,17 +62,17 @@ impl PeerTable {
 
     /// Queues a new block, or its announcement, for every peer that is not known to have it; gives how
     /// many took it and how many had no room.
-    pub fn broadcast_block(&self, block: &Block) -> (u32, u32) {
+    pub fn broadcast_block(&self, block: &Block, traceparent: &str) -> (u32, u32) {
         let kind = if block.size_bytes() <= WHOLE_BLOCK_BYTES {
             peer_message::Kind::NewBlock(NewBlock {
                 block: Some(vision_wire::block_to_proto(block)),
-                traceparent: String::new(),
+                traceparent: traceparent.to_owned(),
             })
         } else {
             peer_message::Kind::Announcement(BlockAnnouncement {
                 header: block.header_bytes().to_vec().into(),
                 signature: block.signature().0.to_vec().into(),
-                traceparent: String::new(),
+                traceparent: traceparent.to_owned(),
             })
         };
         let message = PeerMessage { kind: Some(kind) };
