@@ -9,7 +9,7 @@ use vision_wire::EventLog;
 use vision_wire::chain::{self as proto, transaction_info::Place};
 
 /// Dropped transactions remembered.
-const MAX_DROPPED: usize = 10_000;
+const MAX_DROPPED: usize = 32_768;
 /// Hashes remembered of transactions whose signature was verified.
 const MAX_VERIFIED: usize = 65_536;
 

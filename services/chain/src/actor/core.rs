@@ -1,6 +1,7 @@
 //! The decisions of the chain's thread. Everything it learns about time comes from its clock.
 
 mod duties;
+mod hearsay;
 mod kept;
 mod pace;
 mod pool;
@@ -20,8 +21,7 @@ use vision_host::metrics::time;
 use vision_host::telemetry;
 use vision_mempool::{Limits, Mempool};
 use vision_primitives::trace::HeightTrace;
-use vision_primitives::{Block, Hash, Header, Height, NodeId, Signature, SignedTransaction, TimestampMs};
-use vision_wire::p2p::Status as PeerStatus;
+use vision_primitives::{Block, Hash, Header, Height, NodeId, SignedTransaction, TimestampMs};
 use vision_wire::{EventLog, Reason};
 
 use duties::refusal_status;
@@ -31,7 +31,7 @@ use pace::Pace;
 use super::held::{Early, Orphans, Waiting};
 use super::turn::{Origin, Turn};
 use super::view::{HeadEvent, HeadView};
-use super::{Command, ImportEnd, Letter, Reply, StoredBlock, Verdict};
+use super::{Command, Letter, Reply, StoredBlock, Verdict};
 use crate::metrics::{ChainMetrics, Tally};
 use crate::peers::PeerTable;
 use crate::store::Store;
@@ -58,10 +58,6 @@ macro_rules! span {
 }
 pub(super) use span;
 
-/// A block further ahead of the clock than this is dropped, milliseconds (section 5).
-const FAR_AHEAD_MS: u64 = 10_000;
-/// Header hashes remembered as faulty.
-const MAX_FAULTY_HEADERS: usize = 1024;
 /// Prepared blocks kept for their signature.
 const MAX_PREPARED: usize = 8;
 /// Pause between tries to write what the disk did not take, milliseconds.
@@ -230,35 +226,6 @@ impl Core {
         }
     }
 
-    fn announced(&mut self, peer: NodeId, block: Block, turn: &mut Turn) {
-        let (hash, height) = (block.hash(), block.header().height);
-        if self.unwritten.is_some() {
-            return;
-        }
-        if self.parts.tree.get(&hash).is_some() {
-            return self.parts.peers.tip_known(&peer, height, hash);
-        }
-        if self.faulty.contains(&hash) {
-            return self.parts.peers.charge(&peer, 20, "a block already refused");
-        }
-        let (now, stamp) = (self.now(), block.header().timestamp_ms);
-        let drift = self.parts.rules.genesis.params.max_clock_drift_ms;
-        if stamp > now.plus_ms(FAR_AHEAD_MS) {
-            if stamp > self.now_of(&peer).plus_ms(FAR_AHEAD_MS) {
-                self.parts.peers.charge(&peer, 20, "a block more than 10 s ahead of this clock");
-            }
-            return;
-        }
-        if stamp > now.plus_ms(drift) {
-            let due = TimestampMs(stamp.get() - drift);
-            if self.vouched(&peer, &block).is_none() {
-                return;
-            }
-            return self.early.hold(due, Waiting { peer, block, arrived: now });
-        }
-        self.take(block, Origin::Announced(peer), None, turn);
-    }
-
     /// Takes blocks whose time has come.
     pub fn release_early(&mut self, turn: &mut Turn) {
         while let Some(Waiting { peer, block, .. }) = self.early.pop_due(self.now()) {
@@ -391,30 +358,6 @@ impl Core {
         }
     }
 
-    /// Whether the header of a block that is to wait is signed by a producer we know; `None` if the block is
-    /// not worth waiting, because another copy of it would have to be kept out for a bad one.
-    fn vouched(&self, peer: &NodeId, block: &Block) -> Option<bool> {
-        let claim = self.parts.tree.check_claim(block.header_bytes(), block.signature(), self.now_of(peer));
-        let whole = block.computed_tx_root() == block.header().tx_root;
-        if !whole || claim == Err(Refusal::Signature) {
-            let refusal = if whole { "BAD_BLOCK_SIGNATURE" } else { "BAD_TX_ROOT" };
-            self.parts.peers.charge(peer, 50, refusal);
-            return None;
-        }
-        Some(claim.is_ok())
-    }
-
-    fn remember_faulty(&mut self, hash: Hash) {
-        if self.faulty.insert(hash) {
-            self.faulty_order.push_back(hash);
-            if self.faulty_order.len() > MAX_FAULTY_HEADERS
-                && let Some(old) = self.faulty_order.pop_front()
-            {
-                self.faulty.remove(&old);
-            }
-        }
-    }
-
     /// Whether this node is in a position to call a block LATE (section 5): at the tip, with ready peers.
     fn in_sync(&self) -> bool {
         use vision_wire::sync_oracle::SyncState;
@@ -424,83 +367,5 @@ impl Core {
                 && verdict.snapshot.ready_peers > 0
                 && matches!(verdict.snapshot.state(), SyncState::AtTip | SyncState::TooFarAhead)
         })
-    }
-
-    fn header(&mut self, peer: NodeId, header: &[u8], signature: &[u8]) {
-        let hash = Header::hash_bytes(&self.parts.rules.genesis_hash, header);
-        if let Some(entry) = self.parts.tree.get(&hash) {
-            return self.parts.peers.tip_known(&peer, entry.height(), hash);
-        }
-        self.parts.peers.note_known(&peer, hash);
-        let Some(signature) = Signature::from_slice(signature) else {
-            return self.parts.peers.charge(&peer, 20, "an announcement without a signature");
-        };
-        match self.parts.tree.check_claim(header, &signature, self.now()) {
-            // A block that can no longer matter is not worth a fetch.
-            Ok((_, height)) if height <= self.parts.tree.final_entry().height() => {}
-            Ok(_) => self.parts.peers.fetch(&peer, hash),
-            // Registered, it may be, by a block that this node lacks.
-            Err(Refusal::UnknownProducer(_)) => {}
-            Err(refusal) if refusal.is_header_fault() || refusal == Refusal::Signature => {
-                self.parts.peers.charge(&peer, 20, refusal.reason());
-            }
-            Err(_) => {}
-        }
-    }
-
-    fn claim(&mut self, peer: NodeId, status: &PeerStatus) {
-        let genesis_hash = self.parts.rules.genesis_hash;
-        let Ok(hash) = <[u8; 32]>::try_from(status.tip_hash.as_ref()).map(Hash) else {
-            return self.parts.peers.charge(&peer, 20, "a tip hash that has not 32 bytes");
-        };
-        if status.height == 0 {
-            if hash == genesis_hash {
-                self.parts.peers.tip_known(&peer, Height::GENESIS, hash);
-            } else {
-                self.parts.peers.charge(&peer, 50, "another block 0");
-            }
-            return;
-        }
-        let shown = Header::from_bytes(&status.header);
-        let fits = Header::hash_bytes(&genesis_hash, &status.header) == hash;
-        let Some(header) = shown.ok().filter(|header| fits && header.height.get() == status.height) else {
-            return self.parts.peers.charge(&peer, 50, "a status whose header is not its tip");
-        };
-        let below_final = header.height <= self.parts.tree.final_entry().height();
-        if self.parts.tree.get(&hash).is_some() || below_final {
-            return self.parts.peers.tip_known(&peer, header.height, hash);
-        }
-        let verified = Signature::from_slice(&status.header_signature).is_some_and(|signature| {
-            self.parts.tree.check_claim(&status.header, &signature, self.now_of(&peer)).is_ok()
-        });
-        self.parts.peers.tip_claimed(&peer, header.height, hash, header.weight, verified);
-    }
-
-    fn import_chunk(&mut self, peer: NodeId, blocks: Vec<Block>, turn: &mut Turn) -> ImportEnd {
-        let mut new = 0;
-        for block in blocks {
-            if self.unwritten.is_some() {
-                return ImportEnd::Stopped(new);
-            }
-            let known = self.parts.tree.get(&block.hash()).is_some();
-            if known || block.header().height <= self.parts.tree.final_entry().height() {
-                continue;
-            }
-            let drift = self.parts.rules.genesis.params.max_clock_drift_ms;
-            let stamp = block.header().timestamp_ms;
-            if stamp > self.now().plus_ms(drift) {
-                // The announcement of this block, or the next status, brings it again when it is time.
-                if stamp <= self.now_of(&peer).plus_ms(drift) {
-                    self.parts.peers.excuse(&peer);
-                }
-                return ImportEnd::Stopped(new);
-            }
-            match self.take(block, Origin::Fetched(peer), None, turn) {
-                None => new += 1,
-                Some(Refusal::AlreadyKnown) => {}
-                Some(_) => return ImportEnd::Stopped(new),
-            }
-        }
-        ImportEnd::Imported(new)
     }
 }

@@ -102,7 +102,7 @@ pub struct InitArgs {
     /// How many nodes.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     pub nodes: u16,
-    /// Name of the chain: 1 to 64 of a-z, 0-9 and -.
+    /// Name of the chain: 1 to 64 of a-z, 0-9 and -. Accounts are funded only if it has `test` or `dev` in it.
     #[arg(long, default_value = "vision-testnet-1", value_name = "NAME")]
     pub chain_id: String,
     #[command(flatten)]

@@ -87,8 +87,8 @@ pub struct Book {
     pub dropped: BTreeMap<String, u64>,
     /// How many are in a block.
     pub included: u64,
-    /// How many of those accepted the node has lost again.
-    lost: u64,
+    /// Those accepted that the node has lost again, each with its account: a full pool drops what is worth least.
+    lost: BTreeMap<Hash, usize>,
     /// When the last one got into a block.
     pub last_included_ms: u64,
 }
@@ -112,7 +112,7 @@ impl Book {
             waiting: 0,
             dropped: BTreeMap::new(),
             included: 0,
-            lost: 0,
+            lost: BTreeMap::new(),
             last_included_ms: 0,
         }
     }
@@ -195,7 +195,7 @@ impl Book {
         if let Some((hash, _)) = lost.filter(|(_, sent)| sent.accepted && sent.at_ms + STALL_MS < now_ms) {
             account.open.remove(&pending);
             self.sent.remove(&hash);
-            self.lost += 1;
+            self.lost.insert(hash, index);
         }
         account.stale = false;
         account.next = account.next.max(pending);
@@ -242,24 +242,29 @@ impl Book {
     /// Those accepted that are in no block, each with the account that sent it.
     pub fn accepted_and_open(&self) -> Vec<(usize, Hash)> {
         let accepted = self.sent.iter().filter(|(_, sent)| sent.accepted);
-        accepted.map(|(hash, sent)| (sent.turn.account, *hash)).collect()
+        let open = accepted.map(|(hash, sent)| (sent.turn.account, *hash));
+        open.chain(self.lost.iter().map(|(hash, account)| (*account, *hash))).collect()
+    }
+
+    fn forget(&mut self, hash: &Hash) -> bool {
+        self.sent.remove(hash).is_some() || self.lost.remove(hash).is_some()
     }
 
     /// A node says that one waits still.
     pub fn keep_waiting(&mut self, hash: &Hash) {
-        self.waiting += u64::from(self.sent.remove(hash).is_some());
+        self.waiting += u64::from(self.forget(hash));
     }
 
     /// A node says that it has dropped one.
     pub fn drop(&mut self, hash: &Hash, reason: &str) {
-        if self.sent.remove(hash).is_some() {
+        if self.forget(hash) {
             *self.dropped.entry(reason.to_owned()).or_default() += 1;
         }
     }
 
     /// How many were accepted and are in no block, and no node says what became of them.
     pub fn missing(&self) -> u64 {
-        self.outstanding() + self.lost
+        self.outstanding() + self.lost.len() as u64
     }
 
     /// Percentiles 50, 95 and 99 of the latency, milliseconds.

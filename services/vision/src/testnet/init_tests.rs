@@ -48,6 +48,17 @@ fn files_below(dir: &std::path::Path) -> BTreeSet<String> {
 }
 
 #[test]
+fn accounts_are_funded_on_what_is_called_a_test_network_only() {
+    for (chain_id, funded) in [("vision-testnet-1", ACCOUNTS), ("my-devnet", ACCOUNTS), ("vision-1", 0)] {
+        let (_dir, layout, _) = made_with(&Plan { chain_id: chain_id.into(), ..plan(None) });
+        let text = fs::read_to_string(layout.genesis()).expect("genesis");
+        let genesis = Genesis::from_json(&text).expect("valid");
+        let keys = files_below(&layout.accounts()).len();
+        assert_eq!((genesis.accounts.len(), keys), (funded, funded), "{chain_id}");
+    }
+}
+
+#[test]
 fn every_home_is_complete_and_its_certificate_holds() {
     let (_dir, layout, facts) = made(None);
     let genesis_text = fs::read_to_string(layout.genesis()).expect("genesis");

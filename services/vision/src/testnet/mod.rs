@@ -59,7 +59,14 @@ fn make(args: &InitArgs, clock: &Clock, format: Format) -> Outcome {
         eprintln!("the network in {} is already there", layout.dir().display());
         facts
     } else {
-        init::make(&layout, &plan)?
+        let facts = init::make(&layout, &plan)?;
+        if !init::is_test_net(&plan.chain_id) {
+            eprintln!(
+                "no account is funded: the name {} does not mark a test network (it has neither test nor dev in it)",
+                plan.chain_id
+            );
+        }
+        facts
     };
     match format {
         Format::Json => output::json(&serde_json::to_value(&facts).unwrap_or_default())?,
