@@ -203,8 +203,10 @@ async fn a_caller_may_wait_until_its_transaction_is_in_a_block_or_dropped() {
     assert_eq!(included(answer).height, 1);
     assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
 
-    let refused = submit_one(&mut client, &kept, true).await.expect_err("its nonce is used");
-    assert_eq!(metadata_of(&refused, "rule").as_deref(), Some("NONCE_TOO_LOW"));
+    for (again, rule) in [(&kept, "KNOWN"), (&replaced, "NONCE_TOO_LOW")] {
+        let refused = submit_one(&mut client, again, true).await.expect_err("its nonce is used");
+        assert_eq!(metadata_of(&refused, "rule").as_deref(), Some(rule));
+    }
     // Whoever waits when the node stops is told how it stands.
     let last = transfer(&net, &net.senders[2], 0, 1);
     let of_last = wait(&last);

@@ -227,15 +227,20 @@ pub enum Query {
     Head(RemoteArgs),
     /// One block with its transactions.
     #[command(
-        after_help = "Example:\n  vision query block 12 --trace-url http://127.0.0.1:16686/trace/{trace_id}"
+        after_help = "The link opens the height's trace where Jaeger has it: the nodes must send their spans (docs/tracing.md).\n\nExample:\n  vision query block 12"
     )]
     Block {
         /// Height or hash; the head when left out.
         #[arg(value_name = "HEIGHT|HASH")]
         id: Option<String>,
-        /// Where traces are looked at; {trace_id} stands for the id. With it the block's link is shown.
-        #[arg(long, env = "VISION_TRACE_URL", value_name = "URL")]
-        trace_url: Option<String>,
+        /// Where traces are looked at; {trace_id} stands for the id. Empty: no link is shown.
+        #[arg(
+            long,
+            env = "VISION_TRACE_URL",
+            value_name = "URL",
+            default_value = "http://127.0.0.1:16686/trace/{trace_id}"
+        )]
+        trace_url: String,
         #[command(flatten)]
         remote: RemoteArgs,
     },

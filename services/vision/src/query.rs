@@ -16,7 +16,7 @@ pub async fn run(query: &Query, format: Format) -> Outcome {
         Query::Head(remote) => (block(&Gateway::new(&remote.node)?, None).await?, flat),
         Query::Block { id, trace_url, remote } => {
             let mut answer = block(&Gateway::new(&remote.node)?, id.as_deref()).await?;
-            if let Some(link) = trace_url.as_deref().and_then(|url| trace_link(url, &answer)) {
+            if let Some(link) = trace_link(trace_url, &answer) {
                 answer["trace_url"] = link.into();
             }
             (answer, block_text)

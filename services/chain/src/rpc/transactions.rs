@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use tonic::{Response, Status};
+use vision_ledger::TransactionFault;
 use vision_primitives::{Address, Hash, MerkleStep, SignedTransaction, encode, merkle_proof};
 use vision_wire::chain::{self as proto, transaction_info};
 use vision_wire::{EventKind, Reason, ResponseStream, parse_hash};
@@ -35,7 +36,10 @@ impl ChainRpc {
         let transaction = self.decode(&transaction)?;
         let hash = transaction.hash();
         let mut answers = self.intake.submit(vec![transaction]).await;
-        answers.pop().ok_or_else(|| vision_wire::status(Reason::Internal, "no answer", &[]))??;
+        let answer = answers.pop().ok_or_else(|| vision_wire::status(Reason::Internal, "no answer", &[]))?;
+        if let Err(status) = answer {
+            return Err(self.known_if_included(hash, status).await);
+        }
         if wait {
             // Whatever is the case then is the answer.
             tokio::select! {
@@ -48,6 +52,21 @@ impl ChainRpc {
             found
         });
         Ok(Response::new(proto::SubmitTransactionResponse { hash: hash.to_string(), transaction }))
+    }
+
+    /// Whoever hands in again what is in a block, because the answer was lost, is told that it is known, and not that its nonce is used.
+    async fn known_if_included(&self, hash: Hash, status: Status) -> Status {
+        let used = TransactionFault::NonceTooLow { expected: 0, got: 0 }.reason();
+        if vision_wire::metadata_of(&status, "rule").as_deref() != Some(used) {
+            return status;
+        }
+        match self.load(move |store| store.place_of(&hash)).await {
+            Ok(Some(place)) => {
+                let why = format!("the transaction is in block {} of the head's chain", place.height.get());
+                vision_wire::status(Reason::TransactionKnown, why, &[("rule", "KNOWN".to_owned())])
+            }
+            _ => status,
+        }
     }
 
     /// Waits until a transaction no longer waits.

@@ -21,7 +21,13 @@ pub struct Testnet {
 }
 
 impl Testnet {
+    /// Starts one with these further flags.
     pub fn up(extra: &[&str]) -> Self {
+        Self::up_in(extra, [])
+    }
+
+    /// The same with environment variables, which its nodes have too.
+    pub fn up_in<'a>(extra: &[&str], variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let dir = tempfile::tempdir().expect("temp dir");
         let net = dir.path().join("net");
         let done = Command::new(VISION)
@@ -30,6 +36,7 @@ impl Testnet {
             .args(["--base-p2p-port", &P2P.to_string(), "--base-api-port", &API.to_string()])
             .args(["--base-grpc-port", &GRPC.to_string()])
             .args(extra)
+            .envs(variables)
             .output()
             .expect("started");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
