@@ -5,6 +5,7 @@
 //! an [`Env`].
 
 mod clock;
+mod code_name;
 pub mod config;
 mod env;
 pub mod files;

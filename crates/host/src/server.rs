@@ -6,6 +6,7 @@
 
 mod body;
 mod connection;
+mod ending;
 mod guard;
 mod listen;
 mod measure;

@@ -1,24 +1,23 @@
 //! The way to another service of this node: a connection whose calls become spans of the trace they are made in.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use futures::future::{BoxFuture, Either};
-use http::{HeaderMap, Request, Response};
-use http_body::{Body as HttpBody, Frame};
+use http::{Request, Response};
 use opentelemetry_http::{HeaderExtractor, HeaderInjector};
 use opentelemetry_semantic_conventions::attribute::{
     ERROR_TYPE, RPC_METHOD, RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME,
 };
+use tonic::Code;
 use tonic::body::Body;
 use tonic::transport::channel::ResponseFuture;
 use tonic::transport::{self, Error};
-use tonic::{Code, Status};
 use tower::Service;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use crate::ending::Ending;
 
 /// A connection to a service of this node. Cheap to clone. A call that is made in a span becomes a span below it, and tells
 /// the other side so; a call that is not, such as a watch, becomes none.
@@ -61,10 +60,14 @@ impl Service<Request<Body>> for Channel {
         });
         let answering = self.0.call(request);
         Either::Right(Box::pin(async move {
+            let mut ending = Ending::new({
+                let span = span.clone();
+                move |code| end(&span, code)
+            });
             let response = match answering.instrument(span.clone()).await {
                 Ok(response) => response,
                 Err(error) => {
-                    end(&span, Code::Unavailable);
+                    ending.end(Code::Unavailable);
                     return Err(error);
                 }
             };
@@ -73,14 +76,7 @@ impl Service<Request<Body>> for Channel {
                 let around = opentelemetry::Context::new();
                 propagator.extract_with_context(&around, &HeaderExtractor(response.headers()));
             });
-            if let Some(code) = code_of(response.headers()) {
-                end(&span, code);
-                return Ok(response);
-            }
-            if span.is_disabled() {
-                return Ok(response);
-            }
-            Ok(response.map(|body| Body::new(TracedBody { inner: body, span: Some(span) })))
+            Ok(if span.is_disabled() { response } else { ending.follow(response) })
         }))
     }
 }
@@ -96,10 +92,6 @@ fn client_span(method: &str) -> Span {
         { ERROR_TYPE } = Empty,
         otel.status_code = Empty,
     )
-}
-
-fn code_of(headers: &HeaderMap) -> Option<Code> {
-    headers.get(Status::GRPC_STATUS).map(|value| Code::from_bytes(value.as_bytes()))
 }
 
 fn end(span: &Span, code: Code) {
@@ -134,46 +126,5 @@ const fn code_name(code: Code) -> &'static str {
         Code::Unavailable => "UNAVAILABLE",
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
-/// A body whose trailers tell how the call has ended.
-struct TracedBody {
-    inner: Body,
-    span: Option<Span>,
-}
-
-impl HttpBody for TracedBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-        let code = match &frame {
-            Some(Ok(frame)) => frame.trailers_ref().and_then(code_of),
-            Some(Err(status)) => Some(status.code()),
-            None => Some(Code::Ok),
-        };
-        if let Some((code, span)) = code.zip(self.span.as_ref()) {
-            end(span, code);
-            self.span = None;
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-}
-
-impl Drop for TracedBody {
-    fn drop(&mut self) {
-        // It was given up before the end.
-        if let Some(span) = self.span.take() {
-            end(&span, Code::Cancelled);
-        }
     }
 }

@@ -8,7 +8,9 @@ mod blocks;
 mod call;
 mod channel;
 mod cursor;
+mod ending;
 mod event_log;
+mod head_event;
 pub mod page;
 mod parse;
 mod reason;
@@ -38,6 +40,7 @@ pub use call::{
 pub use channel::Channel;
 pub use cursor::{Cursor, CursorError};
 pub use event_log::{EventKind, EventLog, LogEvent, Subscription};
+pub use head_event::remarkable_heights;
 pub use parse::{parse_hash, parse_optional_hash};
 pub use reason::{ERROR_DOMAIN, all_metadata_of, metadata_of, reason_of, status};
 pub use reason_table::Reason;

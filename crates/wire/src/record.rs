@@ -1,18 +1,17 @@
 //! Telling how long calls take, from asking to the end of the answer.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use tokio::time::Instant;
 use tonic::body::Body;
-use tonic::codegen::{Body as HttpBody, Service};
-use tonic::{Code, Status, TimeoutExpired};
+use tonic::{Code, TimeoutExpired};
+use tower::Service;
 
+use crate::ending::Ending;
 use crate::{Channel, METHODS};
 
 /// Takes note of a call that has ended: its full method name (of [`METHODS`], or `_OTHER`), its outcome, and how long it took.
@@ -59,20 +58,17 @@ where
         let name = path.strip_prefix('/').unwrap_or(path);
         let method = METHODS.binary_search(&name).map_or("_OTHER", |at| METHODS[at]);
         let recorder = Arc::clone(&self.recorder);
-        let mut call = Call { recorder, method, began: Instant::now(), ended: false };
+        let began = Instant::now();
+        let mut ending = Ending::new(move |code| recorder(method, code, began.elapsed()));
         let answering = self.inner.call(request);
         Box::pin(async move {
-            let response = match answering.await {
-                Ok(response) => response,
+            match answering.await {
+                Ok(response) => Ok(ending.follow(response)),
                 Err(error) => {
-                    call.end(code_of(&error));
-                    return Err(error);
+                    ending.end(code_of(&error));
+                    Err(error)
                 }
-            };
-            if call.end_if_told(response.headers()) {
-                return Ok(response);
             }
-            Ok(response.map(|inner| Body::new(RecordedBody { inner, call })))
         })
     }
 }
@@ -89,80 +85,18 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Code {
     Code::Unavailable
 }
 
-/// A call in progress. If it is dropped before its end, whoever asked has given it up.
-struct Call {
-    recorder: Recorder,
-    method: &'static str,
-    began: Instant,
-    ended: bool,
-}
-
-impl Call {
-    fn end(&mut self, code: Code) {
-        if !std::mem::replace(&mut self.ended, true) {
-            (self.recorder)(self.method, code, self.began.elapsed());
-        }
-    }
-
-    /// Ends the call if these headers or trailers tell its status.
-    fn end_if_told(&mut self, headers: &HeaderMap) -> bool {
-        let told = headers.get("grpc-status");
-        if let Some(code) = told {
-            self.end(Code::from_bytes(code.as_bytes()));
-        }
-        told.is_some()
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        self.end(Code::Cancelled);
-    }
-}
-
-struct RecordedBody {
-    inner: Body,
-    call: Call,
-}
-
-impl HttpBody for RecordedBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Status>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-        match &frame {
-            Some(Ok(frame)) => {
-                if let Some(trailers) = frame.trailers_ref() {
-                    self.call.end_if_told(trailers);
-                }
-            }
-            Some(Err(status)) => self.call.end(status.code()),
-            None => self.call.end(Code::Unknown),
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.inner.size_hint()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
     use std::convert::Infallible;
     use std::future::{Ready, ready};
+    use std::pin::Pin;
     use std::sync::Mutex;
 
-    use http_body::Frame;
+    use bytes::Bytes;
+    use http::HeaderMap;
+    use http_body::{Body as HttpBody, Frame};
+    use tonic::Status;
 
     use super::*;
 

@@ -9,9 +9,6 @@ use vision_wire::chain::WatchHeadResponse;
 /// The name of this service in traces.
 pub(crate) const SERVICE: &str = "producer";
 
-/// Heights of a reorganisation whose traces are kept at most, the highest.
-const MAX_KEPT_HEIGHTS: u64 = 64;
-
 /// Puts a new span under the root of its height.
 pub(crate) fn under(span: Span, genesis_hash: &Hash, height: Height) -> Span {
     if !span.is_disabled() {
@@ -21,15 +18,10 @@ pub(crate) fn under(span: Span, genesis_hash: &Hash, height: Height) -> Span {
     span
 }
 
-/// Keeps the traces of heights on which something happened, as the watch of the head tells it: blocks were left, or a slot
-/// was missed. Every service does so by itself, so that all have the same heights to show.
+/// Keeps the traces of the heights on which something happened, as the watch of the head tells it.
 pub(crate) fn keep_remarkable(genesis_hash: &Hash, event: &WatchHeadResponse) {
-    let Some(head) = &event.head else { return };
-    let left = event.reorg_depth.min(MAX_KEPT_HEIGHTS);
-    if left > 0 || head.slot > 0 {
-        for height in head.height.saturating_sub(left)..=head.height {
-            telemetry::keep(HeightTrace::of(genesis_hash, Height(height)).trace_id);
-        }
+    for height in vision_wire::remarkable_heights(event) {
+        telemetry::keep(HeightTrace::of(genesis_hash, Height(height)).trace_id);
     }
 }
 

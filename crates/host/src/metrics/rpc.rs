@@ -8,6 +8,7 @@ use prometheus_client::registry::Registry;
 use tonic::Code;
 
 use super::{Labelled, SHORT_SECONDS};
+use crate::code_name::code_name;
 
 /// Durations of calls by method and outcome. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
@@ -30,29 +31,6 @@ impl RpcDurations {
 
     /// Notes a call that has ended. `method` is its full name without a slash before it, of a bounded set.
     pub fn record(&self, method: &str, code: Code, took: Duration) {
-        self.0.get([method, name(code)]).observe(took.as_secs_f64());
-    }
-}
-
-/// The name of a code in the protocol.
-const fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
+        self.0.get([method, code_name(code)]).observe(took.as_secs_f64());
     }
 }
