@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use vision_host::Clock;
+use vision_mempool::NONCE_WINDOW;
 use vision_primitives::{Action, SignedTransaction, Transaction};
 
 use crate::chain::{Account, Chain};
@@ -41,8 +42,6 @@ const QUESTIONS_AT_ONCE: usize = 8;
 const AMOUNT: u64 = 1;
 /// Signed bytes of a transaction with no data.
 const EMPTY_DATA_BYTES: u32 = 117;
-/// Nonces of one account that a node lets wait.
-const NONCE_WINDOW: u64 = 64;
 
 /// Runs a load to its end.
 pub async fn run(args: &LoadArgs, format: Format) -> Outcome {

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use vision_mempool::NONCE_WINDOW;
 use vision_primitives::Hash;
 
 use super::latency::Latencies;
 
-/// Nonces of one account that a node lets wait, from the next one on.
-const NONCE_WINDOW: u64 = 64;
 /// Blocks that may still be left for others.
 const OPEN_BLOCKS: usize = 64;
 /// An account whose oldest transaction waits so long is asked for, milliseconds: the node may have dropped it.

@@ -9,6 +9,8 @@ use crate::store::{Commit, WaitingRecord};
 
 /// Most of them looked through when some are told again.
 const MAX_LOOKED_THROUGH: usize = 2048;
+/// Pause between two parts, milliseconds: the head of a node that catches up moves hundreds of times a second.
+const PART_EVERY_MS: u64 = 1_000;
 
 /// What lies in the store, or will with the turn's commit.
 #[derive(Default)]
@@ -18,6 +20,8 @@ pub struct Kept {
     gone: BTreeSet<Hash>,
     /// Up to here they were looked through last.
     looked_through: Hash,
+    /// When the next part is due, by the monotonic clock.
+    part_due_ms: u64,
 }
 
 impl Kept {
@@ -47,8 +51,12 @@ impl Kept {
         }
     }
 
-    /// The next ones in turn; after the last comes the first.
-    pub fn next_part(&mut self) -> Vec<Hash> {
+    /// The next ones in turn, if they are due; after the last comes the first.
+    pub fn next_part(&mut self, now_ms: u64) -> Vec<Hash> {
+        if now_ms < self.part_due_ms {
+            return Vec::new();
+        }
+        self.part_due_ms = now_ms + PART_EVERY_MS;
         let from = (std::ops::Bound::Excluded(self.looked_through), std::ops::Bound::Unbounded);
         let mut part: Vec<Hash> = self.stored.range(from).take(MAX_LOOKED_THROUGH).copied().collect();
         let rest = self.stored.range(..=self.looked_through).take(MAX_LOOKED_THROUGH - part.len());
@@ -72,17 +80,18 @@ mod tests {
     #[test]
     fn parts_take_turns() {
         let mut kept = Kept::default();
-        assert_eq!(kept.next_part(), []);
+        assert_eq!(kept.next_part(0), []);
         let all: BTreeSet<Hash> =
             (0..5_000_u64).map(|n| vision_primitives::hash(&[&n.to_le_bytes()])).collect();
         all.iter().for_each(|hash| kept.restored(*hash));
-        let parts = [kept.next_part(), kept.next_part(), kept.next_part()];
+        let parts = [1, 2, 3].map(|part| kept.next_part(part * PART_EVERY_MS));
         assert_eq!(parts.each_ref().map(Vec::len), [MAX_LOOKED_THROUGH; 3]);
         let seen: BTreeSet<Hash> = parts.concat().into_iter().collect();
         assert_eq!(seen, all);
         let mut few = Kept::default();
         few.restored(Hash([7; 32]));
-        assert_eq!((few.next_part(), few.next_part()), (vec![Hash([7; 32])], vec![Hash([7; 32])]));
+        assert_eq!((few.next_part(5), few.next_part(1_005)), (vec![Hash([7; 32])], vec![Hash([7; 32])]));
+        assert_eq!((few.next_part(2_004), few.next_part(2_005).len()), (vec![], 1), "not before it is due");
     }
 
     #[test]

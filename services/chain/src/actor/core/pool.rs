@@ -316,13 +316,13 @@ impl Core {
         turn.happened.push(Happened { hash, parties, what });
     }
 
-    /// Tells the peers again of what was handed in here and still waits, a part at every move of the head.
+    /// Tells the peers again of what was handed in here and still waits, a part of it when the head moves.
     pub(super) fn tell_again(&mut self) {
         let now = self.now();
         let waits = |hash: &Hash| {
             self.pool.since(hash).is_some_and(|since| now.since_ms(since) >= TELL_AGAIN_AFTER_MS)
         };
-        let old = self.kept.next_part().into_iter().filter(waits);
+        let old = self.kept.next_part(self.parts.clock.monotonic_ms()).into_iter().filter(waits);
         let bytes = |hash: Hash| self.pool.get(&hash).map(|one| Bytes::copy_from_slice(one.bytes()));
         let transactions: Vec<Bytes> = old.filter_map(bytes).collect();
         self.parts.peers.broadcast_transactions(&transactions, None);
