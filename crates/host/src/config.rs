@@ -90,7 +90,7 @@ impl Settings {
     }
 
     /// Reads one section into a struct, whose fields are the keys that may be set. Lists in variables and flags are comma
-    /// separated.
+    /// separated, blanks beside a comma left out; numbers are read to the letter.
     ///
     /// # Errors
     /// [`ConfigError`] naming the file, variable or flag, the key and what is wrong: an unknown key, a value of another

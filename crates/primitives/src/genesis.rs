@@ -39,7 +39,13 @@ mod amount_text {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+        let text = String::deserialize(d)?;
+        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(serde::de::Error::custom(format_args!(
+                "{text:?} is no amount: digits and nothing else"
+            )));
+        }
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -280,9 +286,15 @@ mod tests {
             assert_eq!(genesis.check().err().map(|e| e.to_string()).as_deref(), Some(expect), "{desc}");
         }
         let json = genesis().to_json();
-        for bad in
-            ["", "{}", &json.replace("\"accounts\"", "\"acounts\""), &json.replace("\"1000\"", "\"1.5\"")]
-        {
+        let edited = |from: &str, to: &str| {
+            let edited = json.replace(from, to);
+            assert_ne!(edited, json);
+            edited
+        };
+        let accounts = edited("\"accounts\"", "\"acounts\"");
+        let amounts =
+            ["1.5", "+1000", " 1000", "0x10", ""].map(|text| edited("\"1000\"", &format!("{text:?}")));
+        for bad in ["".into(), "{}".into(), accounts].iter().chain(&amounts) {
             assert!(matches!(Genesis::from_json(bad), Err(GenesisError::Json(_))), "{bad}");
         }
     }

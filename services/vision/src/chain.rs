@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use vision_primitives::{Address, Hash};
 
+use crate::cli::values::decimal;
 use crate::exit::{Failure, Outcome};
 use crate::rest::Gateway;
 
@@ -63,7 +64,7 @@ impl Account {
 
 /// Amounts are decimal text in JSON: a number there may have passed through a float.
 fn amount(value: &Value) -> Option<u64> {
-    value.as_str()?.parse().ok()
+    decimal(value.as_str()?)
 }
 
 /// The body that hands in signed transactions.

@@ -3,6 +3,7 @@
 mod load;
 mod testnet;
 mod tx;
+pub mod values;
 mod verify;
 
 use std::path::PathBuf;
@@ -130,13 +131,13 @@ pub struct NodeArgs {
     #[command(flatten)]
     pub service: ServiceArgs,
     /// P2P port instead of the configured one.
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = values::port)]
     pub p2p_port: Option<u16>,
     /// REST port instead of the configured one.
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = values::port)]
     pub api_port: Option<u16>,
     /// First of four gRPC ports (chain, sync-oracle, selection, producer) instead of the configured ones.
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65532))]
+    #[arg(long, value_name = "PORT", value_parser = values::within::<u16>(1..=65_532))]
     pub grpc_port: Option<u16>,
     /// Write the log to this file, capped in size, and leave the caller's session.
     #[arg(long, hide = true, value_name = "FILE")]
@@ -182,7 +183,7 @@ pub enum Keys {
         #[arg(long, env = "VISION_HOME", value_name = "DIR")]
         home: PathBuf,
         /// The node will sign only above this height. Take the network's height and add a margin.
-        #[arg(long, value_name = "HEIGHT")]
+        #[arg(long, value_name = "HEIGHT", value_parser = values::whole)]
         above: u64,
     },
 }
@@ -213,10 +214,10 @@ pub struct WatchArgs {
     #[command(flatten)]
     pub remote: RemoteArgs,
     /// First height shown [default: the next block].
-    #[arg(long, value_name = "HEIGHT")]
+    #[arg(long, value_name = "HEIGHT", value_parser = values::whole)]
     pub from: Option<u64>,
     /// End after so many blocks.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::whole)]
     pub count: Option<u64>,
 }
 
@@ -232,7 +233,7 @@ pub enum Query {
     Block {
         /// Height or hash; the head when left out.
         #[arg(value_name = "HEIGHT|HASH")]
-        id: Option<String>,
+        id: Option<values::BlockId>,
         /// Where traces are looked at; {trace_id} stands for the id. Empty: no link is shown.
         #[arg(
             long,
@@ -247,10 +248,10 @@ pub enum Query {
     /// Blocks from a height upward.
     Blocks {
         /// First height [default: so that the head is the last].
-        #[arg(long, value_name = "HEIGHT")]
+        #[arg(long, value_name = "HEIGHT", value_parser = values::whole)]
         from: Option<u64>,
         /// Most blocks shown.
-        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=500), value_name = "N")]
+        #[arg(long, default_value_t = 20, value_parser = values::within::<u64>(1..=500), value_name = "N")]
         limit: u64,
         #[command(flatten)]
         remote: RemoteArgs,
@@ -258,7 +259,7 @@ pub enum Query {
     /// Who is registered after a block: active, suspended, or a candidate.
     Producers {
         /// After the block of this height [default: the head].
-        #[arg(long, value_name = "HEIGHT")]
+        #[arg(long, value_name = "HEIGHT", value_parser = values::whole)]
         height: Option<u64>,
         #[command(flatten)]
         remote: RemoteArgs,
@@ -266,10 +267,10 @@ pub enum Query {
     /// Who owns which slot of a height, and when.
     Schedule {
         /// The height [default: the next].
-        #[arg(long, value_name = "HEIGHT")]
+        #[arg(long, value_name = "HEIGHT", value_parser = values::whole)]
         height: Option<u64>,
         /// How many slots from slot 0 on, or which, e.g. 0,3 or 5-9 [default: the primary and all backups].
-        #[arg(long, value_name = "N|LIST", value_parser = slot_list)]
+        #[arg(long, value_name = "N|LIST", value_parser = values::slot_list)]
         slots: Option<String>,
         #[command(flatten)]
         remote: RemoteArgs,
@@ -277,8 +278,8 @@ pub enum Query {
     /// What an account holds.
     #[command(after_help = "Example:\n  vision query account ADDRESS --proof -o json")]
     Account {
-        /// Address: 64 lowercase hex digits.
-        #[arg(value_name = "ADDRESS", value_parser = tx::hash)]
+        /// Address: 64 lowercase hex digits, with or without a 0x.
+        #[arg(value_name = "ADDRESS", value_parser = values::hash)]
         address: Hash,
         /// Prove it: see `vision verify`.
         #[arg(long)]
@@ -289,8 +290,8 @@ pub enum Query {
     /// Where a transaction is: waiting, in a block, or dropped.
     #[command(after_help = "Example:\n  vision query tx HASH --proof -o json")]
     Tx {
-        /// Its hash: 64 lowercase hex digits.
-        #[arg(value_name = "HASH", value_parser = tx::hash)]
+        /// Its hash: 64 lowercase hex digits, with or without a 0x.
+        #[arg(value_name = "HASH", value_parser = values::hash)]
         hash: Hash,
         /// Prove that it is in its block: see `vision verify`.
         #[arg(long)]
@@ -304,98 +305,5 @@ pub enum Query {
     Params(RemoteArgs),
 }
 
-/// The slots as the gateway wants them: a number alone counts from slot 0, anything else is a list as it is.
-fn slot_list(text: &str) -> Result<String, String> {
-    if let Ok(count) = text.parse::<u64>() {
-        let last = count.checked_sub(1).ok_or("at least one slot")?;
-        return Ok(format!("0-{last}"));
-    }
-    let slot = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok();
-    let part = |part: &str| part.split_once('-').map_or_else(|| slot(part), |(a, b)| slot(a) && slot(b));
-    if text.split(',').all(part) {
-        return Ok(text.to_owned());
-    }
-    Err("expected a count such as 13, or a list such as 0,3 or 5-9".into())
-}
-
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    const HASH: &str = "abababababababababababababababababababababababababababababababab";
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn slots_are_a_count_or_a_list() {
-        let cases = [
-            ("one", "1", Some("0-0")),
-            ("a count", "13", Some("0-12")),
-            ("a list", "0,3", Some("0,3")),
-            ("a range", "5-9", Some("5-9")),
-            ("both", "0,5-9", Some("0,5-9")),
-            ("none", "0", None),
-            ("nothing", "", None),
-            ("a word", "all", None),
-            ("a hole", "1,,2", None),
-            ("half a range", "5-", None),
-            ("a further parameter", "1,2&height=3", None),
-        ];
-        for (desc, text, expect) in cases {
-            assert_eq!(slot_list(text).ok().as_deref(), expect, "{desc}");
-        }
-    }
-
-    #[test]
-    fn wrong_use_is_refused_by_name() {
-        let cases = [
-            ("unknown flag", &["vision", "status", "--nope"][..], "--nope"),
-            ("unknown command", &["vision", "fly"], "fly"),
-            ("no home", &["vision", "chain"], "--home"),
-            ("no nodes", &["vision", "testnet", "init", "--nodes", "0"], "--nodes"),
-            ("two sources", &["vision", "keys", "show", "--key", "a", "--home", "b"], "--home"),
-            ("no source", &["vision", "keys", "show"], "--key"),
-            ("format", &["vision", "status", "-o", "xml"], "xml"),
-            ("slots", &["vision", "query", "schedule", "--slots", "few"], "few"),
-            ("address", &["vision", "query", "account", "0xab"], "leave the 0x out"),
-            ("no hash", &["vision", "query", "tx"], "HASH"),
-            ("fraction", &["vision", "tx", "transfer", "--amount", "1.5"], "whole number"),
-            ("no data", &["vision", "tx", "data", "--key", "k"], "--text"),
-            ("two data", &["vision", "tx", "data", "--key", "k", "--text", "a", "--hex", "b"], "--hex"),
-            ("dry and wet", &["vision", "tx", "exit", "--key", "k", "--dry-run", "--wait"], "--wait"),
-            ("shell", &["vision", "completions", "dos"], "dos"),
-            ("block", &["vision", "verify", "--proof", "-", "--block", "1"], "64"),
-            ("nothing to verify", &["vision", "verify"], "--proof <FILE>|--from <HEIGHT>"),
-            (
-                "both",
-                &["vision", "verify", "--proof", "-", "--from", "1", "--to", "2"],
-                "cannot be used with",
-            ),
-            ("a proof up to", &["vision", "verify", "--proof", "-", "--to", "2"], "cannot be used with"),
-            (
-                "its block",
-                &["vision", "verify", "--from", "1", "--to", "2", "--block", HASH],
-                "cannot be used",
-            ),
-            ("no end", &["vision", "verify", "--from", "1"], "--to"),
-            ("no beginning", &["vision", "verify", "--to", "1"], "--from"),
-            ("block 0", &["vision", "verify", "--from", "0", "--to", "1"], "--from"),
-            (
-                "too fast",
-                &["vision", "load", "--accounts-dir", "d", "--rate", "100001", "--seconds", "1"],
-                "--rate",
-            ),
-            ("too small", &["vision", "load", "--accounts-dir", "d", "--size", "116"], "117"),
-        ];
-        for (desc, line, expect) in cases {
-            let error = Cli::try_parse_from(line).expect_err(desc);
-            assert_eq!(error.exit_code(), 2, "{desc}");
-            assert!(error.to_string().contains(expect), "{desc}: {error}");
-        }
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use tonic::transport::Endpoint;
 use vision_host::health;
 
 use crate::cli::HealthcheckArgs;
+use crate::cli::values::decimal;
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, Format};
 
@@ -18,7 +19,7 @@ pub async fn run(args: &HealthcheckArgs, format: Format) -> Outcome {
     let HealthcheckArgs { addr, service } = args;
     let wrong = || Failure::usage(format!("--addr {addr:?} is not HOST:PORT; example: 127.0.0.1:50051"));
     let (host, port) = addr.rsplit_once(':').ok_or_else(wrong)?;
-    if host.is_empty() || port.parse::<u16>().is_err() {
+    if host.is_empty() || decimal::<u16>(port).is_none() {
         return Err(wrong());
     }
     let endpoint = Endpoint::from_shared(format!("http://{addr}")).map_err(|_| wrong())?;

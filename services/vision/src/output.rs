@@ -94,7 +94,7 @@ pub fn cell(value: &Value) -> String {
 pub fn short(value: &Value) -> String {
     match value.as_str() {
         None | Some("") => "-".into(),
-        Some(text) => text.trim_start_matches("0x").chars().take(8).collect(),
+        Some(text) => text.strip_prefix("0x").unwrap_or(text).chars().take(8).collect(),
     }
 }
 

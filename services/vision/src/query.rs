@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::cli::Query;
+use crate::cli::values::BlockId;
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, Format, Table, cell, properties, short};
 use crate::rest::Gateway;
@@ -15,7 +16,7 @@ pub async fn run(query: &Query, format: Format) -> Outcome {
     let (answer, show): (Value, fn(&Value) -> String) = match query {
         Query::Head(remote) => (block(&Gateway::new(&remote.node)?, None).await?, flat),
         Query::Block { id, trace_url, remote } => {
-            let mut answer = block(&Gateway::new(&remote.node)?, id.as_deref()).await?;
+            let mut answer = block(&Gateway::new(&remote.node)?, *id).await?;
             if let Some(link) = trace_link(trace_url, &answer) {
                 answer["trace_url"] = link.into();
             }
@@ -93,15 +94,19 @@ pub async fn height(gateway: &Gateway) -> Outcome<u64> {
     })
 }
 
-async fn block(gateway: &Gateway, id: Option<&str>) -> Outcome<Value> {
+async fn block(gateway: &Gateway, id: Option<BlockId>) -> Outcome<Value> {
     let id = match id {
-        Some(id) => id.trim_start_matches("0x").to_owned(),
-        None => cell(&gateway.get("/api/status").await?["tip_hash"]),
+        Some(id) => id,
+        None => {
+            let tip = cell(&gateway.get("/api/status").await?["tip_hash"]);
+            let strange = |_| {
+                let url = gateway.url();
+                Failure::failed(format!("{url}/api/status has no hash of the head; is it a vision node?"))
+            };
+            BlockId::Hash(tip.parse().map_err(strange)?)
+        }
     };
-    if id.is_empty() || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(Failure::usage(format!("{id:?} is neither a height nor a hash of 64 hex digits")));
-    }
-    gateway.get(&format!("/api/chain/blocks/{}", id.trim_start_matches("0x"))).await
+    gateway.get(&format!("/api/chain/blocks/{id}")).await
 }
 
 /// The entries of an answer that is a list, bare or under the one field that holds a list.

@@ -56,7 +56,7 @@ fn flags_win_over_variables_and_variables_over_the_file() {
     let variables = [
         ("VISION_NODE_MAX_PEERS", "8"),
         ("VISION_NODE_OFFSET_MS", "-6"),
-        ("VISION_NODE_SEEDS", "b:1, c:2,"),
+        ("VISION_NODE_SEEDS", "b:1, c:2"),
         ("VISION_NODE_VERBOSE", "true"),
         ("VISION_NODE_ADVERTISE", "here:1"),
         ("VISION_NODE_RATE", "0.5"),
@@ -94,7 +94,7 @@ fn an_empty_variable_empties_lists_and_options() {
 #[test]
 fn faults_name_the_place_the_key_and_what_is_wrong() {
     type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
-    let cases: [Case<'_>; 9] = [
+    let cases: [Case<'_>; 13] = [
         (
             "unknown key",
             "[node]\nmax_peer = 1",
@@ -142,6 +142,20 @@ fn faults_name_the_place_the_key_and_what_is_wrong() {
             "",
             &[("VISION_NODE_VERBOSE", "yes")],
             "VISION_NODE_VERBOSE: node.verbose: invalid value: string \"yes\", expected true or false",
+        ),
+        (
+            "a sign",
+            "",
+            &[("VISION_NODE_MAX_PEERS", "+8")],
+            "invalid value: string \"+8\", expected a whole number from 0 to 65535",
+        ),
+        ("a space", "", &[("VISION_NODE_MAX_PEERS", " 8")], "invalid value: string \" 8\""),
+        ("a sign and a space", "", &[("VISION_NODE_OFFSET_MS", "- 8")], "invalid value: string \"- 8\""),
+        (
+            "nothing between commas",
+            "",
+            &[("VISION_NODE_SEEDS", "a:1,,b:1")],
+            "VISION_NODE_SEEDS: node.seeds: nothing stands between two commas, or after the last",
         ),
         ("no section", "node = 1", &[], "config.toml: section [node]: it is a value, not a section"),
     ];

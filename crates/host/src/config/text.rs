@@ -11,8 +11,19 @@ use super::ConfigError;
 pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl Text<'_> {
+    /// To the letter: no white space, and no sign but a minus.
     fn number<T: FromStr>(&self, expected: &str) -> Result<T, ConfigError> {
-        self.0.trim().parse().map_err(|_| ConfigError::invalid_value(Unexpected::Str(self.0), &expected))
+        let parsed = if self.0.starts_with('+') { None } else { self.0.parse().ok() };
+        parsed.ok_or_else(|| ConfigError::invalid_value(Unexpected::Str(self.0), &expected))
+    }
+
+    /// What stands between commas. A blank beside a comma is of no item; an item that is nothing is a mistake.
+    fn items(&self) -> Result<impl Iterator<Item = &str>, ConfigError> {
+        let is_empty = self.0.is_empty();
+        if !is_empty && self.0.split(',').any(|item| item.trim().is_empty()) {
+            return Err(ConfigError::custom("nothing stands between two commas, or after the last"));
+        }
+        Ok(self.0.split(',').map(str::trim).filter(move |_| !is_empty))
     }
 }
 
@@ -50,8 +61,7 @@ impl<'de> Deserializer<'de> for Text<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConfigError> {
-        let items = self.0.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Text);
-        visitor.visit_seq(SeqDeserializer::new(items))
+        visitor.visit_seq(SeqDeserializer::new(self.items()?.map(Text)))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -73,8 +83,7 @@ impl<'de> Deserializer<'de> for Text<'_> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConfigError> {
-        let pairs = self.0.split(',').map(str::trim).filter(|item| !item.is_empty());
-        let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let pairs = self.items()?.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         visitor.visit_map(MapDeserializer::new(pairs.map(|(key, value)| (Text(key), Text(value)))))
     }
 

@@ -44,6 +44,9 @@ impl FromStr for ListenAddress {
         if !is_v6 && !is_name(host) {
             return Err(wrong());
         }
+        if !port.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(wrong());
+        }
         Ok(Self { text: text.to_owned(), port: port.parse().map_err(|_| wrong())? })
     }
 }
@@ -147,6 +150,9 @@ mod tests {
             ("bare v6", "::1:7072", None),
             ("broken v6", "[::1:7072", None),
             ("URL", "http://127.0.0.1:7072", None),
+            ("a signed port", "127.0.0.1:+80", None),
+            ("a signed port of v6", "[::1]:+80", None),
+            ("a space", "127.0.0.1: 80", None),
             ("nothing", "", None),
         ];
         for (desc, text, expect) in cases {

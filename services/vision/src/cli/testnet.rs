@@ -4,6 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::values;
+
+/// Most log lines shown of a node to begin with.
+const MAX_LINES: u64 = 1_000_000;
+
 /// Where a test network lives unless told otherwise.
 pub const DEFAULT_TESTNET_DIR: &str = ".vision/testnet";
 
@@ -19,7 +24,7 @@ pub struct DirArgs {
 #[derive(Args, Debug, Clone, Default)]
 pub struct GenesisArgs {
     /// Milliseconds from a block to the start of the next height's first slot.
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = values::whole)]
     pub block_interval_ms: Option<u64>,
     /// A consensus parameter of the genesis, e.g. claim_timeout_ms=400; repeatable.
     #[arg(long = "param", value_name = "NAME=VALUE")]
@@ -30,13 +35,13 @@ pub struct GenesisArgs {
 #[derive(Args, Debug, Clone, Default)]
 pub struct PortArgs {
     /// P2P port of node 1; node i has this + i − 1 [default: 7072].
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = values::port)]
     pub base_p2p_port: Option<u16>,
     /// REST port of node 1; node i has this + i − 1 [default: 8080].
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = values::port)]
     pub base_api_port: Option<u16>,
     /// First of four gRPC ports of node 1; node i's are 10·(i − 1) higher [default: 50051].
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = values::port)]
     pub base_grpc_port: Option<u16>,
 }
 
@@ -100,7 +105,7 @@ pub struct InitArgs {
     #[command(flatten)]
     pub dir: DirArgs,
     /// How many nodes.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
+    #[arg(long, default_value_t = 3, value_parser = values::within::<u16>(1..=100), value_name = "N")]
     pub nodes: u16,
     /// Name of the chain: 1 to 64 of a-z, 0-9 and -. Accounts are funded only if it has `test` or `dev` in it.
     #[arg(long, default_value = "vision-testnet-1", value_name = "NAME")]
@@ -117,7 +122,7 @@ pub struct InitArgs {
     #[arg(long)]
     pub if_missing: bool,
     /// Time stamp of block 0 in milliseconds since the Unix epoch [default: now].
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = values::whole)]
     pub genesis_time_ms: Option<u64>,
     #[command(flatten)]
     pub ports: PortArgs,
@@ -129,7 +134,7 @@ pub struct UpArgs {
     #[command(flatten)]
     pub dir: DirArgs,
     /// How many nodes [default: 3, or as many as the network has].
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
+    #[arg(long, value_parser = values::within::<u16>(1..=100), value_name = "N")]
     pub nodes: Option<u16>,
     #[command(flatten)]
     pub genesis: GenesisArgs,
@@ -162,6 +167,6 @@ pub struct LogsArgs {
     #[arg(short, long)]
     pub follow: bool,
     /// Lines of each log to begin with.
-    #[arg(short = 'n', long, default_value_t = 100, value_name = "N")]
+    #[arg(short = 'n', long, default_value_t = 100, value_name = "N", value_parser = values::within::<usize>(0..=MAX_LINES))]
     pub lines: usize,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use vision_primitives::Hash;
 
-use super::{RemoteArgs, tx};
+use super::{RemoteArgs, values};
 
 /// `verify`: a proof, or a range of blocks.
 #[derive(Args, Debug)]
@@ -25,13 +25,13 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "genesis"])]
     pub proof: Option<PathBuf>,
     /// Hash of the block under which the proof must hold.
-    #[arg(long, value_name = "HASH", value_parser = tx::hash, conflicts_with_all = ["from", "to", "genesis"])]
+    #[arg(long, value_name = "HASH", value_parser = values::hash, conflicts_with_all = ["from", "to", "genesis"])]
     pub block: Option<Hash>,
     /// Height of the first block checked, 1 or more.
-    #[arg(long, value_name = "HEIGHT", requires = "to", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "HEIGHT", requires = "to", value_parser = values::within::<u64>(1..=u64::MAX))]
     pub from: Option<u64>,
     /// Height of the last block checked.
-    #[arg(long, value_name = "HEIGHT", requires = "from")]
+    #[arg(long, value_name = "HEIGHT", requires = "from", value_parser = values::whole)]
     pub to: Option<u64>,
     /// Compute all states too, from this genesis on; with --from 1.
     #[arg(long, value_name = "FILE", requires = "from")]

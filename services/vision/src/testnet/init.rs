@@ -12,6 +12,7 @@ use super::config::Neighbours;
 use super::homes::{self, NodeKeys, private_dir, write};
 use super::layout::{Facts, Layout, NodeFacts};
 use super::ports::{BasePorts, NodePorts};
+use crate::cli::values::decimal;
 use crate::cli::{GenesisArgs, Profile};
 use crate::exit::{Failure, Outcome};
 use crate::keys::{random_key, write_secret};
@@ -169,7 +170,7 @@ pub fn parameters(args: &GenesisArgs) -> Outcome<(ConsensusParams, Finality)> {
                 known.join(", ")
             )));
         }
-        values.insert(name.into(), value.parse::<u64>().map_err(|_| form())?.into());
+        values.insert(name.into(), decimal::<u64>(value).ok_or_else(form)?.into());
     }
     let params: ConsensusParams = serde_json::from_value(values.into())
         .map_err(|error| Failure::usage(format!("the parameters do not fit together: {error}")))?;

@@ -242,6 +242,8 @@ fn parameters_are_checked_by_name_and_range() {
         ("no value", "max_missed_slots", Some("not NAME=VALUE")),
         ("not a number", "max_missed_slots=x", Some("not NAME=VALUE")),
         ("unknown", "speed=9", Some("no such parameter")),
+        ("a sign", "claim_timeout_ms=+900", Some("whole number")),
+        ("a space", "claim_timeout_ms= 900", Some("whole number")),
         ("out of range", "claim_timeout_ms=1", Some("claim_timeout_ms is 1, allowed is 100 to 60000")),
         ("bad finality", "finality=pow", Some("allowed are cft and bft")),
     ];

@@ -11,6 +11,7 @@ use vision_primitives::{
 use vision_schedule::{Schedule, SlotTiming, epoch_salt, seed};
 
 use super::told::field;
+use crate::cli::values::decimal;
 
 /// What all blocks of a chain have in common.
 pub struct Rules {
@@ -30,7 +31,7 @@ impl Rules {
         for (name, _) in ConsensusParams::default().table() {
             let value = &told[name];
             // Amounts are decimal text.
-            let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+            let number = value.as_u64().or_else(|| decimal(value.as_str()?));
             params.insert(name.into(), json!(number.ok_or_else(|| format!("{name} is missing"))?));
         }
         let params: ConsensusParams =

@@ -1,0 +1,66 @@
+use clap::CommandFactory as _;
+
+use super::*;
+
+const HASH: &str = "abababababababababababababababababababababababababababababababab";
+
+#[test]
+fn the_command_line_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn wrong_use_is_refused_by_name() {
+    let cases = [
+        ("unknown flag", &["vision", "status", "--nope"][..], "--nope"),
+        ("unknown command", &["vision", "fly"], "fly"),
+        ("no home", &["vision", "chain"], "--home"),
+        ("no nodes", &["vision", "testnet", "init", "--nodes", "0"], "--nodes"),
+        ("two sources", &["vision", "keys", "show", "--key", "a", "--home", "b"], "--home"),
+        ("no source", &["vision", "keys", "show"], "--key"),
+        ("format", &["vision", "status", "-o", "xml"], "xml"),
+        ("slots", &["vision", "query", "schedule", "--slots", "few"], "few"),
+        ("address", &["vision", "query", "account", "0xab"], "64 lowercase hex digits"),
+        ("no hash", &["vision", "query", "tx"], "HASH"),
+        ("fraction", &["vision", "tx", "transfer", "--amount", "1.5"], "whole number"),
+        ("no data", &["vision", "tx", "data", "--key", "k"], "--text"),
+        ("two data", &["vision", "tx", "data", "--key", "k", "--text", "a", "--hex", "b"], "--hex"),
+        ("dry and wet", &["vision", "tx", "exit", "--key", "k", "--dry-run", "--wait"], "--wait"),
+        ("shell", &["vision", "completions", "dos"], "dos"),
+        ("block", &["vision", "verify", "--proof", "-", "--block", "1"], "64"),
+        ("nothing to verify", &["vision", "verify"], "--proof <FILE>|--from <HEIGHT>"),
+        ("both", &["vision", "verify", "--proof", "-", "--from", "1", "--to", "2"], "cannot be used with"),
+        ("a proof up to", &["vision", "verify", "--proof", "-", "--to", "2"], "cannot be used with"),
+        ("its block", &["vision", "verify", "--from", "1", "--to", "2", "--block", HASH], "cannot be used"),
+        ("no end", &["vision", "verify", "--from", "1"], "--to"),
+        ("no beginning", &["vision", "verify", "--to", "1"], "--from"),
+        ("block 0", &["vision", "verify", "--from", "0", "--to", "1"], "--from"),
+        (
+            "too fast",
+            &["vision", "load", "--accounts-dir", "d", "--rate", "100001", "--seconds", "1"],
+            "--rate",
+        ),
+        ("too small", &["vision", "load", "--accounts-dir", "d", "--size", "116"], "117"),
+        ("a height in hex", &["vision", "query", "block", "0x10"], "no 0x"),
+        ("0x twice", &["vision", "query", "block", "0x0x1"], "0x"),
+        ("0x alone", &["vision", "query", "block", "0x"], "0x"),
+        ("a space", &["vision", "query", "block", " 1"], "height"),
+        ("a signed height", &["vision", "query", "producers", "--height", "+5"], "whole number"),
+        ("a signed slot count", &["vision", "query", "schedule", "--slots", "+5"], "+5"),
+        ("a signed limit", &["vision", "query", "blocks", "--limit", "+5"], "whole number"),
+        ("a signed count", &["vision", "watch", "--count", "+5"], "whole number"),
+        ("signed nodes", &["vision", "testnet", "up", "--nodes", "+3"], "whole number"),
+        ("a signed port", &["vision", "testnet", "up", "--base-api-port", "+80"], "whole number"),
+        ("a node's port", &["vision", "node", "--home", "h", "--grpc-port", "+80"], "whole number"),
+        ("no gRPC port", &["vision", "node", "--home", "h", "--grpc-port", "65533"], "65532"),
+        ("a floor", &["vision", "keys", "reset-claims", "--home", "h", "--above", "+1"], "whole number"),
+        ("a signed end", &["vision", "verify", "--from", "1", "--to", "+2"], "whole number"),
+        ("a signed interval", &["vision", "testnet", "up", "--block-interval-ms", "+9"], "whole number"),
+        ("signed lines", &["vision", "testnet", "logs", "-n", "+9"], "whole number"),
+    ];
+    for (desc, line, expect) in cases {
+        let error = Cli::try_parse_from(line).expect_err(desc);
+        assert_eq!(error.exit_code(), 2, "{desc}");
+        assert!(error.to_string().contains(expect), "{desc}: {error}");
+    }
+}
