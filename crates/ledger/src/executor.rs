@@ -174,12 +174,10 @@ impl<'a> Executor<'a> {
 
     fn exit(&mut self, id: NodeId) -> Result<(), TransactionFault> {
         let mut producer = self.producer(&id).ok_or(TransactionFault::NotAProducer(id))?.clone();
-        let last = self.census.registered() <= 1;
+        let leaves_one = self.census.allows_exit(producer.status);
         let count = match producer.status {
             ProducerStatus::Exited => return Err(TransactionFault::NotAProducer(id)),
-            ProducerStatus::Active | ProducerStatus::Suspended if last => {
-                return Err(TransactionFault::LastProducer);
-            }
+            _ if !leaves_one => return Err(TransactionFault::LastProducer),
             ProducerStatus::Active => &mut self.census.active,
             ProducerStatus::Suspended => &mut self.census.suspended,
             ProducerStatus::Candidate => &mut self.census.candidates,
@@ -207,7 +205,7 @@ impl<'a> Executor<'a> {
             return Err(TransactionFault::DuplicateSyncProof(id));
         }
         let highest = Height(height.get().saturating_sub(1));
-        let lowest = Height(highest.get().saturating_sub(self.params.max_desync_blocks));
+        let lowest = producer.lowest_proof(highest, self.params.max_desync_blocks);
         if proof.height < lowest || proof.height > highest {
             return Err(TransactionFault::SyncProofHeight { lowest, highest, got: proof.height });
         }

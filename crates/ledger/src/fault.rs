@@ -66,8 +66,8 @@ pub enum TransactionFault {
     /// Exit or sync proof of somebody who is no producer, or no longer one.
     #[error("{0} is not a registered producer")]
     NotAProducer(NodeId),
-    /// Exit of the last registered producer.
-    #[error("the last registered producer cannot leave")]
+    /// An exit that would leave no active producer.
+    #[error("no active producer would be left")]
     LastProducer,
     /// A sync proof with a nonce or a fee.
     #[error("a sync proof has nonce 0 and fee 0")]
@@ -89,7 +89,7 @@ pub enum TransactionFault {
     /// A sync proof naming a block outside the window below the parent.
     #[error("the sync proof names height {got}, allowed are {lowest} to {highest}")]
     SyncProofHeight {
-        /// Parent's height − `max_desync_blocks`.
+        /// Parent's height − `max_desync_blocks`, but not below the producer's suspension or registration.
         lowest: Height,
         /// Parent's height.
         highest: Height,

@@ -3,8 +3,10 @@
 
 mod support;
 
-use support::{Ledger, genesis};
-use vision_ledger::{MAX_RETURN_WAIT_BLOCKS, ProducerStatus as S, SUSPENSION_HALF_LIFE_BLOCKS};
+use support::{Ledger, block_hash, genesis};
+use vision_ledger::{
+    MAX_RETURN_WAIT_BLOCKS, ProducerStatus as S, SUSPENSION_HALF_LIFE_BLOCKS, TransactionFault as F,
+};
 use vision_primitives::*;
 
 /// A ledger of n producers at height 2, and their ids ascending.
@@ -186,4 +188,78 @@ fn a_sync_proof_wins_over_a_miss_in_the_same_block() {
     assert_eq!(results, [Ok(())]);
     assert_eq!([1, 2].map(|i| ledger.producer(&ids[i]).missed), [0, 1]);
     assert_eq!(ledger.status(&ids[1]), S::Active);
+}
+
+#[test]
+fn an_exit_must_leave_an_active_producer() {
+    let exit = |ledger: &Ledger, id: &NodeId| ledger.sign(&ledger.key_of(id), 0, 1, Action::ExitProducer);
+    let (mut ledger, ids) = ledger(3);
+    for _ in 0..3 {
+        ledger.block(ids[0], &[ids[2]], &[]);
+    }
+    assert_eq!(ledger.status(&ids[2]), S::Suspended);
+    let cases = [
+        ("two active ones in one block", vec![1, 0], vec![Ok(()), Err(F::LastProducer)], vec![0]),
+        ("the suspended one and an active one", vec![2, 1], vec![Ok(()), Ok(())], vec![0]),
+        ("all three", vec![0, 2, 1], vec![Ok(()), Ok(()), Err(F::LastProducer)], vec![1]),
+    ];
+    for (desc, exits, expect, left) in cases {
+        let exits: Vec<_> = exits.into_iter().map(|at: usize| exit(&ledger, &ids[at])).collect();
+        let (results, state, _) = ledger.try_block(ids[0], &[], &exits);
+        assert_eq!(results, expect, "{desc}");
+        assert_eq!(
+            state.active().ids(),
+            left.into_iter().map(|at: usize| ids[at]).collect::<Vec<_>>(),
+            "{desc}"
+        );
+    }
+
+    // A suspended producer saves nobody, nor does a candidate, nor a proof in the same block.
+    ledger.block(ids[0], &[], &[exit(&ledger, &ids[1]), ledger.registration(100, 0, 50)]);
+    ledger.block(ids[0], &[], &[]);
+    let proof = ledger.sync_proof(&ids[2]);
+    let (results, _) = ledger.block(ids[0], &[], &[proof, exit(&ledger, &ids[0])]);
+    assert_eq!(results, [Ok(()), Err(F::LastProducer)]);
+    assert_eq!(ledger.state.active().ids(), [ids[0], ids[2]], "back from the next block on");
+    let (results, _) = ledger.block(ids[0], &[], &[exit(&ledger, &ids[0])]);
+    assert_eq!(results, [Ok(())]);
+    assert_eq!(ledger.state.active().ids(), [ids[2]]);
+}
+
+#[test]
+fn a_sync_proof_names_no_block_below_the_last_suspension() {
+    let mut genesis = genesis(3);
+    genesis.params.max_desync_blocks = 1_000;
+    let mut ledger = Ledger::new(genesis);
+    let ids = ledger.ids();
+    ledger.advance_to(2, ids[0]);
+    for _ in 0..3 {
+        ledger.block(ids[0], &[ids[1]], &[]);
+    }
+    let suspended_at = ledger.producer(&ids[1]).suspended_at.get();
+    ledger.block(ids[0], &[], &[ledger.registration(100, 0, 50)]);
+    let registered_at = ledger.height - 1;
+    ledger.advance_to(registered_at + 20, ids[0]);
+    for (desc, id, lowest) in
+        [("suspended", ids[1], suspended_at), ("candidate", support::id(50), registered_at)]
+    {
+        let highest = ledger.height - 1;
+        let too_low = |got: u64| F::SyncProofHeight {
+            lowest: Height(lowest),
+            highest: Height(highest),
+            got: Height(got),
+        };
+        let cases = [
+            (0, Err(too_low(0))),
+            (lowest - 1, Err(too_low(lowest - 1))),
+            (lowest, Ok(())),
+            (highest, Ok(())),
+        ];
+        for (height, expect) in cases {
+            let proof = SyncProof { height: Height(height), hash: block_hash(height) };
+            let proof = ledger.sign(&ledger.key_of(&id), 0, 0, Action::SyncProof(proof));
+            let (results, ..) = ledger.try_block(ids[0], &[], &[proof]);
+            assert_eq!(results, [expect], "{desc}, height {height}");
+        }
+    }
 }

@@ -197,7 +197,7 @@ fn faults_that_need_a_history() {
     let (results, _) = ledger.block(id(1), &[], &again);
     assert_eq!(results, [Err(F::NotAProducer(id(2))), Err(F::AlreadyRegistered(id(2)))]);
 
-    // Places count everyone who has not left; candidates do not save the last registered producer.
+    // Places count everyone who has not left; candidates do not save the last active producer.
     let (results, _) = ledger.block(id(1), &[], &[exit(&ledger, 3, 0), exit(&ledger, 1, 0)]);
     assert_eq!(results, [Ok(()), Err(F::LastProducer)]);
     assert_eq!(ledger.state.registered().ids(), [id(1)]);

@@ -102,7 +102,7 @@ fn check_proof(id: &NodeId, height: Height, context: &Context<'_>) -> Result<(),
         });
     }
     let highest = context.head;
-    let lowest = Height(highest.get().saturating_sub(context.params.max_desync_blocks));
+    let lowest = producer.lowest_proof(highest, context.params.max_desync_blocks);
     if height < lowest || height > highest {
         return Err(TransactionFault::SyncProofHeight { lowest, highest, got: height });
     }

@@ -23,9 +23,7 @@ pub(crate) fn check_registry(
     }
     match record.map(|record| record.status) {
         None | Some(ProducerStatus::Exited) => Err(TransactionFault::NotAProducer(*id)),
-        Some(status) if status.is_registered() && census.registered() <= 1 => {
-            Err(TransactionFault::LastProducer)
-        }
+        Some(status) if !census.allows_exit(status) => Err(TransactionFault::LastProducer),
         Some(_) => Ok(()),
     }
 }

@@ -4,8 +4,9 @@
 mod support;
 
 use support::*;
+use vision_ledger::{Producer, ProducerStatus, State};
 use vision_mempool::Limits;
-use vision_primitives::{Action, MAX_DATA_BYTES, SignedTransaction};
+use vision_primitives::{Action, Height, MAX_DATA_BYTES, SignedTransaction};
 
 const MAX: u64 = u64::MAX;
 
@@ -330,10 +331,11 @@ fn one_waits_to_register_a_producer() {
     assert!(reason(&mut world, &registration(10, 0, 5, 50)).starts_with("REGISTRY_FULL"));
 
     let mut world = World::new(Limits::default(), &[(1, 1_000, 0), (2, 1_000, 0), (3, 1_000, 0)]);
-    let (results, after, _) = run(&world.state, world.head, &world.params, &[exit(1, 0, 1), exit(3, 0, 1)]);
-    assert_eq!(results, [Ok(()), Ok(())]);
+    let (results, after, _) = run(&world.state, world.head, &world.params, &[exit(3, 0, 1)]);
+    assert_eq!(results, [Ok(())]);
     world.move_to(after);
-    assert!(reason(&mut world, &exit(2, 0, 1)).starts_with("LAST_PRODUCER"));
+    assert!(reason(&mut world, &exit(1, 0, 1)).starts_with("LAST_PRODUCER"), "2 is suspended");
+    assert_eq!(reason(&mut world, &exit(2, 0, 1)), "taken");
 }
 
 #[test]
@@ -369,4 +371,14 @@ fn sync_proofs_wait_apart_and_always_have_room() {
     assert!(world.pool.contains(&newer.hash()) && !world.pool.contains(&sync_proof(2, 9).hash()));
     assert_eq!(world.selected(), [(2, 0), (10, 0)], "first in every block");
     assert!(matches!(newer.transaction().action, Action::SyncProof(_)));
+
+    let mut world = World::new(limits, &[]);
+    let suspended = Producer {
+        status: ProducerStatus::Suspended,
+        suspended_at: Height(9),
+        ..Producer::of_genesis(public_key(2), id(2))
+    };
+    world.state = State::from_parts([], [(id(2), suspended)], 0);
+    assert!(reason(&mut world, &sync_proof(2, 8)).starts_with("SYNC_PROOF_HEIGHT"), "before the suspension");
+    assert_eq!(reason(&mut world, &sync_proof(2, 9)), "taken");
 }

@@ -46,7 +46,7 @@ pub fn what_to_do(cause: &str, facts: &Facts<'_>) -> Option<String> {
         "NOT_A_PRODUCER" => format!(
             "the key given is that of {sender}: give a registered producer's own key, such as HOME/producer.key"
         ),
-        "LAST_PRODUCER" => "register another one first, and wait until it produces".into(),
+        "LAST_PRODUCER" => "another producer must be active first: see `vision query producers`".into(),
         "ALREADY_REGISTERED" => {
             "a key is registered once and for all: make another with `vision keys new`".into()
         }
