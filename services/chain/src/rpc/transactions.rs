@@ -19,6 +19,8 @@ const WAIT_DEADLINE: Duration = Duration::from_secs(25);
 const SILENCE_MS: u64 = 10_000;
 /// Most transactions handed in by one call.
 const MAX_SUBMITTED: usize = 1024;
+/// Why a transaction is dropped that was in a block once and of which no more is remembered.
+const LEFT_BLOCK: &str = "LEFT_BLOCK";
 
 impl ChainRpc {
     fn decode(&self, bytes: &[u8]) -> Result<SignedTransaction, Status> {
@@ -130,6 +132,42 @@ impl ChainRpc {
     /// Where a transaction is: on the chain before all else, for there it stays.
     async fn find(&self, hash: Hash, with_proof: bool) -> Result<proto::TransactionInfo, Status> {
         // Looked for among those that wait first: one that leaves them meanwhile is then found in its block.
+        let outside = self.outside_of_blocks(hash).await;
+        let (place, was_in_a_block) = self
+            .load(move |store| {
+                let place = store.place_of(&hash)?;
+                let was_in_a_block = place.is_some() || store.was_in_a_block(&hash)?;
+                Ok((place, was_in_a_block))
+            })
+            .await?;
+        if let Some(place) = place {
+            return self.included(hash, place, with_proof);
+        }
+        let found = match outside? {
+            // The head may have left its block between the two looks, so that it waits now.
+            None if was_in_a_block => self.outside_of_blocks(hash).await?,
+            found => found,
+        };
+        match found {
+            Some(found) => Ok(found),
+            None if was_in_a_block => Ok(proto::TransactionInfo {
+                hash: hash.to_string(),
+                transaction: Default::default(),
+                place: Some(transaction_info::Place::Dropped(proto::Dropped {
+                    reason: LEFT_BLOCK.into(),
+                    ..Default::default()
+                })),
+            }),
+            None => {
+                let why = "this node knows no transaction of this hash";
+                let metadata = [("hash", hash.to_string())];
+                Err(vision_wire::status(Reason::TransactionNotFound, why, &metadata))
+            }
+        }
+    }
+
+    /// A transaction that waits or was dropped.
+    async fn outside_of_blocks(&self, hash: Hash) -> Result<Option<proto::TransactionInfo>, Status> {
         let (waiting, dropped, behind) = self
             .core
             .read(move |core| {
@@ -137,26 +175,15 @@ impl ChainRpc {
                 Ok((waiting, dropped, core.is_behind()))
             })
             .await?;
-        if let Some(place) = self.load(move |store| store.place_of(&hash)).await? {
-            return self.included(hash, place, with_proof);
-        }
-        let finalized = self.head().finalized_height;
         let (transaction, what) = match (waiting, dropped) {
             (Some((bytes, what)), _) => (bytes.into(), what),
             (None, Some(what)) => (Default::default(), what),
             // It may be in the block that has yet to be written.
             (None, None) if behind => return Err(Core::store_unavailable()),
-            (None, None) => {
-                let why = "this node knows no transaction of this hash";
-                let metadata = [("hash", hash.to_string())];
-                return Err(vision_wire::status(Reason::TransactionNotFound, why, &metadata));
-            }
+            (None, None) => return Ok(None),
         };
-        Ok(proto::TransactionInfo {
-            hash: hash.to_string(),
-            transaction,
-            place: Some(what.to_proto(finalized)),
-        })
+        let place = Some(what.to_proto(self.head().finalized_height));
+        Ok(Some(proto::TransactionInfo { hash: hash.to_string(), transaction, place }))
     }
 
     fn included(&self, hash: Hash, place: Place, with_proof: bool) -> Result<proto::TransactionInfo, Status> {

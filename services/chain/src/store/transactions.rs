@@ -59,6 +59,14 @@ impl Store {
         Ok(fits.then_some(Place { height: Height(height), block, index, record }))
     }
 
+    /// Whether a transaction has ever been in a block of the head's chain. If it has and [`Store::place_of`] finds it
+    /// nowhere, the chain has left its block.
+    pub fn was_in_a_block(&self, transaction: &Hash) -> Result<bool, StoreError> {
+        let read = self.begin_read()?;
+        let places = read.open_table(PLACES).map_err(failed)?;
+        Ok(places.get(transaction.as_bytes()).map_err(failed)?.is_some())
+    }
+
     /// All transactions that wait, in no order that means anything.
     pub fn waiting(&self) -> Result<Vec<(Hash, WaitingRecord)>, StoreError> {
         let read = self.begin_read()?;
@@ -223,6 +231,9 @@ mod tests {
         write(&commit(&other, &to_b));
         let on_b = [Some((2, block("b2"), 1)), None, Some((3, block("b3"), 0)), Some((1, block("b1"), 0))];
         assert_eq!(places(), on_b);
+        let known =
+            ["y", "w", "never"].map(|name| fixture.store.was_in_a_block(&tx_hash(name)).expect("readable"));
+        assert_eq!(known, [true, true, false], "that y was in a block is still known");
         // Back again, to blocks that are known, and over to the other one within the same turn.
         let to_a = [(1, None), (2, None), (3, None), (1, Some("a1")), (2, Some("a2"))];
         write(&commit(&[], &to_a));

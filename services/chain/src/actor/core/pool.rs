@@ -1,5 +1,7 @@
 //! The transactions that wait: screened, admitted, dropped, and brought back from blocks that the head has left.
 
+mod restored;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -14,13 +16,10 @@ use super::Core;
 use crate::actor::turn::Turn;
 use crate::intake::Handed;
 use crate::peers::MAX_TRANSACTIONS_IN_MESSAGE;
-use crate::store::{Commit, WaitingRecord};
 use crate::transactions::{Happened, Parties, What};
 
 /// One that was handed in here and waits so long is told again, milliseconds: a peer may have had no room for it.
 const TELL_AGAIN_AFTER_MS: u64 = 3_000;
-/// Blocks left in a reorganisation whose transactions wait again.
-const MAX_READMITTED_BLOCKS: usize = 64;
 
 impl Core {
     /// What waits is judged by.
@@ -162,41 +161,6 @@ impl Core {
         }
     }
 
-    /// Takes back what waited when the process ended. What is of no use any more is forgotten.
-    pub fn restore_waiting(&mut self, waiting: Vec<(Hash, WaitingRecord)>) {
-        let genesis_hash = self.parts.rules.genesis_hash;
-        // Nothing is written yet: what is gone goes with the next commit.
-        let mut commit = Commit::default();
-        let read: Vec<_> = waiting
-            .into_iter()
-            .filter_map(|(hash, record)| {
-                self.kept.restored(hash);
-                let transaction = SignedTransaction::from_bytes(record.bytes, &genesis_hash).ok();
-                if transaction.is_none() {
-                    self.kept.drop(&hash, &mut commit);
-                }
-                Some((record.since, transaction?))
-            })
-            .collect();
-        let all = read.len();
-        let mut kept = 0_usize;
-        for (since, transaction) in in_order(read) {
-            let hash = transaction.hash();
-            // It was verified before it was stored, and the store finds every flipped bit.
-            match self.with_pool(|pool, context| pool.admit_again(transaction, context, since)) {
-                Ok(displaced) => {
-                    kept += 1;
-                    self.verified.insert(hash);
-                    displaced.iter().for_each(|dropped| self.kept.drop(&dropped.hash(), &mut commit));
-                }
-                Err(_) => self.kept.drop(&hash, &mut commit),
-            }
-        }
-        if all > 0 {
-            tracing::info!(kept, forgotten = all - kept, "waiting transactions restored");
-        }
-    }
-
     /// Notes what waits no more.
     fn forget(&mut self, dropped: &[Dropped], turn: &mut Turn) {
         let at = self.now();
@@ -235,7 +199,8 @@ impl Core {
         }
         self.forget(&dropped, turn);
         let left: Vec<Hash> = turn.moved.iter().flat_map(|moved| moved.left.iter().rev().copied()).collect();
-        for block in left.iter().take(MAX_READMITTED_BLOCKS) {
+        // However many: one body at a time is in memory, and what finds no room in the pool is said to be dropped.
+        for block in &left {
             for transaction in self.body(block, turn).into_owned() {
                 if !included.contains_key(&transaction.hash()) {
                     self.readmit(transaction, now, turn);
@@ -357,26 +322,6 @@ fn log_dropped(turn: &Turn) {
     if !dropped.is_empty() {
         tracing::warn!(?dropped, "transactions that waited are dropped after a reorganisation");
     }
-}
-
-/// Puts what waited when the process ended into an order in which all of it is admitted again: none before one of its sender
-/// with a lower nonce, and otherwise by age.
-fn in_order(waiting: Vec<(TimestampMs, SignedTransaction)>) -> Vec<(TimestampMs, SignedTransaction)> {
-    let mut by_sender: BTreeMap<_, _> = BTreeMap::new();
-    for (since, transaction) in waiting {
-        let key = (transaction.sender_address(), transaction.transaction().nonce, transaction.hash());
-        by_sender.insert(key, (since, transaction));
-    }
-    let (mut last, mut latest) = (None, TimestampMs(0));
-    let mut keyed = Vec::with_capacity(by_sender.len());
-    for ((sender, ..), (since, transaction)) in by_sender {
-        latest = if last == Some(sender) { latest.max(since) } else { since };
-        last = Some(sender);
-        keyed.push((latest, since, transaction));
-    }
-    // Stable: of one sender the nonces stay in order.
-    keyed.sort_by_key(|(latest, ..)| *latest);
-    keyed.into_iter().map(|(_, since, transaction)| (since, transaction)).collect()
 }
 
 /// Why a transaction of a block that was left does not wait again.

@@ -17,6 +17,9 @@ use crate::error::Error;
 use crate::store::{Commit, Store, StoreError};
 use crate::trace;
 
+/// Most transactions told of in one event, which stays far below the 4 MiB that clients decode unless told otherwise.
+const MAX_HAPPENED_IN_EVENT: usize = 4096;
+
 /// A way to write a turn.
 type Write = fn(&Store, &Commit) -> Result<(), StoreError>;
 
@@ -152,8 +155,8 @@ impl Core {
         for mut handed in turn.known.drain(..) {
             handed.source.answer(Err(rejected_status(&Rejected::Known)));
         }
-        if !turn.happened.is_empty() {
-            self.parts.happenings.publish(Arc::new(std::mem::take(&mut turn.happened)));
+        for part in turn.happened.chunks(MAX_HAPPENED_IN_EVENT) {
+            self.parts.happenings.publish(Arc::new(part.to_vec()));
         }
         end_imports(turn);
     }

@@ -1,0 +1,75 @@
+//! What waited when the process ended.
+
+use std::collections::BTreeMap;
+
+use vision_mempool::Dropped;
+use vision_primitives::{Hash, SignedTransaction, TimestampMs};
+
+use super::{Core, drop_reason};
+use crate::store::{Commit, WaitingRecord};
+
+impl Core {
+    /// Takes back what waited when the process ended. What is of no use any more is forgotten.
+    pub fn restore_waiting(&mut self, waiting: Vec<(Hash, WaitingRecord)>) {
+        let genesis_hash = self.parts.rules.genesis_hash;
+        // Nothing is written yet: what is gone goes with the next commit.
+        let mut commit = Commit::default();
+        let read: Vec<_> = waiting
+            .into_iter()
+            .filter_map(|(hash, record)| {
+                self.kept.restored(hash);
+                let transaction = SignedTransaction::from_bytes(record.bytes, &genesis_hash).ok();
+                if transaction.is_none() {
+                    self.kept.drop(&hash, &mut commit);
+                }
+                Some((record.since, transaction?))
+            })
+            .collect();
+        let (all, now) = (read.len(), self.now());
+        let mut kept = 0_usize;
+        for (since, transaction) in in_order(read) {
+            let hash = transaction.hash();
+            // It was verified before it was stored, and the store finds every flipped bit.
+            match self.with_pool(|pool, context| pool.admit_again(transaction, context, since)) {
+                Ok(displaced) => {
+                    kept += 1;
+                    self.verified.insert(hash);
+                    for Dropped { transaction, why } in displaced {
+                        self.kept.drop(&transaction.hash(), &mut commit);
+                        self.dropped.insert(transaction.hash(), why, now);
+                    }
+                }
+                Err(rejected) => {
+                    self.kept.drop(&hash, &mut commit);
+                    // Another of the store's rows may be the same again.
+                    if !self.pool.contains(&hash) {
+                        self.dropped.insert(hash, drop_reason(rejected), now);
+                    }
+                }
+            }
+        }
+        if all > 0 {
+            tracing::info!(kept, forgotten = all - kept, "waiting transactions restored");
+        }
+    }
+}
+
+/// Puts what waited when the process ended into an order in which all of it is admitted again: none before one of its sender
+/// with a lower nonce, and otherwise by age.
+fn in_order(waiting: Vec<(TimestampMs, SignedTransaction)>) -> Vec<(TimestampMs, SignedTransaction)> {
+    let mut by_sender: BTreeMap<_, _> = BTreeMap::new();
+    for (since, transaction) in waiting {
+        let key = (transaction.sender_address(), transaction.transaction().nonce, transaction.hash());
+        by_sender.insert(key, (since, transaction));
+    }
+    let (mut last, mut latest) = (None, TimestampMs(0));
+    let mut keyed = Vec::with_capacity(by_sender.len());
+    for ((sender, ..), (since, transaction)) in by_sender {
+        latest = if last == Some(sender) { latest.max(since) } else { since };
+        last = Some(sender);
+        keyed.push((latest, since, transaction));
+    }
+    // Stable: of one sender the nonces stay in order.
+    keyed.sort_by_key(|(latest, ..)| *latest);
+    keyed.into_iter().map(|(_, since, transaction)| (since, transaction)).collect()
+}
