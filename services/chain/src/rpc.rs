@@ -1,5 +1,6 @@
 //! The gRPC face towards this node's own services and its operator: decode, ask, encode.
 
+mod blocks;
 mod registry;
 mod transactions;
 
@@ -11,24 +12,17 @@ use tonic::{Request, Response, Status};
 use vision_block_tree::ChainRules;
 use vision_host::Clock;
 use vision_primitives::trace::HeightTrace;
-use vision_primitives::{Hash, Header, Height, NodeId, Slot, TimestampMs};
+use vision_primitives::{Hash, Height, NodeId, Slot, TimestampMs};
 use vision_wire::chain::chain_service_server::ChainService;
-use vision_wire::chain::{self as proto, get_block_request, get_producers_request};
-use vision_wire::page::{PageRequest, encode_token};
+use vision_wire::chain::{self as proto, get_producers_request};
 use vision_wire::{EventKind, EventLog, Reason, ResponseStream, parse_hash};
 
 use registry::registry_response;
 
 use crate::actor::{Command, CoreHandle, HeadEvent, HeadView, Verdict};
 use crate::intake::Intake;
-use crate::peers::block_to_proto;
-use crate::store::{BlockRecord, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::transactions::Happenings;
-
-/// Name of the block list in its page tokens.
-const BLOCK_LIST: &str = "blocks";
-/// Most bytes of blocks read for one page.
-const PAGE_BYTES: usize = 32 << 20;
 
 /// Serves [`ChainService`].
 #[derive(Clone)]
@@ -90,65 +84,6 @@ impl ChainRpc {
         HeightTrace::of(&self.rules.genesis_hash, height).to_string()
     }
 
-    fn genesis_info(&self) -> proto::BlockInfo {
-        proto::BlockInfo {
-            hash: self.rules.genesis_hash.to_string(),
-            height: 0,
-            tx_count: 0,
-            block: Some(vision_wire::genesis_to_proto()),
-            canonical: true,
-            finalized: true,
-            trace_id: self.trace_id(Height::GENESIS),
-        }
-    }
-
-    fn info(
-        &self,
-        hash: &Hash,
-        mut record: BlockRecord,
-        canonical: bool,
-        bodies: bool,
-    ) -> Result<proto::BlockInfo, Status> {
-        let header = Header::from_bytes(&record.header)
-            .map_err(|error| store_status(&StoreError::Corrupt(format!("block {hash}: {error}"))))?;
-        let tx_count = u32::try_from(record.transactions.len()).unwrap_or(u32::MAX);
-        if !bodies {
-            record.transactions.clear();
-        }
-        Ok(proto::BlockInfo {
-            hash: hash.to_string(),
-            height: header.height.get(),
-            tx_count,
-            block: Some(block_to_proto(record)),
-            canonical,
-            finalized: canonical && header.height <= self.head().finalized_height,
-            trace_id: self.trace_id(header.height),
-        })
-    }
-
-    async fn block_by_hash(&self, hash: Hash) -> Result<proto::BlockInfo, Status> {
-        if hash == self.rules.genesis_hash {
-            return Ok(self.genesis_info());
-        }
-        let found = self
-            .load(move |store| {
-                let Some(record) = store.block(&hash)? else { return Ok(None) };
-                let height =
-                    Header::from_bytes(&record.header).map(|header| header.height).unwrap_or_default();
-                let canonical = store.hash_at(height)? == Some(hash);
-                Ok(Some((record, canonical)))
-            })
-            .await?;
-        let (record, canonical) = found.ok_or_else(|| {
-            vision_wire::status(
-                Reason::BlockNotFound,
-                "no block of this hash is known",
-                &[("hash", hash.to_string())],
-            )
-        })?;
-        self.info(&hash, record, canonical, true)
-    }
-
     async fn hash_at(&self, height: u64) -> Result<Hash, Status> {
         let found = self.load(move |store| store.hash_at(Height(height))).await?;
         found.ok_or_else(|| self.height_not_found(height))
@@ -164,12 +99,11 @@ impl ChainRpc {
             let producers = state.producers().map(|(id, producer)| (*id, producer.clone())).collect();
             return Ok(registry_response(height, hash, producers));
         }
-        let info = self.block_by_hash(hash).await?;
-        if !info.canonical {
+        let (height, canonical) = self.height_of(hash).await?;
+        if !canonical {
             let why = "the state after this block is not kept: it is not on the head's chain";
             return Err(vision_wire::status(Reason::StateNotKept, why, &[("hash", hash.to_string())]));
         }
-        let height = Height(info.height);
         let producers = self.load(move |store| store.producers_at(height)).await?;
         Ok(registry_response(height, hash, producers))
     }
@@ -216,39 +150,14 @@ impl ChainService for ChainRpc {
         &self,
         request: Request<proto::GetBlockRequest>,
     ) -> Result<Response<proto::GetBlockResponse>, Status> {
-        let hash = match request.into_inner().id {
-            None => {
-                let why = "give a height or a hash";
-                return Err(vision_wire::status(Reason::InvalidArgument, why, &[("field", "id".into())]));
-            }
-            Some(get_block_request::Id::Hash(text)) => parse_hash("hash", &text)?,
-            Some(get_block_request::Id::Height(height)) => self.hash_at(height).await?,
-        };
-        let block = self.block_by_hash(hash).await?;
-        Ok(Response::new(proto::GetBlockResponse { block: Some(block) }))
+        self.block(request.into_inner()).await
     }
 
     async fn list_blocks(
         &self,
         request: Request<proto::ListBlocksRequest>,
     ) -> Result<Response<proto::ListBlocksResponse>, Status> {
-        let request = request.into_inner();
-        let page = PageRequest::parse(BLOCK_LIST, request.page_size, &request.page_token)?;
-        let from = page.position.unwrap_or(request.from_height);
-        let mut blocks = Vec::new();
-        if from == 0 {
-            blocks.push(self.genesis_info());
-        }
-        let wanted = page.items - blocks.len();
-        let records =
-            self.load(move |store| store.blocks_from(Height(from.max(1)), wanted, PAGE_BYTES)).await?;
-        for (hash, record) in records {
-            blocks.push(self.info(&hash, record, true, false)?);
-        }
-        let next = blocks.last().map_or(from, |last| last.height + 1);
-        let more = !blocks.is_empty() && next <= self.head().height.get();
-        let next_page_token = if more { encode_token(BLOCK_LIST, next) } else { String::new() };
-        Ok(Response::new(proto::ListBlocksResponse { blocks, next_page_token }))
+        self.list(&request.into_inner()).await
     }
 
     async fn watch_head(

@@ -28,15 +28,28 @@ async fn blocks_are_stored_served_and_survive_a_restart() {
     let page = client.list_blocks(page).await.expect("a page").into_inner();
     assert_eq!(page.blocks.iter().map(|block| block.height).collect::<Vec<_>>(), [4, 5]);
     assert_eq!((page.blocks[1].hash.as_str(), page.next_page_token.as_str()), (tip.hash.as_str(), ""));
-    let at = |id| proto::GetBlockRequest { id: Some(id) };
+    let heights = |page: &proto::ListBlocksResponse| -> Vec<u64> {
+        page.blocks.iter().map(|block| block.height).collect()
+    };
+    let back = proto::ListBlocksRequest { page_size: 4, before_height: Some(u64::MAX), ..Default::default() };
+    let page = client.list_blocks(back).await.expect("a page").into_inner();
+    assert_eq!(heights(&page), [5, 4, 3, 2], "newest first");
+    let back = proto::ListBlocksRequest { page_token: page.next_page_token, ..Default::default() };
+    let page = client.list_blocks(back).await.expect("a page").into_inner();
+    assert_eq!((heights(&page).as_slice(), page.next_page_token.as_str()), ([1, 0].as_slice(), ""));
+    assert!(page.blocks[0].size_bytes > 300 && page.blocks[1].size_bytes == 0, "{page:?}");
+    let at = |id| proto::GetBlockRequest { id: Some(id), ..Default::default() };
     let block = client.get_block(at(Id::Height(3))).await.expect("a block").into_inner().block.expect("it");
     let same = client.get_block(at(Id::Hash(block.hash.clone()))).await.expect("a block").into_inner().block;
-    assert_eq!(Some(block), same);
+    assert_eq!(Some(block.clone()), same);
+    let slim = proto::GetBlockRequest { without_transactions: true, ..at(Id::Height(3)) };
+    let slim = client.get_block(slim).await.expect("a block").into_inner().block;
+    assert_eq!(Some(block), slim, "it has no transactions");
     let cases = [
         (at(Id::Height(6)), "HEIGHT_NOT_FOUND"),
         (at(Id::Hash("00".repeat(32))), "BLOCK_NOT_FOUND"),
         (at(Id::Hash("xyz".into())), "INVALID_HASH"),
-        (proto::GetBlockRequest { id: None }, "INVALID_ARGUMENT"),
+        (proto::GetBlockRequest { id: None, ..Default::default() }, "INVALID_ARGUMENT"),
     ];
     for (request, expect) in cases {
         let status = client.get_block(request).await.expect_err(expect);
@@ -104,7 +117,7 @@ async fn a_node_600_blocks_behind_catches_up_and_then_follows() {
         let at_c = client_c.get_producers(pools(height)).await.expect("pools").into_inner();
         assert_eq!(at_a, at_c, "height {height}");
         let block = client_c
-            .get_block(proto::GetBlockRequest { id: Some(Id::Height(height + 1)) })
+            .get_block(proto::GetBlockRequest { id: Some(Id::Height(height + 1)), ..Default::default() })
             .await
             .ok()
             .and_then(|answer| answer.into_inner().block?.block)
@@ -155,7 +168,7 @@ async fn a_damaged_or_foreign_store_is_refused() {
     }
     let mut headers = Vec::new();
     for height in [1, 20, 80] {
-        let at = proto::GetBlockRequest { id: Some(Id::Height(height)) };
+        let at = proto::GetBlockRequest { id: Some(Id::Height(height)), ..Default::default() };
         let info = client.get_block(at).await.expect("a block").into_inner().block.expect("it");
         headers.push(info.block.expect("bytes").header);
     }

@@ -107,13 +107,13 @@ impl Backends {
             BlockId::Height(height) => Id::Height(height),
             BlockId::Hash(hash) => Id::Hash(hash.to_string()),
         };
-        let request = deadline(GetBlockRequest { id: Some(id) });
+        let request = deadline(GetBlockRequest { id: Some(id), without_transactions: false });
         call(CHAIN, self.chain().get_block(request)).await?.block.ok_or_else(|| missing(CHAIN, "block"))
     }
 
     /// Blocks without their transactions, ascending from a height.
     pub(crate) async fn blocks(&self, from_height: u64, page_size: u32) -> Result<Vec<BlockInfo>, Status> {
-        let request = ListBlocksRequest { from_height, page_size, page_token: String::new() };
+        let request = ListBlocksRequest { from_height, page_size, ..Default::default() };
         Ok(call(CHAIN, self.chain().list_blocks(deadline(request))).await?.blocks)
     }
 

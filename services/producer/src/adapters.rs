@@ -101,7 +101,7 @@ impl Neighbours for GrpcNeighbours {
         if head.height == 0 {
             return Ok(Vec::new());
         }
-        let request = ListBlocksRequest { from_height, page_size: count, page_token: String::new() };
+        let request = ListBlocksRequest { from_height, page_size: count, ..Default::default() };
         let page = call(CHAIN, client.list_blocks(deadline(request))).await?;
         let headers = page.blocks.into_iter().map(|info| {
             let bytes = info.block.unwrap_or_default().header;
@@ -113,7 +113,8 @@ impl Neighbours for GrpcNeighbours {
 
     async fn is_canonical(&self, hash: Hash) -> Result<Option<bool>, Status> {
         let id = Some(get_block_request::Id::Hash(hash.to_string()));
-        match call(CHAIN, self.chain.clone().get_block(deadline(GetBlockRequest { id }))).await {
+        let request = deadline(GetBlockRequest { id, without_transactions: true });
+        match call(CHAIN, self.chain.clone().get_block(request)).await {
             Ok(response) => Ok(response.block.map(|block| block.canonical)),
             Err(error) if error.code() == Code::NotFound => Ok(None),
             Err(error) => Err(error),

@@ -108,7 +108,8 @@ async fn node_without(net: &Net, node: &Node, loss: &Loss) -> Outcome<String> {
 /// The hash at a height by the chain service itself.
 async fn chain_hash(node: &Node, height: u64) -> Outcome<String> {
     use vision_wire::chain::{GetBlockRequest, get_block_request::Id};
-    let request = vision_wire::deadline(GetBlockRequest { id: Some(Id::Height(height)) });
+    let request =
+        vision_wire::deadline(GetBlockRequest { id: Some(Id::Height(height)), ..Default::default() });
     let answer = vision_wire::call("chain", node.chain()?.get_block(request)).await;
     let block = answer.map_err(|status| Failure::seen(status.message().to_owned()))?.block;
     Ok(block.unwrap_or_default().hash)

@@ -106,7 +106,7 @@ pub fn to_proto(record: BlockRecord) -> Block {
 fn after_locator(store: &Store, locator: &[Hash]) -> Result<Height, Status> {
     let failed = |error| store_status(&error);
     for hash in locator {
-        let Some(record) = store.block(hash).map_err(failed)? else { continue };
+        let Some(record) = store.header(hash).map_err(failed)? else { continue };
         let Ok(header) = Header::from_bytes(&record.header) else { continue };
         if store.hash_at(header.height).map_err(failed)? == Some(*hash) {
             return Ok(header.height.next());

@@ -5,6 +5,7 @@
 //! its changes and the head they lead to are written in one transaction that is synced to disk before
 //! anybody hears of the block; `kill -9` at any instant leaves the last such transaction.
 
+mod headers;
 mod record;
 mod transactions;
 mod write;
@@ -16,14 +17,15 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefi
 use vision_ledger::{Account, Changes, Producer, State};
 use vision_primitives::{Address, Hash, Height, NodeId};
 
-pub use record::BlockRecord;
+pub use headers::Stretch;
+pub use record::{BlockRecord, HeaderRecord};
 pub use transactions::{Place, WaitingRecord};
 pub use write::{Commit, NewBlock};
 
 /// Bytes redb may keep of the file in memory.
 const CACHE_BYTES: usize = 8 << 20;
 /// Version of the tables below.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 
 type Key = [u8; 32];
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -124,15 +126,18 @@ impl Store {
         }
         let store = Self::handle(path, genesis_hash)?;
         let format = u64_of("format", &store.meta("format")?.unwrap_or_default())?;
-        if !matches!(format, 1 | FORMAT) {
+        if !(1..=FORMAT).contains(&format) {
             return Err(StoreError::Format { found: format });
         }
         let found = store.meta_hash("genesis")?;
         if found != genesis_hash {
             return Err(StoreError::OtherGenesis { found, expected: genesis_hash });
         }
-        if format == 1 {
+        if format < 2 {
             store.upgrade_from_1()?;
+        }
+        if format < 3 {
+            store.upgrade_from_2()?;
         }
         Ok(store)
     }

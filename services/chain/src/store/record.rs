@@ -36,6 +36,32 @@ impl BlockRecord {
     }
 }
 
+/// What lists show of a block: everything but its transactions. Kept apart from the block, so that a page of headers
+/// does not read the bodies.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub struct HeaderRecord {
+    /// Canonical header bytes.
+    pub header: Vec<u8>,
+    /// The producer's signature.
+    pub signature: Vec<u8>,
+    /// Number of its transactions.
+    pub tx_count: u32,
+    /// Bytes of the whole block, as [`BlockRecord::size_bytes`] counts them.
+    pub size_bytes: u64,
+}
+
+impl HeaderRecord {
+    /// The header of a block.
+    pub fn of(block: &BlockRecord) -> Self {
+        Self {
+            header: block.header.clone(),
+            signature: block.signature.clone(),
+            tx_count: u32::try_from(block.transactions.len()).unwrap_or(u32::MAX),
+            size_bytes: block.size_bytes() as u64,
+        }
+    }
+}
+
 fn checksum(key: &[u8], payload: &[u8]) -> [u8; CHECKSUM_BYTES] {
     hash(&[b"vision/store/v1", key, payload]).first_u64().to_le_bytes()
 }

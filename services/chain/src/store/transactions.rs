@@ -105,7 +105,7 @@ impl Store {
         note_places(write, height, &hashes)
     }
 
-    /// Makes the tables of this file from what the first format had.
+    /// Makes the tables of this file from what format 1 had; the store has format 2 afterwards.
     pub(super) fn upgrade_from_1(&self) -> Result<(), StoreError> {
         let write = self.begin_write()?;
         write.open_table(WAITING).map_err(failed)?;
@@ -123,7 +123,7 @@ impl Store {
                 self.note_places_of(&write, Height(height.value()), &block)?;
             }
             let mut meta = write.open_table(super::META).map_err(failed)?;
-            meta.insert("format", super::FORMAT.to_le_bytes().as_slice()).map_err(failed)?;
+            meta.insert("format", 2_u64.to_le_bytes().as_slice()).map_err(failed)?;
         }
         write.commit().map_err(failed)
     }
@@ -149,7 +149,7 @@ mod tests {
     use vision_ledger::{Changes, State};
     use vision_primitives::hash;
 
-    use super::super::{META, NewBlock, u64_of};
+    use super::super::{FORMAT, META, NewBlock, u64_of};
     use super::*;
 
     const GENESIS: Hash = Hash([1; 32]);
@@ -306,9 +306,9 @@ mod tests {
         assert_eq!(places, [Some(expect[0]), Some(expect[1]), Some(expect[2]), None]);
         assert_eq!(upgraded.waiting(), Vec::<Vec<u8>>::new());
         let format = upgraded.store.meta("format").expect("readable").expect("there");
-        assert_eq!(u64_of("format", &format).expect("a number"), 2);
-        set_format(&upgraded.store, 3);
+        assert_eq!(u64_of("format", &format).expect("a number"), FORMAT);
+        set_format(&upgraded.store, FORMAT + 1);
         let newer = Store::open(&path, GENESIS, &upgraded.state).err();
-        assert!(matches!(newer, Some(StoreError::Format { found: 3 })), "{newer:?}");
+        assert!(matches!(newer, Some(StoreError::Format { found }) if found == FORMAT + 1), "{newer:?}");
     }
 }

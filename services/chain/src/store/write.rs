@@ -8,7 +8,9 @@ use vision_primitives::{Hash, Height, SignedTransaction, TimestampMs};
 
 use super::{
     ACCOUNTS, BLOCKS, BlockRecord, CHAIN, CHANGES, FORMAT, Key, META, PRODUCER_HISTORY, PRODUCERS, Store,
-    StoreError, WaitingRecord, failed, history_key, record,
+    StoreError, WaitingRecord, failed,
+    headers::{HEADERS, note_header},
+    history_key, record,
     transactions::{PLACES, WAITING, note_places},
 };
 
@@ -66,7 +68,7 @@ impl Store {
             }
             meta.insert("supply", state.supply().to_le_bytes().as_slice()).map_err(failed)?;
             meta.insert("format", FORMAT.to_le_bytes().as_slice()).map_err(failed)?;
-            for table in [BLOCKS, CHANGES, WAITING] {
+            for table in [BLOCKS, CHANGES, HEADERS, WAITING] {
                 write.open_table(table).map_err(failed)?;
             }
             write.open_table(CHAIN).map_err(failed)?;
@@ -87,8 +89,10 @@ impl Store {
         {
             let mut blocks = write.open_table(BLOCKS).map_err(failed)?;
             let mut changes = write.open_table(CHANGES).map_err(failed)?;
+            let mut headers = write.open_table(HEADERS).map_err(failed)?;
             for new in &commit.blocks {
                 let key = new.hash.as_bytes();
+                note_header(&mut headers, key, &new.record)?;
                 blocks.insert(key, record::seal(key, &new.record).as_slice()).map_err(failed)?;
                 changes.insert(key, record::seal(key, &new.changes).as_slice()).map_err(failed)?;
             }
@@ -115,6 +119,7 @@ impl Store {
             }
             for hash in &commit.pruned {
                 blocks.remove(hash.as_bytes()).map_err(failed)?;
+                headers.remove(hash.as_bytes()).map_err(failed)?;
                 changes.remove(hash.as_bytes()).map_err(failed)?;
             }
             let mut waiting = write.open_table(WAITING).map_err(failed)?;

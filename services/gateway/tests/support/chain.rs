@@ -35,6 +35,8 @@ pub struct FakeChain {
     pub hanging: Arc<AtomicUsize>,
     /// Transactions handed in.
     pub pool: pool::Pool,
+    /// Calls of ListBlocks.
+    pub listed: Arc<Mutex<Vec<ListBlocksRequest>>>,
 }
 
 fn transactions(keys: &[SecretKey], genesis_hash: &Hash) -> Vec<SignedTransaction> {
@@ -93,6 +95,7 @@ impl FakeChain {
             hangs: Arc::default(),
             hanging: Arc::default(),
             pool: pool::Pool::new(),
+            listed: Arc::default(),
         }
     }
 
@@ -117,6 +120,8 @@ impl FakeChain {
                 (block.hash(), block.transactions().len(), block_to_proto(block))
             }
         };
+        let parts = [&block.header, &block.signature].into_iter().chain(&block.transactions);
+        let size_bytes = parts.map(|part| part.len() as u64).sum();
         if !with_transactions {
             block.transactions.clear();
         }
@@ -128,6 +133,7 @@ impl FakeChain {
             canonical: true,
             trace_id: String::new(),
             finalized: height < 2,
+            size_bytes,
         }
     }
 
@@ -193,11 +199,13 @@ impl ChainService for FakeChain {
         &self,
         request: Request<GetBlockRequest>,
     ) -> Result<Response<GetBlockResponse>, Status> {
-        let height = match request.into_inner().id.expect("sent") {
+        let request = request.into_inner();
+        let height = match request.id.expect("sent") {
             Id::Height(height) => self.checked(height)?,
             Id::Hash(hash) => self.found(&hash)?,
         };
-        Ok(Response::new(GetBlockResponse { block: Some(self.info(height, true)) }))
+        let block = self.info(height, !request.without_transactions);
+        Ok(Response::new(GetBlockResponse { block: Some(block) }))
     }
 
     async fn list_blocks(
@@ -205,8 +213,13 @@ impl ChainService for FakeChain {
         request: Request<ListBlocksRequest>,
     ) -> Result<Response<ListBlocksResponse>, Status> {
         let request = request.into_inner();
-        let heights = (request.from_height..=5).take(request.page_size as usize);
-        let blocks = heights.map(|height| self.info(height, false)).collect();
+        self.listed.lock().expect("no panic").push(request.clone());
+        let count = request.page_size as usize;
+        let heights: Vec<u64> = match request.before_height {
+            Some(below) => (0..below.min(6)).rev().take(count).collect(),
+            None => (request.from_height..=5).take(count).collect(),
+        };
+        let blocks = heights.into_iter().map(|height| self.info(height, false)).collect();
         Ok(Response::new(ListBlocksResponse { blocks, next_page_token: String::new() }))
     }
 
