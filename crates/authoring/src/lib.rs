@@ -17,7 +17,7 @@ mod retry;
 mod sync_proof;
 
 pub use guard::{Guard, GuardFault, MAX_GUARDED_BLOCKS};
-pub use machine::{Config, Machine, OP_TIMEOUT_MS, SNAPSHOT_FRESH_MS, View};
+pub use machine::{Config, MAX_CLOCK_STEP_MS, Machine, OP_TIMEOUT_MS, SNAPSHOT_FRESH_MS, View};
 pub use messages::{
     Ask, Blocked, Event, Failure, Head, Input, Now, Op, Output, OwnRecord, Proposal, Standing,
 };

@@ -8,11 +8,14 @@ use vision_schedule::{SlotTiming, SlotWindow};
 use crate::plan::Plan;
 use crate::retry::Retry;
 use crate::sync_proof::SyncProofs;
-use crate::{Ask, Blocked, Event, Failure, Guard, Head, Input, Now, Op, Output, Proposal};
+use crate::{Ask, Blocked, Event, Failure, Guard, Head, Input, Now, Op, Output, Proposal, Standing};
 
 /// A verdict of the oracle older than this counts no longer, milliseconds: a process that was stopped and
 /// goes on must not produce on what it knew before.
 pub const SNAPSHOT_FRESH_MS: u64 = 5_000;
+/// A clock that was set by more than this since a verdict makes it void, milliseconds: the oracle compares clocks, and has
+/// not seen this one yet.
+pub const MAX_CLOCK_STEP_MS: u64 = 500;
 /// An answer that has not come after this never will, milliseconds: longer than the deadline of any call.
 pub const OP_TIMEOUT_MS: u64 = 15_000;
 
@@ -30,6 +33,24 @@ pub struct Config {
 pub(crate) struct Flight {
     pub(crate) op: Op,
     since_ms: u64,
+}
+
+/// What the oracle said last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Verdict {
+    eligible: bool,
+    /// By the clock that never jumps.
+    fresh_until_ms: u64,
+    /// When it came.
+    came: Now,
+}
+
+impl Verdict {
+    /// Whether the clock was set since it came.
+    fn is_of_another_clock(&self, now: Now) -> bool {
+        let expected = self.came.wall.plus_ms(now.mono_ms.saturating_sub(self.came.mono_ms));
+        now.wall.since_ms(expected).max(expected.since_ms(now.wall)) > MAX_CLOCK_STEP_MS
+    }
 }
 
 /// This node's own block for a parent, from the promise on.
@@ -54,8 +75,7 @@ pub struct Machine {
     pub(crate) head: Option<Head>,
     /// The chain service is to be heard.
     head_heard: bool,
-    /// The oracle's verdict and when it came (monotonic).
-    verdict: Option<(bool, u64)>,
+    verdict: Option<Verdict>,
     pub(crate) plan: Option<Plan>,
     pub(crate) own: Option<Own>,
     /// Height and slot that the log says this node waits for.
@@ -168,11 +188,19 @@ impl Machine {
             return Some(Blocked::NoHead);
         }
         match self.verdict {
-            Some((_, fresh_until_ms)) if now.mono_ms > fresh_until_ms => Some(Blocked::NoSnapshot),
-            Some((true, _)) => None,
-            Some((false, _)) => Some(Blocked::NotEligible),
+            Some(verdict) if now.mono_ms > verdict.fresh_until_ms => Some(Blocked::NoSnapshot),
+            Some(verdict) if verdict.is_of_another_clock(now) => Some(Blocked::ClockSet),
+            Some(Verdict { eligible: true, .. }) => None,
+            Some(Verdict { eligible: false, .. }) => Some(Blocked::NotEligible),
             None => Some(Blocked::NoSnapshot),
         }
+    }
+
+    /// Where this node's producer stands in the registry, as far as it was asked.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        let active = self.plan.as_ref().is_some_and(|plan| plan.active);
+        if active { Some(Standing::Active) } else { self.proofs.standing() }
     }
 
     /// The floor, if it bars the next height: nothing is signed at or below it.
@@ -190,7 +218,10 @@ impl Machine {
             Input::HeadLost => self.head_heard = false,
             Input::Snapshot { eligible, age_ms } => {
                 let left_ms = SNAPSHOT_FRESH_MS.checked_sub(age_ms);
-                self.verdict = left_ms.map(|left_ms| (eligible, now.mono_ms.saturating_add(left_ms)));
+                self.verdict = left_ms.map(|left_ms| {
+                    let fresh_until_ms = now.mono_ms.saturating_add(left_ms);
+                    Verdict { eligible, fresh_until_ms, came: now }
+                });
             }
             Input::SnapshotLost => self.verdict = None,
             Input::Scheduled { op, slots, active, active_pool_size } => {

@@ -341,6 +341,8 @@ pub enum Blocked {
     NoHead,
     /// The oracle does not tell its verdict, or its last one is old.
     NoSnapshot,
+    /// This node's clock was set since the oracle's last verdict.
+    ClockSet,
     /// The oracle says no.
     NotEligible,
     /// The claims are older than the key's last use.

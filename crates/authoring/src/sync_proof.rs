@@ -27,6 +27,11 @@ impl SyncProofs {
         }
     }
 
+    /// Where the producer stood when it was last looked up.
+    pub(crate) fn standing(&self) -> Option<Standing> {
+        self.record.map(|record| record.standing)
+    }
+
     pub(crate) fn sent(&mut self, op: Op) {
         landed(&mut self.sending, op);
     }

@@ -89,40 +89,51 @@ fn the_head_event_may_come_before_the_answer() {
 fn nothing_is_produced_without_a_fresh_yes() {
     let (head, window) = head_where_mine_is(0);
     type Edit = fn(&mut World);
-    let cases: [(&str, Edit, Option<Blocked>); 8] = [
-        ("no verdict", |w| drop(w.take(Input::SnapshotLost)), Some(Blocked::NoSnapshot)),
+    const FRESH: u64 = SNAPSHOT_FRESH_MS;
+    // How long before its slot opens the node gets a yes, what happens then, what time passes then, and what blocks it.
+    let cases: [(&str, u64, Edit, u64, Option<Blocked>); 11] = [
+        ("no verdict", 1, |w| drop(w.take(Input::SnapshotLost)), 1, Some(Blocked::NoSnapshot)),
         (
             "a no",
+            1,
             |w| drop(w.take(Input::Snapshot { eligible: false, age_ms: 0 })),
+            1,
             Some(Blocked::NotEligible),
         ),
-        ("an old yes", |w| w.mono_ms += SNAPSHOT_FRESH_MS + 1, Some(Blocked::NoSnapshot)),
-        ("no chain", |w| drop(w.take(Input::HeadLost)), Some(Blocked::NoHead)),
+        ("the clock is set forward", 1, |w| w.wall_ms += 501, 1, Some(Blocked::ClockSet)),
+        ("the clock is set back", 1, |w| w.wall_ms -= 501, 502, Some(Blocked::ClockSet)),
+        ("the clock is slewed", 1, |w| w.wall_ms += 500, 1, None),
+        ("an old yes", FRESH + 1, |_| {}, FRESH + 1, Some(Blocked::NoSnapshot)),
+        ("no chain", 1, |w| drop(w.take(Input::HeadLost)), 1, Some(Blocked::NoHead)),
         (
             "a yes that came late",
-            |w| drop(w.take(Input::Snapshot { eligible: true, age_ms: SNAPSHOT_FRESH_MS + 1 })),
+            1,
+            |w| drop(w.take(Input::Snapshot { eligible: true, age_ms: FRESH + 1 })),
+            1,
             Some(Blocked::NoSnapshot),
         ),
         (
             "a yes that came late and has grown old",
-            |w| {
-                w.take(Input::Snapshot { eligible: true, age_ms: SNAPSHOT_FRESH_MS - 10 });
-                w.mono_ms += 11;
-            },
+            11,
+            |w| drop(w.take(Input::Snapshot { eligible: true, age_ms: FRESH - 10 })),
+            11,
             Some(Blocked::NoSnapshot),
         ),
         (
             "a yes that came late but in time",
-            |w| drop(w.take(Input::Snapshot { eligible: true, age_ms: SNAPSHOT_FRESH_MS })),
+            1,
+            |w| drop(w.take(Input::Snapshot { eligible: true, age_ms: FRESH - 1 })),
+            1,
             None,
         ),
-        ("a fresh yes", |w| w.mono_ms += SNAPSHOT_FRESH_MS, None),
+        ("a fresh yes", FRESH, |_| {}, FRESH, None),
     ];
-    for (desc, edit, expect) in cases {
+    for (desc, before_ms, edit, passes_ms, expect) in cases {
         let mut world = World::new(3);
+        world.wall_ms = window.opens_at.get() - before_ms;
         world.follow(head);
         edit(&mut world);
-        world.wall_ms = window.opens_at.get();
+        world.pass(passes_ms);
         assert_eq!(world.machine.blocked(world.now()), expect, "{desc}");
         assert_eq!(prepare(&world.take(Input::Tick)).is_some(), expect.is_none(), "{desc}");
         if expect.is_some() {

@@ -13,7 +13,7 @@ mod reason;
 mod snapshot;
 
 pub use machine::{PeerView, SyncMachine, TickInput};
-pub use params::{STATUS_MAX_AGE_MS, SyncParams};
+pub use params::{MAX_CLOCK_STEP_MS, STATUS_MAX_AGE_MS, SyncParams};
 pub use reason::{Direction, NotEligible};
 pub use snapshot::{Snapshot, SyncState};
 

@@ -2,7 +2,7 @@
 
 use vision_primitives::{Height, NodeId, TimestampMs};
 
-use crate::{NotEligible, Snapshot, SyncParams, SyncState, clock_skew};
+use crate::{MAX_CLOCK_STEP_MS, NotEligible, Snapshot, SyncParams, SyncState, clock_skew};
 
 /// A peer as the chain service sees it at a tick.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,10 +24,14 @@ pub struct PeerView {
 /// Everything a tick looks at.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TickInput {
-    /// Now.
+    /// Now, by this node's clock.
     pub now_ms: TimestampMs,
+    /// The same instant by the clock that never jumps, milliseconds.
+    pub monotonic_ms: u64,
     /// Height of the local head.
     pub local_height: Height,
+    /// Time stamp of the local head.
+    pub head_at: TimestampMs,
     /// n: registered producers, suspended ones included.
     pub registered: u64,
     /// All connected peers.
@@ -38,8 +42,19 @@ pub struct TickInput {
 #[derive(Clone, Copy)]
 struct Seen {
     at: TimestampMs,
+    monotonic_ms: u64,
     network_height: Height,
     ready_peers: u64,
+}
+
+impl Seen {
+    /// Whether it says nothing about now: it is long ago, as after a pause, or the clock was set since.
+    fn is_void(&self, input: &TickInput, max_age_ms: u64) -> bool {
+        let passed_ms = input.monotonic_ms.saturating_sub(self.monotonic_ms);
+        let expected = self.at.plus_ms(passed_ms);
+        let step_ms = input.now_ms.since_ms(expected).max(expected.since_ms(input.now_ms));
+        passed_ms > max_age_ms || step_ms > MAX_CLOCK_STEP_MS
+    }
 }
 
 /// What a tick fixes until the next one, whatever the local height does meanwhile.
@@ -71,6 +86,8 @@ impl SyncMachine {
             state: SyncState::Behind,
             streak: 0,
             ready_peers: 0,
+            ready_producers: 0,
+            head_ahead_ms: 0,
             eligible: false,
             because: Some(NotEligible::NoTickYet),
         };
@@ -96,34 +113,30 @@ impl SyncMachine {
             ready.retain(|peer| peer.producer);
         }
         let ready_peers = ready.len() as u64;
+        let ready_producers = ready.iter().filter(|peer| peer.producer).count() as u64;
         let network_height = network_height(&ready).unwrap_or(input.local_height);
 
-        // After a gap (a paused process, a lost chain service) the old measurements say nothing.
-        let before =
-            self.before.filter(|seen| input.now_ms.since_ms(seen.at) <= self.params.status_max_age_ms);
+        let before = self.before.filter(|seen| !seen.is_void(input, self.params.status_max_age_ms));
         // A tick without peers knew no network height: what it took for it was the local one.
         let known = before.filter(|seen| seen.ready_peers > 0 || ready_peers == 0);
         self.verdict.known_height = known.map_or(network_height, |seen| seen.network_height);
 
-        let offsets: Vec<Option<i64>> = ready.iter().map(|peer| peer.clock_offset_ms).collect();
         let required = self.params.required_peers(input.registered);
-        self.verdict.obstacle = clock_skew::judge(&offsets, &self.params).or_else(|| {
-            let connected = input.peers.len() as u64;
-            (ready_peers < required).then_some(NotEligible::TooFewPeers {
-                ready: ready_peers,
-                required,
-                connected,
-            })
-        });
+        self.verdict.obstacle = self.obstacle(input, &ready, required);
 
         self.snapshot.tick = self.snapshot.tick.saturating_add(1);
         self.snapshot.taken_at_ms = input.now_ms;
         self.snapshot.network_height = network_height;
         self.snapshot.ready_peers = ready_peers;
+        self.snapshot.ready_producers = ready_producers;
+        self.snapshot.head_ahead_ms = input.head_at.since_ms(input.now_ms);
         self.measure(input.local_height);
         let streak = if before.is_some() { self.snapshot.streak } else { 0 };
-        self.snapshot.streak = if self.snapshot.state.is_at_tip() { streak.saturating_add(1) } else { 0 };
-        self.before = Some(Seen { at: input.now_ms, network_height, ready_peers });
+        // Without the peers it needs a node cannot know that it is at the tip.
+        let counts = self.snapshot.state.is_at_tip() && ready_peers >= required;
+        self.snapshot.streak = if counts { streak.saturating_add(1) } else { 0 };
+        let (at, monotonic_ms) = (input.now_ms, input.monotonic_ms);
+        self.before = Some(Seen { at, monotonic_ms, network_height, ready_peers });
         self.judge()
     }
 
@@ -142,8 +155,23 @@ impl SyncMachine {
         self.before = None;
         self.verdict.obstacle = Some(NotEligible::ChainUnavailable { why: why.into() });
         self.snapshot.ready_peers = 0;
+        self.snapshot.ready_producers = 0;
         self.snapshot.streak = 0;
         self.judge()
+    }
+
+    /// What keeps the node from producing whatever its height, the gravest first.
+    fn obstacle(&self, input: &TickInput, ready: &[&PeerView], required: u64) -> Option<NotEligible> {
+        let offsets: Vec<Option<i64>> = ready.iter().map(|peer| peer.clock_offset_ms).collect();
+        let ahead_ms = input.head_at.since_ms(input.now_ms);
+        let (ready, connected) = (ready.len() as u64, input.peers.len() as u64);
+        clock_skew::judge(&offsets, &self.params)
+            .or_else(|| {
+                (ahead_ms > self.params.clock_limit_ms())
+                    .then_some(NotEligible::HeadAhead { height: input.local_height.get(), ahead_ms })
+            })
+            .or_else(|| (ready < required).then_some(NotEligible::TooFewPeers { ready, required, connected }))
+            .or_else(|| clock_skew::unknown(&offsets, &self.params))
     }
 
     fn measure(&mut self, local: Height) {

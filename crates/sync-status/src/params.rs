@@ -5,6 +5,9 @@ use vision_primitives::ConsensusParams;
 /// Age from which on a peer's last status no longer counts, milliseconds.
 pub const STATUS_MAX_AGE_MS: u64 = 5_000;
 
+/// A clock that was set by more than this makes the machine begin anew, milliseconds.
+pub const MAX_CLOCK_STEP_MS: u64 = 500;
+
 /// The numbers that shape the verdict; all but one are consensus parameters of the chain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SyncParams {

@@ -23,7 +23,7 @@ impl Direction {
 /// Why this node may not produce.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NotEligible {
-    /// The clock differs in one direction from more than half of the ready peers.
+    /// The clock differs in one direction from more than half of the ready peers, or from the only one.
     ClockSkew {
         /// Which direction.
         direction: Direction,
@@ -35,6 +35,20 @@ pub enum NotEligible {
         ready: u64,
         /// Difference tolerated, milliseconds.
         limit_ms: u64,
+    },
+    /// The local head is stamped ahead of this clock: until then no block can be made.
+    HeadAhead {
+        /// Height of the head.
+        height: u64,
+        /// How far, milliseconds.
+        ahead_ms: u64,
+    },
+    /// Clocks of ready peers that are not compared yet could show that this one is wrong.
+    ClockUnknown {
+        /// Ready peers whose clock is not compared.
+        unmeasured: u64,
+        /// All ready peers.
+        ready: u64,
     },
     /// Fewer ready peers than needed.
     TooFewPeers {
@@ -85,6 +99,8 @@ impl NotEligible {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::ClockSkew { .. } => "CLOCK_SKEW",
+            Self::HeadAhead { .. } => "HEAD_AHEAD",
+            Self::ClockUnknown { .. } => "CLOCK_UNKNOWN",
             Self::TooFewPeers { .. } => "TOO_FEW_PEERS",
             Self::CatchingUp { .. } => "CATCHING_UP",
             Self::Behind { .. } => "BEHIND",
@@ -99,10 +115,32 @@ impl fmt::Display for NotEligible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.code())?;
         match self {
+            Self::ClockSkew { direction, by_ms, peers: 1, ready: 1, limit_ms } => write!(
+                f,
+                "this clock is {by_ms} ms {} the only ready peer's (limit {limit_ms} ms): no telling which of the two \
+                 is wrong, set both by NTP",
+                direction.words()
+            ),
             Self::ClockSkew { direction, by_ms, peers, ready, limit_ms } => write!(
                 f,
                 "this clock is {by_ms} ms {} {peers} of {ready} ready peers (limit {limit_ms} ms): set it by NTP",
                 direction.words()
+            ),
+            Self::HeadAhead { height: 0, ahead_ms } => write!(
+                f,
+                "the genesis begins {} s from now by this clock: wait until then, or set the clock by NTP if it is \
+                 wrong",
+                ahead_ms.div_ceil(1000)
+            ),
+            Self::HeadAhead { height, ahead_ms } => write!(
+                f,
+                "the head, block {height}, is stamped {} s ahead of this clock, and the next block comes after it: \
+                 set the clock by NTP if it is wrong, else wait",
+                ahead_ms.div_ceil(1000)
+            ),
+            Self::ClockUnknown { unmeasured, ready } => write!(
+                f,
+                "{unmeasured} of {ready} ready peers' clocks are not compared with this one yet: wait a second or two"
             ),
             Self::TooFewPeers { ready, required, connected } => write!(
                 f,

@@ -63,6 +63,10 @@ pub struct Snapshot {
     pub streak: u64,
     /// Peers that count.
     pub ready_peers: u64,
+    /// Those of them that are registered producers.
+    pub ready_producers: u64,
+    /// How far the local head was stamped ahead of this node's clock at the tick, milliseconds.
+    pub head_ahead_ms: u64,
     /// Whether this node may produce.
     pub eligible: bool,
     /// Why not; `None` exactly when eligible.

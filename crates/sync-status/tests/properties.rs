@@ -46,6 +46,17 @@ fn params() -> impl Strategy<Value = SyncParams> {
     )
 }
 
+fn tick(now_ms: u64, local: u64, registered: u64, peers: Vec<PeerView>) -> TickInput {
+    TickInput {
+        now_ms: TimestampMs(now_ms),
+        monotonic_ms: now_ms,
+        local_height: Height(local),
+        head_at: TimestampMs(0),
+        registered,
+        peers,
+    }
+}
+
 /// The rules of section 8a that can be read off a snapshot alone.
 fn check(params: &SyncParams, s: &Snapshot) {
     assert_eq!(s.eligible, s.because.is_none(), "a reason exactly when not eligible");
@@ -74,7 +85,7 @@ proptest! {
             match step {
                 Step::Tick { gap_ms, local, registered, peers } => {
                     now += gap_ms;
-                    let input = TickInput { now_ms: TimestampMs(now), local_height: Height(local), registered, peers };
+                    let input = tick(now, local, registered, peers);
                     let after = machine.tick(&input).clone();
                     let ready = input.peers.iter().filter(|p| p.delivers && p.status_age_ms < 5_000);
                     let mut tips: Vec<u64> = ready.map(|p| p.tip_height.get()).collect();
@@ -90,10 +101,9 @@ proptest! {
                         prop_assert_eq!(after.network_height.get(), local);
                     }
                     prop_assert!(after.streak == 0 || after.streak == 1 || after.streak == before.streak + 1);
-                    prop_assert_eq!(after.streak > 0, after.state.is_at_tip());
-                    if after.eligible {
-                        prop_assert!(after.ready_peers >= params.min_ready_peers.min(registered.saturating_sub(1)));
-                    }
+                    let enough = after.ready_peers >= params.min_ready_peers.min(registered.saturating_sub(1));
+                    prop_assert_eq!(after.streak > 0, after.state.is_at_tip() && enough);
+                    prop_assert!(enough || !after.eligible);
                 }
                 Step::Moved(height) => {
                     let after = machine.local_height_moved(Height(height)).clone();
@@ -120,8 +130,7 @@ proptest! {
                 seen.push(match step {
                     Step::Tick { gap_ms, local, registered, peers } => {
                         now += gap_ms;
-                        let local_height = Height(local);
-                        machine.tick(&TickInput { now_ms: TimestampMs(now), local_height, registered, peers }).clone()
+                        machine.tick(&tick(now, local, registered, peers)).clone()
                     }
                     Step::Moved(height) => machine.local_height_moved(Height(height)).clone(),
                     Step::Lost => machine.chain_unavailable("gone").clone(),
@@ -146,7 +155,7 @@ proptest! {
             status_max_age_ms: 5_000,
         };
         let mut machine = SyncMachine::new(params);
-        let input = TickInput { now_ms: TimestampMs(0), local_height: Height(500), registered: 3, peers };
+        let input = tick(0, 500, 3, peers);
         prop_assert_eq!(machine.tick(&input).network_height, Height(500));
     }
 }

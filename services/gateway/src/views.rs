@@ -13,5 +13,5 @@ pub(crate) use block::{BlockView, HistoryView, decode_header, to_json};
 pub(crate) use mining::mining_status_json;
 pub(crate) use params::ParamsView;
 pub(crate) use producers::{PeerView, ProducersView};
-pub(crate) use status::{StatusView, not_eligible_because};
+pub(crate) use status::{StatusView, not_eligible_because, stands_still_because};
 pub(crate) use transaction::PlacedView;

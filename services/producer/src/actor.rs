@@ -416,7 +416,7 @@ impl<N: Neighbours> Actor<N> {
         let status = whole.map(|(view, snapshot)| compose(&view, snapshot, &me, &self.book));
         let Some(mut status) = status.or_else(|| self.shown.clone()) else { return };
         let (blocked, barred) = (self.machine.blocked(self.now()), self.machine.barred());
-        judge(&mut status, blocked, barred, snapshot, &self.trouble);
+        judge(&mut status, blocked, barred, self.machine.standing(), snapshot, &self.trouble);
         if self.shown.as_ref() != Some(&status) {
             self.outlets.statuses.publish(status.clone());
             self.shown = Some(status);

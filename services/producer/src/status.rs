@@ -1,6 +1,6 @@
 //! The mining status, put together from one moment.
 
-use vision_authoring::{Blocked, View};
+use vision_authoring::{Blocked, Standing, View};
 use vision_primitives::{Height, NodeId};
 use vision_wire::producer::{Claim as ClaimMessage, MiningStatus};
 use vision_wire::sync_oracle::{Snapshot, SyncState};
@@ -62,6 +62,7 @@ pub(crate) fn judge(
     status: &mut MiningStatus,
     blocked: Option<Blocked>,
     barred: Option<Height>,
+    standing: Option<Standing>,
     snapshot: Option<&Snapshot>,
     trouble: &Trouble,
 ) {
@@ -78,6 +79,11 @@ pub(crate) fn judge(
         Some(Blocked::NoSnapshot) => {
             told("SYNC_ORACLE_UNAVAILABLE", &trouble.sync_oracle, "the sync-oracle service does not answer")
         }
+        Some(Blocked::ClockSet) => told(
+            "CLOCK_SET",
+            &None,
+            "this clock was just set, the sync-oracle looks at it anew: wait a few seconds",
+        ),
         Some(Blocked::NotEligible) => {
             let said = snapshot.map(|snapshot| snapshot.not_eligible_because.clone());
             Some(
@@ -87,6 +93,7 @@ pub(crate) fn judge(
         }
         None if trouble.other_chain.is_some() => told("WRONG_GENESIS", &trouble.other_chain, ""),
         None if trouble.selection.is_some() => told("SELECTION_UNAVAILABLE", &trouble.selection, ""),
+        None if standing == Some(Standing::None) => Some(follower(snapshot)),
         None if trouble.claims.is_some() => told("CLAIMS_UNAVAILABLE", &trouble.claims, ""),
         None if let Some(floor) = barred => Some(format!(
             "SIGNING_FLOOR: its claims were reset or found old, so nothing is signed up to height {floor}; it produces again above"
@@ -95,6 +102,20 @@ pub(crate) fn judge(
     };
     status.eligible = because.is_none();
     status.not_eligible_because = because.unwrap_or_default();
+}
+
+/// Why a node whose key is no producer's makes no block, and why none may come to it either.
+fn follower(snapshot: Option<&Snapshot>) -> String {
+    let ready = snapshot.map_or(0, |snapshot| snapshot.ready_peers);
+    if snapshot.is_some_and(|snapshot| snapshot.ready_producers > 0) {
+        return "NOT_A_PRODUCER: this node's key is not registered on this chain, or has left it for good: it follows \
+                and makes no blocks"
+            .into();
+    }
+    format!(
+        "NO_PRODUCER: this node's key is not registered on this chain, or has left it for good, and none of its {ready} \
+         ready peers is a registered producer: if no block comes, start a producer, or check [chain] seeds"
+    )
 }
 
 /// A receipt as people read it.
@@ -182,6 +203,11 @@ mod tests {
             (Some(Blocked::NoHead), &chain, "CHAIN_UNAVAILABLE: gone too"),
             (Some(Blocked::NotEligible), &selection, "CLOCK_SKEW: set it"),
             (
+                Some(Blocked::ClockSet),
+                &none,
+                "CLOCK_SET: this clock was just set, the sync-oracle looks at it anew: wait a few seconds",
+            ),
+            (
                 Some(Blocked::NoSnapshot),
                 &none,
                 "SYNC_ORACLE_UNAVAILABLE: the sync-oracle service does not answer",
@@ -189,12 +215,66 @@ mod tests {
         ];
         for (blocked, trouble, expect) in cases {
             let mut status = MiningStatus::default();
-            judge(&mut status, blocked, None, Some(&no), trouble);
+            judge(&mut status, blocked, None, Some(Standing::Active), Some(&no), trouble);
             assert_eq!((status.eligible, status.not_eligible_because.as_str()), (expect.is_empty(), expect));
         }
         let mut status = MiningStatus::default();
-        judge(&mut status, None, Some(Height(9)), None, &none);
+        judge(&mut status, None, Some(Height(9)), None, None, &none);
         assert!(!status.eligible && status.not_eligible_because.starts_with("SIGNING_FLOOR: "));
         assert!(status.not_eligible_because.contains("up to height 9"));
+    }
+
+    #[test]
+    fn a_node_that_is_no_producer_says_so() {
+        let ready =
+            |ready_peers, ready_producers| Snapshot { ready_peers, ready_producers, ..Snapshot::default() };
+        // Where it stands, what the oracle sees, and the words the reason must have; none if it may produce.
+        let cases: [(&str, Option<Standing>, Snapshot, &[&str]); 6] = [
+            ("not asked yet", None, ready(2, 2), &[]),
+            ("active", Some(Standing::Active), ready(2, 2), &[]),
+            ("suspended, or a candidate: it sends sync proofs", Some(Standing::Waiting), ready(2, 2), &[]),
+            (
+                "no producer, or one that has left",
+                Some(Standing::None),
+                ready(2, 2),
+                &["NOT_A_PRODUCER: ", "left"],
+            ),
+            (
+                "its producers are gone",
+                Some(Standing::None),
+                ready(0, 0),
+                &["NO_PRODUCER: ", "none of its 0 ready"],
+            ),
+            (
+                "only other followers are there",
+                Some(Standing::None),
+                ready(2, 0),
+                &["NO_PRODUCER: ", "of its 2"],
+            ),
+        ];
+        for (desc, standing, snapshot, words) in cases {
+            let mut status = MiningStatus::default();
+            judge(&mut status, None, None, standing, Some(&snapshot), &Trouble::default());
+            let said = &status.not_eligible_because;
+            assert_eq!(
+                (status.eligible, said.is_empty()),
+                (words.is_empty(), words.is_empty()),
+                "{desc}: {said}"
+            );
+            assert!(words.iter().all(|word| said.contains(word)), "{desc}: {said}");
+            let mut behind = MiningStatus::default();
+            judge(
+                &mut behind,
+                Some(Blocked::NotEligible),
+                None,
+                standing,
+                Some(&snapshot),
+                &Trouble::default(),
+            );
+            assert!(
+                behind.not_eligible_because.starts_with("NOT_ELIGIBLE: "),
+                "the oracle has the first word"
+            );
+        }
     }
 }

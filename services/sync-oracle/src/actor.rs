@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span};
 use vision_host::{Clock, Health};
 use vision_primitives::trace::HeightTrace;
 use vision_primitives::{ConsensusParams, Hash, Height, TimestampMs};
-use vision_sync_status::{SyncMachine, SyncParams, SyncState, TickInput};
+use vision_sync_status::{NotEligible, SyncMachine, SyncParams, SyncState, TickInput};
 use vision_wire::EventLog;
 use vision_wire::chain::{Head, Peer, WatchHeadResponse, WatchPeersResponse};
 use vision_wire::sync_oracle as proto;
@@ -27,6 +27,8 @@ use crate::trace;
 
 /// One tick in so many is logged at info level even if nothing changed.
 const INFO_EVERY_TICKS: u64 = 10;
+/// A head that stays ahead of this clock is warned of again after this time, milliseconds.
+const WARN_EVERY_MS: u64 = 30_000;
 
 /// What the oracle is asking the chain service; one question at a time.
 enum Answer {
@@ -71,6 +73,8 @@ pub(crate) struct Oracle<C> {
     lost: bool,
     /// State and eligibility last logged at info level.
     logged: (SyncState, bool),
+    /// When a head ahead of this clock was last warned of, by the clock that never jumps.
+    warned_ms: Option<u64>,
 }
 
 /// What the oracle speaks to.
@@ -109,6 +113,7 @@ impl<C: Chain> Oracle<C> {
             paused: false,
             lost: false,
             logged: (SyncState::Behind, false),
+            warned_ms: None,
         };
         oracle.publish(false);
         oracle.health.set_not_serving("chain: nothing heard yet");
@@ -257,12 +262,15 @@ impl<C: Chain> Oracle<C> {
         let now_ms = self.clock.now_ms();
         let input = TickInput {
             now_ms: TimestampMs(now_ms),
+            monotonic_ms: self.clock.monotonic_ms(),
             local_height: Height(self.head.height),
+            head_at: TimestampMs(self.head.timestamp_ms),
             registered: self.newest.as_ref().map_or(0, |pools| pools.registered.len() as u64),
             peers: self.peers.iter().filter_map(|peer| encode::peer_view(peer, now_ms)).collect(),
         };
         self.machine.tick(&input);
         self.log_verdict(true);
+        self.warn_of_head_ahead(input.monotonic_ms);
         self.publish(true);
     }
 
@@ -275,6 +283,20 @@ impl<C: Chain> Oracle<C> {
             self.reports.send_replace(Some(snapshot.clone()));
         }
         self.snapshots.publish(snapshot);
+    }
+
+    /// Says now and then that nothing can be produced because the head is ahead of this clock.
+    fn warn_of_head_ahead(&mut self, monotonic_ms: u64) {
+        let Some(because @ NotEligible::HeadAhead { .. }) = &self.machine.snapshot().because else {
+            if self.warned_ms.take().is_some() {
+                tracing::info!("the head is no longer ahead of this clock");
+            }
+            return;
+        };
+        if self.warned_ms.is_none_or(|warned| monotonic_ms.saturating_sub(warned) >= WARN_EVERY_MS) {
+            self.warned_ms = Some(monotonic_ms);
+            tracing::warn!("{because}");
+        }
     }
 
     /// One line per tick at debug level; at info level when the verdict changed (which is returned) and now and then.

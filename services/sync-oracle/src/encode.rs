@@ -35,6 +35,8 @@ pub(crate) fn snapshot(found: &Snapshot, local_hash: &str, active_pool_size: u64
         eligible: found.eligible,
         not_eligible_because: found.because.as_ref().map(ToString::to_string).unwrap_or_default(),
         active_pool_size,
+        ready_producers: found.ready_producers,
+        head_ahead_ms: found.head_ahead_ms,
     }
 }
 

@@ -52,6 +52,8 @@ mod tests {
         };
         let input = TickInput {
             now_ms: TimestampMs(1),
+            monotonic_ms: 1,
+            head_at: TimestampMs(0),
             local_height: Height(11),
             registered: 3,
             peers: vec![peer; 2],

@@ -14,6 +14,7 @@ pub(crate) struct OracleMetrics {
     lag: Gauge,
     network_height: Gauge,
     ready_peers: Gauge,
+    head_ahead: Gauge,
 }
 
 impl OracleMetrics {
@@ -30,6 +31,10 @@ impl OracleMetrics {
                 .gauge("vision_sync_oracle_eligible_streak_ticks", "Ticks in a row not behind the network"),
             lag: metrics.gauge("vision_sync_oracle_lag_blocks", "Blocks behind the network"),
             network_height: metrics.gauge("vision_sync_oracle_network_height", "Height of the network"),
+            head_ahead: metrics.gauge(
+                "vision_sync_oracle_head_ahead_seconds",
+                "How far the local head is stamped ahead of this node's clock",
+            ),
             ready_peers: metrics.gauge("vision_sync_oracle_ready_peers", "Peers that the verdict rests on"),
         }
     }
@@ -44,5 +49,6 @@ impl OracleMetrics {
         self.lag.set(snapshot.lag as f64);
         self.network_height.set(snapshot.network_height.get() as f64);
         self.ready_peers.set(snapshot.ready_peers as f64);
+        self.head_ahead.set(snapshot.head_ahead_ms as f64 / 1000.0);
     }
 }

@@ -44,6 +44,8 @@ async fn a_node_at_the_tip_becomes_eligible_and_the_chain_is_told() {
         eligible: true,
         not_eligible_because: String::new(),
         active_pool_size: 3,
+        ready_producers: 2,
+        head_ahead_ms: 0,
     };
     assert_eq!(found, expect);
     let reported = || async { facts.reports.lock().unwrap().iter().find(|report| report.eligible).cloned() };
@@ -140,6 +142,24 @@ async fn verdicts_bear_their_reason() {
         };
         eventually(desc, ask).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_ahead_of_the_clock_is_told_until_the_clock_is_there() {
+    let (address, facts) = (free_address(), Facts::new());
+    let _chain = ChainProcess::start(address, &facts);
+    let _fresh = facts.keep_peers(&[(10, 0.0), (10, 0.0)]);
+    let oracle = OracleProcess::start(address, FAST_MS);
+    oracle.until("eligible", |snapshot| snapshot.eligible).await;
+    facts.set_head_ahead(11, 3_600_000);
+    let ahead = |snapshot: &Snapshot| {
+        snapshot.not_eligible_because.starts_with("HEAD_AHEAD: the head, block 11, is stamped 3600 s ahead")
+    };
+    let found = oracle.until("the head is an hour ahead", ahead).await;
+    assert!(!found.eligible && (3_500_000..=3_600_000).contains(&found.head_ahead_ms), "{found:?}");
+    facts.set_head(11, "three");
+    let found = oracle.until("another head, of the past", |snapshot| snapshot.eligible).await;
+    assert_eq!(found.head_ahead_ms, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

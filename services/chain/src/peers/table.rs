@@ -6,6 +6,8 @@
 mod claims;
 mod peer;
 mod talk;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -46,6 +48,8 @@ const DELIVER_MS: u64 = 10_000;
 const STATUS_MAX_AGE_MS: u64 = 5_000;
 /// Clock samples of a longer round trip are too uncertain to keep, milliseconds.
 const MAX_SAMPLE_ROUND_TRIP_MS: f64 = 1_000.0;
+/// When this clock is set by more than this, offsets measured by it before say nothing, milliseconds.
+const MAX_CLOCK_STEP_MS: u64 = 500;
 
 type Outbox = mpsc::Sender<Result<PeerMessage, tonic::Status>>;
 
@@ -84,7 +88,7 @@ pub struct PeerView {
     pub version: String,
     /// When its last status came; 0 if never.
     pub last_status_at_ms: u64,
-    /// Whether its status is recent.
+    /// Whether its status is recent, and one of its statuses has been judged.
     pub fresh: bool,
     /// Whether it delivers what it claims.
     pub delivers: bool,
@@ -126,9 +130,20 @@ struct Inner {
     own_head: (Height, u64),
     /// Registered producers in the state after it.
     registered: Option<Pool>,
+    /// The wall clock less the one that never jumps, when a status last came.
+    wall_lead_ms: Option<u64>,
 }
 
 impl Inner {
+    /// Forgets the offsets of the peers' clocks if this clock was set since a status last came.
+    fn note_clock(&mut self, wall_ms: u64, monotonic_ms: u64) {
+        let lead_ms = wall_ms.saturating_sub(monotonic_ms);
+        let before_ms = self.wall_lead_ms.replace(lead_ms);
+        if before_ms.is_some_and(|before_ms| lead_ms.abs_diff(before_ms) > MAX_CLOCK_STEP_MS) {
+            self.peers.values_mut().for_each(|peer| peer.clock_offset_ms = None);
+        }
+    }
+
     fn is_producer(&self, id: &NodeId) -> bool {
         self.registered.as_ref().is_some_and(|pool| pool.contains(id))
     }
@@ -248,6 +263,7 @@ impl PeerTable {
             known: VecDeque::new(),
             known_set: BTreeSet::new(),
             tip: (Height::GENESIS, Hash::ZERO),
+            judged: false,
             claim: None,
             rtt_ms: None,
             clock_offset_ms: None,
@@ -318,11 +334,12 @@ impl PeerTable {
 
     /// Takes a signed status: clock, round trip, freshness.
     pub fn note_status(&self, id: &NodeId, status: &PeerStatus) {
-        let now = self.clock.now_ms();
+        let (now, monotonic) = (self.clock.now_ms(), self.clock.monotonic_ms());
         let mut inner = self.lock();
+        inner.note_clock(now, monotonic);
         let Some(peer) = inner.peers.get_mut(id) else { return };
         peer.last_status_at_ms = now;
-        peer.heard_at_ms = Some(self.clock.monotonic_ms());
+        peer.heard_at_ms = Some(monotonic);
         peer.last_status_sent_at_ms = status.sent_at_ms;
         if status.echo_sent_at_ms > 0 && status.echo_received_at_ms > 0 {
             #[allow(clippy::cast_precision_loss)] // milliseconds since 1970 are far below 2^52
@@ -364,7 +381,8 @@ impl PeerTable {
                     clock_offset_ms: peer.clock_offset_ms,
                     version: peer.remote.version.clone(),
                     last_status_at_ms: peer.last_status_at_ms,
-                    fresh: peer.heard_at_ms.is_some_and(|at| now.saturating_sub(at) < STATUS_MAX_AGE_MS),
+                    fresh: peer.judged
+                        && peer.heard_at_ms.is_some_and(|at| now.saturating_sub(at) < STATUS_MAX_AGE_MS),
                     delivers: peer.delivers(inner.own_head, now),
                     charge: charge(id),
                     producer: inner.is_producer(id),

@@ -10,7 +10,9 @@ use super::problem::Problem;
 use super::query::Params;
 use super::{Answer, AppState, json};
 use crate::ports::{BlockId, Neighbour};
-use crate::views::{ParamsView, PeerView, ProducersView, StatusView, not_eligible_because};
+use crate::views::{
+    ParamsView, PeerView, ProducersView, StatusView, not_eligible_because, stands_still_because,
+};
 
 pub(super) async fn status(State(state): State<AppState>, params: Params) -> Answer {
     params.allow(&[])?;
@@ -53,7 +55,7 @@ pub(super) async fn alive() -> Answer {
     Ok(json(&Alive { status: "ok" }))
 }
 
-/// Asks all four services now.
+/// Asks all four services now, and whether the chain can go on by this node's clock.
 pub(super) async fn ready(State(state): State<AppState>) -> Answer {
     #[derive(Serialize)]
     struct Ready {
@@ -70,6 +72,9 @@ pub(super) async fn ready(State(state): State<AppState>) -> Answer {
         .filter_map(|(neighbour, answer)| Some((neighbour.name(), answer.as_ref().err()?.to_string())))
         .collect();
     if missing.is_empty() {
+        if let Some(because) = stands_still_because(&state.backends.snapshot().await?) {
+            return Err(Problem::new(Reason::NotReady, because.to_owned()));
+        }
         let services = Neighbour::ALL.map(|neighbour| (neighbour.name(), "serving"));
         return Ok(json(&Ready { status: "ready", services: services.into() }));
     }

@@ -18,6 +18,12 @@ pub(crate) fn not_eligible_because(snapshot: &Snapshot, mining: Result<MiningSta
     }
 }
 
+/// Why no block can be made on this node's head until its clock is there, if that is so.
+pub(crate) fn stands_still_because(snapshot: &Snapshot) -> Option<&str> {
+    let because = snapshot.not_eligible_because.as_str();
+    because.starts_with("HEAD_AHEAD: ").then_some(because)
+}
+
 #[derive(Serialize)]
 pub(crate) struct StatusView<'a> {
     node_id: &'a str,
@@ -68,6 +74,16 @@ impl<'a> StatusView<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_head_ahead_of_the_clock_is_no_readiness() {
+        for (said, expect) in
+            [("", None), ("BEHIND: 9", None), ("HEAD_AHEAD: by 9 s", Some("HEAD_AHEAD: by 9 s"))]
+        {
+            let snapshot = Snapshot { not_eligible_because: said.into(), ..Snapshot::default() };
+            assert_eq!(stands_still_because(&snapshot), expect, "{said}");
+        }
+    }
 
     #[test]
     fn the_oracle_has_the_first_word_and_the_producer_the_second() {

@@ -85,6 +85,18 @@ impl Facts {
         });
     }
 
+    /// Moves the head to one that is stamped so far ahead of the clock.
+    pub fn set_head_ahead(&self, height: u64, ahead_ms: u64) {
+        self.heads.publish(Head {
+            height,
+            hash: id("a block ahead"),
+            timestamp_ms: self.clock.now_ms() + ahead_ms,
+            pool_root: id("three"),
+            registered_root: id("three"),
+            ..Head::default()
+        });
+    }
+
     /// Peers with these tips and clock offsets and a fresh status.
     pub fn set_peers(&self, peers: &[(u64, f64)]) {
         self.set_peers_of_age(peers, 0);

@@ -10,6 +10,7 @@ impl PeerTable {
     pub fn tip_known(&self, id: &NodeId, height: Height, hash: Hash) {
         let mut inner = self.lock();
         if let Some(peer) = inner.peers.get_mut(id) {
+            peer.judged = true;
             peer.tip = (height, hash);
             peer.claim = None;
             peer.note(hash);
@@ -27,6 +28,7 @@ impl PeerTable {
             // The time to deliver runs from the first claim of more than we have.
             let running = peer.claim.filter(|claim| claim.is_more_than(own_head));
             let (since_ms, charged) = running.map_or((now, false), |claim| (claim.since_ms, claim.charged));
+            peer.judged = true;
             peer.claim = Some(Claim { height, hash, weight, verified, since_ms, charged });
         }
         drop(inner);

@@ -42,6 +42,8 @@ pub(super) struct Peer {
     pub(super) known: VecDeque<Hash>,
     pub(super) known_set: BTreeSet<Hash>,
     pub(super) tip: (Height, Hash),
+    /// Whether the chain's thread has judged a tip of its: until then its height says nothing.
+    pub(super) judged: bool,
     pub(super) claim: Option<Claim>,
     pub(super) rtt_ms: Option<f64>,
     pub(super) clock_offset_ms: Option<f64>,
@@ -79,9 +81,10 @@ impl Peer {
     }
 
     pub(super) fn delivers(&self, own: (Height, u64), now_ms: u64) -> bool {
-        self.claim.is_none_or(|claim| {
+        let meets_its_claim = self.claim.is_none_or(|claim| {
             let in_time = now_ms.saturating_sub(claim.since_ms) <= DELIVER_MS;
             !claim.is_more_than(own) || (claim.verified && in_time)
-        })
+        });
+        self.judged && meets_its_claim
     }
 }
