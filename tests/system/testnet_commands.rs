@@ -1,14 +1,17 @@
 //! `vision testnet …` as a person uses it.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::harness::{Net, Plan, command, free_block, machine, stderr, stdout, vision, wait_until};
+use crate::harness::{
+    Net, Plan, VISION, command, free_block, machine, stderr, stdout, vision, wait_for, wait_until,
+};
 
 /// A directory, and the ports for three nodes.
 struct Place {
@@ -20,7 +23,8 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("temp dir");
-        let net = dir.path().join("net");
+        // A name that a shell would take apart.
+        let net = dir.path().join("the net's");
         Self { _dir: dir, net, base: free_block(36) }
     }
 
@@ -46,6 +50,17 @@ impl Place {
         vision(&arguments)
     }
 
+    /// `testnet up` in the foreground.
+    fn foreground(&self, more: &[&str]) -> Foreground {
+        let mut child = command(&as_strs(&self.up(more)))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+        Foreground { child, out: lines_of(out), err: lines_of(err) }
+    }
+
     fn states(&self) -> Vec<(String, Option<u64>, Option<u64>)> {
         let output = self.run(&["status", "-o", "json"]);
         assert!(output.status.success(), "{}", stderr(&output));
@@ -65,6 +80,72 @@ impl Drop for Place {
         // Whatever a failed test left running.
         drop(vision(&["testnet", "down", "--dir", self.dir()]));
     }
+}
+
+/// A command that goes on until it is told to end, and what it has printed so far.
+struct Foreground {
+    child: Child,
+    out: Arc<Mutex<Vec<String>>>,
+    err: Arc<Mutex<Vec<String>>>,
+}
+
+impl Foreground {
+    fn wait_blocks(&self, count: usize) {
+        wait_until("a line per block", 90, || {
+            let out = self.out.lock().expect("no panic");
+            out.iter().filter(|line| line.starts_with("block") && line.contains(" by node")).count() >= count
+        });
+    }
+
+    fn err(&self) -> Vec<String> {
+        self.err.lock().expect("no panic").clone()
+    }
+
+    /// The lines of stderr with all these words in them.
+    fn said(&self, words: &[&str]) -> Vec<String> {
+        self.err().into_iter().filter(|line| words.iter().all(|word| line.contains(word))).collect()
+    }
+
+    fn wait_said(&self, words: &[&str]) -> String {
+        wait_for(&format!("it says {words:?}"), 30, || self.said(words).pop())
+    }
+
+    fn terminate(&self) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(pid.expect("pid"), rustix::process::Signal::TERM).expect("own child");
+    }
+
+    fn wait_success(&mut self) {
+        let status = wait_for("it ends", 30, || self.child.try_wait().expect("own child"));
+        assert!(status.success(), "{status}: {:?}", self.err());
+    }
+}
+
+impl Drop for Foreground {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn lines_of(stream: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let filled = lines.clone();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            filled.lock().expect("no panic").push(line);
+        }
+    });
+    lines
+}
+
+/// Runs the command that a line shows in backticks, as it stands, in a shell.
+fn type_in(line: &str) {
+    let typed = line.split('`').nth(1).expect("a command in backticks");
+    let bin = Path::new(VISION).parent().and_then(Path::to_str).expect("UTF-8");
+    let path = format!("{bin}:{}", std::env::var("PATH").expect("a path"));
+    let output = Command::new("bash").args(["-c", typed]).env("PATH", path).output().expect("bash");
+    assert!(output.status.success(), "{typed}: {}", stderr(&output));
 }
 
 fn as_strs(arguments: &[String]) -> Vec<&str> {
@@ -126,6 +207,42 @@ fn a_detached_network_is_handled_node_by_node() {
     ok(&["down"]);
     assert!(pids.iter().all(|pid| !runs(*pid)), "processes are left");
     assert!(place.states().iter().all(|(state, _, _)| state == "stopped"));
+
+    // On a chain that is there, agreeing takes a block that was not.
+    let heights = || place.states().iter().filter_map(|(_, _, height)| *height).collect::<Vec<_>>();
+    ok(&["start", "1"]);
+    let old = wait_for("node1 tells what it has", 20, || heights().into_iter().max());
+    let again = vision(&as_strs(&up));
+    assert!(again.status.success(), "{}", stderr(&again));
+    let new = heights();
+    assert!(new.len() == 3 && new.iter().all(|height| *height > old), "{new:?} after {old}");
+}
+
+#[test]
+fn a_node_started_by_hand_is_known() {
+    let _machine = machine();
+    let place = Place::new();
+    let up = place.up(&["--detach", "--nodes=2", "--block-interval-ms=200", "--param=jitter_max_ms=100"]);
+    let output = vision(&as_strs(&up));
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(place.run(&["kill", "2"]).status.success());
+    // By a path that is not the one `up` would use.
+    let mut child = command(&["node", "--log=info", "--home=node2"])
+        .current_dir(&place.net)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let pid = u64::from(child.id());
+    wait_until("node2 is known by its process and answers", 30, || {
+        let state = place.states().remove(1);
+        state.1 == Some(pid) && state.2.is_some()
+    });
+    let again = place.run(&["start", "2"]);
+    assert!(again.status.success() && stderr(&again).contains("already running"), "{}", stderr(&again));
+    assert!(place.run(&["kill", "2"]).status.success());
+    wait_until("it is gone", 20, || child.try_wait().expect("own child").is_some());
+    assert_eq!(place.states()[1].0, "stopped");
 }
 
 #[test]
@@ -178,33 +295,51 @@ fn a_node_that_dies_at_once_is_not_said_to_run() {
 fn in_the_foreground_a_signal_stops_all() {
     let _machine = machine();
     let place = Place::new();
-    let up = place.up(&["--nodes=3", "--block-interval-ms=200", "--param=jitter_max_ms=100"]);
-    let mut child = command(&as_strs(&up))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let mut blocks = 0;
-    for line in lines {
-        let line = line.expect("text");
-        blocks += usize::from(line.starts_with("block") && line.contains(" by node"));
-        if blocks == 5 {
-            break;
-        }
-    }
-    assert_eq!(blocks, 5, "a line per block");
+    let mut up = place.foreground(&["--nodes=3", "--block-interval-ms=200", "--param=jitter_max_ms=100"]);
+    up.wait_blocks(5);
     let pids: Vec<u64> = place.states().iter().filter_map(|(_, pid, _)| *pid).collect();
     assert_eq!(pids.len(), 3);
-    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("pid");
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("own child");
-    let mut status = None;
-    wait_until("it ends", 20, || {
-        status = child.try_wait().expect("own child");
-        status.is_some()
-    });
-    assert!(status.is_some_and(|status| status.success()), "{status:?}");
+    up.terminate();
+    up.wait_success();
     assert!(pids.iter().all(|pid| !runs(*pid)), "processes are left");
+}
+
+#[test]
+fn a_second_up_attaches_and_each_says_what_befalls_its_nodes() {
+    let _machine = machine();
+    let place = Place::new();
+    let mut first = place.foreground(&["--block-interval-ms=200", "--param=jitter_max_ms=100"]);
+    first.wait_blocks(2);
+    let pids = || place.states().iter().filter_map(|(_, pid, _)| *pid).collect::<Vec<_>>();
+    let before = pids();
+
+    // Whoever attaches owns nothing.
+    let mut second = place.foreground(&[]);
+    second.wait_said(&["3 nodes", "already run", "leaves them running"]);
+    second.wait_blocks(2);
+    second.terminate();
+    second.wait_success();
+    assert_eq!(pids(), before, "the nodes go on");
+
+    // What happens to a node is one line, with a command that can be typed as it stands.
+    assert!(place.run(&["kill", "2"]).status.success());
+    let line = first.wait_said(&["node2", "vision testnet kill"]);
+    assert!(line.contains("testnet start node2"), "{line}");
+    type_in(&line[line.rfind("`vision testnet start").expect("a command")..]);
+    wait_until("node2 runs again", 20, || pids().len() == 3);
+    let told = first.said(&["node2"]);
+    assert_eq!(told.iter().filter(|line| !line.starts_with("  ")).count(), 1, "{told:?}");
+
+    // The first is told who took its nodes away, and ends.
+    let mut third = place.foreground(&[]);
+    third.wait_blocks(1);
+    assert!(place.run(&["down"]).status.success());
+    for up in [&mut first, &mut third] {
+        up.wait_said(&["node1", "vision testnet down"]);
+        up.wait_said(&["no node is left"]);
+        up.wait_success();
+    }
+    assert!(before.iter().all(|pid| !runs(*pid)), "processes are left");
 }
 
 #[test]

@@ -19,7 +19,10 @@ pub enum FileError {
         source: io::Error,
     },
     /// A secret file that others may read or write.
-    #[error("{path} has mode {mode:04o} and may be read by others: make it private with `chmod 600 {path}`")]
+    #[error(
+        "{path} has mode {mode:04o} and may be read by others: make it private with `chmod 600 {typed}`",
+        typed = crate::shell::word(path)
+    )]
     NotPrivate {
         /// The file.
         path: PathBuf,

@@ -13,6 +13,7 @@ pub mod health;
 pub mod metrics;
 mod random;
 pub mod server;
+pub mod shell;
 pub mod telemetry;
 
 pub use clock::Clock;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use vision_host::files::FileError;
+use vision_host::shell::word;
 use vision_primitives::{GenesisError, Hash, Height};
 
 use crate::{MAX_MINING_TICK_MS, MIN_MINING_TICK_MS};
@@ -49,8 +50,9 @@ pub enum Error {
     /// A key whose claims are missing: what it has signed cannot be known.
     #[error(
         "{path} is missing, so nobody knows which blocks this key has signed; for a key that has never been used run \
-         `vision keys new-claims --home {home}`; else, if you are sure that no other node uses the key, \
-         `vision keys reset-claims --home {home} --above HEIGHT` with a height that the key has not signed above"
+         `vision keys new-claims --home {typed}`; else, if you are sure that no other node uses the key, \
+         `vision keys reset-claims --home {typed} --above HEIGHT` with a height that the key has not signed above",
+        typed = word(home)
     )]
     ClaimsMissing {
         /// The file.
@@ -79,7 +81,8 @@ pub enum Error {
     #[error(
         "the chain has block {highest_own} signed by this key, but the claims in {path} end at {highest_claimed}: they are older than \
          the key's last use, and what was signed since is unknown; if you are sure that no other node uses the key, run `vision keys reset-claims --home \
-         {home} --above HEIGHT` with a height of at least {highest_own} that the key has not signed above"
+         {typed} --above HEIGHT` with a height of at least {highest_own} that the key has not signed above",
+        typed = word(home)
     )]
     ClaimsTooOld {
         /// The file.
@@ -97,7 +100,8 @@ pub enum Error {
     /// Claims that cannot be trusted.
     #[error(
         "{path} is damaged ({why}), so nobody knows which blocks this key has signed; if you are sure that no other node uses the key, \
-         run `vision keys reset-claims --home {home} --above HEIGHT` with a height that the key has not signed above"
+         run `vision keys reset-claims --home {typed} --above HEIGHT` with a height that the key has not signed above",
+        typed = word(home)
     )]
     ClaimsCorrupt {
         /// The file.
@@ -130,5 +134,28 @@ impl Error {
                 | Self::ClaimsInUse(_)
                 | Self::ClaimsCorrupt { .. }
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_can_be_typed_whatever_the_home_is_called() {
+        let (home, path) = (PathBuf::from("/my node's"), PathBuf::from("/my node's/data/claims.redb"));
+        let height = Height(5);
+        let errors = [
+            Error::ClaimsMissing { path: path.clone(), home: home.clone() },
+            Error::ClaimsCorrupt { path: path.clone(), home: home.clone(), why: "x".into() },
+            Error::ClaimsTooOld { path, home, highest_own: height, highest_claimed: height },
+        ];
+        for error in errors {
+            let text = error.to_string();
+            assert!(
+                text.contains(r"vision keys reset-claims --home '/my node'\''s' --above HEIGHT"),
+                "{text}"
+            );
+        }
     }
 }

@@ -81,6 +81,15 @@ pub fn properties(pairs: &[(&str, String)]) -> String {
         .collect()
 }
 
+/// A number of things, in words that fit it.
+pub fn count(number: impl TryInto<u64>, thing: &str) -> String {
+    match number.try_into() {
+        Ok(1) => format!("1 {thing}"),
+        Ok(number) => format!("{number} {thing}s"),
+        Err(_) => format!("many {thing}s"),
+    }
+}
+
 /// A JSON value as a cell: text without quotes, nothing for null.
 pub fn cell(value: &Value) -> String {
     match value {
@@ -111,6 +120,14 @@ mod tests {
         table.row(["n", "12345"]);
         assert_eq!(table.render(), "NODE   HEIGHT\nnode1  7\nn      12345\n");
         assert_eq!(properties(&[("a", "1".into()), ("long", String::new())]), "a     1\nlong\n");
+    }
+
+    #[test]
+    fn one_thing_is_not_several() {
+        let cases = [(0, "0 nodes"), (1, "1 node"), (2, "2 nodes")];
+        for (number, expect) in cases {
+            assert_eq!(count(number, "node"), expect);
+        }
     }
 
     #[test]

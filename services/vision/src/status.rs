@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{RemoteArgs, WatchArgs};
 use crate::exit::{Exit, Outcome};
-use crate::output::{self, Format, cell, properties, short};
+use crate::output::{self, Format, cell, count, properties, short};
 use crate::query::{entries, height};
 use crate::rest::Gateway;
 
@@ -102,13 +102,18 @@ pub async fn watch(args: &WatchArgs, format: Format) -> Outcome {
 /// One block in one line.
 pub fn block_line(block: &Value) -> String {
     format!(
-        "block {:>7}  {}  slot {}  by {}  {} txs",
+        "block {:>7}  {}  slot {}  by {}  {}",
         cell(&block["height"]),
         short(&block["hash"]),
         cell(&block["slot"]),
         short(&block["producer"]),
-        cell(&block["tx_count"]),
+        transactions(block),
     )
+}
+
+/// How many transactions a block has, in words.
+pub fn transactions(block: &Value) -> String {
+    block["tx_count"].as_u64().map_or_else(|| "- txs".into(), |number| count(number, "tx"))
 }
 
 /// The blocks of a node's chain from a height on, none if it is not there yet.

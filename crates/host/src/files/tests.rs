@@ -34,7 +34,7 @@ fn a_failed_atomic_write_keeps_the_old_content() {
 #[test]
 fn secrets_are_private_and_never_overwritten() {
     let home = tempfile::tempdir().expect("a directory");
-    let path = home.path().join("key");
+    let path = home.path().join("the key");
     write_secret_new(&path, b"one").expect("new");
     assert_eq!(mode(&path), 0o600);
     let error = write_secret_new(&path, b"two").expect_err("exists");
@@ -44,7 +44,7 @@ fn secrets_are_private_and_never_overwritten() {
         fs::set_permissions(&path, fs::Permissions::from_mode(open)).expect("changed");
         let error = read_secret(&path, 100).expect_err("open to others");
         let text = error.to_string();
-        assert!(text.contains(&format!("{open:04o}")) && text.contains("chmod 600"), "{text}");
+        assert!(text.contains(&format!("{open:04o}")) && text.contains("chmod 600 '/"), "{text}");
         assert!(!text.contains("one"), "secrets are not shown");
     }
     make_private(&path).expect("changed");

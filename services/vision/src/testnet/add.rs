@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use vision_host::shell::word;
 use vision_primitives::Genesis;
 
 use super::config::Neighbours;
@@ -33,11 +34,10 @@ pub fn run(args: &DirArgs, format: Format) -> Outcome {
             ("home", node.home.display().to_string()),
         ]))?,
     }
-    let home = node.home.display();
     eprintln!(
-        "start it with: vision testnet start {}\nmake it a producer with: vision tx register --key ACCOUNT.key \
-         --producer-key {home}/producer.key",
-        node.name
+        "start it with: {}\nmake it a producer with: vision tx register --key ACCOUNT.key --producer-key {}",
+        layout.command(&format!("start {}", node.name)),
+        word(node.home.join("producer.key"))
     );
     Ok(())
 }

@@ -7,17 +7,20 @@ use rustix::process::Signal;
 use vision_host::Clock;
 
 use super::layout::{Facts, Layout, NodeFacts};
-use super::process::{self, Life, STOP_DEADLINE, millis};
+use super::process::{self, Life, Process, STOP_DEADLINE, millis};
 use super::table::{self, NodeView};
 use crate::cli::{DirArgs, OneNodeArgs};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::output::Format;
+use crate::output::{Format, count};
 use crate::rest::Gateway;
 
 /// How long a node that was started may take to answer.
 const START_DEADLINE: Duration = Duration::from_secs(15);
 /// How often it is asked meanwhile.
 const ASK: Duration = Duration::from_millis(100);
+/// Who ended a node's process, for those who watch it.
+pub const DOWN: &str = "vision testnet down";
+const KILL: &str = "vision testnet kill";
 /// Log lines shown when it does not.
 pub const TAIL_LINES: usize = 15;
 
@@ -32,18 +35,21 @@ pub async fn status(args: &DirArgs, format: Format) -> Outcome {
 pub async fn down(args: &DirArgs, clock: &Clock) -> Outcome {
     let layout = Layout::new(&args.dir)?;
     let facts = Facts::load(&layout)?;
-    let running = facts.nodes.iter().filter(|node| Life::of(node) != Life::Stopped).count();
-    stop(&layout, &facts.nodes, clock).await?;
-    match running {
+    match stop(&layout, &facts.nodes, Some(DOWN), clock).await? {
         0 => eprintln!("no node was running"),
-        n => eprintln!("{n} of {} nodes stopped", facts.nodes.len()),
+        n => eprintln!("{n} of {} stopped", count(facts.nodes.len(), "node")),
     }
     Ok(())
 }
 
-/// Stops these nodes and forgets their processes.
-pub async fn stop(layout: &Layout, nodes: &[NodeFacts], clock: &Clock) -> Outcome {
-    for name in process::stop_all(nodes, clock).await? {
+/// Stops these nodes and forgets their processes; says how many there were. Those who watch them are told by whom, if
+/// there is somebody to name.
+pub async fn stop(layout: &Layout, nodes: &[NodeFacts], by: Option<&str>, clock: &Clock) -> Outcome<usize> {
+    let processes = process::running(nodes);
+    if let Some(by) = by {
+        note_end(layout, &processes, by)?;
+    }
+    for name in process::stop_all(&processes, clock).await? {
         let seconds = STOP_DEADLINE.as_secs();
         eprintln!("{name} did not end within {seconds} s and was killed");
     }
@@ -56,24 +62,38 @@ pub async fn stop(layout: &Layout, nodes: &[NodeFacts], clock: &Clock) -> Outcom
         }
         Ok(())
     })?;
+    Ok(processes.len())
+}
+
+/// Leaves word, before the processes end, who ended them.
+pub fn note_end(layout: &Layout, processes: &[Process<'_>], by: &str) -> Outcome {
+    let named: Vec<(String, u32)> = processes.iter().map(|(node, pid)| (node.name.clone(), *pid)).collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    Facts::update(layout, |facts| {
+        facts.note_end(&named, by);
+        Ok(())
+    })?;
     Ok(())
 }
 
 /// Kills a node as a crash would.
 pub async fn kill(args: &OneNodeArgs, clock: &Clock) -> Outcome {
     let (layout, node) = find(args)?;
-    let pid = Life::of(&node).pid().ok_or_else(|| not_running(&node))?;
+    let pid = Life::of(&node).pid().ok_or_else(|| not_running(&layout, &node))?;
+    note_end(&layout, &[(&node, pid)], KILL)?;
     process::signal(pid, Signal::KILL)?;
-    stop(&layout, std::slice::from_ref(&node), clock).await?;
+    stop(&layout, std::slice::from_ref(&node), None, clock).await?;
     eprintln!("{} (pid {pid}) killed", node.name);
     Ok(())
 }
 
 /// Freezes a node.
 pub fn pause(args: &OneNodeArgs) -> Outcome {
-    let (_, node) = find(args)?;
+    let (layout, node) = find(args)?;
     match Life::of(&node) {
-        Life::Stopped => return Err(not_running(&node)),
+        Life::Stopped => return Err(not_running(&layout, &node)),
         Life::Paused(_) => eprintln!("{} is already paused", node.name),
         Life::Running(pid) => {
             process::signal(pid, Signal::STOP)?;
@@ -85,9 +105,9 @@ pub fn pause(args: &OneNodeArgs) -> Outcome {
 
 /// Lets a frozen node go on.
 pub fn resume(args: &OneNodeArgs) -> Outcome {
-    let (_, node) = find(args)?;
+    let (layout, node) = find(args)?;
     match Life::of(&node) {
-        Life::Stopped => return Err(not_running(&node)),
+        Life::Stopped => return Err(not_running(&layout, &node)),
         Life::Running(_) => eprintln!("{} is not paused", node.name),
         Life::Paused(pid) => {
             process::signal(pid, Signal::CONT)?;
@@ -104,7 +124,7 @@ pub async fn start(args: &OneNodeArgs, clock: &Clock) -> Outcome {
         eprintln!("{} is already running (pid {pid})", node.name);
         return Ok(());
     }
-    node.ports.check_free(&node.name)?;
+    node.ports.check_free(&node.name, &layout.command("up"))?;
     let mut child = process::spawn(&node)?;
     let pid = child.id();
     Facts::update(&layout, |facts| {
@@ -113,7 +133,7 @@ pub async fn start(args: &OneNodeArgs, clock: &Clock) -> Outcome {
     })?;
     let node = NodeFacts { pid: Some(pid), ..node };
     if let Err(failure) = until_serving(&node, &mut child, clock).await {
-        stop(&layout, std::slice::from_ref(&node), clock).await?;
+        stop(&layout, std::slice::from_ref(&node), None, clock).await?;
         return Err(failure);
     }
     eprintln!("{} runs (pid {pid})", node.name);
@@ -173,9 +193,7 @@ fn find(args: &OneNodeArgs) -> Outcome<(Layout, NodeFacts)> {
     Ok((layout, node))
 }
 
-fn not_running(node: &NodeFacts) -> Failure {
-    Failure::not_found(format!(
-        "{name} is not running; start it with `vision testnet start {name}`",
-        name = node.name
-    ))
+fn not_running(layout: &Layout, node: &NodeFacts) -> Failure {
+    let start = layout.command(&format!("start {}", node.name));
+    Failure::not_found(format!("{} is not running; start it with `{start}`", node.name))
 }

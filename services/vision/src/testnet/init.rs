@@ -72,7 +72,7 @@ fn exists(layout: &Layout, profile: Profile, what: &Path) -> Failure {
     let dir = layout.dir().display();
     let way_out = match profile {
         Profile::Local => {
-            format!("run it with `vision testnet up --dir {dir}`, remove {dir} or choose another --dir")
+            format!("run it with `{}`, remove {dir} or choose another --dir", layout.command("up"))
         }
         Profile::Compose => {
             "check it with --if-missing, or remove the volumes with `docker-compose down -v`".into()

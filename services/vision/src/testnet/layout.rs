@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use vision_host::files;
+use vision_host::shell::word;
 use vision_primitives::PublicKey;
 
 use super::ports::NodePorts;
-use crate::cli::Profile;
+use crate::cli::{DEFAULT_TESTNET_DIR, Profile};
 use crate::exit::{Exit, Failure, Outcome};
 
 /// Written last when a network is made: its presence says that the network is complete.
@@ -20,13 +21,28 @@ const NEW_FACTS_FILE: &str = ".testnet.json.new";
 #[derive(Clone, Debug)]
 pub struct Layout {
     dir: PathBuf,
+    /// As the caller named it.
+    given: PathBuf,
 }
 
 impl Layout {
     /// The layout of a directory, which need not exist yet.
-    pub fn new(dir: &Path) -> Outcome<Self> {
-        let dir = std::path::absolute(dir).map_err(|error| Failure::io("use", dir, &error))?;
-        Ok(Self { dir: canonical(&dir) })
+    pub fn new(given: &Path) -> Outcome<Self> {
+        let dir = std::path::absolute(given).map_err(|error| Failure::io("use", given, &error))?;
+        Ok(Self { dir: canonical(&dir), given: given.to_owned() })
+    }
+
+    /// The flag that names this network, with a blank before it; nothing where it goes without saying.
+    pub fn flag(&self) -> String {
+        if self.given == Path::new(DEFAULT_TESTNET_DIR) {
+            return String::new();
+        }
+        format!(" --dir {}", word(&self.given))
+    }
+
+    /// A command about this network, as it can be typed where the caller stands.
+    pub fn command(&self, words: &str) -> String {
+        format!("vision testnet {words}{}", self.flag())
     }
 
     /// The directory itself.
@@ -115,10 +131,22 @@ pub struct NodeFacts {
     pub log: PathBuf,
     /// The process last started for it, if it has not been stopped since.
     pub pid: Option<u32>,
+    /// The last of its processes that a command has ended, and which command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
     /// Its ports.
     pub ports: NodePorts,
     /// Its URLs as seen from this machine.
     pub urls: Urls,
+}
+
+/// Why a process of a node is gone, for other commands that watch it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ended {
+    /// The process.
+    pub pid: u32,
+    /// What ended it, such as `vision testnet kill`.
+    pub by: String,
 }
 
 impl NodeFacts {
@@ -131,6 +159,7 @@ impl NodeFacts {
             home: layout.home(name),
             log: layout.log(name),
             pid: None,
+            ended: None,
             ports: ports.clone(),
             urls: Urls::new(ports),
         }
@@ -189,8 +218,9 @@ impl Facts {
         let file = layout.facts();
         let text = fs::read_to_string(&file).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Failure::not_found(format!(
-                "no test network in {}; make one with `vision testnet up` or name another --dir",
-                layout.dir().display()
+                "no test network in {}; make one with `{}` or name another --dir",
+                layout.dir().display(),
+                layout.command("up")
             )),
             _ => Failure::io("read", &file, &error),
         })?;
@@ -235,8 +265,11 @@ impl Facts {
             wanted.to_owned()
         };
         self.nodes.iter().find(|node| node.name == name).ok_or_else(|| {
-            let last = self.nodes.len();
-            Failure::new(Exit::NotFound, format!("no node {wanted:?}; there are node1 to node{last}"))
+            let there_is = match self.nodes.len() {
+                1 => "there is node1 alone".to_owned(),
+                last => format!("there are node1 to node{last}"),
+            };
+            Failure::new(Exit::NotFound, format!("no node {wanted:?}; {there_is}"))
         })
     }
 
@@ -244,6 +277,17 @@ impl Facts {
     pub fn set_pid(&mut self, name: &str, pid: Option<u32>) {
         if let Some(node) = self.nodes.iter_mut().find(|node| node.name == name) {
             node.pid = pid;
+        }
+    }
+
+    /// Notes who is about to end the processes of these nodes, if nobody has begun to already.
+    pub fn note_end(&mut self, processes: &[(String, u32)], by: &str) {
+        for (name, pid) in processes {
+            if let Some(node) = self.nodes.iter_mut().find(|node| node.name == *name)
+                && node.ended.as_ref().is_none_or(|ended| ended.pid != *pid)
+            {
+                node.ended = Some(Ended { pid: *pid, by: by.to_owned() });
+            }
         }
     }
 }
@@ -268,6 +312,18 @@ mod tests {
         for (desc, input, expect) in cases {
             let layout = Layout::new(&real.join(input)).expect("a path");
             assert_eq!(layout.dir(), real.join(expect), "{desc}");
+        }
+    }
+
+    #[test]
+    fn commands_name_the_network_as_the_caller_did() {
+        let cases = [
+            ("the default", DEFAULT_TESTNET_DIR, "vision testnet down"),
+            ("another", "nets/a", "vision testnet down --dir nets/a"),
+            ("one that a shell takes apart", "my $net", "vision testnet down --dir 'my $net'"),
+        ];
+        for (desc, dir, expect) in cases {
+            assert_eq!(Layout::new(Path::new(dir)).expect("a path").command("down"), expect, "{desc}");
         }
     }
 }

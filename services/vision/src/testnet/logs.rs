@@ -104,6 +104,7 @@ mod tests {
             home: dir.path().to_owned(),
             log: log.clone(),
             pid: None,
+            ended: None,
             urls: Urls::new(&ports),
             ports,
         };

@@ -3,6 +3,7 @@
 mod add;
 mod config;
 mod control;
+mod ends;
 mod homes;
 mod init;
 mod layout;
@@ -10,6 +11,7 @@ mod logs;
 mod ports;
 mod process;
 mod same;
+mod started;
 mod table;
 mod up;
 mod watch;
@@ -78,7 +80,7 @@ fn make(args: &InitArgs, clock: &Clock, format: Format) -> Outcome {
         ]))?,
     }
     if args.profile == crate::cli::Profile::Local {
-        eprintln!("start it with: vision testnet up --dir {}", args.dir.dir.display());
+        eprintln!("start it with: {}", layout.command("up"));
     }
     Ok(())
 }

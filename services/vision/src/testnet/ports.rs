@@ -58,7 +58,9 @@ impl BasePorts {
         loop {
             let ports = self.node(index)?;
             let own = ports.named().map(|(_, port)| port);
-            if own.iter().all(|port| !of_others.contains(port)) && ports.check_free("it").is_ok() {
+            if own.iter().all(|port| !of_others.contains(port))
+                && ports.check_free("it", "vision testnet up").is_ok()
+            {
                 return Ok(ports);
             }
             index += 1;
@@ -114,8 +116,8 @@ impl NodePorts {
         ]
     }
 
-    /// Checks that nobody listens on any of them.
-    pub fn check_free(&self, node: &str) -> Outcome {
+    /// Checks that nobody listens on any of them; `up` is the command that gives the network others.
+    pub fn check_free(&self, node: &str, up: &str) -> Outcome {
         for (what, port) in self.named() {
             if let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
                 let flag = match what {
@@ -130,7 +132,7 @@ impl NodePorts {
                 };
                 return Err(Failure::failed(format!(
                     "port {port} on 127.0.0.1 ({what} of {node}) {why}; stop what listens there or \
-                     choose others with `vision testnet up {flag} PORT`"
+                     choose others with `{up} {flag} PORT`"
                 )));
             }
         }
@@ -185,7 +187,7 @@ mod tests {
             selection: port,
             producer: port,
         };
-        let failure = ports.check_free("node1").expect_err("taken").to_string();
+        let failure = ports.check_free("node1", "vision testnet up").expect_err("taken").to_string();
         assert!(failure.contains(&format!("port {port}")) && failure.contains("is taken"), "{failure}");
     }
 }

@@ -1,7 +1,9 @@
 //! The node processes: starting, finding again, signalling, ending.
 
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -30,16 +32,32 @@ pub enum Life {
 }
 
 impl Life {
-    /// Looks at the process recorded for a node.
+    /// Looks at the process recorded for a node, and if that is gone, for one that somebody started by hand.
     pub fn of(node: &NodeFacts) -> Self {
-        match node.pid {
-            Some(pid) if runs_home(pid, &node.home) => match state(pid) {
-                Some('T' | 't') => Self::Paused(pid),
-                Some('Z' | 'X') | None => Self::Stopped,
-                Some(_) => Self::Running(pid),
-            },
-            _ => Self::Stopped,
+        match node.pid.map(|pid| Self::of_process(pid, &node.home)) {
+            Some(life) if life != Self::Stopped => life,
+            _ => Self::found(&node.home),
         }
+    }
+
+    /// What a process does, if it runs this home.
+    fn of_process(pid: u32, home: &Path) -> Self {
+        if !runs_home(pid, home) {
+            return Self::Stopped;
+        }
+        match state(pid) {
+            Some('T' | 't') => Self::Paused(pid),
+            Some('Z' | 'X') | None => Self::Stopped,
+            Some(_) => Self::Running(pid),
+        }
+    }
+
+    /// Looks at all processes for one that runs this home.
+    fn found(home: &Path) -> Self {
+        let Ok(entries) = fs::read_dir("/proc") else { return Self::Stopped };
+        let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let mut lives = pids.map(|pid| Self::of_process(pid, home));
+        lives.find(|life| *life != Self::Stopped).unwrap_or(Self::Stopped)
     }
 
     /// The process, if there is one.
@@ -56,9 +74,30 @@ impl Life {
 fn runs_home(pid: u32, home: &Path) -> bool {
     let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else { return false };
     let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-    let home = home.as_os_str().as_encoded_bytes();
-    words.get(1) == Some(&&b"node"[..])
-        && words.windows(2).any(|pair| pair[0] == b"--home" && pair[1] == home)
+    if words.get(1) != Some(&&b"node"[..]) {
+        return false;
+    }
+    let Some(given) = home_in(&words).or_else(|| home_in_environment(pid)) else { return false };
+    if given == home {
+        return true;
+    }
+    // Another spelling, from where the process was started; a path that is absolute stays what it is.
+    let started_in = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+    started_in.join(given).canonicalize().is_ok_and(|given| given == home)
+}
+
+/// The home that a command line names.
+fn home_in(words: &[&[u8]]) -> Option<PathBuf> {
+    let apart = words.windows(2).find(|pair| pair[0] == b"--home").map(|pair| pair[1]);
+    let joined = || words.iter().find_map(|word| word.strip_prefix(b"--home="));
+    apart.or_else(joined).map(|home| OsStr::from_bytes(home).into())
+}
+
+/// The home that the environment names to a process whose command line does not.
+fn home_in_environment(pid: u32) -> Option<PathBuf> {
+    let variables = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let home = variables.split(|byte| *byte == 0).find_map(|pair| pair.strip_prefix(b"VISION_HOME="))?;
+    Some(OsStr::from_bytes(home).into())
 }
 
 /// The one-letter state of a process.
@@ -105,37 +144,45 @@ pub fn signal(pid: u32, signal: Signal) -> Outcome {
     }
 }
 
-/// Ends the processes of these nodes: asks all, waits, kills what is left. Says which had to be killed.
-pub async fn stop_all(nodes: &[NodeFacts], clock: &Clock) -> Outcome<Vec<String>> {
-    for node in nodes {
-        let life = Life::of(node);
-        if let Some(pid) = life.pid() {
-            signal(pid, Signal::TERM)?;
-            if matches!(life, Life::Paused(_)) {
-                // A frozen process meets its signal only when it goes on.
-                signal(pid, Signal::CONT)?;
-            }
+/// A node and the process that runs it.
+pub type Process<'a> = (&'a NodeFacts, u32);
+
+/// The processes of these nodes.
+pub fn running(nodes: &[NodeFacts]) -> Vec<Process<'_>> {
+    nodes.iter().filter_map(|node| Some((node, Life::of(node).pid()?))).collect()
+}
+
+/// Ends these processes: asks all, waits, kills what is left. Says which nodes had to be killed.
+pub async fn stop_all(processes: &[Process<'_>], clock: &Clock) -> Outcome<Vec<String>> {
+    for (node, pid) in processes {
+        let life = Life::of_process(*pid, &node.home);
+        if life != Life::Stopped {
+            signal(*pid, Signal::TERM)?;
+        }
+        if matches!(life, Life::Paused(_)) {
+            // A frozen process meets its signal only when it goes on.
+            signal(*pid, Signal::CONT)?;
         }
     }
-    wait_gone(nodes, clock, STOP_DEADLINE).await;
+    wait_gone(processes, clock, STOP_DEADLINE).await;
     let mut killed = Vec::new();
-    for node in nodes {
-        if let Some(pid) = Life::of(node).pid() {
-            signal(pid, Signal::KILL)?;
+    for (node, pid) in processes {
+        if Life::of_process(*pid, &node.home) != Life::Stopped {
+            signal(*pid, Signal::KILL)?;
             killed.push(node.name.clone());
         }
     }
-    if wait_gone(nodes, clock, STOP_DEADLINE).await {
+    if wait_gone(processes, clock, STOP_DEADLINE).await {
         Ok(killed)
     } else {
         Err(Failure::unhealthy("a node's process does not end even when killed; the machine may be stuck"))
     }
 }
 
-/// Waits until none of the nodes has a process; false if the time is over first.
-pub async fn wait_gone(nodes: &[NodeFacts], clock: &Clock, limit: Duration) -> bool {
+/// Waits until all of the processes are gone; false if the time is over first.
+async fn wait_gone(processes: &[Process<'_>], clock: &Clock, limit: Duration) -> bool {
     let deadline = clock.monotonic_ms() + millis(limit);
-    while nodes.iter().any(|node| Life::of(node) != Life::Stopped) {
+    while processes.iter().any(|(node, pid)| Life::of_process(*pid, &node.home) != Life::Stopped) {
         if clock.monotonic_ms() >= deadline {
             return false;
         }
@@ -183,6 +230,7 @@ mod tests {
             home: home.to_owned(),
             log: home.join("node.log"),
             pid,
+            ended: None,
             urls: Urls::new(&ports),
             ports,
         }
@@ -203,31 +251,43 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_known_by_its_home() {
+    fn a_process_is_known_by_its_home_however_it_is_named() {
         let dir = tempfile::tempdir().expect("temp dir");
+        let home = dir.path().canonicalize().expect("there");
         // A shell whose command line looks like that of a node.
-        fs::write(dir.path().join("node"), "read line\n").expect("script");
-        let mut child = Command::new("sh")
-            .args(["node", "--home"])
-            .arg(dir.path())
-            .current_dir(dir.path())
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("a shell");
-        let ours = node(dir.path(), Some(child.id()));
-        let other = node(Path::new("/other"), Some(child.id()));
-        // A process that is just being started has no command line for a moment.
-        for _ in 0..500 {
-            if Life::of(&ours) != Life::Stopped {
-                break;
+        fs::write(home.join("node"), "read line\n").expect("script");
+        let whole = home.to_str().expect("UTF-8").to_owned();
+        let joined = format!("--home={whole}");
+        let cases: [(&str, &[&str], Option<&str>); 5] = [
+            ("absolute", &["--home", &whole], None),
+            ("in one word", &["-x", &joined], None),
+            ("relative", &["--home", "."], None),
+            ("relative, in one word", &["--home=."], None),
+            ("by its environment", &["-x"], Some(&whole)),
+        ];
+        for (desc, words, variable) in cases {
+            let mut command = Command::new("sh");
+            command.arg("node").args(words).current_dir(&home).stdin(Stdio::piped());
+            if let Some(value) = variable {
+                command.env("VISION_HOME", value);
             }
-            std::thread::sleep(Duration::from_millis(10));
+            let mut child = command.spawn().expect("a shell");
+            let pid = child.id();
+            // A process that is just being started has no command line for a moment.
+            for _ in 0..500 {
+                if Life::of(&node(&home, None)) != Life::Stopped {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            for recorded in [Some(pid), None, Some(1)] {
+                assert_eq!(Life::of(&node(&home, recorded)), Life::Running(pid), "{desc}, {recorded:?}");
+            }
+            assert_eq!(Life::of(&node(Path::new("/other"), Some(pid))), Life::Stopped, "{desc}");
+            child.kill().expect("kill");
+            child.wait().expect("wait");
+            assert_eq!(Life::of(&node(&home, Some(pid))), Life::Stopped, "{desc}");
         }
-        assert_eq!(Life::of(&ours), Life::Running(child.id()));
-        assert_eq!(Life::of(&other), Life::Stopped);
-        child.kill().expect("kill");
-        child.wait().expect("wait");
-        assert_eq!(Life::of(&ours), Life::Stopped);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::init::{Plan, parameters};
 use super::layout::{Facts, Layout};
 use crate::cli::{GenesisArgs, Profile};
 use crate::exit::{Failure, Outcome};
+use crate::output;
 
 /// The failure of asking for another network.
 pub fn other(layout: &Layout, profile: Profile, what: impl Display) -> Failure {
@@ -38,7 +39,7 @@ pub fn check(layout: &Layout, facts: &Facts, plan: &Plan) -> Outcome {
 pub fn check_genesis(layout: &Layout, facts: &Facts, nodes: Option<u16>, args: &GenesisArgs) -> Outcome {
     let count = facts.nodes.len();
     if nodes.is_some_and(|nodes| usize::from(nodes) != count) {
-        return Err(other(layout, facts.profile, format_args!("has {count} nodes")));
+        return Err(other(layout, facts.profile, format_args!("has {}", output::count(count, "node"))));
     }
     if args.block_interval_ms.is_none() && args.params.is_empty() {
         return Ok(());

@@ -1,5 +1,7 @@
 //! What each node of the network is doing, and the table of it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::layout::{Facts, NodeFacts};
@@ -7,6 +9,9 @@ use super::process::Life;
 use crate::exit::Outcome;
 use crate::output::{self, Format, Table, short};
 use crate::rest::Gateway;
+
+/// How long a node that has no process may take to answer all the same.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// One look at one node.
 #[derive(Clone, Debug)]
@@ -25,6 +30,11 @@ impl NodeView {
         let life = Life::of(facts);
         let status = match (life, Gateway::new(&facts.urls.rest)) {
             (Life::Running(_), Ok(gateway)) => gateway.get("/api/status").await.ok(),
+            // Its services may have been started by hand, one by one.
+            (Life::Stopped, Ok(gateway)) => {
+                let asked = tokio::time::timeout(GLANCE, gateway.get("/api/status")).await;
+                asked.ok().and_then(Result::ok)
+            }
             _ => None,
         };
         // Whoever else may listen there is not this node.
@@ -45,10 +55,10 @@ impl NodeView {
     /// Its state in a few words.
     pub fn state(&self) -> String {
         let status = match (self.life, &self.status) {
-            (Life::Stopped, _) => return "stopped".into(),
+            (Life::Stopped, None) => return "stopped".into(),
             (Life::Paused(_), _) => return "paused".into(),
             (Life::Running(_), None) => return "no answer".into(),
-            (Life::Running(_), Some(status)) => status,
+            (Life::Running(_) | Life::Stopped, Some(status)) => status,
         };
         let sync = status["sync_state"].as_str().unwrap_or("unknown");
         if status["eligible"] == true {
@@ -129,6 +139,7 @@ mod tests {
             home: "/net/node1".into(),
             log: "/net/node1/node.log".into(),
             pid: Some(7),
+            ended: None,
             urls: Urls::new(&ports),
             ports,
         };
@@ -139,6 +150,7 @@ mod tests {
         };
         let cases = [
             ("stopped", Life::Stopped, None, "stopped"),
+            ("its services apart", Life::Stopped, answer(true, ""), "AtTip, eligible"),
             ("paused", Life::Paused(7), None, "paused"),
             ("silent", Life::Running(7), None, "no answer"),
             ("eligible", Life::Running(7), answer(true, ""), "AtTip, eligible"),

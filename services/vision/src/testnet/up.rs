@@ -1,36 +1,41 @@
 //! `vision testnet up`: from nothing to nodes that agree, then watching them.
 
-use std::process::Child;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use vision_host::Clock;
+use vision_host::shell::word;
 
 use super::config::Neighbours;
 use super::control::{self, show_tail};
 use super::init::{self, Plan};
-use super::layout::{Facts, Layout, NodeFacts, Urls};
+use super::layout::{Facts, Layout, Urls};
 use super::ports::BasePorts;
 use super::process::{self, Life, millis};
 use super::same;
+use super::started::Started;
 use super::table::{self, NodeView};
-use super::watch;
+use super::watch::{self, End};
 use crate::cli::{Profile, UpArgs};
 use crate::exit::{Failure, Outcome};
-use crate::output::Format;
+use crate::output::{Format, count};
 use crate::rest::Gateway;
 use crate::signals::Interrupts;
 
-/// How long the nodes may take to agree on a block above genesis, besides two block intervals.
+/// Who ended a node's process, for those who watch it.
+pub const UP: &str = "vision testnet up";
+/// How long the nodes may take to agree on a new block, besides two block intervals.
 const AGREE_DEADLINE: Duration = Duration::from_secs(60);
 /// How often they are asked meanwhile.
 const ASK: Duration = Duration::from_millis(200);
 
-/// Makes what is missing, starts every node that does not run, and waits until all agree.
+/// Makes what is missing, starts every node that does not run, and waits until all agree. Whoever finds nodes running
+/// has only joined: it leaves all running when it ends.
 pub async fn run(args: &UpArgs, clock: &Clock, format: Format) -> Outcome {
     let layout = Layout::new(&args.dir.dir)?;
-    let facts = prepare(&layout, args, clock)?;
+    prepare(&layout, args, clock)?;
     let mut interrupts = Interrupts::new()?;
-    let mut started = start_missing(&layout, &facts, clock).await?;
+    let mut started = Started::missing(&layout, args.detach, clock).await?;
     let facts = Facts::load(&layout)?;
     let agreed = tokio::select! {
         agreed = agree(&facts, &mut started, clock) => agreed,
@@ -39,26 +44,32 @@ pub async fn run(args: &UpArgs, clock: &Clock, format: Format) -> Outcome {
     let views = match agreed {
         Ok(views) => views,
         Err(failure) => {
-            let ours: Vec<_> = of_started(&facts, &started);
-            control::stop(&layout, &ours, clock).await?;
+            control::stop(&layout, &started.of(&facts), Some(UP), clock).await?;
             return Err(failure);
         }
     };
     let printed = table::print(&facts, &views, format);
-    next_commands(args, &facts);
+    eprintln!("{}", next_commands(&layout, &facts, &end(args.detach, &started, &layout)));
     if args.detach {
         return printed;
     }
     let watched = match printed {
-        Ok(()) => watch::run(&layout, &facts, &mut started, &views, format, &mut interrupts).await,
-        failed => failed,
+        Ok(()) => watch::run(&layout, &mut started, &views, format, &mut interrupts).await,
+        Err(failure) => Err(failure),
     };
-    stop_everything(&layout, clock, &mut interrupts).await?;
-    watched
+    match watched {
+        Ok(End::Over) => return Ok(()),
+        _ if started.is_joined => {
+            let down = layout.command("down");
+            eprintln!("the nodes go on; stop them with `{down}`");
+        }
+        _ => stop_everything(&layout, clock, &mut interrupts).await?,
+    }
+    watched.map(|_| ())
 }
 
 /// The network of the directory, made if there is none, with the ports the caller wants.
-fn prepare(layout: &Layout, args: &UpArgs, clock: &Clock) -> Outcome<Facts> {
+fn prepare(layout: &Layout, args: &UpArgs, clock: &Clock) -> Outcome {
     if !layout.exists() {
         let plan = Plan {
             nodes: args.nodes.unwrap_or(3),
@@ -70,8 +81,9 @@ fn prepare(layout: &Layout, args: &UpArgs, clock: &Clock) -> Outcome<Facts> {
             ports: BasePorts::new(&args.ports),
         };
         let facts = init::make(layout, &plan)?;
-        eprintln!("made a network of {} nodes in {}", facts.nodes.len(), layout.dir().display());
-        return Ok(facts);
+        let nodes = count(facts.nodes.len(), "node");
+        eprintln!("made a network of {nodes} in {}", layout.dir().display());
+        return Ok(());
     }
     let facts = Facts::load(layout)?;
     if facts.profile != Profile::Local {
@@ -87,22 +99,22 @@ fn prepare(layout: &Layout, args: &UpArgs, clock: &Clock) -> Outcome<Facts> {
 }
 
 /// Gives the nodes other ports, in the facts and in every configuration, if the caller asks for it.
-fn move_ports(layout: &Layout, facts: Facts, args: &UpArgs) -> Outcome<Facts> {
-    let Some(first) = facts.nodes.first() else { return Ok(facts) };
+fn move_ports(layout: &Layout, facts: Facts, args: &UpArgs) -> Outcome {
+    let Some(first) = facts.nodes.first() else { return Ok(()) };
     let count = u16::try_from(facts.nodes.len()).unwrap_or(u16::MAX);
     let given = [args.ports.base_p2p_port, args.ports.base_api_port, args.ports.base_grpc_port];
     if given.iter().all(Option::is_none) {
-        return Ok(facts);
+        return Ok(());
     }
     let ports = BasePorts::over(&args.ports, &first.ports).assign(count)?;
     if facts.nodes.iter().zip(&ports).all(|(node, ports)| node.ports == *ports) {
-        return Ok(facts);
+        return Ok(());
     }
     if let Some(running) = facts.nodes.iter().find(|node| Life::of(node) != Life::Stopped) {
         return Err(Failure::refused(format!(
-            "{} runs on other ports; stop the network first with `vision testnet down --dir {}`",
+            "{} runs on other ports; stop the network first with `{}`",
             running.name,
-            layout.dir().display()
+            layout.command("down")
         )));
     }
     let named = facts.nodes.iter().map(|node| node.name.clone()).zip(ports.iter().cloned());
@@ -118,69 +130,29 @@ fn move_ports(layout: &Layout, facts: Facts, args: &UpArgs) -> Outcome<Facts> {
             (node.urls, node.ports) = (Urls::new(&ports), ports);
         }
         Ok(())
-    })
+    })?;
+    Ok(())
 }
 
-/// The processes this command started.
-pub type Started = Vec<(String, Child)>;
-
-/// Starts every node that does not run; if one cannot be started, none stays.
-async fn start_missing(layout: &Layout, facts: &Facts, clock: &Clock) -> Outcome<Started> {
-    let missing: Vec<&NodeFacts> = facts.nodes.iter().filter(|n| Life::of(n) == Life::Stopped).collect();
-    if missing.is_empty() {
-        eprintln!("all {} nodes are already running", facts.nodes.len());
-    }
-    for node in &missing {
-        node.ports.check_free(&node.name)?;
-    }
-    let mut started = Started::new();
-    for node in missing {
-        match process::spawn(node) {
-            Ok(child) => started.push((node.name.clone(), child)),
-            Err(failure) => {
-                remember(layout, &started)?;
-                control::stop(layout, &of_started(&Facts::load(layout)?, &started), clock).await?;
-                return Err(failure);
-            }
-        }
-    }
-    remember(layout, &started)?;
-    Ok(started)
-}
-
-fn remember(layout: &Layout, started: &Started) -> Outcome {
-    let change = |facts: &mut Facts| {
-        for (name, child) in started {
-            facts.set_pid(name, Some(child.id()));
-        }
-        Ok(())
-    };
-    Facts::update(layout, change).map(|_| ())
-}
-
-fn of_started(facts: &Facts, started: &Started) -> Vec<NodeFacts> {
-    let ours = |node: &&NodeFacts| started.iter().any(|(name, _)| *name == node.name);
-    facts.nodes.iter().filter(ours).cloned().collect()
-}
-
-/// Waits until all nodes have the same block at the lowest of their heights, above genesis.
+/// Waits until all nodes have the same new block: one above everything that any of them had when it first answered. On
+/// what was stored before, nodes agree without ever having met.
 async fn agree(facts: &Facts, started: &mut Started, clock: &Clock) -> Outcome<Vec<NodeView>> {
     let intervals = Duration::from_millis(facts.block_interval_ms.saturating_mul(2));
     let deadline = clock.monotonic_ms() + millis(AGREE_DEADLINE) + millis(intervals);
-    eprintln!("waiting until {} nodes agree on a block above genesis", facts.nodes.len());
+    eprintln!("waiting for a new block to reach {}", count(facts.nodes.len(), "node"));
+    let mut before = Before::default();
     loop {
         let views = NodeView::of_all(&facts.nodes).await;
-        if common_block(&views).await.is_some() {
-            for (name, child) in started.iter_mut() {
+        before.note(&views);
+        if common_block(&views, before.highest()).await.is_some() {
+            for (name, child) in &mut started.children {
                 control::until_serving(facts.node(name)?, child, clock).await?;
             }
             // The heights of the table are those of now, not of before the blocks were compared.
             return Ok(NodeView::of_all(&facts.nodes).await);
         }
-        for (name, child) in started.iter_mut() {
-            if let Ok(Some(status)) = child.try_wait() {
-                return Err(control::ended(facts.node(name)?, status));
-            }
+        if let Some((name, status)) = started.first_ended() {
+            return Err(control::ended(facts.node(&name)?, status));
         }
         if clock.monotonic_ms() >= deadline {
             return Err(not_agreed(&views, facts));
@@ -189,10 +161,30 @@ async fn agree(facts: &Facts, started: &mut Started, clock: &Clock) -> Outcome<V
     }
 }
 
-/// The hash all nodes have at the lowest of their heights.
-async fn common_block(views: &[NodeView]) -> Option<String> {
+/// The heights that the nodes came with.
+#[derive(Default)]
+struct Before {
+    heights: BTreeMap<String, u64>,
+}
+
+impl Before {
+    fn note(&mut self, views: &[NodeView]) {
+        for view in views {
+            if let Some(height) = view.height() {
+                self.heights.entry(view.facts.name.clone()).or_insert(height);
+            }
+        }
+    }
+
+    fn highest(&self) -> u64 {
+        self.heights.values().copied().max().unwrap_or(0)
+    }
+}
+
+/// The hash all nodes have at the lowest of their heights, if that is above the given one.
+async fn common_block(views: &[NodeView], above: u64) -> Option<String> {
     let heights: Option<Vec<u64>> = views.iter().map(NodeView::height).collect();
-    let lowest = heights?.into_iter().min().filter(|height| *height > 0)?;
+    let lowest = heights?.into_iter().min().filter(|height| *height > above)?;
     let path = format!("/api/chain/blocks/{lowest}");
     let mut common: Option<String> = None;
     for view in views {
@@ -215,49 +207,53 @@ fn not_agreed(views: &[NodeView], facts: &Facts) -> Failure {
     }
     let state = stuck.map_or_else(String::new, NodeView::state);
     Failure::unhealthy(format!(
-        "the {} nodes did not agree on a block in time, {name} is furthest behind ({state}); see its log above",
-        facts.nodes.len()
+        "no new block reached {} in time, {name} is furthest behind ({state}); see its log above",
+        count(facts.nodes.len(), "node")
     ))
 }
 
-fn next_commands(args: &UpArgs, facts: &Facts) {
-    let dir = match args.dir.dir.to_str() {
-        Some(crate::cli::DEFAULT_TESTNET_DIR) | None => String::new(),
-        Some(dir) => format!(" --dir {dir}"),
-    };
-    let Some(node) = facts.nodes.first() else { return };
+/// How this command or its nodes end.
+fn end(detach: bool, started: &Started, layout: &Layout) -> String {
+    match (detach, started.is_joined) {
+        (true, _) => format!("  {} testnet down{}", program(), layout.flag()),
+        (false, true) => "Ctrl-C ends this command and leaves the nodes running.\n".into(),
+        (false, false) => "Ctrl-C stops all nodes.\n".into(),
+    }
+}
+
+/// This program as it was called, so that lines can be typed as they stand.
+fn program() -> String {
+    word(std::env::args_os().next().unwrap_or_else(|| "vision".into()))
+}
+
+fn next_commands(layout: &Layout, facts: &Facts, end: &str) -> String {
+    let Some(node) = facts.nodes.first() else { return String::new() };
     let url = match node.urls.rest.as_str() {
         crate::cli::DEFAULT_NODE_URL => String::new(),
         url => format!(" --node {url}"),
     };
     let last = facts.nodes.last().map_or("node1", |node| node.name.as_str());
-    // As this program was called, so that the lines can be typed as they stand.
-    let vision = std::env::args().next().unwrap_or_else(|| "vision".into());
-    eprintln!(
+    let (vision, dir) = (program(), layout.flag());
+    format!(
         "\nnext:\n  {vision} status{url}\n  {vision} query head{url}\n  curl {}/api/mining/status\n  \
          {vision} testnet status{dir}\n  {vision} testnet kill {last}{dir}\n  {vision} testnet start {last}{dir}\n  \
-         {vision} testnet logs {last} -f{dir}",
+         {vision} testnet logs {last} -f{dir}\n{end}",
         node.urls.rest
-    );
-    if args.detach {
-        eprintln!("  {vision} testnet down{dir}");
-    } else {
-        eprintln!("Ctrl-C stops all nodes.\n");
-    }
+    )
 }
 
 /// Stops all nodes of the network, also those another command has started since. A second signal
 /// kills them at once.
 async fn stop_everything(layout: &Layout, clock: &Clock, interrupts: &mut Interrupts) -> Outcome {
     let nodes = Facts::load(layout)?.nodes;
-    eprintln!("stopping {} nodes", nodes.len());
+    eprintln!("stopping {}", count(nodes.len(), "node"));
     tokio::select! {
-        stopped = control::stop(layout, &nodes, clock) => return stopped,
+        stopped = control::stop(layout, &nodes, Some(UP), clock) => return stopped.map(|_| ()),
         _ = interrupts.next() => {}
     }
     eprintln!("killing what is left");
-    for pid in nodes.iter().filter_map(|node| Life::of(node).pid()) {
+    for (_, pid) in process::running(&nodes) {
         process::signal(pid, rustix::process::Signal::KILL)?;
     }
-    control::stop(layout, &nodes, clock).await
+    control::stop(layout, &nodes, Some(UP), clock).await.map(|_| ())
 }

@@ -1,73 +1,69 @@
 //! What `testnet up` shows in the foreground: a live table on a terminal, else a line per block.
 
-use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::control::show_tail;
+use super::ends::Watched;
 use super::layout::{Facts, Layout};
 use super::process::Life;
+use super::started::Started;
 use super::table::{self, NodeView};
-use super::up::Started;
 use crate::exit::Outcome;
 use crate::output::{self, Format, cell, short};
 use crate::rest::Gateway;
 use crate::signals::Interrupts;
-use crate::status::{blocks_from, height_after};
+use crate::status::{blocks_from, height_after, transactions};
 
 /// How often the table is drawn anew.
 const REDRAW: Duration = Duration::from_secs(1);
 /// How often new blocks are asked for.
 const POLL: Duration = Duration::from_millis(250);
 
-/// Shows the network until a signal comes. Nodes that die are told of, and the others watched on.
+/// Why it is not watched any longer.
+pub enum End {
+    /// A signal came.
+    Asked,
+    /// Another command has taken all nodes away.
+    Over,
+}
+
+/// Shows the network until a signal comes or another command takes it down. What befalls single nodes is a line each,
+/// and the others are watched on.
 pub async fn run(
     layout: &Layout,
-    facts: &Facts,
     started: &mut Started,
     views: &[NodeView],
     format: Format,
     interrupts: &mut Interrupts,
-) -> Outcome {
+) -> Outcome<End> {
     let live = format == Format::Table && std::io::stdout().is_terminal();
     let highest = views.iter().filter_map(NodeView::height).max().unwrap_or(0);
     let mut screen = Screen { live, drawn_lines: 0, next: highest + 1, format };
+    let mut watched = Watched::default();
     loop {
-        let pause = if live { REDRAW } else { POLL };
-        tokio::select! {
-            _ = interrupts.next() => return Ok(()),
-            () = tokio::time::sleep(pause) => {}
-        }
-        if tell_deaths(facts, started) {
+        // Another command may have started or ended nodes.
+        let now = Facts::load(layout)?;
+        let news = watched.look(layout, &now, started);
+        for line in &news.lines {
+            eprintln!("{line}");
             screen.drawn_lines = 0;
         }
-        // Another command may have started or killed nodes.
-        let now = Facts::load(layout)?;
+        if news.is_over {
+            eprintln!("no node is left, so there is nothing to watch");
+            return Ok(End::Over);
+        }
         tokio::select! {
-            _ = interrupts.next() => return Ok(()),
+            _ = interrupts.next() => return Ok(End::Asked),
             shown = screen.show(&now) => shown?,
         }
-    }
-}
-
-/// Tells of children that ended since the last look, whoever ended them.
-fn tell_deaths(facts: &Facts, started: &mut Started) -> bool {
-    let mut dead = BTreeSet::new();
-    for (name, child) in started.iter_mut() {
-        if let Ok(Some(status)) = child.try_wait() {
-            if let Ok(node) = facts.node(name) {
-                show_tail(node);
-            }
-            eprintln!(
-                "{name} ended ({status}), the others go on; start it again with `vision testnet start {name}`"
-            );
-            dead.insert(name.clone());
+        let pause = if live { REDRAW } else { POLL };
+        tokio::select! {
+            _ = interrupts.next() => return Ok(End::Asked),
+            () = tokio::time::sleep(pause) => {}
         }
     }
-    started.retain(|(name, _)| !dead.contains(name));
-    !dead.is_empty()
 }
 
 struct Screen {
@@ -115,11 +111,11 @@ fn line(block: &Value, facts: &Facts) -> String {
     let producer = block["producer"].as_str().unwrap_or_default();
     let name = facts.nodes.iter().find(|node| node.id == producer).map(|node| node.name.as_str());
     format!(
-        "block {:>6}  {}  slot {}  by {}  {} txs",
+        "block {:>6}  {}  slot {}  by {}  {}",
         cell(&block["height"]),
         short(&block["hash"]),
         cell(&block["slot"]),
         name.unwrap_or(producer),
-        cell(&block["tx_count"]),
+        transactions(block),
     )
 }
