@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use support::{Net, genesis, id};
-use vision_block_tree::{BlockTree, CheckedBlock, Inserted, Refusal};
+use vision_block_tree::{BlockTree, CheckedBlock, Inserted, MAX_SIBLINGS, Refusal};
 use vision_primitives::{Block, Hash, Header, Height, Signature, SignedTransaction, Tag};
 
 /// So small that blocks are evicted, and become final, after a few steps.
@@ -26,6 +26,8 @@ struct Step {
     delay_ms: u8,
     transfers: u8,
     late: bool,
+    /// Taken as a part of a branch that was asked for.
+    fetched: bool,
     /// Checked now, inserted at the end.
     held: bool,
     bends: Vec<Bend>,
@@ -116,7 +118,8 @@ fn sight(tree: &BlockTree) -> (Hash, Hash, Vec<Hash>, Vec<Known>) {
 }
 
 fn check_tree(tree: &BlockTree) {
-    assert!(tree.open_blocks() <= MAX_OPEN_BLOCKS);
+    assert!(tree.side_blocks() <= MAX_OPEN_BLOCKS);
+    assert!(tree.open_blocks() - tree.side_blocks() <= MAX_OPEN_BLOCKS);
     assert_eq!(tree.open_blocks() + 1, tree.entries().count());
     assert_eq!(
         tree.open_blocks(),
@@ -129,6 +132,8 @@ fn check_tree(tree: &BlockTree) {
         assert!(entry.weight() > parent.weight() && entry.timestamp_ms() >= parent.timestamp_ms());
         assert_eq!(tree.children(&parent.hash()).iter().filter(|child| **child == entry.hash()).count(), 1);
         assert!(tree.is_ancestor(&last_final.hash(), &entry.hash()));
+        let of_producer = |child: &&Hash| tree.get(child).is_some_and(|other| other.producer() == entry.producer());
+        assert!(tree.children(&parent.hash()).iter().filter(of_producer).count() <= MAX_SIBLINGS);
     }
     let mut below = last_final.hash();
     for height in last_final.height().get() + 1..=tree.head().height().get() {
@@ -142,9 +147,12 @@ fn check_tree(tree: &BlockTree) {
     }
 }
 
-fn insert(tree: &mut BlockTree, checked: CheckedBlock, late: bool) {
+fn insert(tree: &mut BlockTree, checked: CheckedBlock, late: bool, fetched: bool) {
     let (before, old_head, hash) = (sight(tree), tree.head().hash(), checked.hash());
-    let Inserted { stored, head, newly_final, pruned } = tree.insert(checked, late);
+    let Inserted { stored, head, newly_final, pruned } = match fetched {
+        true => tree.insert_fetched(checked),
+        false => tree.insert(checked, late),
+    };
     assert!(pruned.iter().all(|gone| tree.get(gone).is_none()));
     if let Some(last) = newly_final.last() {
         assert_eq!(*last, tree.final_entry().hash());
@@ -162,7 +170,7 @@ fn insert(tree: &mut BlockTree, checked: CheckedBlock, late: bool) {
     }
     if stored {
         let again = tree.get(&hash).expect("it was stored").clone();
-        assert!(again.late() == late);
+        assert!(again.late() == (late && !fetched));
     } else {
         assert_eq!(sight(tree), before, "what is not stored changes nothing");
     }
@@ -228,9 +236,9 @@ fuzz_target!(|steps: Vec<Step>| {
                 check_accepted(&tree, &block);
                 made.push(block.hash());
                 if step.held {
-                    held.push((checked, step.late));
+                    held.push((checked, step.late, step.fetched));
                 } else {
-                    insert(&mut tree, checked, step.late);
+                    insert(&mut tree, checked, step.late, step.fetched);
                     let again = tree.check(&block).err();
                     assert!(again == Some(Refusal::AlreadyKnown) || tree.get(&block.hash()).is_none());
                 }
@@ -257,7 +265,7 @@ fuzz_target!(|steps: Vec<Step>| {
             }
         }
     }
-    for (checked, late) in held {
-        insert(&mut tree, checked, late);
+    for (checked, late, fetched) in held {
+        insert(&mut tree, checked, late, fetched);
     }
 });

@@ -59,7 +59,7 @@ impl BlockTree {
         self.trail.truncate(reach);
     }
 
-    fn forget_branch(&mut self, root: Hash, forgotten: &mut Vec<Hash>) {
+    pub(crate) fn forget_branch(&mut self, root: Hash, forgotten: &mut Vec<Hash>) {
         let mut waiting = vec![root];
         while let Some(hash) = waiting.pop() {
             waiting.extend_from_slice(self.children(&hash));
@@ -73,6 +73,7 @@ impl BlockTree {
             let rank = node.entry.rank();
             self.ranked.remove(&rank);
             self.tips.remove(&rank);
+            self.fetched = self.fetched.filter(|fetched| fetched != hash);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use vision_primitives::{Hash, Height};
 
 use crate::fork_choice::HeadMove;
+use crate::siblings::MAX_SIBLINGS;
 use crate::tree::Node;
 use crate::{BlockTree, CheckedBlock, Entry};
 
@@ -29,7 +30,7 @@ pub struct HeadChange {
 #[derive(Clone, Default, Debug)]
 pub struct Inserted {
     /// Whether the block is in the tree now. It is not if it was there already, if its parent is not (any
-    /// more), or if it was the worst tip of a full tree.
+    /// more), if it was the worst tip of a full tree, or if its producer has too many others on the parent.
     pub stored: bool,
     /// How the head moved, if it did.
     pub head: Option<HeadChange>,
@@ -40,12 +41,35 @@ pub struct Inserted {
 }
 
 impl BlockTree {
-    /// Adds a block that [`BlockTree::check`] passed. `late` is the caller's verdict by section 5.
+    /// Adds a block that [`BlockTree::check`] passed. `late` is the caller's verdict by section 5. It is not stored if its
+    /// producer has [`MAX_SIBLINGS`] others on the parent.
     pub fn insert(&mut self, checked: CheckedBlock, late: bool) -> Inserted {
         let mut entry = checked.entry;
         entry.late = late;
+        if self.siblings(entry.header()).len() >= MAX_SIBLINGS {
+            return Inserted::default();
+        }
+        self.add(entry, Inserted::default())
+    }
+
+    /// Adds a block that was asked for as part of a branch that is said to be heavier than the head's chain. Room for
+    /// it is made from other side branches: it takes the place of one by the same producer if there are
+    /// [`MAX_SIBLINGS`], and the branch up to it is not evicted before any other.
+    pub fn insert_fetched(&mut self, checked: CheckedBlock) -> Inserted {
+        let (entry, mut inserted) = (checked.entry, Inserted::default());
+        if self.get(&entry.parent()).is_none() || self.get(&entry.hash()).is_some() {
+            return inserted;
+        }
+        let hash = entry.hash();
+        while let Some(worst) = self.worst_sibling(entry.header()) {
+            self.detach(worst, &mut inserted.pruned);
+        }
+        self.fetched = Some(hash);
+        self.add(entry, inserted)
+    }
+
+    fn add(&mut self, entry: Entry, mut inserted: Inserted) -> Inserted {
         let (hash, old) = (entry.hash(), self.head.clone());
-        let mut inserted = Inserted::default();
         if !self.link(entry) {
             return inserted;
         }
@@ -55,12 +79,13 @@ impl BlockTree {
         loop {
             self.choose_head(&mut moved);
             self.advance_final(&mut inserted);
-            if self.open_blocks() <= self.max_open_blocks {
+            if self.side_blocks() > self.max_open_blocks && self.evict_worst_tip(&mut inserted) {
+                continue;
+            }
+            if self.canonical.len().saturating_sub(1) <= self.max_open_blocks {
                 break;
             }
-            if !self.evict_worst_tip(&mut inserted) {
-                self.finalize_to(1, &mut inserted);
-            }
+            self.finalize_to(1, &mut inserted);
         }
         let HeadMove { ancestor: (common_ancestor, common_height), left, joined } = moved;
         if self.head.hash() != old.hash() {
@@ -92,17 +117,24 @@ impl BlockTree {
         true
     }
 
-    /// Drops the worst tip that is not the head; `false` if there is no other.
+    /// Drops the worst tip that is not the head, and not that of the branch being fetched unless there is no other;
+    /// `false` if there is none at all.
     fn evict_worst_tip(&mut self, inserted: &mut Inserted) -> bool {
-        let head = self.head.hash();
-        let Some(worst) = self.tips.iter().rev().map(|rank| rank.hash).find(|hash| *hash != head) else {
+        let (head, fetched) = (self.head.hash(), self.fetched);
+        let tips = || self.tips.iter().rev().map(|rank| rank.hash).filter(|hash| *hash != head);
+        let Some(worst) = tips().find(|hash| Some(*hash) != fetched).or_else(|| tips().next()) else {
             return false;
         };
-        let parent = self.get(&worst).map_or(Hash::ZERO, |entry| entry.parent());
-        self.forget(&worst);
-        inserted.pruned.push(worst);
-        let Some(node) = self.nodes.get_mut(&parent) else { return true };
-        node.children.retain(|child| *child != worst);
+        self.detach(worst, &mut inserted.pruned);
+        true
+    }
+
+    /// Drops a block that is not on the head's chain, and what stands on it.
+    fn detach(&mut self, root: Hash, pruned: &mut Vec<Hash>) {
+        let parent = self.get(&root).map_or(Hash::ZERO, |entry| entry.parent());
+        self.forget_branch(root, pruned);
+        let Some(node) = self.nodes.get_mut(&parent) else { return };
+        node.children.retain(|child| *child != root);
         match node.children.first().copied() {
             None => {
                 let rank = node.entry.rank();
@@ -114,6 +146,5 @@ impl BlockTree {
                 self.ranked.extend(rank);
             }
         }
-        true
     }
 }

@@ -19,6 +19,7 @@ mod prepare;
 mod refusal;
 mod restore;
 mod rules;
+mod siblings;
 mod tree;
 mod validity;
 
@@ -32,4 +33,5 @@ pub use prepare::PrepareError;
 pub use refusal::Refusal;
 pub use restore::{RestoreBase, RestoreError, StoredBlock};
 pub use rules::{ChainRules, TreeError};
+pub use siblings::MAX_SIBLINGS;
 pub use tree::{BlockTree, MAX_OPEN_BLOCKS};

@@ -35,6 +35,14 @@ pub enum Refusal {
     /// The block is not on the final chain, nor on top of it.
     #[error("it conflicts with the final block at height {0}")]
     ConflictsWithFinal(Height),
+    /// No fault of whoever sent it: the tree keeps no more blocks of one producer on one parent.
+    #[error("{producer} has {max} other blocks on {parent}", max = crate::MAX_SIBLINGS)]
+    TooManySiblings {
+        /// Who signed all of them.
+        producer: NodeId,
+        /// What they stand on.
+        parent: Hash,
+    },
     /// A stamp before the slot's window.
     #[error("stamp {stamp} is too early for slot {slot}, which opens at {opens_at}")]
     TooEarly {
@@ -181,6 +189,7 @@ impl Refusal {
             Self::Version { .. } => "BAD_VERSION",
             Self::Height { .. } => "BAD_HEIGHT",
             Self::ConflictsWithFinal(_) => "CONFLICTS_WITH_FINAL",
+            Self::TooManySiblings { .. } => "TOO_MANY_SIBLINGS",
             Self::TooEarly { .. } => "TOO_EARLY",
             Self::TooLate { .. } => "TOO_LATE",
             Self::NotSlotOwner { .. } => "NOT_SLOT_OWNER",
@@ -208,7 +217,14 @@ impl Refusal {
     /// Whether whoever sent the block is to be charged.
     #[must_use]
     pub const fn is_fault(&self) -> bool {
-        !matches!(self, Self::AlreadyKnown | Self::UnknownParent(_) | Self::Ledger(_) | Self::Schedule(_))
+        !matches!(
+            self,
+            Self::AlreadyKnown
+                | Self::UnknownParent(_)
+                | Self::TooManySiblings { .. }
+                | Self::Ledger(_)
+                | Self::Schedule(_)
+        )
     }
 
     /// Whether no block with this header hash can ever be valid, whatever signature and body come with
@@ -220,6 +236,7 @@ impl Refusal {
         match self {
             Self::AlreadyKnown
             | Self::UnknownParent(_)
+            | Self::TooManySiblings { .. }
             | Self::Signature
             | Self::TooManyTransactions { .. }
             | Self::TooLarge { .. }

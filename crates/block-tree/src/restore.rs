@@ -138,7 +138,8 @@ impl BlockTree {
                 Self::on_base(rules, entry, trail)
             }
         };
-        let max = tree.max_open_blocks;
+        // The head's chain and the side branches together.
+        let max = tree.max_open_blocks.saturating_mul(2);
         for (block, changes) in blocks {
             if tree.open_blocks() >= max {
                 return Err(RestoreError::TooManyBlocks { max });

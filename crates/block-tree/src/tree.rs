@@ -10,9 +10,10 @@ use vision_schedule::Schedule;
 use crate::fork_choice::Rank;
 use crate::{ChainRules, Entry, TreeError};
 
-/// Most blocks above the last final one. Beyond it side branches are evicted, their worst tips first;
-/// if the head's own chain alone exceeds it, its oldest block becomes final however few made the
-/// blocks above it.
+/// Most blocks above the last final one on the head's chain, and as many again on all side branches together, so that a
+/// branch as long as the head's chain has room beside it until it shows to be the heavier one. Beyond it side branches are
+/// evicted, their worst tips first; if the head's own chain exceeds it, its oldest block becomes final however few made
+/// the blocks above it.
 pub const MAX_OPEN_BLOCKS: usize = 16_384;
 
 pub(crate) struct Node {
@@ -35,6 +36,8 @@ pub struct BlockTree {
     pub(crate) trail: VecDeque<Hash>,
     pub(crate) head: Arc<Entry>,
     pub(crate) last_final: Arc<Entry>,
+    /// The block fetched last, up to which its branch is not evicted.
+    pub(crate) fetched: Option<Hash>,
     pub(crate) max_open_blocks: usize,
 }
 
@@ -60,6 +63,7 @@ impl BlockTree {
             trail,
             head: base.clone(),
             last_final: base,
+            fetched: None,
             max_open_blocks: MAX_OPEN_BLOCKS,
         }
     }
@@ -130,6 +134,12 @@ impl BlockTree {
     #[must_use]
     pub fn open_blocks(&self) -> usize {
         self.nodes.len().saturating_sub(1)
+    }
+
+    /// How many known blocks are not final and not on the head's chain.
+    #[must_use]
+    pub fn side_blocks(&self) -> usize {
+        self.nodes.len().saturating_sub(self.canonical.len())
     }
 
     /// Slots and owners of the height above a known block.

@@ -29,8 +29,33 @@ impl BlockTree {
         block: &Block,
         verified: &dyn Fn(&Hash) -> bool,
     ) -> Result<CheckedBlock, Refusal> {
+        self.check_as(block, verified, false)
+    }
+
+    /// Like [`BlockTree::check_with`], for a block that nobody asked for: it is refused too if its producer has
+    /// [`crate::MAX_SIBLINGS`] others on the parent, before its body is looked at.
+    ///
+    /// # Errors
+    /// The first [`Refusal`] met.
+    pub fn check_announced(
+        &self,
+        block: &Block,
+        verified: &dyn Fn(&Hash) -> bool,
+    ) -> Result<CheckedBlock, Refusal> {
+        self.check_as(block, verified, true)
+    }
+
+    fn check_as(
+        &self,
+        block: &Block,
+        verified: &dyn Fn(&Hash) -> bool,
+        announced: bool,
+    ) -> Result<CheckedBlock, Refusal> {
         let parent = self.parent_of(block)?;
         self.on_footing(parent, |footing| footing.check(block))?;
+        if announced {
+            self.check_siblings(block.header())?;
+        }
         check_body(self.rules.params(), block)?;
         let unverified: Vec<(usize, &SignedTransaction)> = block
             .transactions()

@@ -114,39 +114,40 @@ fn rivals_are_pruned_when_their_fork_is_buried() {
 #[test]
 fn side_branches_are_evicted_worst_first() {
     let net = Net::of(3);
-    let mut tree = net.tree().with_max_open_blocks(5);
+    let mut tree = net.tree().with_max_open_blocks(3);
     let root = tree.head().hash();
     let [primary, backup] = [0, 1].map(|slot| net.grow(&mut tree, &root, slot));
     let tail = net.grow(&mut tree, &root, 9);
     let child = net.grow(&mut tree, &backup, 4);
     let head = net.grow(&mut tree, &primary, 0);
-    assert_eq!(tree.open_blocks(), 5);
+    assert_eq!((tree.open_blocks(), tree.side_blocks()), (5, 3));
 
     let worse = net.block(&tree, &root, 10);
     let inserted = net.add(&mut tree, &worse, false);
     assert!(!inserted.stored && inserted.pruned.is_empty(), "the worst tip of a full tree is not kept");
-    let block = net.block(&tree, &head, 0);
+    let block = net.block(&tree, &head, 2);
     let inserted = net.add(&mut tree, &block, false);
-    assert_eq!((inserted.stored, inserted.pruned), (true, vec![tail]));
-    let block = net.block(&tree, &block.hash(), 0);
-    assert_eq!(net.add(&mut tree, &block, false).pruned, vec![child]);
-    let block = net.block(&tree, &block.hash(), 0);
-    assert_eq!(net.add(&mut tree, &block, false).pruned, vec![backup], "a parent becomes a tip in its turn");
-    assert_eq!(tree.open_blocks(), 5);
-    assert_eq!(tree.final_entry().height(), Height(0));
+    assert!(inserted.stored && inserted.pruned.is_empty(), "the head's chain has room of its own");
+    let [side, on_side] = [1, 2].map(|slot| net.block(&tree, &head, slot + 2));
+    assert_eq!(net.add(&mut tree, &side, false).pruned, [tail]);
+    assert_eq!(net.add(&mut tree, &on_side, false).pruned, [child]);
+    let block = net.block(&tree, &side.hash(), 9);
+    assert_eq!(net.add(&mut tree, &block, false).pruned, [backup], "a parent becomes a tip in its turn");
+    assert_eq!((tree.side_blocks(), tree.final_entry().height()), (3, Height(0)));
 
     // The head's own chain alone is too long: its oldest block becomes final, however shallow.
-    let block = net.block(&tree, &block.hash(), 0);
+    let head = tree.head().hash();
+    let block = net.block(&tree, &head, 0);
     let inserted = net.add(&mut tree, &block, false);
     assert_eq!((inserted.newly_final, inserted.pruned), (vec![primary], vec![]));
-    assert_eq!((tree.open_blocks(), tree.final_entry().hash()), (5, primary));
+    assert_eq!((tree.open_blocks(), tree.final_entry().hash()), (6, primary));
     assert_eq!(tree.head().hash(), block.hash());
 }
 
 #[test]
 fn an_eviction_frees_a_late_block() {
     let net = Net::of(3);
-    let mut tree = net.tree().with_max_open_blocks(3);
+    let mut tree = net.tree().with_max_open_blocks(2);
     let root = tree.head().hash();
     let first = net.grow(&mut tree, &root, 3);
     let late = net.block(&tree, &root, 0);

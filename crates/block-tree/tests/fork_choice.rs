@@ -15,7 +15,8 @@ fn hashes_of(tree: &BlockTree) -> Vec<Hash> {
     (low..=high).map(|height| tree.canonical(Height(height)).unwrap().hash()).collect()
 }
 
-/// Blocks hung at random places, parents first.
+/// Blocks hung at random places, parents first, and no more of one producer on one parent than a tree keeps: of more it keeps
+/// those that come first.
 fn random_blocks(net: &Net, choices: &[(usize, u64, u64)]) -> Vec<Block> {
     let mut tree = net.tree();
     let mut known = vec![tree.head().hash()];
@@ -23,8 +24,7 @@ fn random_blocks(net: &Net, choices: &[(usize, u64, u64)]) -> Vec<Block> {
     for (parent, slot, delay_ms) in choices {
         let parent = known[parent % known.len()];
         let block = net.block_at(&tree, &parent, *slot, *delay_ms, &[]);
-        if tree.get(&block.hash()).is_none() {
-            net.add(&mut tree, &block, false);
+        if tree.get(&block.hash()).is_none() && net.add(&mut tree, &block, false).stored {
             known.push(block.hash());
             blocks.push(block);
         }

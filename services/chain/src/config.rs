@@ -1,6 +1,7 @@
 //! Settings of the chain service: section `[chain]` of `config.toml`.
 
 use serde::Deserialize;
+use vision_block_tree::MAX_OPEN_BLOCKS;
 use vision_host::server::ListenAddress;
 
 /// Where to listen and whom to call.
@@ -22,6 +23,9 @@ pub struct Config {
     pub max_waiting_transactions: usize,
     /// Their bytes, 1 KiB to 1 GiB.
     pub max_waiting_bytes: usize,
+    /// Most blocks above the last final one on the head's chain, and as many on all side branches together, 16 to 16,384.
+    /// The fewer, the shorter the splits of the network that still heal.
+    pub max_open_blocks: usize,
 }
 
 impl Default for Config {
@@ -34,6 +38,7 @@ impl Default for Config {
             max_peers: 32,
             max_waiting_transactions: 20_000,
             max_waiting_bytes: 16 << 20,
+            max_open_blocks: MAX_OPEN_BLOCKS,
         }
     }
 }

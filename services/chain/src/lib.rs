@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
-use vision_block_tree::{BlockTree, ChainRules, RestoreBase, StoredBlock};
+use vision_block_tree::{BlockTree, ChainRules, MAX_OPEN_BLOCKS, RestoreBase, StoredBlock};
 use vision_host::server::{GrpcServer, bind};
 use vision_host::{Env, Health};
 use vision_ledger::State;
@@ -75,6 +75,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     in_range("max_peers", config.max_peers, 1..=256)?;
     in_range("max_waiting_transactions", config.max_waiting_transactions, 1..=1_000_000)?;
     in_range("max_waiting_bytes", config.max_waiting_bytes, 1 << 10..=1 << 30)?;
+    in_range("max_open_blocks", config.max_open_blocks, 16..=MAX_OPEN_BLOCKS)?;
     let grpc = bind(&config.grpc_listen).await?;
     let p2p = bind(&config.p2p_listen).await?;
     let p2p_address =
@@ -83,6 +84,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let rules = Arc::new(ChainRules::new(load_genesis(&env.home.join("genesis.json"))?));
     let now = TimestampMs(env.clock.now_ms());
     let (store, tree) = restore(&env.home.join("data"), &rules, now)?;
+    let tree = tree.with_max_open_blocks(config.max_open_blocks);
     let advertise = match config.p2p_advertise.as_str() {
         "" => format!(":{}", p2p_address.port()),
         address => address.to_owned(),

@@ -60,6 +60,8 @@ pub(super) use span;
 
 /// Prepared blocks kept for their signature.
 const MAX_PREPARED: usize = 8;
+/// Why a block is not taken that the tree has no room for, as it is counted.
+const NO_ROOM: &str = "NO_ROOM";
 /// Pause between tries to write what the disk did not take, milliseconds.
 const STORE_RETRY_MS: u64 = 1_000;
 
@@ -233,19 +235,16 @@ impl Core {
         }
     }
 
-    /// Checks a block, enters it into the tree and then whatever waited for it.
+    /// Checks a block, enters it into the tree and then whatever waited for it. An error without a refusal: the tree has no
+    /// room for it.
     fn take(
         &mut self,
         block: Block,
         origin: Origin,
         reply: Option<Reply<StoredBlock>>,
         turn: &mut Turn,
-    ) -> Option<Refusal> {
-        let mut refused = self.take_one(block, origin, self.now(), reply, turn);
-        if let Err(refusal) = refused.as_mut() {
-            return refusal.take();
-        }
-        let mut parents = vec![refused.unwrap_or(Hash::ZERO)];
+    ) -> Result<(), Option<Refusal>> {
+        let mut parents = vec![self.take_one(block, origin, self.now(), reply, turn)?];
         while let Some(parent) = parents.pop() {
             for Waiting { peer, block, arrived } in self.orphans.take_children(&parent) {
                 if let Ok(hash) = self.take_one(block, Origin::Announced(peer), arrived, None, turn) {
@@ -253,7 +252,7 @@ impl Core {
                 }
             }
         }
-        None
+        Ok(())
     }
 
     fn take_one(
@@ -269,7 +268,12 @@ impl Core {
         let verified = &self.verified;
         let spans = self.spans_of(&block);
         let span = span!(spans, "chain.block.check", block).entered();
-        let check = || self.parts.tree.check_with(&block, &|hash| verified.contains(hash));
+        let (tree, is_fetched) = (&self.parts.tree, matches!(origin, Origin::Fetched(_)));
+        let known = |hash: &Hash| verified.contains(hash);
+        let check = || match is_fetched {
+            true => tree.check_with(&block, &known),
+            false => tree.check_announced(&block, &known),
+        };
         let checked = match time(&self.parts.metrics.phases.check, check) {
             Ok(checked) => checked,
             Err(refusal) => {
@@ -292,13 +296,18 @@ impl Core {
         }
         let span = span!(spans, "chain.block.insert", block).entered();
         let insert = &self.parts.metrics.phases.insert;
-        let inserted = time(insert, || self.parts.tree.insert(checked, late));
+        let tree = &mut self.parts.tree;
+        let inserted = time(insert, || match is_fetched {
+            true => tree.insert_fetched(checked),
+            false => tree.insert(checked, late),
+        });
         drop(span);
         let tree = &self.parts.tree;
         let head = HeadView::of(tree.head(), tree.final_entry().height());
         if !inserted.stored {
             // It was the worst tip of a full tree, or what it made final conflicts with it.
             turn.follow(&inserted, &head);
+            self.parts.metrics.blocks_refused.get([NO_ROOM]).inc();
             if let Some(reply) = reply {
                 let _ = reply.send(Err(vision_wire::status(Reason::Overloaded, "too many open blocks", &[])));
             }

@@ -241,10 +241,14 @@ impl Round {
     /// Follows the first source, and then as many as can help.
     async fn run(&mut self, context: &Context, sources: &[Source]) {
         let Some(first) = sources.first() else { return };
+        let weight = || context.head.borrow().weight;
+        let before = weight();
         if let Err(failed) = self.follow(context, first, sources).await {
             self.failed.push(failed);
-        } else if self.imported == 0 && context.table.sources().iter().any(|s| s.node_id == first.node_id) {
-            // Nothing new, and yet it goes on claiming more than we have.
+        } else if weight() <= before && context.table.sources().iter().any(|s| s.node_id == first.node_id) {
+            // Nothing that helps, and yet it goes on claiming more than we have: side blocks that make room for each
+            // other could be sent for ever.
+            self.delivered.clear();
             self.failed.push(first.node_id);
         }
     }

@@ -41,7 +41,8 @@ impl Core {
             }
             return self.early.hold(due, Waiting { peer, block, arrived: now });
         }
-        self.take(block, Origin::Announced(peer), None, turn);
+        // What is refused is dealt with where it is refused.
+        let _ = self.take(block, Origin::Announced(peer), None, turn);
     }
 
     pub(super) fn import_chunk(&mut self, peer: NodeId, blocks: Vec<Block>, turn: &mut Turn) -> ImportEnd {
@@ -64,9 +65,10 @@ impl Core {
                 return ImportEnd::Stopped(new);
             }
             match self.take(block, Origin::Fetched(peer), None, turn) {
-                None => new += 1,
-                Some(Refusal::AlreadyKnown) => {}
-                Some(_) => return ImportEnd::Stopped(new),
+                Ok(()) => new += 1,
+                Err(Some(Refusal::AlreadyKnown)) => {}
+                // What there is no room for is not new: to come and go again for it would never end.
+                Err(_) => return ImportEnd::Stopped(new),
             }
         }
         ImportEnd::Imported(new)
@@ -84,6 +86,7 @@ impl Core {
         match self.parts.tree.check_claim(header, &signature, self.now()) {
             // A block that can no longer matter is not worth a fetch.
             Ok((_, height)) if height <= self.parts.tree.final_entry().height() => {}
+            Ok(_) if self.is_one_too_many(header) => {}
             Ok(_) => self.parts.peers.fetch(&peer, hash),
             // Registered, it may be, by a block that this node lacks.
             Err(Refusal::UnknownProducer(_)) => {}
@@ -92,6 +95,11 @@ impl Core {
             }
             Err(_) => {}
         }
+    }
+
+    /// Whether an announced block would be refused for its siblings, so that it need not be fetched.
+    fn is_one_too_many(&self, header: &[u8]) -> bool {
+        Header::from_bytes(header).is_ok_and(|header| self.parts.tree.check_siblings(&header).is_err())
     }
 
     pub(super) fn claim(&mut self, peer: NodeId, status: &PeerStatus) {
