@@ -35,20 +35,22 @@ pub struct Guard {
     /// (height of the block, parent) to the block's hash.
     signed: BTreeMap<(Height, Hash), Hash>,
     floor: Height,
+    /// Above this height every promise is remembered.
+    complete_above: Height,
 }
 
 impl Guard {
     /// A guard that never signs at or below `floor`; height 0 for a key never used.
     #[must_use]
     pub const fn new(floor: Height) -> Self {
-        Self { signed: BTreeMap::new(), floor }
+        Self { signed: BTreeMap::new(), floor, complete_above: floor }
     }
 
     /// The guard as it was stored: `(height, parent, block)`, any order.
     #[must_use]
     pub fn restore(floor: Height, signed: impl IntoIterator<Item = (Height, Hash, Hash)>) -> Self {
         let signed = signed.into_iter().map(|(height, parent, block)| ((height, parent), block)).collect();
-        let mut guard = Self { signed, floor };
+        let mut guard = Self { signed, floor, complete_above: floor };
         guard.forget_lowest();
         guard
     }
@@ -81,6 +83,15 @@ impl Guard {
     #[must_use]
     pub fn promised(&self, height: Height, parent: &Hash) -> Option<Hash> {
         self.signed.get(&(height, *parent)).copied()
+    }
+
+    /// Whether a block of this key was signed without this guard's promise, as far as can be known: low promises are forgotten.
+    #[must_use]
+    pub fn is_foreign(&self, height: Height, parent: &Hash, block: &Hash) -> bool {
+        match self.promised(height, parent) {
+            Some(promised) => promised != *block,
+            None => height > self.complete_above,
+        }
     }
 
     /// Whether a block may be signed.
@@ -116,6 +127,7 @@ impl Guard {
         while self.signed.len() > MAX_GUARDED_BLOCKS {
             if let Some(((height, _), _)) = self.signed.pop_first() {
                 self.floor = self.floor.max(height);
+                self.complete_above = self.complete_above.max(height);
             }
         }
     }

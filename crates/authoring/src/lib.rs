@@ -8,18 +8,22 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod decide;
+mod elsewhere;
 mod guard;
 mod machine;
 mod messages;
+mod own;
 mod plan;
 mod prepared;
 mod retry;
 mod sync_proof;
 
 pub use guard::{Guard, GuardFault, MAX_GUARDED_BLOCKS};
-pub use machine::{Config, MAX_CLOCK_STEP_MS, Machine, OP_TIMEOUT_MS, SNAPSHOT_FRESH_MS, View};
+pub use machine::{
+    AUDIT_TIMEOUT_MS, Config, MAX_CLOCK_STEP_MS, Machine, OP_TIMEOUT_MS, SNAPSHOT_FRESH_MS, View,
+};
 pub use messages::{
-    Ask, Blocked, Event, Failure, Head, Input, Now, Op, Output, OwnRecord, Proposal, Standing,
+    Ask, Blocked, Event, Failure, Head, Input, Now, Op, Output, OwnBlock, OwnRecord, Proposal, Standing,
 };
 pub use plan::LOOKAHEAD_SLOTS;
 pub use prepared::{PreparedFault, verify_prepared};

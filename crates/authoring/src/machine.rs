@@ -1,14 +1,16 @@
 //! The machine: what it knows, and what each input changes in it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use vision_primitives::{Hash, Height, NodeId, Slot};
 use vision_schedule::{SlotTiming, SlotWindow};
 
+use crate::own::Own;
 use crate::plan::Plan;
 use crate::retry::Retry;
 use crate::sync_proof::SyncProofs;
-use crate::{Ask, Blocked, Event, Failure, Guard, Head, Input, Now, Op, Output, Proposal, Standing};
+use crate::{Ask, Blocked, Event, Guard, Head, Input, Now, Op, Output, OwnBlock, Proposal, Standing};
 
 /// A verdict of the oracle older than this counts no longer, milliseconds: a process that was stopped and
 /// goes on must not produce on what it knew before.
@@ -18,6 +20,8 @@ pub const SNAPSHOT_FRESH_MS: u64 = 5_000;
 pub const MAX_CLOCK_STEP_MS: u64 = 500;
 /// An answer that has not come after this never will, milliseconds: longer than the deadline of any call.
 pub const OP_TIMEOUT_MS: u64 = 15_000;
+/// The same for the look through the latest blocks, which takes many calls, milliseconds.
+pub const AUDIT_TIMEOUT_MS: u64 = 120_000;
 
 /// What does not change while the service runs.
 #[derive(Clone, Debug)]
@@ -53,20 +57,6 @@ impl Verdict {
     }
 }
 
-/// This node's own block for a parent, from the promise on.
-#[derive(Clone, Debug)]
-pub(crate) struct Own {
-    pub(crate) proposal: Arc<Proposal>,
-    /// The promise is on disk.
-    pub(crate) committed: bool,
-    /// The chain service has the block.
-    pub(crate) stored: bool,
-    /// It will never have it.
-    pub(crate) given_up: bool,
-    /// "Created" is told.
-    pub(crate) told: bool,
-}
-
 /// Decides what the producer does next.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -93,6 +83,10 @@ pub struct Machine {
     pub(crate) audited: bool,
     /// They were looked through at least once.
     pub(crate) ever_audited: bool,
+    /// The highest block that this key signed and the claims do not know of, since the start.
+    pub(crate) highest_foreign: Option<Height>,
+    /// Such blocks that were said.
+    pub(crate) foreign: BTreeSet<OwnBlock>,
     pub(crate) refused: bool,
     pub(crate) proofs: SyncProofs,
     pub(crate) out: Vec<Output>,
@@ -142,6 +136,8 @@ impl Machine {
             audit_retry: Retry::default(),
             audited: false,
             ever_audited: false,
+            highest_foreign: None,
+            foreign: BTreeSet::new(),
             refused: false,
             proofs: SyncProofs::default(),
             out: Vec::new(),
@@ -211,6 +207,18 @@ impl Machine {
         (next <= floor && self.guard.promised(next, &head.hash).is_none()).then_some(floor)
     }
 
+    /// Whether the answer to this audit is waited for.
+    #[must_use]
+    pub fn is_auditing(&self, op: Op) -> bool {
+        self.auditing.is_some_and(|flight| flight.op == op)
+    }
+
+    /// Highest block seen since the start that this key signed and the claims do not know of.
+    #[must_use]
+    pub const fn used_elsewhere(&self) -> Option<Height> {
+        self.highest_foreign
+    }
+
     fn take(&mut self, input: Input, now: Now) {
         match input {
             Input::Tick => {}
@@ -263,10 +271,16 @@ impl Machine {
             Input::SubmitFailed { op, proposal, failure } => self.submit_failed(op, &proposal, failure, now),
             Input::Record { op, record } => self.proofs.record(op, record),
             Input::SyncProofSent { op } => self.proofs.sent(op),
-            Input::Audited { op, highest_own } => {
+            Input::Audited { op, own } => {
                 if landed(&mut self.auditing, op) {
-                    self.audit(highest_own);
+                    self.audit(&own);
                 }
+            }
+            Input::OwnBlock(block) => self.look_at(&[block]),
+            Input::BlocksMissed => {
+                self.audited = false;
+                // What is being looked through began before the gap ended.
+                self.auditing = None;
             }
             Input::AuditFailed { op } => {
                 if landed(&mut self.auditing, op) {
@@ -305,88 +319,6 @@ impl Machine {
         }
     }
 
-    fn prepared(&mut self, op: Op, proposal: Arc<Proposal>, now: Now) {
-        let Some((_, ask)) = self.preparing.filter(|(flight, _)| flight.op == op) else { return };
-        self.preparing = None;
-        // The shell verified it against the ask; what matters most is looked at once more.
-        let fits = proposal.parent == ask.parent.hash
-            && proposal.height == ask.parent.height.next()
-            && proposal.slot == ask.window.slot;
-        let in_time = now.wall < ask.window.closes_at;
-        if !fits || !in_time || self.head.is_none_or(|head| head.hash != proposal.parent) {
-            return;
-        }
-        if let Err(fault) = self.guard.promise(proposal.height, proposal.parent, proposal.hash) {
-            self.retry.failed(now.mono_ms);
-            self.log(Event::Failed { height: proposal.height, why: fault.to_string() });
-            return;
-        }
-        self.retry.worked();
-        self.own = Some(Own { proposal, committed: false, stored: false, given_up: false, told: false });
-        self.submitting = None;
-    }
-
-    fn committed(&mut self, op: Op) {
-        let Some((_, hash)) = self.committing.take_if(|(flight, _)| flight.op == op) else { return };
-        if let Some(own) = self.own.as_mut().filter(|own| own.proposal.hash == hash) {
-            own.committed = true;
-            self.retry.worked();
-        }
-    }
-
-    fn stored(&mut self, hash: Hash) {
-        if let Some(own) = self.own.as_mut().filter(|own| own.proposal.hash == hash) {
-            own.stored = true;
-        }
-        self.out.push(Output::MarkDone { block: hash });
-    }
-
-    fn submit_failed(&mut self, op: Op, proposal: &Proposal, failure: Failure, now: Now) {
-        let current = landed(&mut self.submitting, op);
-        // A failure on an old head says nothing about the new one.
-        if current && self.head.is_some_and(|head| head.hash == proposal.parent) {
-            self.retry.failed(now.mono_ms);
-        }
-        if let (Failure::Refused(_), Some(own)) = (&failure, &mut self.own)
-            && own.proposal.hash == proposal.hash
-        {
-            own.given_up = true;
-        }
-        let height = proposal.height;
-        match failure {
-            Failure::Unavailable(_) if current => {}
-            Failure::TipChanged | Failure::Unavailable(_) => self.log(Event::TipChanged { height }),
-            Failure::Refused(why) => self.log(Event::Failed { height, why }),
-        }
-    }
-
-    fn tell_failure(&mut self, failure: Failure) {
-        let Some(height) = self.head.map(|head| head.height.next()) else { return };
-        match failure {
-            Failure::TipChanged => self.log(Event::TipChanged { height }),
-            Failure::Unavailable(why) | Failure::Refused(why) => self.log(Event::Failed { height, why }),
-        }
-    }
-
-    fn audit(&mut self, highest_own: Option<Height>) {
-        let first = !std::mem::replace(&mut self.ever_audited, true);
-        self.audited = true;
-        self.audit_retry.worked();
-        let highest_claimed = self.guard.highest();
-        match highest_own {
-            Some(highest_own) if highest_own > highest_claimed && first => {
-                self.refused = true;
-                self.out.push(Output::Refuse { highest_own, highest_claimed });
-            }
-            Some(height) if height > highest_claimed => {
-                // The key signed more than the claims know of. What it signed up to there cannot be known.
-                self.guard.raise_floor(height);
-                self.log(Event::KeyUsedElsewhere { height });
-            }
-            _ => {}
-        }
-    }
-
     pub(crate) fn log(&mut self, event: Event) {
         self.out.push(Output::Log(event));
     }
@@ -397,12 +329,13 @@ impl Machine {
     }
 
     fn forget_lost_answers(&mut self, now: Now) {
-        let lost = |flight: &mut Flight| now.mono_ms.saturating_sub(flight.since_ms) > OP_TIMEOUT_MS;
+        let older = |flight: &Flight, ms| now.mono_ms.saturating_sub(flight.since_ms) > ms;
+        let lost = |flight: &mut Flight| older(flight, OP_TIMEOUT_MS);
         let _ = self.scheduling.take_if(lost);
         let _ = self.preparing.take_if(|(flight, _)| lost(flight));
         let _ = self.committing.take_if(|(flight, _)| lost(flight));
         let _ = self.submitting.take_if(lost);
-        let _ = self.auditing.take_if(lost);
+        let _ = self.auditing.take_if(|flight| older(flight, AUDIT_TIMEOUT_MS));
         self.proofs.forget_lost_answers(lost);
     }
 }

@@ -88,6 +88,17 @@ pub struct OwnRecord {
     pub may_return_at: Height,
 }
 
+/// A block that bears a valid signature of this node's key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct OwnBlock {
+    /// Its height.
+    pub height: Height,
+    /// Its parent.
+    pub parent: Hash,
+    /// Its hash.
+    pub hash: Hash,
+}
+
 /// Why something asked for was not done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Failure {
@@ -196,9 +207,13 @@ pub enum Input {
     Audited {
         /// Of what was asked.
         op: Op,
-        /// Highest block of this key among the latest of the chain.
-        highest_own: Option<Height>,
+        /// The blocks of this key among the latest of the chain, any order.
+        own: Vec<OwnBlock>,
     },
+    /// A block of this key was stored, on the head's chain or beside it; perhaps one that this producer made.
+    OwnBlock(OwnBlock),
+    /// Blocks may have been stored that nobody told of.
+    BlocksMissed,
     /// No answer to [`Output::Audit`].
     AuditFailed {
         /// Of what was asked.
@@ -252,6 +267,11 @@ pub enum Output {
         op: Op,
         /// The block.
         proposal: Arc<Proposal>,
+    },
+    /// Store durably that nothing is signed at or below this height any more.
+    SaveFloor {
+        /// The floor.
+        floor: Height,
     },
     /// The block of this claim is stored.
     MarkDone {
@@ -327,10 +347,14 @@ pub enum Event {
         /// Why.
         why: String,
     },
-    /// A block of this key is on the chain that this producer did not sign.
+    /// Blocks of this key are stored that this producer did not sign.
     KeyUsedElsewhere {
-        /// Its height.
+        /// Height of the highest.
         height: Height,
+        /// Its hash.
+        hash: Hash,
+        /// How many they are.
+        blocks: u64,
     },
 }
 

@@ -134,7 +134,7 @@ impl World {
                 Input::Scheduled { op, slots, active: true, active_pool_size: 3 }
             }
             Output::AskSchedule { op, .. } => Input::ScheduleFailed { op },
-            Output::Audit { op } if good => Input::Audited { op, highest_own: None },
+            Output::Audit { op } if good => Input::Audited { op, own: Vec::new() },
             Output::Audit { op } => Input::AuditFailed { op },
             Output::Prepare { op, ask } if good => {
                 let proposal = block(&ask, variant);

@@ -19,7 +19,7 @@ fn act(world: &mut World, input: Input) -> (Vec<(Op, Height)>, Vec<Op>) {
                     let active = world.nodes == 0;
                     todo.push(Input::Scheduled { op, slots, active, active_pool_size: 3 });
                 }
-                Output::Audit { op } => todo.push(Input::Audited { op, highest_own: None }),
+                Output::Audit { op } => todo.push(Input::Audited { op, own: Vec::new() }),
                 Output::SendSyncProof { op, height, .. } => proofs.push((op, height)),
                 Output::AskRecord { op, .. } => records.push(op),
                 _ => {}

@@ -54,6 +54,7 @@ macro_rules! watch_message {
 }
 
 watch_message!(
+    chain::WatchBlocksResponse,
     chain::WatchPeersResponse,
     sync_oracle::WatchSnapshotResponse,
     producer::WatchMiningStatusResponse

@@ -44,6 +44,8 @@ use store::{BlockRecord, Store};
 
 /// Moves of the head kept for watchers that reconnect.
 const HEAD_EVENTS: usize = 1024;
+/// Stored blocks kept for watchers that come back.
+const STORED_EVENTS: usize = 1024;
 /// Tables of peers kept for watchers that reconnect.
 const PEER_EVENTS: usize = 8;
 /// Turns kept in which something happened to transactions.
@@ -109,6 +111,8 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let happenings = EventLog::new(start_id, TRANSACTION_EVENTS);
     // A watch begins at the last event, of which there must be one.
     happenings.publish(Arc::default());
+    let stored = EventLog::new(start_id, STORED_EVENTS);
+    stored.publish(Arc::default());
     let (core, mailbox) = CoreHandle::new();
     let metrics = ChainMetrics::new(&env.metrics);
     let mut owner = Core::new(actor::Parts {
@@ -118,6 +122,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         clock: env.clock.clone(),
         peers: table.clone(),
         heads: heads.clone(),
+        stored: stored.clone(),
         happenings: happenings.clone(),
         pool_limits: Limits {
             transactions: config.max_waiting_transactions,
@@ -175,6 +180,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         store: store.clone(),
         view,
         heads,
+        stored,
         intake,
         happenings,
         peers: peer_events,

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod registry;
+mod stored;
 mod transactions;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use vision_wire::{EventKind, EventLog, Reason, ResponseStream, parse_hash};
 
 use registry::registry_response;
 
-use crate::actor::{Command, CoreHandle, HeadEvent, HeadView, Verdict};
+use crate::actor::{Command, CoreHandle, HeadEvent, HeadView, StoredBlocks, Verdict};
 use crate::intake::Intake;
 use crate::store::{Store, StoreError};
 use crate::transactions::Happenings;
@@ -39,6 +40,8 @@ pub struct ChainRpc {
     pub view: watch::Receiver<Arc<HeadView>>,
     /// Moves of the head.
     pub heads: EventLog<HeadEvent>,
+    /// Blocks stored.
+    pub stored: StoredBlocks,
     /// Where transactions are handed in.
     pub intake: Intake,
     /// What happens to them.
@@ -111,6 +114,7 @@ impl ChainRpc {
 
 #[tonic::async_trait]
 impl ChainService for ChainRpc {
+    type WatchBlocksStream = ResponseStream<proto::WatchBlocksResponse>;
     type WatchHeadStream = ResponseStream<proto::WatchHeadResponse>;
     type WatchPeersStream = ResponseStream<proto::WatchPeersResponse>;
     type WatchTransactionsStream = ResponseStream<proto::WatchTransactionsResponse>;
@@ -158,6 +162,13 @@ impl ChainService for ChainRpc {
         request: Request<proto::ListBlocksRequest>,
     ) -> Result<Response<proto::ListBlocksResponse>, Status> {
         self.list(&request.into_inner()).await
+    }
+
+    async fn watch_blocks(
+        &self,
+        request: Request<proto::WatchBlocksRequest>,
+    ) -> Result<Response<Self::WatchBlocksStream>, Status> {
+        Ok(Response::new(self.stored_blocks(&request.into_inner()).await?))
     }
 
     async fn watch_head(

@@ -74,6 +74,53 @@ async fn blocks_are_stored_served_and_survive_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_stored_block_of_a_producer_is_told_with_its_signature() {
+    let net = Net::new(2);
+    let home = net.home(0);
+    let node = Node::start(home.path(), &[]);
+    let mut client = node.client().await;
+    produce(&net, &mut client, 0).await;
+    let mine = net.genesis.producers[0].public_key;
+    let watch = |producer: String, cursor: String| proto::WatchBlocksRequest { cursor, producer };
+    let mut all =
+        client.watch_blocks(watch(String::new(), String::new())).await.expect("a watch").into_inner();
+    let mut own =
+        client.watch_blocks(watch(mine.id().to_string(), String::new())).await.expect("a watch").into_inner();
+    for stream in [&mut all, &mut own] {
+        let first = stream.message().await.expect("an event").expect("no end");
+        assert!(first.begins && first.heartbeat && first.header.is_empty(), "{first:?}");
+    }
+    let mut made = Vec::new();
+    for slot in 0..8 {
+        made.push(produce(&net, &mut client, slot % 2).await);
+    }
+    let mut own_made = Vec::new();
+    for stored in &made {
+        let event = all.message().await.expect("an event").expect("no end");
+        let header = vision_primitives::Header::from_bytes(&event.header).expect("a header");
+        assert_eq!((header.height.get(), event.begins, event.heartbeat), (stored.height, false, false));
+        let hash = vision_primitives::Header::hash_bytes(&net.genesis.hash(), &event.header);
+        assert_eq!(hash.to_string(), stored.hash);
+        if header.producer == mine.id() {
+            own_made.push((event.header, event.signature));
+        }
+    }
+    assert!(!own_made.is_empty() && own_made.len() < made.len(), "both producers had turns");
+    for (header, signature) in own_made {
+        let event = own.message().await.expect("an event").expect("no end");
+        assert_eq!((&event.header, &event.signature), (&header, &signature));
+        let hash = vision_primitives::Header::hash_bytes(&net.genesis.hash(), &header);
+        let signature = vision_primitives::Signature::from_slice(&signature).expect("64 bytes");
+        mine.verify(vision_primitives::Tag::Block, &net.genesis.hash(), hash.as_bytes(), &signature)
+            .expect("the producer's signature");
+    }
+    let status =
+        client.watch_blocks(watch("xyz".into(), String::new())).await.expect_err("no producer of that name");
+    assert_eq!(reason_of(&status).as_deref(), Some("INVALID_HASH"));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_600_blocks_behind_catches_up_and_then_follows() {
     let net = Net::new(3);
     let homes = [net.home(0), net.home(1), net.home(2)];

@@ -1,5 +1,7 @@
 //! The loop: receive, ask the machine, perform. Sole owner of the machine and the claim book.
 
+mod heard;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,23 +10,22 @@ use futures::stream::BoxStream;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior};
-use tonic::Status;
 use tracing::{Instrument as _, Span};
-use vision_authoring::{Event, Head, Input, Machine, Now, Output};
+use vision_authoring::{Event, Input, Machine, Now, Output};
 use vision_host::health::Condition;
 use vision_host::{Drain, Health, telemetry};
-use vision_primitives::{Hash, Height, Slot, TimestampMs};
-use vision_wire::chain::WatchHeadResponse;
+use vision_primitives::{Hash, Height, TimestampMs};
+use vision_wire::EventLog;
+use vision_wire::chain::{WatchBlocksResponse, WatchHeadResponse};
 use vision_wire::producer::MiningStatus;
 use vision_wire::sync_oracle::{Snapshot, WatchSnapshotResponse};
 use vision_wire::watch::WatchItem;
-use vision_wire::{EventLog, parse_hash, parse_optional_hash};
 
 use crate::claims::{Claim, ClaimBook, Write};
 use crate::perform::{Done, Hands, News, Pools, is_unavailable};
 use crate::ports::Neighbours;
-use crate::status::{Trouble, compose, judge};
-use crate::trace::{self, Duty, deed_span, number};
+use crate::status::{Bars, Trouble, compose, judge};
+use crate::trace::{Duty, deed_span, number};
 use crate::{Error, adapters, log_line};
 
 /// Deeds under way at once; with more, no new head is taken in until some have ended.
@@ -62,6 +63,8 @@ pub(crate) struct Actor<N> {
     trouble: Trouble,
     heads: BoxStream<'static, WatchItem<WatchHeadResponse>>,
     snapshots: BoxStream<'static, WatchItem<WatchSnapshotResponse>>,
+    /// Blocks that bear this key, as they are stored.
+    stored: BoxStream<'static, WatchItem<WatchBlocksResponse>>,
     tick: Interval,
     deeds: JoinSet<Done>,
     /// The head last heard.
@@ -70,6 +73,10 @@ pub(crate) struct Actor<N> {
     about_this_head: Vec<AbortHandle>,
     pools: Option<Arc<Pools>>,
     snapshot: Option<Snapshot>,
+    /// The chain from its beginning to this block was looked through, as far as it is.
+    audited_to: Option<Hash>,
+    /// Blocks seen that bear this key and are not of its claims.
+    foreign_blocks: u64,
     shown: Option<MiningStatus>,
     stale: Option<Stale>,
     /// The span of the height to be produced.
@@ -98,6 +105,7 @@ impl<N: Neighbours> Actor<N> {
         Self {
             heads: hands.neighbours.watch_head(),
             snapshots: hands.neighbours.watch_snapshot(),
+            stored: hands.neighbours.watch_blocks_of(hands.signer.id()),
             hands,
             machine,
             book,
@@ -110,6 +118,8 @@ impl<N: Neighbours> Actor<N> {
             about_this_head: Vec::new(),
             pools: None,
             snapshot: None,
+            audited_to: None,
+            foreign_blocks: 0,
             shown: None,
             stale: None,
             duty: None,
@@ -126,6 +136,7 @@ impl<N: Neighbours> Actor<N> {
                 () = drain.begun() => break,
                 Some(done) = self.deeds.join_next(), if !self.deeds.is_empty() => self.on_done(done),
                 Some(item) = self.heads.next(), if self.deeds.len() < MAX_DEEDS => self.on_head(item),
+                Some(item) = self.stored.next() => self.on_stored(item),
                 Some(item) = self.snapshots.next() => self.on_snapshot(item),
                 () = tokio::time::sleep(nap) => self.give(Input::Tick),
                 _ = self.tick.tick() => self.give(Input::Tick),
@@ -161,88 +172,15 @@ impl<N: Neighbours> Actor<N> {
         wake_at.map_or(MAX_SLEEP, |at| Duration::from_millis(at.since_ms(now.wall)).min(MAX_SLEEP))
     }
 
-    fn on_head(&mut self, item: WatchItem<WatchHeadResponse>) {
-        // Only the newest of those that wait matters.
-        let mut newest = item;
-        self.keep_remarkable(&newest);
-        while let Some(Some(next)) = futures::FutureExt::now_or_never(self.heads.next()) {
-            newest = next;
-            self.keep_remarkable(&newest);
-        }
-        match newest {
-            WatchItem::Event(event) => match event.head.as_ref().map(read_head) {
-                Some(Ok(head)) => {
-                    self.count_missed(event.head.as_ref());
-                    self.on_heard_head(head);
-                }
-                Some(Err(error)) => self.lose_chain(error.message().to_owned()),
-                None => {}
-            },
-            WatchItem::Lost(error) => self.lose_chain(error.message().to_owned()),
-        }
-    }
-
-    fn keep_remarkable(&self, item: &WatchItem<WatchHeadResponse>) {
-        if let WatchItem::Event(event) = item {
-            trace::keep_remarkable(&self.hands.genesis_hash, event);
-        }
-    }
-
-    fn count_missed(&self, head: Option<&vision_wire::chain::Head>) {
-        let parent = head.and_then(|head| Some((parse_hash("parent", &head.parent).ok()?, Slot(head.slot))));
-        if let (Some(before), Some((parent, slot))) = (self.machine.view(), parent) {
-            self.hands.metrics.head_moved(&before, &parent, slot);
-        }
-    }
-
-    fn on_heard_head(&mut self, head: Head) {
-        if self.trouble.other_chain.is_none() {
-            self.conditions.chain.ok();
-        }
-        self.trouble.chain = None;
-        if self.head.replace(head.hash) != Some(head.hash) {
-            // What was asked on an earlier head is of no use any more.
-            for question in self.about_this_head.drain(..) {
-                question.abort();
-            }
-            self.duty = Some(Duty::new(&self.hands.genesis_hash, head.height.next()));
-        }
-        self.give(Input::Head(head));
-    }
-
-    fn lose_chain(&mut self, why: String) {
-        self.conditions.chain.failed(why.clone());
-        self.trouble.chain = Some(why);
-        self.give(Input::HeadLost);
-    }
-
-    fn on_snapshot(&mut self, item: WatchItem<WatchSnapshotResponse>) {
-        match item {
-            WatchItem::Event(WatchSnapshotResponse { heartbeat, snapshot: Some(snapshot), .. }) => {
-                self.conditions.sync_oracle.ok();
-                self.trouble.sync_oracle = None;
-                let eligible = snapshot.eligible;
-                let age_ms = self.hands.clock.now_ms().saturating_sub(snapshot.taken_at_ms);
-                self.snapshot = Some(snapshot);
-                // A repetition says that the oracle lives, not that it looked again.
-                if !heartbeat {
-                    self.give(Input::Snapshot { eligible, age_ms });
-                }
-            }
-            WatchItem::Event(_) => {}
-            WatchItem::Lost(error) => {
-                let why = error.message().to_owned();
-                self.conditions.sync_oracle.failed(why.clone());
-                self.trouble.sync_oracle = Some(why);
-                self.give(Input::SnapshotLost);
-            }
-        }
-    }
-
     fn on_done(&mut self, done: Result<Done, tokio::task::JoinError>) {
         match done {
             Ok(Done { input, news }) => {
                 self.hands.metrics.input(&input);
+                if let (Input::Audited { op, .. }, News::Audited { tip, .. }) = (&input, &news)
+                    && self.machine.is_auditing(*op)
+                {
+                    self.audited_to = *tip;
+                }
                 self.on_news(news);
                 self.give(input);
             }
@@ -268,7 +206,7 @@ impl<N: Neighbours> Actor<N> {
                     self.trouble.selection = Some(why);
                 }
             }
-            News::OwnBlocks(blocks) => {
+            News::Audited { own: blocks, .. } => {
                 if self.trouble.other_chain.take().is_some() {
                     self.conditions.chain.ok();
                 }
@@ -332,7 +270,11 @@ impl<N: Neighbours> Actor<N> {
                 self.about_this_head.push(asking);
             }
             Output::AskRecord { op, head } => drop(self.deeds.spawn(hands.record(op, head))),
-            Output::Audit { op } => drop(self.deeds.spawn(hands.audit(op))),
+            Output::Audit { op } => drop(self.deeds.spawn(hands.audit(op, self.audited_to))),
+            Output::SaveFloor { floor } => {
+                let write = self.write(None, floor);
+                self.deeds.spawn_blocking(move || hands.save_floor(write));
+            }
             Output::Prepare { op, ask } => {
                 let (height, slot) = (ask.parent.height.next(), number(ask.window.slot.get()));
                 let span = deed_span!(
@@ -391,6 +333,9 @@ impl<N: Neighbours> Actor<N> {
             }
             Output::Log(event) => {
                 self.hands.metrics.event(&event);
+                if let Event::KeyUsedElsewhere { blocks, .. } = &event {
+                    self.foreign_blocks += blocks;
+                }
                 self.on_event(&event);
                 log_line::write(&event, &genesis_hash);
             }
@@ -415,25 +360,17 @@ impl<N: Neighbours> Actor<N> {
         let me = self.hands.signer.id();
         let status = whole.map(|(view, snapshot)| compose(&view, snapshot, &me, &self.book));
         let Some(mut status) = status.or_else(|| self.shown.clone()) else { return };
-        let (blocked, barred) = (self.machine.blocked(self.now()), self.machine.barred());
-        judge(&mut status, blocked, barred, self.machine.standing(), snapshot, &self.trouble);
+        let elsewhere = self.machine.used_elsewhere();
+        status.foreign_blocks = self.foreign_blocks;
+        status.highest_foreign_block = elsewhere.map_or(0, Height::get);
+        let bars = Bars { floor: self.machine.barred(), elsewhere };
+        let (blocked, standing) = (self.machine.blocked(self.now()), self.machine.standing());
+        judge(&mut status, blocked, bars, standing, snapshot, &self.trouble);
         if self.shown.as_ref() != Some(&status) {
             self.outlets.statuses.publish(status.clone());
             self.shown = Some(status);
         }
     }
-}
-
-fn read_head(head: &vision_wire::chain::Head) -> Result<Head, Status> {
-    Ok(Head {
-        height: Height(head.height),
-        hash: parse_hash("hash", &head.hash)?,
-        timestamp_ms: TimestampMs(head.timestamp_ms),
-        producer: parse_optional_hash("producer", &head.producer)?,
-        entropy: parse_hash("entropy", &head.entropy)?,
-        pool_root: parse_hash("pool_root", &head.pool_root)?,
-        registered_root: parse_hash("registered_root", &head.registered_root)?,
-    })
 }
 
 impl Stale {

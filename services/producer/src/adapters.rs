@@ -3,12 +3,13 @@
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use tonic::{Code, Status};
-use vision_primitives::{Hash, Header};
+use vision_primitives::{Hash, NodeId};
 use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::chain::{
-    GetBlockRequest, GetChainInfoRequest, GetHeadRequest, GetProducersRequest, GetProducersResponse,
-    ListBlocksRequest, PrepareBlockRequest, PrepareBlockResponse, SubmitBlockRequest, SubmitBlockResponse,
-    SubmitTransactionRequest, WatchHeadRequest, WatchHeadResponse, get_block_request, get_producers_request,
+    GetBlockRequest, GetChainInfoRequest, GetProducersRequest, GetProducersResponse, ListBlocksRequest,
+    PrepareBlockRequest, PrepareBlockResponse, SubmitBlockRequest, SubmitBlockResponse,
+    SubmitTransactionRequest, WatchBlocksRequest, WatchBlocksResponse, WatchHeadRequest, WatchHeadResponse,
+    get_block_request, get_producers_request,
 };
 use vision_wire::selection::selection_service_client::SelectionServiceClient;
 use vision_wire::selection::{GetScheduleRequest, GetScheduleResponse};
@@ -19,13 +20,16 @@ use vision_wire::sync_oracle::{
 use vision_wire::watch::{WatchItem, resuming};
 use vision_wire::{Connection, MAX_MESSAGE_BYTES, Recorder, call, deadline, parse_hash};
 
-use crate::ports::Neighbours;
+use crate::ports::{Neighbours, SignedHeader};
 use crate::{Config, Error};
 
 /// How the called services are named in errors.
 pub(crate) const CHAIN: &str = "chain";
 pub(crate) const SYNC_ORACLE: &str = "sync-oracle";
 pub(crate) const SELECTION: &str = "selection";
+
+/// Headers asked for at once.
+const HEADERS_PER_PAGE: u32 = 500;
 
 /// The services behind their URLs.
 #[derive(Clone)]
@@ -65,6 +69,16 @@ impl Neighbours for GrpcNeighbours {
         resuming(CHAIN, open).boxed()
     }
 
+    fn watch_blocks_of(&self, producer: NodeId) -> BoxStream<'static, WatchItem<WatchBlocksResponse>> {
+        let client = self.chain.clone();
+        let open = move |cursor: String| {
+            let mut client = client.clone();
+            let producer = producer.to_string();
+            async move { client.watch_blocks(WatchBlocksRequest { cursor, producer }).await }
+        };
+        resuming(CHAIN, open).boxed()
+    }
+
     fn watch_snapshot(&self) -> BoxStream<'static, WatchItem<WatchSnapshotResponse>> {
         let client = self.oracle.clone();
         let open = move |cursor: String| {
@@ -93,22 +107,19 @@ impl Neighbours for GrpcNeighbours {
         parse_hash("genesis_hash", &info.genesis_hash)
     }
 
-    async fn latest_headers(&self, count: u32) -> Result<Vec<(Hash, Header)>, Status> {
-        let mut client = self.chain.clone();
-        let head = call(CHAIN, client.get_head(deadline(GetHeadRequest {}))).await?.head.unwrap_or_default();
-        // Block 0 has no header.
-        let from_height = (head.height + 1).saturating_sub(u64::from(count)).max(1);
-        if head.height == 0 {
-            return Ok(Vec::new());
-        }
-        let request = ListBlocksRequest { from_height, page_size: count, ..Default::default() };
-        let page = call(CHAIN, client.list_blocks(deadline(request))).await?;
+    async fn headers_down(&self, page_token: String) -> Result<(Vec<SignedHeader>, String), Status> {
+        let request = ListBlocksRequest {
+            before_height: Some(u64::MAX),
+            page_size: HEADERS_PER_PAGE,
+            page_token,
+            ..ListBlocksRequest::default()
+        };
+        let page = call(CHAIN, self.chain.clone().list_blocks(deadline(request))).await?;
         let headers = page.blocks.into_iter().map(|info| {
-            let bytes = info.block.unwrap_or_default().header;
-            let header = Header::from_bytes(&bytes).map_err(|error| Status::data_loss(error.to_string()))?;
-            Ok((parse_hash("hash", &info.hash)?, header))
+            let block = info.block.unwrap_or_default();
+            SignedHeader { header: block.header.to_vec(), signature: block.signature.to_vec() }
         });
-        headers.collect()
+        Ok((headers.collect(), page.next_page_token))
     }
 
     async fn is_canonical(&self, hash: Hash) -> Result<Option<bool>, Status> {

@@ -7,6 +7,7 @@
 
 mod actor;
 mod adapters;
+mod audit;
 mod claims;
 mod config;
 mod error;

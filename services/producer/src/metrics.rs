@@ -23,6 +23,7 @@ pub(crate) struct ProducerMetrics {
     pub(crate) claim_commit: Histogram,
     missed_slots: Counter,
     failures: Labelled<Counter, 1>,
+    foreign_blocks: Counter,
 }
 
 impl ProducerMetrics {
@@ -51,6 +52,10 @@ impl ProducerMetrics {
             missed_slots: metrics
                 .counter("vision_producer_missed_slots", "Slots of this node that passed without its block"),
             failures,
+            foreign_blocks: metrics.counter(
+                "vision_producer_foreign_blocks",
+                "Blocks that bear this node's key and that its claims do not know of",
+            ),
         };
         made.my_slot.set(-1.0);
         made
@@ -74,6 +79,9 @@ impl ProducerMetrics {
         if let Event::Produced(block) = event {
             self.produced.inc();
             self.slots.observe(block.slot.get() as f64);
+        }
+        if let Event::KeyUsedElsewhere { blocks, .. } = event {
+            self.foreign_blocks.inc_by(*blocks);
         }
     }
 

@@ -19,9 +19,6 @@ use crate::ports::Neighbours;
 use crate::signer::Signer;
 use crate::trace::number;
 
-/// Latest blocks looked through for those of this key.
-const AUDITED_BLOCKS: u32 = 300;
-
 /// What became of a deed.
 pub(crate) struct Done {
     pub input: Input,
@@ -35,8 +32,13 @@ pub(crate) enum News {
     Scheduled(Arc<Pools>),
     /// Someone did not answer: who and what.
     Unavailable(&'static str, Status),
-    /// Blocks of this key are on the chain.
-    OwnBlocks(Vec<Hash>),
+    /// The chain was looked through.
+    Audited {
+        /// Its tip; none if it has no block but block 0.
+        tip: Option<Hash>,
+        /// The blocks of this key.
+        own: Vec<Hash>,
+    },
     /// The chain service follows another chain.
     OtherChain(Hash),
     /// These rows are on disk.
@@ -158,26 +160,6 @@ impl<N: Neighbours> Hands<N> {
         Done { input: Input::Record { op, record: record.ok() }, news: News::Nothing }
     }
 
-    pub(crate) async fn audit(self, op: Op) -> Done {
-        let failed = Input::AuditFailed { op };
-        let unavailable = |error| News::Unavailable(crate::adapters::CHAIN, error);
-        match self.neighbours.genesis_hash().await {
-            Ok(genesis) if genesis == self.genesis_hash => {}
-            Ok(other) => return Done { input: failed, news: News::OtherChain(other) },
-            Err(error) => return Done { input: failed, news: unavailable(error) },
-        }
-        match self.neighbours.latest_headers(AUDITED_BLOCKS).await {
-            Ok(headers) => {
-                let me = self.signer.id();
-                let own: Vec<_> = headers.into_iter().filter(|(_, header)| header.producer == me).collect();
-                let highest_own = own.iter().map(|(_, header)| header.height).max();
-                let blocks = own.into_iter().map(|(hash, _)| hash).collect();
-                Done { input: Input::Audited { op, highest_own }, news: News::OwnBlocks(blocks) }
-            }
-            Err(error) => Done { input: failed, news: unavailable(error) },
-        }
-    }
-
     pub(crate) async fn prepare(self, op: Op, ask: Ask) -> Done {
         let request = PrepareBlockRequest {
             parent: ask.parent.hash.to_string(),
@@ -218,6 +200,15 @@ impl<N: Neighbours> Hands<N> {
                 Done { input: Input::CommitFailed { op }, news: News::NotWritten(error.to_string()) }
             }
         }
+    }
+
+    /// Blocks the thread until the disk has it. What fails is written with the next claim.
+    pub(crate) fn save_floor(self, write: Write) -> Done {
+        let news = match self.signer.commit(&write) {
+            Ok(()) => News::Written(write),
+            Err(error) => News::NotWritten(error.to_string()),
+        };
+        Done { input: Input::Tick, news }
     }
 
     pub(crate) async fn submit(self, op: Op, proposal: Arc<Proposal>) -> Done {

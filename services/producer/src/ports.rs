@@ -4,19 +4,29 @@ use std::future::Future;
 
 use futures::stream::BoxStream;
 use tonic::Status;
-use vision_primitives::{Hash, Header};
+use vision_primitives::{Hash, NodeId};
 use vision_wire::chain::{
     GetProducersResponse, PrepareBlockRequest, PrepareBlockResponse, SubmitBlockRequest, SubmitBlockResponse,
-    WatchHeadResponse,
+    WatchBlocksResponse, WatchHeadResponse,
 };
 use vision_wire::selection::{GetScheduleRequest, GetScheduleResponse};
 use vision_wire::sync_oracle::{GetEligiblePoolResponse, WatchSnapshotResponse};
 use vision_wire::watch::WatchItem;
 
+/// A header as the chain service has it.
+pub(crate) struct SignedHeader {
+    /// Canonical bytes; empty for block 0.
+    pub header: Vec<u8>,
+    /// The signature, unchecked.
+    pub signature: Vec<u8>,
+}
+
 /// The other services of this node. Every call has a deadline.
 pub(crate) trait Neighbours: Clone + Send + Sync + 'static {
     /// The head now and whenever it moves; never ends.
     fn watch_head(&self) -> BoxStream<'static, WatchItem<WatchHeadResponse>>;
+    /// Blocks of this producer as they are stored, on the head's chain or beside it; never ends.
+    fn watch_blocks_of(&self, producer: NodeId) -> BoxStream<'static, WatchItem<WatchBlocksResponse>>;
     /// The oracle's verdict now and whenever there is a new one; never ends.
     fn watch_snapshot(&self) -> BoxStream<'static, WatchItem<WatchSnapshotResponse>>;
     /// The pools that the slots on this parent are dealt over.
@@ -30,8 +40,11 @@ pub(crate) trait Neighbours: Clone + Send + Sync + 'static {
     fn producers(&self, at: Hash) -> impl Future<Output = Result<GetProducersResponse, Status>> + Send;
     /// Hash of block 0 of the chain that the chain service follows.
     fn genesis_hash(&self) -> impl Future<Output = Result<Hash, Status>> + Send;
-    /// Headers of the last `count` blocks of the head's chain with their hashes.
-    fn latest_headers(&self, count: u32) -> impl Future<Output = Result<Vec<(Hash, Header)>, Status>> + Send;
+    /// A page of the head's chain, newest first, and the token of the next one; empty at first and at the end.
+    fn headers_down(
+        &self,
+        page_token: String,
+    ) -> impl Future<Output = Result<(Vec<SignedHeader>, String), Status>> + Send;
     /// Whether this block is stored and on the head's chain; `None` if it is unknown.
     fn is_canonical(&self, hash: Hash) -> impl Future<Output = Result<Option<bool>, Status>> + Send;
     /// A block to sign.

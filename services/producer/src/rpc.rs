@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
+use vision_primitives::Height;
 use vision_wire::page::{PageRequest, encode_token};
 use vision_wire::producer::producer_service_server::ProducerService;
 use vision_wire::producer::{
-    GetMiningStatusRequest, GetMiningStatusResponse, ListClaimsRequest, ListClaimsResponse, MiningStatus,
-    WatchMiningStatusRequest, WatchMiningStatusResponse,
+    GetMiningStatusRequest, GetMiningStatusResponse, IsHeightClaimedRequest, IsHeightClaimedResponse,
+    ListClaimsRequest, ListClaimsResponse, MiningStatus, WatchMiningStatusRequest, WatchMiningStatusResponse,
 };
 use vision_wire::{EventKind, EventLog, Reason, ResponseStream, status};
 
@@ -71,6 +72,20 @@ impl ProducerService for Rpc {
         Ok(Response::new(ListClaimsResponse {
             claims: found.into_iter().map(|(_, claim)| encode_claim(claim)).collect(),
             next_page_token: last.unwrap_or_default(),
+        }))
+    }
+
+    async fn is_height_claimed(
+        &self,
+        request: Request<IsHeightClaimedRequest>,
+    ) -> Result<Response<IsHeightClaimedResponse>, Status> {
+        let height = Height(request.into_inner().height);
+        let book = Arc::clone(&self.claims.borrow());
+        let claim = book.newest_of(height).map(encode_claim);
+        Ok(Response::new(IsHeightClaimedResponse {
+            claimed: claim.is_some(),
+            claim,
+            kept_from_height: book.kept_from().get(),
         }))
     }
 }

@@ -75,6 +75,11 @@ impl Signer {
         Ok(())
     }
 
+    /// Whether this key made the signature of this block.
+    pub(crate) fn has_signed(&self, block: &Hash, signature: &Signature) -> bool {
+        self.key.public_key().verify(Tag::Block, &self.genesis_hash, block.as_bytes(), signature).is_ok()
+    }
+
     /// Signs the block promised last, and no other.
     ///
     /// # Errors

@@ -43,6 +43,8 @@ pub(crate) fn compose(view: &View<'_>, snapshot: &Snapshot, me: &NodeId, book: &
             .map(|(_, claim)| encode_claim(claim))
             .collect(),
         not_eligible_because: String::new(),
+        foreign_blocks: 0,
+        highest_foreign_block: 0,
     }
 }
 
@@ -57,11 +59,20 @@ pub(crate) struct Trouble {
     pub claims: Option<String>,
 }
 
+/// What keeps the key from signing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bars {
+    /// The floor, if it bars the next height.
+    pub floor: Option<Height>,
+    /// The highest block that bears the key and is not of its claims.
+    pub elsewhere: Option<Height>,
+}
+
 /// Fills in whether this node may produce, and why not.
 pub(crate) fn judge(
     status: &mut MiningStatus,
     blocked: Option<Blocked>,
-    barred: Option<Height>,
+    bars: Bars,
     standing: Option<Standing>,
     snapshot: Option<&Snapshot>,
     trouble: &Trouble,
@@ -95,7 +106,11 @@ pub(crate) fn judge(
         None if trouble.selection.is_some() => told("SELECTION_UNAVAILABLE", &trouble.selection, ""),
         None if standing == Some(Standing::None) => Some(follower(snapshot)),
         None if trouble.claims.is_some() => told("CLAIMS_UNAVAILABLE", &trouble.claims, ""),
-        None if let Some(floor) = barred => Some(format!(
+        None if let (Some(floor), Some(elsewhere)) = (bars.floor, bars.elsewhere) => Some(format!(
+            "KEY_USED_ELSEWHERE: block {elsewhere} bears this key's signature, which the claims do not know of, so nothing is signed up to \
+             height {floor}; stop the other node that uses the key"
+        )),
+        None if let Some(floor) = bars.floor => Some(format!(
             "SIGNING_FLOOR: its claims were reset or found old, so nothing is signed up to height {floor}; it produces again above"
         )),
         None => None,
@@ -215,13 +230,19 @@ mod tests {
         ];
         for (blocked, trouble, expect) in cases {
             let mut status = MiningStatus::default();
-            judge(&mut status, blocked, None, Some(Standing::Active), Some(&no), trouble);
+            judge(&mut status, blocked, Bars::default(), Some(Standing::Active), Some(&no), trouble);
             assert_eq!((status.eligible, status.not_eligible_because.as_str()), (expect.is_empty(), expect));
         }
         let mut status = MiningStatus::default();
-        judge(&mut status, None, Some(Height(9)), None, None, &none);
+        let floor = Some(Height(9));
+        judge(&mut status, None, Bars { floor, elsewhere: None }, None, None, &none);
         assert!(!status.eligible && status.not_eligible_because.starts_with("SIGNING_FLOOR: "));
         assert!(status.not_eligible_because.contains("up to height 9"));
+        judge(&mut status, None, Bars { floor, elsewhere: Some(Height(7)) }, None, None, &none);
+        assert!(status.not_eligible_because.starts_with("KEY_USED_ELSEWHERE: block 7 "));
+        assert!(status.not_eligible_because.contains("up to height 9;"));
+        judge(&mut status, None, Bars { floor: None, elsewhere: Some(Height(7)) }, None, None, &none);
+        assert!(status.eligible, "free above");
     }
 
     #[test]
@@ -254,7 +275,7 @@ mod tests {
         ];
         for (desc, standing, snapshot, words) in cases {
             let mut status = MiningStatus::default();
-            judge(&mut status, None, None, standing, Some(&snapshot), &Trouble::default());
+            judge(&mut status, None, Bars::default(), standing, Some(&snapshot), &Trouble::default());
             let said = &status.not_eligible_because;
             assert_eq!(
                 (status.eligible, said.is_empty()),
@@ -266,7 +287,7 @@ mod tests {
             judge(
                 &mut behind,
                 Some(Blocked::NotEligible),
-                None,
+                Bars::default(),
                 standing,
                 Some(&snapshot),
                 &Trouble::default(),

@@ -8,7 +8,7 @@ use common::{Facts, Mood, World, eventually, fast};
 use futures::StreamExt;
 use vision_primitives::{Action, ConsensusParams, Hash, SignedTransaction, SyncProof};
 use vision_wire::chain::{Producer, producer::Status as Registered};
-use vision_wire::producer::{ListClaimsRequest, WatchMiningStatusRequest};
+use vision_wire::producer::{IsHeightClaimedRequest, ListClaimsRequest, WatchMiningStatusRequest};
 use vision_wire::{deadline, metadata_of, reason_of};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,6 +60,19 @@ async fn alone_it_makes_block_after_block_and_tells_of_each() {
     let error = running.client().list_claims(deadline(bad)).await.expect_err("no token of this list");
     assert_eq!(reason_of(&error).as_deref(), Some("INVALID_PAGE_TOKEN"));
     assert_eq!(metadata_of(&error, "field").as_deref(), Some("page_token"));
+
+    let is_claimed = |height| {
+        let mut client = running.client();
+        async move {
+            let request = deadline(IsHeightClaimedRequest { height });
+            client.is_height_claimed(request).await.expect("an answer").into_inner()
+        }
+    };
+    for (height, receipt) in [(height, Some(&claims[0])), (height + 1, None), (height - 100, None)] {
+        let answer = is_claimed(height).await;
+        assert_eq!((answer.claimed, answer.claim.as_ref()), (receipt.is_some(), receipt), "{height}");
+        assert_eq!(answer.kept_from_height, claims[99].height, "a no below is not certain");
+    }
 
     assert_eq!(world.facts.state().pools_asked, 1, "the pools are asked for only when they change");
     world.facts.assert_never_two();

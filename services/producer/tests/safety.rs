@@ -112,7 +112,7 @@ async fn a_twin_is_noticed_and_its_heights_are_left_alone() {
     }
     world.facts.announce();
     let barred = |status: &MiningStatus| {
-        status.local_height == 1 && status.not_eligible_because.starts_with("SIGNING_FLOOR: ")
+        status.local_height == 1 && status.not_eligible_because.starts_with("KEY_USED_ELSEWHERE: ")
     };
     running.until("it says why it is silent", barred).await;
     let seen = world.facts.state().snapshots;
@@ -127,6 +127,72 @@ async fn a_twin_is_noticed_and_its_heights_are_left_alone() {
         let mut low = state.blocks[..2].iter().map(|block| block.hash);
         assert!(low.all(|parent| !state.signed.contains_key(&parent)), "nothing is signed up to height 3");
     }
+    running.stop().await;
+}
+
+/// As after a restored backup: the newest own block is far below the head, behind many pages.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_block_of_the_key_behind_many_pages_is_found() {
+    let facts = Facts::new(fast(), 1);
+    facts.foreign_block_by(facts.me());
+    for _ in 0..700 {
+        facts.foreign_block();
+    }
+    facts.state().page_blocks = 7;
+    let world = World::start(facts);
+    let home = world.facts.home();
+    let error = world.producer(home.path()).ended().await.expect_err("refused");
+    assert!(matches!(error, Error::ClaimsTooOld { .. }), "{error}");
+    assert!(error.to_string().contains("block 1 "), "{error}");
+    assert!(world.facts.state().pages_asked >= 701_usize.div_ceil(7), "every page");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lying_chain_neither_bricks_the_key_nor_raises_its_floor() {
+    let facts = Facts::new(fast(), 1);
+    let (me, other) = (facts.me(), facts.others[0]);
+    facts.forged_block_by(me);
+    facts.foreign_block_by(other);
+    let world = World::start(facts);
+    world.facts.state().last_height = 6;
+    let home = world.facts.home();
+    let running = world.producer(home.path());
+    world.until_height(4).await;
+    // And while it runs.
+    world.facts.forged_block_by(me);
+    world.facts.state().last_height = u64::MAX;
+    world.until_height(10).await;
+    let status = running.status().await.expect("a status");
+    assert_eq!((status.foreign_blocks, status.highest_foreign_block), (0, 0));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_twins_block_beside_the_chain_is_noticed_at_once_and_after_a_restart() {
+    let world = World::start(Facts::new(fast(), 0));
+    let home = world.facts.home();
+    let running = world.producer(home.path());
+    world.until_height(5).await;
+    let siblings = [world.facts.foreign_sibling(), world.facts.foreign_sibling()];
+    let noticed = |status: &MiningStatus| status.foreign_blocks == 2;
+    let status = running.until("both are counted", noticed).await;
+    let highest = siblings.iter().map(|header| header.height.get()).max();
+    assert_eq!(Some(status.highest_foreign_block), highest);
+    let told = running.env.metrics.encode();
+    let mut counted = told.lines().filter(|line| line.starts_with("vision_producer_foreign_blocks_total"));
+    assert!(counted.next().is_some_and(|line| line.ends_with(" 2")), "{told}");
+    // One far above the head: the floor is there after a restart too.
+    world.facts.state().last_height = world.facts.height() + 50;
+    let far = world.facts.foreign_sibling_at(world.facts.height() + 1_000);
+    let barred = |status: &MiningStatus| status.not_eligible_because.starts_with("KEY_USED_ELSEWHERE: ");
+    running.until("it says why it is silent", barred).await;
+    running.stop().await;
+    let running = world.producer(home.path());
+    let barred = |status: &MiningStatus| {
+        let because = &status.not_eligible_because;
+        because.starts_with("SIGNING_FLOOR: ") && because.contains(&far.height.to_string())
+    };
+    running.until("it is still silent", barred).await;
     running.stop().await;
 }
 

@@ -6,7 +6,7 @@ use vision_sync_status::Snapshot;
 pub(crate) fn text(found: &Snapshot) -> String {
     let Snapshot { network_height, lag, ready_peers, state, streak, .. } = found;
     format!(
-        "📊 [MINING] Network snapshot: height={network_height}, lag={lag}, peers={ready_peers}, state={state}, \
+        "[MINING] Network snapshot: height={network_height}, lag={lag}, peers={ready_peers}, state={state}, \
          streak={streak}"
     )
 }
@@ -59,9 +59,6 @@ mod tests {
             peers: vec![peer; 2],
         };
         let text = super::text(machine.tick(&input));
-        assert_eq!(
-            text,
-            "📊 [MINING] Network snapshot: height=12, lag=1, peers=2, state=CatchingUp, streak=0"
-        );
+        assert_eq!(text, "[MINING] Network snapshot: height=12, lag=1, peers=2, state=CatchingUp, streak=0");
     }
 }

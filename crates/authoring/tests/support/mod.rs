@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use vision_authoring::{Ask, Config, Event, Guard, Head, Input, Machine, Now, Op, Output, Proposal};
+use vision_authoring::{
+    Ask, Config, Event, Guard, Head, Input, Machine, Now, Op, Output, OwnBlock, Proposal,
+};
 use vision_primitives::{ConsensusParams, Hash, Height, NodeId, Pool, Slot, TimestampMs, hash};
 use vision_schedule::{Schedule, SlotTiming, epoch_salt, seed};
 
@@ -64,7 +66,7 @@ pub fn name(event: &Event) -> String {
         Event::AlreadyProduced { height } => format!("already {height}"),
         Event::TipChanged { height } => format!("tip changed {height}"),
         Event::Failed { height, .. } => format!("failed {height}"),
-        Event::KeyUsedElsewhere { height } => format!("elsewhere {height}"),
+        Event::KeyUsedElsewhere { height, blocks, .. } => format!("elsewhere {height} ({blocks})"),
     }
 }
 
@@ -74,7 +76,8 @@ pub struct World {
     pub nodes: u64,
     pub wall_ms: u64,
     pub mono_ms: u64,
-    pub highest_own: Option<Height>,
+    /// What an audit finds.
+    pub own: Vec<OwnBlock>,
     /// All that was logged.
     pub log: Vec<String>,
     /// Schedules and audits asked for.
@@ -90,7 +93,7 @@ impl World {
         let config = Config { me: id(0), timing: timing() };
         let machine = Machine::new(config, guard, last);
         let log = Vec::new();
-        Self { machine, nodes, wall_ms: T0, mono_ms: 0, highest_own: None, log, asked: 0 }
+        Self { machine, nodes, wall_ms: T0, mono_ms: 0, own: Vec::new(), log, asked: 0 }
     }
 
     pub fn now(&self) -> Now {
@@ -116,7 +119,7 @@ impl World {
                     }
                     Output::Audit { op } => {
                         self.asked += 1;
-                        todo.push(Input::Audited { op, highest_own: self.highest_own });
+                        todo.push(Input::Audited { op, own: self.own.clone() });
                     }
                     Output::Log(event) => self.log.push(name(&event)),
                     other => left.push(other),

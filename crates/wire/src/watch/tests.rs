@@ -46,6 +46,13 @@ impl ProducerService for Fake {
         Err(Status::unimplemented("not of this test"))
     }
 
+    async fn is_height_claimed(
+        &self,
+        _: Request<crate::producer::IsHeightClaimedRequest>,
+    ) -> Result<Response<crate::producer::IsHeightClaimedResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn list_claims(
         &self,
         _: Request<ListClaimsRequest>,

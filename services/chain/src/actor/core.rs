@@ -30,7 +30,7 @@ use pace::Pace;
 
 use super::held::{Early, Orphans, Waiting};
 use super::turn::{Origin, Turn};
-use super::view::{HeadEvent, HeadView};
+use super::view::{HeadEvent, HeadView, StoredBlocks};
 use super::{Command, Letter, Reply, StoredBlock, Verdict};
 use crate::metrics::{ChainMetrics, Tally};
 use crate::peers::PeerTable;
@@ -79,6 +79,8 @@ pub struct Parts {
     pub peers: Arc<PeerTable>,
     /// Where moves of the head are told.
     pub heads: EventLog<HeadEvent>,
+    /// Where every stored block is told.
+    pub stored: StoredBlocks,
     /// Where is told what happens to transactions.
     pub happenings: Happenings,
     /// How many transactions may wait.

@@ -24,7 +24,7 @@ use crate::intake::Handed;
 pub use self::core::{Core, Parts};
 pub use self::turn::Turn;
 pub use self::verdict::Verdict;
-pub use self::view::{HeadEvent, HeadView};
+pub use self::view::{HeadEvent, HeadView, StoredBlocks};
 
 /// Commands that may wait.
 const MAILBOX_COMMANDS: usize = 1024;

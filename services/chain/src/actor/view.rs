@@ -1,9 +1,12 @@
 //! What the rest of the service may see of the head: only blocks that lie in the store.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use vision_block_tree::Entry;
 use vision_ledger::State;
 use vision_primitives::{Hash, Height, NodeId, Slot, TimestampMs};
+use vision_wire::EventLog;
 use vision_wire::chain::Head;
 
 /// The head as published.
@@ -83,3 +86,17 @@ pub struct HeadEvent {
     /// Blocks of the old branch that were left; 0 when the head was extended.
     pub reorg_depth: u64,
 }
+
+/// A block that was stored, as watchers of stored blocks are told.
+#[derive(Clone, Debug)]
+pub struct StoredHeader {
+    /// Who made it.
+    pub producer: NodeId,
+    /// Canonical bytes of its header.
+    pub header: Bytes,
+    /// Its signature.
+    pub signature: Bytes,
+}
+
+/// Blocks in the order they were stored; the first event stands for all before the start.
+pub type StoredBlocks = EventLog<Arc<Option<StoredHeader>>>;

@@ -16,7 +16,7 @@ use crate::store::{Place, StoreError};
 /// The longest a caller waits for its transaction to be in a block: below the 30 s that any call may take.
 const WAIT_DEADLINE: Duration = Duration::from_secs(25);
 /// A watcher whom nothing concerns is told so often where to resume, while other things happen, milliseconds.
-const SILENCE_MS: u64 = 10_000;
+pub(super) const SILENCE_MS: u64 = 10_000;
 /// Most transactions handed in by one call.
 const MAX_SUBMITTED: usize = 1024;
 /// Why a transaction is dropped that was in a block once and of which no more is remembered.

@@ -158,6 +158,14 @@ fn not_here<T>() -> Result<Response<T>, Status> {
 
 #[tonic::async_trait]
 impl ChainService for FakeChain {
+    type WatchBlocksStream = ResponseStream<WatchBlocksResponse>;
+    async fn watch_blocks(
+        &self,
+        _: Request<WatchBlocksRequest>,
+    ) -> Result<Response<Self::WatchBlocksStream>, Status> {
+        not_here()
+    }
+
     type WatchHeadStream = ResponseStream<WatchHeadResponse>;
     type WatchTransactionsStream = ResponseStream<WatchTransactionsResponse>;
     type WatchPeersStream = ResponseStream<WatchPeersResponse>;

@@ -7,8 +7,8 @@ use vision_primitives::{Hash, Height, Pool, Slot, TimestampMs};
 use vision_schedule::{Schedule, SlotTiming, epoch_salt, seed};
 use vision_wire::producer::producer_service_server::{ProducerService, ProducerServiceServer};
 use vision_wire::producer::{
-    Claim, GetMiningStatusRequest, GetMiningStatusResponse, ListClaimsRequest, ListClaimsResponse,
-    MiningStatus, WatchMiningStatusRequest, WatchMiningStatusResponse,
+    Claim, GetMiningStatusRequest, GetMiningStatusResponse, IsHeightClaimedRequest, IsHeightClaimedResponse,
+    ListClaimsRequest, ListClaimsResponse, MiningStatus, WatchMiningStatusRequest, WatchMiningStatusResponse,
 };
 use vision_wire::selection::selection_service_server::{SelectionService, SelectionServiceServer};
 use vision_wire::selection::{
@@ -57,6 +57,8 @@ pub fn mining_status(next_height: u64) -> MiningStatus {
             block_hash: "ee".repeat(32),
         }],
         not_eligible_because: String::new(),
+        foreign_blocks: 0,
+        highest_foreign_block: 0,
     }
 }
 
@@ -88,6 +90,13 @@ impl ProducerService for FakeProducer {
         &self,
         _: Request<ListClaimsRequest>,
     ) -> Result<Response<ListClaimsResponse>, Status> {
+        not_here()
+    }
+
+    async fn is_height_claimed(
+        &self,
+        _: Request<IsHeightClaimedRequest>,
+    ) -> Result<Response<IsHeightClaimedResponse>, Status> {
         not_here()
     }
 

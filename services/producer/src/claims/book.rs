@@ -75,6 +75,22 @@ impl ClaimBook {
         self.rows.iter().rev().map(|(number, claim)| (*number, claim))
     }
 
+    /// The newest receipt of a height.
+    pub(crate) fn newest_of(&self, height: Height) -> Option<&Claim> {
+        self.newest_first().map(|(_, claim)| claim).find(|claim| claim.height == height)
+    }
+
+    /// Below this height receipts may be forgotten.
+    pub(crate) fn kept_from(&self) -> Height {
+        match self.rows.first_key_value() {
+            // A forgotten one may be of the lowest height too, for another parent; higher ones are as new as those kept.
+            Some((first, _)) if *first > 0 => {
+                self.rows.values().map(|claim| claim.height).min().unwrap_or_default()
+            }
+            _ => Height(0),
+        }
+    }
+
     fn number_of(&self, block: &Hash) -> Option<u64> {
         // The one looked for is nearly always the newest.
         self.newest_first().find(|(_, claim)| claim.block_hash == *block).map(|(number, _)| number)
@@ -116,6 +132,9 @@ mod tests {
         }
         let heights: Vec<_> = book.newest_first().map(|(_, claim)| claim.height.get()).collect();
         assert_eq!(heights, (50..150).rev().collect::<Vec<_>>());
+        assert_eq!(book.kept_from(), Height(50));
+        assert_eq!(book.newest_of(Height(149)), Some(&claim(149)));
+        assert_eq!(book.newest_of(Height(49)), None);
         let unsaved = book.unsaved();
         assert_eq!(unsaved.len(), KEPT_CLAIMS);
 

@@ -212,7 +212,9 @@ fn write_all(db: &Database, write: &Write) -> Result<(), redb::Error> {
     run(db, |transaction| {
         let mut numbers = transaction.open_table(NUMBERS)?;
         numbers.insert("format", FORMAT)?;
-        numbers.insert("floor", write.floor.get())?;
+        // Two writes may come in another order than they were decided.
+        let floor = numbers.get("floor")?.map_or(0, |floor| floor.value()).max(write.floor.get());
+        numbers.insert("floor", floor)?;
         let mut claims = transaction.open_table(CLAIMS)?;
         for (number, claim) in &write.claims {
             claims.insert(number, encode(claim).as_slice())?;
@@ -221,7 +223,7 @@ fn write_all(db: &Database, write: &Write) -> Result<(), redb::Error> {
         }
         let mut guard = transaction.open_table(GUARD)?;
         // What the floor bars need not be remembered.
-        let above = (write.floor.get().saturating_add(1), [0; 32]);
+        let above = (floor.saturating_add(1), [0; 32]);
         guard.retain_in(..above, |_, _| false)?;
         let mut last = transaction.open_table(LAST)?;
         if let Some(proposal) = &write.proposal {

@@ -65,7 +65,11 @@ fn info(block: &Stored) -> BlockInfo {
         hash: block.hash.to_string(),
         height: block.header.height.get(),
         canonical: true,
-        block: Some(types::Block { header: block.header_bytes.clone().into(), ..types::Block::default() }),
+        block: Some(types::Block {
+            header: block.header_bytes.clone().into(),
+            signature: block.signature.clone().into(),
+            ..types::Block::default()
+        }),
         ..BlockInfo::default()
     }
 }
@@ -105,7 +109,7 @@ impl FakeChain {
         let hashes: Vec<Hash> = body.iter().map(|bytes| vision_primitives::hash(&[bytes])).collect();
         assert_eq!(merkle_root(&hashes), header.tx_root, "the whole body");
         let height = header.height.get();
-        facts.store(header, body);
+        facts.store_signed(header, body, request.signature.to_vec());
         if mood == Mood::Mute {
             return Err(Status::unavailable("the answer is lost"));
         }
@@ -150,10 +154,30 @@ impl ChainService for FakeChain {
         request: Request<ListBlocksRequest>,
     ) -> Result<Response<ListBlocksResponse>, Status> {
         let request = request.into_inner();
-        let state = self.0.state();
-        let from = state.blocks.iter().filter(|block| block.header.height.get() >= request.from_height);
-        let blocks = from.take(request.page_size as usize).map(info).collect();
-        Ok(Response::new(ListBlocksResponse { blocks, next_page_token: String::new() }))
+        let mut state = self.0.state();
+        state.pages_asked += 1;
+        let before = request.page_token.parse().ok().or(request.before_height).expect("newest first");
+        let below = state.blocks.iter().rev().filter(|block| block.header.height.get() < before);
+        let blocks: Vec<_> =
+            below.take(request.page_size.min(state.page_blocks) as usize).map(info).collect();
+        let more = blocks.last().filter(|last| last.height > 1).map(|last| last.height.to_string());
+        Ok(Response::new(ListBlocksResponse { blocks, next_page_token: more.unwrap_or_default() }))
+    }
+
+    type WatchBlocksStream = ResponseStream<WatchBlocksResponse>;
+
+    async fn watch_blocks(
+        &self,
+        request: Request<WatchBlocksRequest>,
+    ) -> Result<Response<Self::WatchBlocksStream>, Status> {
+        let events = self.0.stored.subscribe(&request.get_ref().cursor)?;
+        Ok(Response::new(events.respond(|event| WatchBlocksResponse {
+            cursor: event.cursor,
+            heartbeat: event.kind != EventKind::New,
+            begins: event.kind == EventKind::Current,
+            header: event.event.0.into(),
+            signature: event.event.1.into(),
+        })))
     }
 
     type WatchHeadStream = ResponseStream<WatchHeadResponse>;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use vision_host::files;
 use vision_primitives::{
-    ConsensusParams, Entropy, Finality, Genesis, GenesisProducer, Hash, Header, NodeId, Pool, SecretKey,
-    TimestampMs,
+    ConsensusParams, Entropy, Finality, Genesis, GenesisProducer, Hash, Header, Height, NodeId, Pool,
+    SecretKey, Tag, TimestampMs,
 };
 use vision_producer::create_claims;
 use vision_wire::EventLog;
@@ -35,6 +36,7 @@ pub struct Stored {
     pub hash: Hash,
     pub header: Header,
     pub header_bytes: Vec<u8>,
+    pub signature: Vec<u8>,
     pub transactions: Vec<Vec<u8>>,
 }
 
@@ -46,6 +48,8 @@ pub struct Facts {
     pub others: Vec<NodeId>,
     pub clock: vision_host::Clock,
     pub heads: EventLog<Head>,
+    /// Header and signature of each stored block.
+    pub stored: EventLog<(Vec<u8>, Vec<u8>)>,
     state: Mutex<State>,
 }
 
@@ -75,6 +79,9 @@ pub struct State {
     pub schedules_asked: usize,
     pub pools_asked: usize,
     pub submitted: usize,
+    /// Most blocks of a page.
+    pub page_blocks: u32,
+    pub pages_asked: usize,
 }
 
 impl Facts {
@@ -115,12 +122,16 @@ impl Facts {
             schedules_asked: 0,
             pools_asked: 0,
             submitted: 0,
+            page_blocks: 500,
+            pages_asked: 0,
         };
         let others = ids.into_iter().filter(|id| *id != me).collect();
         let genesis_hash = genesis.hash();
         let heads = EventLog::new(clock.now_ms(), 256);
-        let facts =
-            Arc::new(Self { genesis, genesis_hash, key, others, clock, heads, state: Mutex::new(state) });
+        let stored = EventLog::new(clock.now_ms(), 256);
+        stored.publish(Default::default());
+        let state = Mutex::new(state);
+        let facts = Arc::new(Self { genesis, genesis_hash, key, others, clock, heads, stored, state });
         facts.announce();
         facts
     }
@@ -172,16 +183,56 @@ impl Facts {
     }
 
     pub fn foreign_block_by(&self, producer: NodeId) {
-        let head = self.head();
-        let header = chain::header(&head, 0, producer, TimestampMs(self.clock.now_ms()), &[]);
+        let header = self.foreign_header(producer);
         self.store(header, Vec::new());
     }
 
-    /// Appends a block and tells of it.
+    fn foreign_header(&self, producer: NodeId) -> Header {
+        chain::header(&self.head(), 0, producer, TimestampMs(self.clock.now_ms()), &[])
+    }
+
+    /// A block beside the head's chain, signed with this key by somebody else.
+    pub fn foreign_sibling(&self) -> Header {
+        self.foreign_sibling_at(self.height() + 1)
+    }
+
+    pub fn foreign_sibling_at(&self, height: u64) -> Header {
+        static SIBLINGS: AtomicU64 = AtomicU64::new(1);
+        let mut header = self.foreign_header(self.me());
+        header.height = Height(height);
+        // Two for one height differ.
+        header.weight = SIBLINGS.fetch_add(1, Ordering::Relaxed);
+        header.state_root = Hash([8; 32]);
+        let signature = self.sign(&header);
+        self.stored.publish((header.to_bytes(), signature));
+        header
+    }
+
+    /// A block said to be by this producer, whose signature is not its.
+    pub fn forged_block_by(&self, producer: NodeId) {
+        let header = self.foreign_header(producer);
+        let other = SecretKey::from_seed(&[200; 32]);
+        let hash = Header::hash_bytes(&self.genesis_hash, &header.to_bytes());
+        let signature = other.sign(Tag::Block, &self.genesis_hash, hash.as_bytes());
+        self.store_signed(header, Vec::new(), signature.0.to_vec());
+    }
+
+    fn sign(&self, header: &Header) -> Vec<u8> {
+        let hash = Header::hash_bytes(&self.genesis_hash, &header.to_bytes());
+        self.key.sign(Tag::Block, &self.genesis_hash, hash.as_bytes()).0.to_vec()
+    }
+
+    /// Appends a block and tells of it; signed if it is this node's.
     pub fn store(&self, header: Header, transactions: Vec<Vec<u8>>) {
+        let signature = if header.producer == self.me() { self.sign(&header) } else { vec![0; 64] };
+        self.store_signed(header, transactions, signature);
+    }
+
+    pub fn store_signed(&self, header: Header, transactions: Vec<Vec<u8>>, signature: Vec<u8>) {
         let header_bytes = header.to_bytes();
         let hash = Header::hash_bytes(&self.genesis_hash, &header_bytes);
-        self.state().blocks.push(Stored { hash, header, header_bytes, transactions });
+        self.stored.publish((header_bytes.clone(), signature.clone()));
+        self.state().blocks.push(Stored { hash, header, header_bytes, signature, transactions });
         self.announce();
     }
 

@@ -149,6 +149,14 @@ impl ChainService for FakeChain {
         Ok(Response::new(GetChainInfoResponse { params, ..GetChainInfoResponse::default() }))
     }
 
+    type WatchBlocksStream = ResponseStream<WatchBlocksResponse>;
+    async fn watch_blocks(
+        &self,
+        _: Request<WatchBlocksRequest>,
+    ) -> Result<Response<Self::WatchBlocksStream>, Status> {
+        not_played()
+    }
+
     type WatchHeadStream = ResponseStream<WatchHeadResponse>;
 
     async fn watch_head(

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tracing::Span;
 use vision_host::metrics::time;
 use vision_host::telemetry;
 use vision_mempool::Rejected;
-use vision_primitives::Slot;
+use vision_primitives::{Block, Slot};
 
 use super::pool::rejected_status;
 use super::{Core, STORE_RETRY_MS, span};
 use crate::actor::turn::{Accepted, Origin, Turn};
-use crate::actor::view::HeadEvent;
+use crate::actor::view::{HeadEvent, StoredHeader};
 use crate::actor::{ImportEnd, StoredBlock};
 use crate::error::Error;
 use crate::store::{Commit, Store, StoreError};
@@ -130,6 +131,7 @@ impl Core {
         }
         for accepted in turn.accepted.drain(..) {
             let (hash, height) = (accepted.block.hash(), accepted.block.header().height);
+            self.parts.stored.publish(Arc::new(Some(header_of(&accepted.block))));
             self.parts.peers.blocks_stored(&[(height, hash)], accepted.origin.peer());
             let (sent_to, send_failed) = match accepted.origin {
                 Origin::Fetched(_) => (0, 0),
@@ -172,6 +174,14 @@ impl Core {
             self.roots.announced(block, parent, now);
         }
         sent
+    }
+}
+
+fn header_of(block: &Block) -> StoredHeader {
+    StoredHeader {
+        producer: block.header().producer,
+        header: Bytes::copy_from_slice(block.header_bytes()),
+        signature: Bytes::copy_from_slice(&block.signature().0),
     }
 }
 
