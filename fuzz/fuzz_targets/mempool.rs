@@ -8,7 +8,7 @@ mod support;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use support::naive::{Item, Naive};
-use support::{World, gone, id, registration, run, sync_proof, transfer, unsigned};
+use support::{World, gone, id, later, registration, run, sync_proof, transfer, unsigned};
 use vision_ledger::{State, TransactionFault};
 use vision_mempool::{Context, Dropped, Limits, Mempool, Rejected};
 use vision_primitives::{Action, Address, Hash, Height, SignedTransaction};
@@ -194,7 +194,7 @@ impl Run {
             Step::Block { txs, foreign, told } => self.block(usize::from(txs % 8), &foreign, told),
             Step::Reorganise { back } => self.reorganise(usize::from(back % 4)),
             Step::Later(ms) => {
-                self.world.now = self.world.now.plus_ms(u64::from(ms));
+                self.world.now = later(self.world.now, u64::from(ms));
                 let dropped = self.world.pool.expire(self.world.now);
                 assert_eq!(self.twin.expire(self.world.now), dropped);
                 self.naive.drop(&dropped);

@@ -4,14 +4,14 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use vision_ledger::{Account, State};
-use vision_mempool::{Context, Limits, Mempool};
+use vision_mempool::{Context, Limits, Mempool, Moment};
 use vision_primitives::{
     Action, Address, ConsensusParams, Hash, Height, PublicKey, Signature, SignedTransaction, TimestampMs,
     Transaction, encode, hash,
 };
 
 const FULL: u64 = 20_000;
-const NOW: TimestampMs = TimestampMs(0);
+const NOW: Moment = Moment { wall: TimestampMs(0), running_ms: 0 };
 
 fn sender(number: u64) -> PublicKey {
     PublicKey(hash(&[&number.to_le_bytes()]).0)

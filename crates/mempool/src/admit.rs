@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use vision_ledger::{Account, TransactionFault, check_form};
-use vision_primitives::{Address, SignedTransaction, TimestampMs};
+use vision_primitives::{Address, SignedTransaction};
 
 use crate::entry::{Entry, Terms, balance_needed};
 use crate::index::Place;
@@ -13,7 +13,7 @@ use crate::registry::check_registry;
 use crate::room::Newcomer;
 use crate::sender::worth;
 use crate::worth::{Worth, replacement_fee};
-use crate::{Context, DropReason, Dropped, Limits, Mempool, NONCE_WINDOW, RETAINED_WINDOW, Rejected};
+use crate::{Context, DropReason, Dropped, Limits, Mempool, Moment, NONCE_WINDOW, RETAINED_WINDOW, Rejected};
 
 /// How an account's transaction gets in.
 struct Plan {
@@ -32,6 +32,8 @@ struct Plan {
 struct Bounds {
     window: u64,
     limits: Limits,
+    /// Whether what waits stays, however little it is worth.
+    spare: bool,
 }
 
 impl Mempool {
@@ -57,7 +59,7 @@ impl Mempool {
         &mut self,
         transaction: SignedTransaction,
         context: &Context<'_>,
-        now: TimestampMs,
+        now: Moment,
     ) -> Result<Vec<Dropped>, Rejected> {
         self.take(transaction, context, now, self.for_newcomers())
     }
@@ -71,13 +73,13 @@ impl Mempool {
         &mut self,
         transaction: SignedTransaction,
         context: &Context<'_>,
-        now: TimestampMs,
+        now: Moment,
     ) -> Result<Vec<Dropped>, Rejected> {
         self.take(
             transaction,
             context,
             now,
-            Bounds { window: RETAINED_WINDOW, limits: self.limits.with_spare() },
+            Bounds { window: RETAINED_WINDOW, limits: self.limits.with_spare(), spare: false },
         )
     }
 
@@ -89,14 +91,14 @@ impl Mempool {
             bytes: self.limits.bytes.max(self.index.bytes),
             ..self.limits
         };
-        Bounds { window: NONCE_WINDOW, limits }
+        Bounds { window: NONCE_WINDOW, limits, spare: self.spare }
     }
 
     fn take(
         &mut self,
         transaction: SignedTransaction,
         context: &Context<'_>,
-        now: TimestampMs,
+        now: Moment,
         bounds: Bounds,
     ) -> Result<Vec<Dropped>, Rejected> {
         self.check_new(&transaction, context)?;
@@ -178,6 +180,9 @@ impl Mempool {
         let replaces = replaced.map(|_| place).into_iter().chain(rival).collect();
         let newcomer = Newcomer { place, worth, size: terms.size, replaces };
         let evicted = self.room_for(&newcomer, &bounds.limits).ok_or(Rejected::Full)?;
+        if bounds.spare && !evicted.is_empty() {
+            return Err(Rejected::Full);
+        }
         Ok(Plan { sender, account, terms, worth, rival, evicted })
     }
 

@@ -1,7 +1,8 @@
 //! One waiting transaction, with what the pool asks it often.
 
-use vision_primitives::{Action, Address, Hash, NodeId, SignedTransaction, TimestampMs};
+use vision_primitives::{Action, Address, Hash, NodeId, SignedTransaction};
 
+use crate::Moment;
 use crate::worth::{Price, Worth};
 
 /// A waiting transaction of an account.
@@ -9,7 +10,7 @@ use crate::worth::{Price, Worth};
 pub(crate) struct Entry {
     pub(crate) transaction: SignedTransaction,
     pub(crate) terms: Terms,
-    pub(crate) arrived: TimestampMs,
+    pub(crate) arrived: Moment,
     /// Counts admissions; no two entries have the same.
     pub(crate) seq: u64,
     /// Kept by the sender.

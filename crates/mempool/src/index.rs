@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use vision_primitives::{Address, Hash, NodeId, TimestampMs};
+use vision_primitives::{Address, Hash, NodeId};
 
 use crate::entry::Entry;
 use crate::sender::Sender;
@@ -26,8 +26,8 @@ pub(crate) struct Index {
     pub(crate) tails: BTreeSet<TailKey>,
     /// Senders whose first transaction can be executed.
     pub(crate) fronts: BTreeSet<FrontKey>,
-    /// By arrival.
-    pub(crate) ages: BTreeMap<(TimestampMs, u64), Place>,
+    /// By arrival: how long the node had run, and the number of the admission.
+    pub(crate) ages: BTreeMap<(u64, u64), Place>,
     /// The one transaction that may wait to make or end a producer's record.
     pub(crate) registry: BTreeMap<NodeId, Place>,
     pub(crate) bytes: usize,
@@ -54,7 +54,7 @@ impl Index {
     pub(crate) fn enter(&mut self, address: &Address, entry: &Entry) {
         let place = (*address, entry.terms.nonce);
         self.places.insert(entry.hash(), place);
-        self.ages.insert((entry.arrived, entry.seq), place);
+        self.ages.insert((entry.arrived.running_ms, entry.seq), place);
         if let Some(id) = entry.terms.registers {
             self.registry.insert(id, place);
         }
@@ -64,7 +64,7 @@ impl Index {
     /// Takes it out.
     pub(crate) fn forget(&mut self, entry: &Entry) {
         self.places.remove(&entry.hash());
-        self.ages.remove(&(entry.arrived, entry.seq));
+        self.ages.remove(&(entry.arrived.running_ms, entry.seq));
         if let Some(id) = entry.terms.registers {
             self.registry.remove(&id);
         }

@@ -29,7 +29,7 @@ mod select;
 mod sender;
 mod worth;
 
-pub use limits::{Context, Limits, NONCE_WINDOW, RETAINED_WINDOW};
+pub use limits::{Context, Limits, Moment, NONCE_WINDOW, RETAINED_WINDOW};
 pub use outcome::{DropReason, Dropped, Rejected};
 pub use pool::Mempool;
 pub use select::Selection;

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use vision_ledger::{Account, State};
-use vision_primitives::{Address, Hash, SignedTransaction, TimestampMs};
+use vision_primitives::{Address, Hash, SignedTransaction};
 
 use crate::entry::Entry;
 use crate::index::Index;
 use crate::proofs::Proofs;
 use crate::sender::Sender;
-use crate::{DropReason, Dropped, Limits};
+use crate::{DropReason, Dropped, Limits, Moment};
 
 /// Transactions that wait for a block; see the crate's documentation. Unless a method says otherwise it
 /// costs O(log n) for every transaction that it takes, drops or returns.
@@ -21,6 +21,8 @@ pub struct Mempool {
     pub(crate) proofs: Proofs,
     pub(crate) seen: Seen,
     pub(crate) next_seq: u64,
+    /// Whether newcomers must leave alone what waits.
+    pub(crate) spare: bool,
 }
 
 /// On which state the pool's senders were last seen.
@@ -51,6 +53,11 @@ impl Mempool {
         Self { limits, ..Self::default() }
     }
 
+    /// From now on newcomers displace nothing for want of room, or may again. What comes back may in any case.
+    pub const fn spare_what_waits(&mut self, spare: bool) {
+        self.spare = spare;
+    }
+
     /// A waiting transaction.
     #[must_use]
     pub fn get(&self, hash: &Hash) -> Option<&SignedTransaction> {
@@ -62,11 +69,17 @@ impl Mempool {
 
     /// Since when a transaction waits; nothing is said of sync proofs, which their producer sends again and again.
     #[must_use]
-    pub fn since(&self, hash: &Hash) -> Option<TimestampMs> {
+    pub fn since(&self, hash: &Hash) -> Option<Moment> {
+        self.index.places.get(hash).and_then(|place| self.entry(place)).map(|entry| entry.arrived)
+    }
+
+    /// The first nonce that is missing before a waiting transaction; none if a block may have it.
+    #[must_use]
+    pub fn missing_nonce(&self, hash: &Hash) -> Option<u64> {
         let (address, nonce) = self.index.places.get(hash)?;
         let sender = self.senders.get(address)?;
-        let at = sender.position(*nonce).ok()?;
-        Some(sender.waiting[at].arrived)
+        let missing = sender.account.nonce.saturating_add(sender.ready as u64);
+        (missing < *nonce).then_some(missing)
     }
 
     /// Whether a transaction waits; if so, its signature was verified.
@@ -116,10 +129,10 @@ impl Mempool {
     }
 
     /// Drops what has waited for its lifetime. Later nonces of the sender wait on behind the gap.
-    pub fn expire(&mut self, now: TimestampMs) -> Vec<Dropped> {
+    pub fn expire(&mut self, now: Moment) -> Vec<Dropped> {
         let mut dropped = Vec::new();
         while let Some(oldest) = self.index.ages.first_entry() {
-            if now.since_ms(oldest.key().0) < self.limits.lifetime_ms {
+            if now.running_ms.saturating_sub(oldest.key().0) < self.limits.lifetime_ms {
                 break;
             }
             let (address, nonce) = oldest.remove();

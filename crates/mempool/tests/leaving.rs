@@ -4,7 +4,7 @@
 mod support;
 
 use support::*;
-use vision_mempool::{DropReason, Dropped, Limits, Rejected};
+use vision_mempool::{DropReason, Dropped, Limits, Moment, Rejected};
 use vision_primitives::{Address, Hash, Height, SignedTransaction, TimestampMs};
 
 /// Reasons by nonce of sender 10's transactions.
@@ -131,9 +131,9 @@ fn a_registration_does_not_outlive_what_it_waits_behind() {
     let mut world = World::new(Limits::default(), &[(10, 1_000, 0), (11, 1_000, 0)]);
     let (first, second) = (data(10, 0, 5, 0), registration(10, 1, 500, 50));
     world.take(std::slice::from_ref(&first));
-    world.now = NOW.plus_ms(10);
+    world.now = later(NOW, 10);
     world.take(std::slice::from_ref(&second));
-    let dropped = world.pool.expire(NOW.plus_ms(3_600_000));
+    let dropped = world.pool.expire(later(NOW, 3_600_000));
     assert_eq!(gone(&dropped), [(first.hash(), "EXPIRED"), (second.hash(), "NONCE_TOO_HIGH")]);
     world.take(&[registration(11, 0, 5, 50)]);
 }
@@ -143,9 +143,9 @@ fn what_waits_behind_a_dropped_registration_is_worth_its_own_price() {
     let limits = Limits { transactions: 3, ..Limits::default() };
     let mut world = World::new(limits, &[(10, 1_000, 0), (11, 1_000, 0), (12, 1_000, 0)]);
     world.take(&[data(10, 0, 5, 0)]);
-    world.now = NOW.plus_ms(10);
+    world.now = later(NOW, 10);
     world.take(&[registration(10, 1, 1, 50), data(10, 2, 50, 0)]);
-    assert_eq!(world.pool.expire(NOW.plus_ms(3_600_000)).len(), 2);
+    assert_eq!(world.pool.expire(later(NOW, 3_600_000)).len(), 2);
     world.take(&[data(11, 1, 20, 0), data(11, 2, 20, 0)]);
     let dropped = world.admit(&data(12, 1, 30, 0)).unwrap();
     assert_eq!(gone(&dropped), [(data(11, 2, 20, 0).hash(), "EVICTED")]);
@@ -187,17 +187,18 @@ fn what_waited_too_long_goes() {
     let limits = Limits { lifetime_ms: 1_000, ..Limits::default() };
     let mut world = World::new(limits, &[(10, 1_000, 0), (11, 1_000, 0)]);
     world.take(&[data(10, 0, 5, 0), data(10, 2, 5, 0)]);
-    world.now = NOW.plus_ms(400);
+    world.now = later(NOW, 400);
     world.take(&[data(10, 1, 5, 0), data(11, 0, 5, 0)]);
-    assert_eq!(world.pool.expire(TimestampMs(0)), [], "a clock set back drops nothing");
-    assert_eq!(world.pool.expire(NOW.plus_ms(999)), []);
-    let dropped = world.pool.expire(NOW.plus_ms(1_000));
+    assert_eq!(world.pool.expire(Moment { wall: TimestampMs(0), ..world.now }), [], "a clock set back");
+    let ahead = Moment { wall: NOW.wall.plus_ms(86_400_000), ..later(NOW, 999) };
+    assert_eq!(world.pool.expire(ahead), [], "a clock set a day ahead");
+    let dropped = world.pool.expire(later(NOW, 1_000));
     assert_eq!(
         gone(&dropped),
         [(data(10, 0, 5, 0).hash(), "EXPIRED"), (data(10, 2, 5, 0).hash(), "EXPIRED")]
     );
     assert_eq!((world.waiting(), world.selected()), (vec![(10, 1), (11, 0)], vec![(11, 0)]));
-    assert_eq!(world.pool.expire(NOW.plus_ms(1_400)).len(), 2);
+    assert_eq!(world.pool.expire(later(NOW, 1_400)).len(), 2);
     assert!(world.pool.is_empty());
 }
 
@@ -206,11 +207,11 @@ fn what_takes_a_place_has_a_lifetime_of_its_own() {
     let limits = Limits { lifetime_ms: 1_000, ..Limits::default() };
     let mut world = World::new(limits, &[(10, 1_000, 0)]);
     world.take(&[data(10, 0, 5, 0)]);
-    world.now = NOW.plus_ms(400);
+    world.now = later(NOW, 400);
     let newer = data(10, 0, 6, 0);
     assert_eq!(world.admit(&newer).map(|dropped| dropped.len()), Ok(1));
-    assert_eq!(world.pool.expire(NOW.plus_ms(1_399)), []);
-    assert_eq!(gone(&world.pool.expire(NOW.plus_ms(1_400))), [(newer.hash(), "EXPIRED")]);
+    assert_eq!(world.pool.expire(later(NOW, 1_399)), []);
+    assert_eq!(gone(&world.pool.expire(later(NOW, 1_400))), [(newer.hash(), "EXPIRED")]);
 }
 
 #[test]
@@ -277,4 +278,39 @@ fn an_extended_head_needs_only_the_touched_accounts() {
             vision_mempool::Context { state: &world.state, head: Height(11), params: &world.params };
         assert_eq!(world.pool.head_extended(&context, &from, &touched).len(), expect, "{desc}");
     }
+}
+
+#[test]
+fn what_waits_behind_a_gap_names_the_missing_nonce() {
+    let mut world = World::new(Limits::default(), &[(10, 1_000, 3)]);
+    let all = [3, 4, 6, 9].map(|nonce| data(10, nonce, 5, 0));
+    world.take(&all);
+    world.take(&[sync_proof(2, 9)]);
+    let missing = |world: &World| all.each_ref().map(|one| world.pool.missing_nonce(&one.hash()));
+    assert_eq!(missing(&world), [None, None, Some(5), Some(5)]);
+    world.take(&[data(10, 5, 5, 0)]);
+    assert_eq!(missing(&world), [None, None, None, Some(7)]);
+    world.move_to(state(&[(10, 1_000, 4)]));
+    assert_eq!(missing(&world), [None, None, None, Some(7)], "the first is in a block and waits no more");
+    world.move_to(state(&[(10, 1_000, 2)]));
+    assert_eq!(missing(&world), [None, Some(2), Some(2), Some(2)], "after a reorganisation");
+    assert_eq!(world.pool.missing_nonce(&sync_proof(2, 9).hash()), None);
+}
+
+#[test]
+fn a_pool_that_spares_what_waits_takes_only_what_there_is_room_for() {
+    let limits = Limits { transactions: 2, ..Limits::default() };
+    let mut world = World::new(limits, &[10, 11, 12].map(|seed| (seed, 1_000, 0)));
+    world.take(&[data(10, 0, 5, 0), data(11, 1, 5, 0)]);
+    world.pool.spare_what_waits(true);
+    assert_eq!(
+        world.admit(&data(12, 0, 90, 0)),
+        Err(Rejected::Full),
+        "not even what waits behind a gap goes"
+    );
+    let replaced = gone(&world.admit(&data(10, 0, 9, 0)).unwrap());
+    assert_eq!(replaced, [(data(10, 0, 5, 0).hash(), "REPLACED")], "a sender may replace its own");
+    world.pool.spare_what_waits(false);
+    let evicted = gone(&world.admit(&data(12, 0, 90, 0)).unwrap());
+    assert_eq!(evicted, [(data(11, 1, 5, 0).hash(), "EVICTED")]);
 }

@@ -187,7 +187,7 @@ impl Run {
             Step::Block { txs, foreign, told } => self.block(txs, &foreign, told),
             Step::Reorganise { back } => self.reorganise(back),
             Step::Later(ms) => {
-                self.world.now = self.world.now.plus_ms(ms);
+                self.world.now = later(self.world.now, ms);
                 let dropped = self.world.pool.expire(self.world.now);
                 assert_eq!(self.twin.expire(self.world.now), dropped);
                 self.naive.drop(&dropped);

@@ -43,10 +43,17 @@ pub struct Handed {
     _place: Place,
 }
 
+/// The answer about one that is stored and waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Taken {
+    /// The first nonce that is missing before it, if one is.
+    pub missing_nonce: Option<u64>,
+}
+
 /// Who handed a transaction in.
 pub enum Source {
     /// A caller, who waits for the answer.
-    Caller(Option<oneshot::Sender<Result<Hash, Status>>>),
+    Caller(Option<oneshot::Sender<Result<Taken, Status>>>),
     /// A peer, who does not.
     Peer(NodeId),
 }
@@ -61,7 +68,7 @@ impl Source {
     }
 
     /// Answers a caller, once.
-    pub fn answer(&mut self, answer: Result<Hash, Status>) {
+    pub fn answer(&mut self, answer: Result<Taken, Status>) {
         if let Self::Caller(caller) = self
             && let Some(caller) = caller.take()
         {
@@ -99,7 +106,7 @@ impl Intake {
     }
 
     /// Hands in transactions and waits until each is stored or refused.
-    pub async fn submit(&self, transactions: Vec<SignedTransaction>) -> Vec<Result<Hash, Status>> {
+    pub async fn submit(&self, transactions: Vec<SignedTransaction>) -> Vec<Result<Taken, Status>> {
         let answers = transactions.into_iter().map(|transaction| {
             let (caller, answer) = oneshot::channel();
             let place = self.callers.clone().try_acquire_many_owned(permits_of(&transaction));
@@ -297,7 +304,7 @@ mod tests {
         Transaction { sender: key.public_key(), nonce, fee: 1, action }.sign(&key, &GENESIS)
     }
 
-    fn reasons(answers: &[Result<Hash, Status>]) -> Vec<Option<String>> {
+    fn reasons(answers: &[Result<Taken, Status>]) -> Vec<Option<String>> {
         answers.iter().map(|answer| answer.as_ref().err().and_then(reason_of)).collect()
     }
 

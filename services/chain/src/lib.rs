@@ -129,6 +129,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
             bytes: config.max_waiting_bytes,
             ..Limits::default()
         },
+        ran_ms: store.running_ms()?,
         view: view_sender,
         verdict: verdict.clone(),
         store_condition,

@@ -308,7 +308,7 @@ impl ChainService for ChainRpc {
         let snapshot = request.into_inner().snapshot.ok_or_else(|| {
             vision_wire::status(Reason::InvalidArgument, "give a snapshot", &[("field", "snapshot".into())])
         })?;
-        self.verdict.send_replace(Some(Verdict { snapshot, received_at_ms: self.clock.now_ms() }));
+        self.verdict.send_replace(Some(Verdict::received(snapshot, &self.clock)));
         Ok(Response::new(proto::ReportSnapshotResponse {}))
     }
 }

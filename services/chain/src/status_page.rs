@@ -60,7 +60,8 @@ struct Status {
 async fn status(State(page): State<StatusPage>) -> Json<Status> {
     let head = page.view.borrow().clone();
     let now_ms = page.clock.now_ms();
-    let verdict = page.verdict.borrow().clone().filter(|verdict| verdict.is_fresh(now_ms));
+    let verdict = page.verdict.borrow().clone();
+    let verdict = verdict.filter(|verdict| verdict.is_fresh(page.clock.monotonic_ms()));
     let snapshot = verdict.map(|verdict| verdict.snapshot);
     let sync_state = snapshot.as_ref().map(|snapshot| snapshot.state().word());
     let silent = "ORACLE_SILENT: the sync-oracle has told nothing for 5 s: start it or read its log";

@@ -8,6 +8,8 @@ use vision_primitives::{Action, Address, Hash, Height, SignedTransaction, Timest
 use vision_wire::EventLog;
 use vision_wire::chain::{self as proto, transaction_info::Place};
 
+use crate::store::Fate;
+
 /// Dropped transactions remembered.
 const MAX_DROPPED: usize = 32_768;
 /// Hashes remembered of transactions whose signature was verified.
@@ -41,8 +43,8 @@ impl Parties {
 /// What happened to a transaction.
 #[derive(Clone, Debug)]
 pub enum What {
-    /// It waits.
-    Waits { since: TimestampMs },
+    /// It waits; behind a gap, for the nonce that is missing first.
+    Waits { since: TimestampMs, missing_nonce: Option<u64> },
     /// It is in a block of the head's chain.
     Included { height: Height, block: Hash, index: u32 },
     /// It waits no more.
@@ -53,7 +55,9 @@ impl What {
     /// As callers are told.
     pub fn to_proto(&self, finalized: Height) -> Place {
         match self {
-            Self::Waits { since } => Place::Waiting(proto::Waiting { since_ms: since.get() }),
+            Self::Waits { since, missing_nonce } => {
+                Place::Waiting(proto::Waiting { since_ms: since.get(), missing_nonce: *missing_nonce })
+            }
             Self::Included { height, block, index } => Place::Included(proto::Included {
                 height: height.get(),
                 block_hash: block.to_string(),
@@ -61,14 +65,7 @@ impl What {
                 finalized: *height <= finalized,
                 proof: None,
             }),
-            Self::Dropped { why, at } => Place::Dropped(proto::Dropped {
-                reason: why.reason().to_owned(),
-                at_ms: at.get(),
-                replaced_by: match why {
-                    DropReason::Replaced { by } => by.to_string(),
-                    _ => String::new(),
-                },
-            }),
+            Self::Dropped { why, at } => dropped_to_proto(fate(why, *at)),
         }
     }
 
@@ -76,6 +73,21 @@ impl What {
     pub const fn is_end(&self) -> bool {
         matches!(self, Self::Included { .. } | Self::Dropped { .. })
     }
+}
+
+/// As it lies in the store.
+pub fn fate(why: &DropReason, at: TimestampMs) -> Fate {
+    let replaced_by = match why {
+        DropReason::Replaced { by } => Some(*by),
+        _ => None,
+    };
+    Fate { reason: why.reason().to_owned(), at, replaced_by }
+}
+
+/// As callers are told.
+pub fn dropped_to_proto(Fate { reason, at, replaced_by }: Fate) -> Place {
+    let replaced_by = replaced_by.map(|by| by.to_string()).unwrap_or_default();
+    Place::Dropped(proto::Dropped { reason, at_ms: at.get(), replaced_by })
 }
 
 /// A transaction to which something happened.

@@ -80,11 +80,7 @@ async fn what_was_acknowledged_waits_after_a_stop_and_after_a_crash() {
             assert_eq!(place(&mut client, transaction).await, "waiting");
         }
         assert_eq!(place(&mut client, &in_a_block).await, "included 1/0");
-        assert_eq!(
-            place(&mut client, &replaced).await,
-            "TRANSACTION_NOT_FOUND",
-            "forgotten with the process"
-        );
+        assert_eq!(place(&mut client, &replaced).await, "dropped REPLACED");
         let first = account(&mut client, first.public_key().id(), false).await;
         assert_eq!(first.pending_nonce, 3);
         produce(&net, &mut client, 0).await;

@@ -4,7 +4,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::http::{parse, post, raw};
-use support::pool::{DROPPED, ITS_HEIR, dropped, waiting};
+use support::pool::{DROPPED, ITS_HEIR, behind_a_gap, dropped, waiting};
 use support::{Node, SOON};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -31,6 +31,9 @@ async fn one_is_handed_in() {
     assert_eq!(answer.status, 202, "{answer:?}");
     assert_eq!(answer.body, format!(r#"{{"hash":"{}","status":"pending"}}"#, transaction.hash()));
     assert_eq!(node.chain.pool.lock().handed_in, [(transaction.bytes().to_vec(), false)]);
+    node.chain.pool.lock().ends_in = Some(behind_a_gap());
+    let answer = node.post("/api/transactions", &one(&transaction, false)).await;
+    assert_eq!(answer.json()["missing_nonce"], 3, "{answer:?}");
 }
 
 #[tokio::test]
@@ -40,7 +43,13 @@ async fn one_that_is_waited_for_is_answered_as_it_stands_in_the_end() {
     let included =
         Included { height: 4, block_hash: "aa".repeat(32), index: 2, finalized: false, proof: None };
     let cases = [
-        ("it waits still", waiting(), 202, json!({ "status": "pending", "since_ms": 17 })),
+        (
+            "it waits still",
+            waiting(),
+            202,
+            json!({ "status": "pending", "since_ms": 17, "missing_nonce": null }),
+        ),
+        ("behind a gap", behind_a_gap(), 202, json!({ "status": "pending", "missing_nonce": 3 })),
         (
             "a block has it",
             Place::Included(included),
@@ -71,14 +80,15 @@ async fn one_that_is_waited_for_is_answered_as_it_stands_in_the_end() {
 #[tokio::test]
 async fn many_are_judged_one_by_one() {
     let node = Node::start().await;
-    let good = [transfer(&node, 0), transfer(&node, 1)];
+    let good = [transfer(&node, 0), transfer(&node, 5)];
     let texts = [hex::encode(good[0].bytes()), "beef".into(), hex::encode(good[1].bytes())];
     let answer = node.post("/api/transactions", &json!({ "transactions": texts }).to_string()).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let value = answer.json();
     let results = value["results"].as_array().expect("a list");
     assert_eq!(results[0], json!({ "hash": good[0].hash().to_string(), "accepted": true }));
-    assert_eq!(results[2], json!({ "hash": good[1].hash().to_string(), "accepted": true }));
+    let behind_a_gap = json!({ "hash": good[1].hash().to_string(), "accepted": true, "missing_nonce": 3 });
+    assert_eq!(results[2], behind_a_gap);
     let detail = &results[1]["detail"];
     assert!(detail.as_str().is_some_and(|detail| detail.contains("transaction")), "{detail}");
     let expect =

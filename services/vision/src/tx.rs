@@ -138,7 +138,9 @@ fn described(signed: &SignedTransaction) -> Shown {
 
 fn report(answer: &Value, signed: &SignedTransaction, format: Format) -> Outcome {
     let mut shown = described(signed);
-    for name in ["status", "height", "block_hash", "index", "finalized", "reason", "replaced_by"] {
+    for name in
+        ["status", "height", "block_hash", "index", "finalized", "missing_nonce", "reason", "replaced_by"]
+    {
         shown.extend(answer.get(name).map(|value| (name, value.clone())));
     }
     show(&shown, format)
@@ -163,10 +165,18 @@ fn ended(answer: &Value, wait: bool) -> Outcome {
         Some("dropped") => {
             Err(Failure::failed(format!("the transaction was dropped: {}", cell(&answer["reason"]))))
         }
-        Some("pending") if wait => Err(Failure::unhealthy(format!(
-            "no block has the transaction yet, it still waits; ask with `vision query tx {}`",
-            cell(&answer["hash"])
-        ))),
+        Some("pending") if wait => {
+            let hash = cell(&answer["hash"]);
+            let why = match answer["missing_nonce"].as_u64() {
+                Some(nonce) => format!(
+                    "it waits for the account's transaction with nonce {nonce}, which is missing: send that one, then ask"
+                ),
+                None => "it still waits; ask".to_owned(),
+            };
+            Err(Failure::unhealthy(format!(
+                "no block has the transaction yet, {why} with `vision query tx {hash}`"
+            )))
+        }
         _ => Ok(()),
     }
 }

@@ -8,11 +8,16 @@ use std::sync::LazyLock;
 use vision_ledger::{
     Account, BlockContext, Changes, Executor, Producer, ProducerStatus, State, TransactionFault,
 };
-use vision_mempool::{Context, Dropped, Limits, Mempool, Rejected};
+use vision_mempool::{Context, Dropped, Limits, Mempool, Moment, Rejected};
 use vision_primitives::*;
 
 pub const GENESIS: Hash = Hash([9; 32]);
-pub const NOW: TimestampMs = TimestampMs(1_000_000);
+pub const NOW: Moment = Moment { wall: TimestampMs(1_000_000), running_ms: 5_000 };
+
+/// So much later by both clocks.
+pub fn later(moment: Moment, ms: u64) -> Moment {
+    Moment { wall: moment.wall.plus_ms(ms), running_ms: moment.running_ms + ms }
+}
 
 pub fn key(seed: u8) -> SecretKey {
     SecretKey::from_seed(&[seed; 32])
@@ -116,7 +121,7 @@ pub struct World {
     pub state: State,
     pub head: u64,
     pub params: ConsensusParams,
-    pub now: TimestampMs,
+    pub now: Moment,
 }
 
 impl World {

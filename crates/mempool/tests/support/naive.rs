@@ -6,7 +6,7 @@ use vision_mempool::{DropReason, RETAINED_WINDOW};
 #[derive(Clone)]
 pub struct Item {
     pub transaction: SignedTransaction,
-    pub arrived: TimestampMs,
+    pub arrived: Moment,
 }
 
 impl Item {
@@ -51,7 +51,7 @@ impl Naive {
         self.0.iter().find(|item| item.transaction.hash() == *hash)
     }
 
-    pub fn insert(&mut self, transaction: SignedTransaction, arrived: TimestampMs) {
+    pub fn insert(&mut self, transaction: SignedTransaction, arrived: Moment) {
         self.0.push(Item { transaction, arrived });
     }
 

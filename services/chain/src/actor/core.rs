@@ -7,7 +7,7 @@ mod pace;
 mod pool;
 mod publish;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use vision_host::Clock;
 use vision_host::health::Condition;
 use vision_host::metrics::time;
 use vision_host::telemetry;
-use vision_mempool::{Limits, Mempool};
+use vision_mempool::{Limits, Mempool, Moment};
 use vision_primitives::trace::HeightTrace;
 use vision_primitives::{Block, Hash, Header, Height, NodeId, SignedTransaction, TimestampMs};
 use vision_wire::{EventLog, Reason};
@@ -34,7 +34,7 @@ use super::view::{HeadEvent, HeadView, StoredBlocks};
 use super::{Command, Letter, Reply, StoredBlock, Verdict};
 use crate::metrics::{ChainMetrics, Tally};
 use crate::peers::PeerTable;
-use crate::store::Store;
+use crate::store::{Fate, Store};
 use crate::trace::{self, Roots};
 use crate::transactions::{DroppedLog, Happenings, RecentHashes};
 
@@ -85,6 +85,8 @@ pub struct Parts {
     pub happenings: Happenings,
     /// How many transactions may wait.
     pub pool_limits: Limits,
+    /// How long the node had run before this start, milliseconds.
+    pub ran_ms: u64,
     /// Where the head is shown.
     pub view: watch::Sender<Arc<HeadView>>,
     /// What the oracle told last.
@@ -104,6 +106,10 @@ pub struct Core {
     verified: RecentHashes,
     dropped: DroppedLog,
     kept: Kept,
+    /// Found out at start, to be written with the next commit.
+    unsaved_fates: BTreeMap<Hash, Fate>,
+    /// How many the store has.
+    stored_fates: u64,
     pace: Pace,
     early: Early,
     orphans: Orphans,
@@ -128,6 +134,8 @@ impl Core {
             verified: RecentHashes::default(),
             dropped: DroppedLog::default(),
             kept: Kept::default(),
+            unsaved_fates: BTreeMap::new(),
+            stored_fates: parts.store.fate_count().unwrap_or(u64::MAX),
             pace: Pace::new(parts.rules.genesis.params.claim_timeout_ms),
             early: Early::default(),
             orphans: Orphans::default(),
@@ -162,6 +170,12 @@ impl Core {
 
     fn now(&self) -> TimestampMs {
         TimestampMs(self.parts.clock.now_ms())
+    }
+
+    /// Now by the wall clock, and by how long this node has run over all its starts.
+    fn moment(&self) -> Moment {
+        let running_ms = self.parts.ran_ms.saturating_add(self.parts.clock.monotonic_ms());
+        Moment { wall: self.now(), running_ms }
     }
 
     /// Now by a peer's clock if that is ahead of ours: between clocks far apart nobody can say whose is
@@ -372,7 +386,7 @@ impl Core {
     /// Whether this node is in a position to call a block LATE (section 5): at the tip, with ready peers.
     fn in_sync(&self) -> bool {
         use vision_wire::sync_oracle::SyncState;
-        let now = self.now().get();
+        let now = self.parts.clock.monotonic_ms();
         self.parts.verdict.borrow().as_ref().is_some_and(|verdict| {
             verdict.is_fresh(now)
                 && verdict.snapshot.ready_peers > 0

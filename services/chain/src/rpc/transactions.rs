@@ -12,6 +12,7 @@ use vision_wire::{EventKind, Reason, ResponseStream, parse_hash};
 use super::{ChainRpc, store_status};
 use crate::actor::Core;
 use crate::store::{Place, StoreError};
+use crate::transactions::dropped_to_proto;
 
 /// The longest a caller waits for its transaction to be in a block: below the 30 s that any call may take.
 const WAIT_DEADLINE: Duration = Duration::from_secs(25);
@@ -111,7 +112,10 @@ impl ChainRpc {
             Ok(transaction) => {
                 let hash = transaction.hash().to_string();
                 match answers.next() {
-                    Some(Ok(_)) => proto::SubmitOutcome { hash, ..Default::default() },
+                    Some(Ok(taken)) => {
+                        let missing_nonce = taken.missing_nonce;
+                        proto::SubmitOutcome { hash, missing_nonce, ..Default::default() }
+                    }
                     Some(Err(status)) => refused(hash, &status),
                     None => refused(hash, &vision_wire::status(Reason::Internal, "no answer", &[])),
                 }
@@ -133,11 +137,11 @@ impl ChainRpc {
     async fn find(&self, hash: Hash, with_proof: bool) -> Result<proto::TransactionInfo, Status> {
         // Looked for among those that wait first: one that leaves them meanwhile is then found in its block.
         let outside = self.outside_of_blocks(hash).await;
-        let (place, was_in_a_block) = self
+        let (place, was_in_a_block, fate) = self
             .load(move |store| {
                 let place = store.place_of(&hash)?;
                 let was_in_a_block = place.is_some() || store.was_in_a_block(&hash)?;
-                Ok((place, was_in_a_block))
+                Ok((place, was_in_a_block, store.fate_of(&hash)?))
             })
             .await?;
         if let Some(place) = place {
@@ -148,17 +152,18 @@ impl ChainRpc {
             None if was_in_a_block => self.outside_of_blocks(hash).await?,
             found => found,
         };
-        match found {
-            Some(found) => Ok(found),
-            None if was_in_a_block => Ok(proto::TransactionInfo {
+        let fate = fate.map(dropped_to_proto).or(was_in_a_block.then(|| {
+            let reason = LEFT_BLOCK.into();
+            transaction_info::Place::Dropped(proto::Dropped { reason, ..Default::default() })
+        }));
+        match (found, fate) {
+            (Some(found), _) => Ok(found),
+            (None, Some(place)) => Ok(proto::TransactionInfo {
                 hash: hash.to_string(),
                 transaction: Default::default(),
-                place: Some(transaction_info::Place::Dropped(proto::Dropped {
-                    reason: LEFT_BLOCK.into(),
-                    ..Default::default()
-                })),
+                place: Some(place),
             }),
-            None => {
+            (None, None) => {
                 let why = "this node knows no transaction of this hash";
                 let metadata = [("hash", hash.to_string())];
                 Err(vision_wire::status(Reason::TransactionNotFound, why, &metadata))
@@ -297,5 +302,5 @@ fn step_to_proto(step: MerkleStep) -> proto::MerkleStep {
 fn refused(hash: String, status: &Status) -> proto::SubmitOutcome {
     let reason = vision_wire::reason_of(status).unwrap_or_default();
     let rule = vision_wire::metadata_of(status, "rule").unwrap_or_default();
-    proto::SubmitOutcome { hash, reason, rule, detail: status.message().to_owned() }
+    proto::SubmitOutcome { hash, reason, rule, detail: status.message().to_owned(), missing_nonce: None }
 }

@@ -5,6 +5,7 @@
 //! its changes and the head they lead to are written in one transaction that is synced to disk before
 //! anybody hears of the block; `kill -9` at any instant leaves the last such transaction.
 
+mod fates;
 mod headers;
 mod record;
 mod transactions;
@@ -17,6 +18,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefi
 use vision_ledger::{Account, Changes, Producer, State};
 use vision_primitives::{Address, Hash, Height, NodeId};
 
+pub use fates::Fate;
 pub use headers::Stretch;
 pub use record::{BlockRecord, HeaderRecord};
 pub use transactions::{Place, WaitingRecord};
@@ -25,7 +27,7 @@ pub use write::{Commit, NewBlock};
 /// Bytes redb may keep of the file in memory.
 const CACHE_BYTES: usize = 8 << 20;
 /// Version of the tables below.
-const FORMAT: u64 = 3;
+const FORMAT: u64 = 4;
 
 type Key = [u8; 32];
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -138,6 +140,9 @@ impl Store {
         }
         if format < 3 {
             store.upgrade_from_2()?;
+        }
+        if format < 4 {
+            store.upgrade_from_3()?;
         }
         Ok(store)
     }

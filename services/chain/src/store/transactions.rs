@@ -16,8 +16,10 @@ pub(super) const WAITING: TableDefinition<&Key, &[u8]> = TableDefinition::new("w
 /// A transaction as it waits.
 #[derive(Clone, PartialEq, Eq, Debug, borsh::BorshSerialize, borsh::BorshDeserialize)]
 pub struct WaitingRecord {
-    /// When it came.
+    /// When it came, by the wall clock.
     pub since: TimestampMs,
+    /// How long the node had run then, milliseconds.
+    pub running_ms: u64,
     /// Its signed bytes.
     pub bytes: Vec<u8>,
 }
@@ -191,7 +193,7 @@ mod tests {
     }
 
     fn waits(name: &str) -> (Hash, WaitingRecord) {
-        (tx_hash(name), WaitingRecord { since: NOW, bytes: name.into() })
+        (tx_hash(name), WaitingRecord { since: NOW, running_ms: 5, bytes: name.into() })
     }
 
     /// New blocks, each with its transactions, and what the chain is from the first height named on.

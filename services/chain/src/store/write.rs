@@ -9,6 +9,7 @@ use vision_primitives::{Hash, Height, SignedTransaction, TimestampMs};
 use super::{
     ACCOUNTS, BLOCKS, BlockRecord, CHAIN, CHANGES, FORMAT, Key, META, PRODUCER_HISTORY, PRODUCERS, Store,
     StoreError, WaitingRecord, failed,
+    fates::{FATES, Fate, note_fates},
     headers::{HEADERS, note_header},
     history_key, record,
     transactions::{PLACES, WAITING, note_places},
@@ -43,6 +44,10 @@ pub struct Commit {
     pub waiting: BTreeMap<Hash, WaitingRecord>,
     /// Transactions that wait no more; none of the above.
     pub gone: Vec<Hash>,
+    /// What became of those that were acknowledged and dropped.
+    pub fates: BTreeMap<Hash, Fate>,
+    /// How long the node has run, milliseconds, over all its starts.
+    pub running_ms: u64,
 }
 
 impl Commit {
@@ -54,6 +59,7 @@ impl Commit {
             && self.finalized.is_empty()
             && self.pruned.is_empty()
             && self.waiting.is_empty()
+            && self.fates.is_empty()
     }
 }
 
@@ -68,7 +74,7 @@ impl Store {
             }
             meta.insert("supply", state.supply().to_le_bytes().as_slice()).map_err(failed)?;
             meta.insert("format", FORMAT.to_le_bytes().as_slice()).map_err(failed)?;
-            for table in [BLOCKS, CHANGES, HEADERS, WAITING] {
+            for table in [BLOCKS, CHANGES, FATES, HEADERS, WAITING] {
                 write.open_table(table).map_err(failed)?;
             }
             write.open_table(CHAIN).map_err(failed)?;
@@ -86,6 +92,7 @@ impl Store {
     /// Writes one turn's changes and syncs them to disk.
     pub fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         let write = self.begin_write()?;
+        note_fates(&write, commit)?;
         {
             let mut blocks = write.open_table(BLOCKS).map_err(failed)?;
             let mut changes = write.open_table(CHANGES).map_err(failed)?;
@@ -148,6 +155,7 @@ impl Store {
     /// left thereby wait again, as after any other reorganisation, from `now` on.
     pub fn align_chain(&self, chain: &[(Height, Hash)], now: TimestampMs) -> Result<(), StoreError> {
         let Some((first, _)) = chain.first() else { return Ok(()) };
+        let running_ms = self.running_ms()?;
         let write = self.begin_write()?;
         let mut same = true;
         {
@@ -168,7 +176,7 @@ impl Store {
                     }
                     for bytes in block_of(&blocks, &hash)?.transactions {
                         let hash = SignedTransaction::hash_bytes(&self.genesis_hash, &bytes);
-                        let record = WaitingRecord { since: now, bytes };
+                        let record = WaitingRecord { since: now, running_ms, bytes };
                         let key = hash.as_bytes();
                         waiting.insert(key, record::seal(key, &record).as_slice()).map_err(failed)?;
                     }
@@ -203,7 +211,8 @@ impl Store {
             Some(head) => self.meta_hash("head")? == *head,
             None => true,
         };
-        if all_there && final_there && pruned_gone && head_there && self.waits_as(commit)? {
+        let fates_there = self.has_fates(commit)?;
+        if all_there && final_there && pruned_gone && head_there && fates_there && self.waits_as(commit)? {
             return Ok(());
         }
         self.commit(commit)

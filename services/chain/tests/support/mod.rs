@@ -130,14 +130,29 @@ impl Node {
         Self::start_as(home, free_port(), free_port(), config)
     }
 
+    /// With a clock that is this much ahead.
+    pub fn start_ahead(home: &Path, ahead_ms: i64) -> Self {
+        let clock = vision_host::Clock::system(ahead_ms);
+        Self::start_in(
+            free_port(),
+            free_port(),
+            vision_chain::Config::default(),
+            Env { clock, ..Env::new(home, "test") },
+        )
+    }
+
     fn start_as(home: &Path, grpc: u16, p2p: u16, config: vision_chain::Config) -> Self {
+        Self::start_in(grpc, p2p, config, Env::new(home, "test"))
+    }
+
+    fn start_in(grpc: u16, p2p: u16, config: vision_chain::Config, env: Env) -> Self {
         let config = vision_chain::Config {
             grpc_listen: ([127, 0, 0, 1], grpc).into(),
             p2p_listen: ([127, 0, 0, 1], p2p).into(),
             ..config
         };
         let drain = Drain::new();
-        let env = Env { drain: drain.clone(), ..Env::new(home, "test") };
+        let env = Env { drain: drain.clone(), ..env };
         let ended = tokio::spawn(vision_chain::serve(config, env));
         Self { grpc, p2p, drain, ended }
     }

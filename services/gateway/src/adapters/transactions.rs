@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tonic::{Request, Status, Streaming};
 use vision_primitives::Hash;
+use vision_wire::chain::transaction_info::Place;
 use vision_wire::chain::{
     GetAccountRequest, GetAccountResponse, GetTransactionRequest, SubmitOutcome, SubmitTransactionRequest,
     SubmitTransactionsRequest, TransactionInfo, WatchTransactionsRequest, WatchTransactionsResponse,
@@ -17,10 +18,15 @@ use super::{Backends, CHAIN, missing};
 const WAIT_DEADLINE: Duration = Duration::from_secs(28);
 
 impl Backends {
-    /// Hands in signed bytes; gives the hash.
-    pub(crate) async fn submit(&self, transaction: Bytes) -> Result<String, Status> {
+    /// Hands in signed bytes; gives the hash, and the nonce that is missing first before this one, if one is.
+    pub(crate) async fn submit(&self, transaction: Bytes) -> Result<(String, Option<u64>), Status> {
         let request = SubmitTransactionRequest { transaction, wait: false };
-        Ok(call(CHAIN, self.chain().submit_transaction(deadline(request))).await?.hash)
+        let answer = call(CHAIN, self.chain().submit_transaction(deadline(request))).await?;
+        let missing_nonce = match answer.transaction.and_then(|info| info.place) {
+            Some(Place::Waiting(waiting)) => waiting.missing_nonce,
+            _ => None,
+        };
+        Ok((answer.hash, missing_nonce))
     }
 
     /// Hands in signed bytes and waits for a block; gives the hash, and how it stands in the end, with its bytes.

@@ -72,6 +72,8 @@ fn signed_bytes(field: &str, text: &str) -> Result<Bytes, Problem> {
 struct Accepted {
     hash: String,
     status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing_nonce: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -90,12 +92,14 @@ struct ResultView {
     rule: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing_nonce: Option<u64>,
 }
 
 impl From<SubmitOutcome> for ResultView {
     fn from(outcome: SubmitOutcome) -> Self {
-        let SubmitOutcome { hash, reason, rule, detail } = outcome;
-        Self { hash, accepted: reason.is_empty(), reason, rule, detail }
+        let SubmitOutcome { hash, reason, rule, detail, missing_nonce } = outcome;
+        Self { hash, accepted: reason.is_empty(), reason, rule, detail, missing_nonce }
     }
 }
 
@@ -108,7 +112,10 @@ pub(super) async fn submit(
 ) -> Answer {
     params.allow(&[])?;
     match Wish::parse(&body?)? {
-        Wish::One { transaction, wait: false } => Ok(accepted(state.backends.submit(transaction).await?)),
+        Wish::One { transaction, wait: false } => {
+            let (hash, missing_nonce) = state.backends.submit(transaction).await?;
+            Ok(accepted(hash, missing_nonce))
+        }
         Wish::One { transaction, wait: true } => wait(&state, &place, transaction).await,
         Wish::Many(transactions) => {
             let outcomes = state.backends.submit_many(transactions).await?;
@@ -117,8 +124,8 @@ pub(super) async fn submit(
     }
 }
 
-fn accepted(hash: String) -> Response {
-    (StatusCode::ACCEPTED, json(&Accepted { hash, status: "pending" })).into_response()
+fn accepted(hash: String, missing_nonce: Option<u64>) -> Response {
+    (StatusCode::ACCEPTED, json(&Accepted { hash, status: "pending", missing_nonce })).into_response()
 }
 
 async fn wait(state: &AppState, place: &Place, transaction: Bytes) -> Answer {
@@ -134,7 +141,7 @@ async fn wait(state: &AppState, place: &Place, transaction: Bytes) -> Answer {
         }
     };
     // It is taken, but the chain service does not know any more what became of it.
-    let Some(transaction) = transaction else { return Ok(accepted(hash)) };
+    let Some(transaction) = transaction else { return Ok(accepted(hash, None)) };
     let view = PlacedView::new(&transaction, &info.genesis_hash)?;
     let status = if view.is_pending() { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((status, json(&view)).into_response())

@@ -86,6 +86,8 @@ pub(crate) struct PlacedView<'a> {
 enum PlaceView<'a> {
     Pending {
         since_ms: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        missing_nonce: Option<u64>,
     },
     Included {
         height: u64,
@@ -142,7 +144,9 @@ impl<'a> PlacedView<'a> {
         };
         let place = match &info.place {
             None => return Err(broken(info, "that is nowhere")),
-            Some(Place::Waiting(waiting)) => PlaceView::Pending { since_ms: waiting.since_ms },
+            Some(Place::Waiting(waiting)) => {
+                PlaceView::Pending { since_ms: waiting.since_ms, missing_nonce: waiting.missing_nonce }
+            }
             Some(Place::Included(included)) => PlaceView::Included {
                 height: included.height,
                 block_hash: &included.block_hash,

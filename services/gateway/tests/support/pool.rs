@@ -41,7 +41,12 @@ impl Pool {
 }
 
 pub fn waiting() -> Place {
-    Place::Waiting(Waiting { since_ms: 17 })
+    Place::Waiting(Waiting { since_ms: 17, missing_nonce: None })
+}
+
+/// Behind a nonce that is missing.
+pub fn behind_a_gap() -> Place {
+    Place::Waiting(Waiting { since_ms: 17, missing_nonce: Some(3) })
 }
 
 /// Hash of the transaction that has been dropped, and of the one that took its place.
@@ -85,12 +90,17 @@ impl FakeChain {
         }
         let outcome =
             |bytes: &bytes::Bytes| match SignedTransaction::from_bytes(bytes.to_vec(), &self.genesis_hash) {
-                Ok(signed) => SubmitOutcome { hash: signed.hash().to_string(), ..SubmitOutcome::default() },
+                Ok(signed) => SubmitOutcome {
+                    hash: signed.hash().to_string(),
+                    missing_nonce: (signed.transaction().nonce > 3).then_some(3),
+                    ..SubmitOutcome::default()
+                },
                 Err(error) => SubmitOutcome {
                     hash: String::new(),
                     reason: "INVALID_TRANSACTION".into(),
                     rule: "MALFORMED".into(),
                     detail: error.to_string(),
+                    missing_nonce: None,
                 },
             };
         Ok(SubmitTransactionsResponse { outcomes: request.transactions.iter().map(outcome).collect() })

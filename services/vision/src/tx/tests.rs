@@ -77,12 +77,22 @@ fn what_became_of_it_decides_the_exit() {
     let cases = [
         ("handed in", json!({ "status": "pending" }), false, None),
         ("waited for in vain", json!({ "status": "pending", "hash": "ab" }), true, Some(Exit::Unhealthy)),
+        ("behind a gap", json!({ "status": "pending", "missing_nonce": 3 }), true, Some(Exit::Unhealthy)),
         ("in a block", json!({ "status": "included" }), true, None),
         ("dropped", json!({ "status": "dropped", "reason": "EVICTED" }), true, Some(Exit::Failed)),
     ];
     for (desc, answer, wait, expect) in cases {
         assert_eq!(ended(&answer, wait).err().map(|failure| failure.exit()), expect, "{desc}");
     }
+}
+
+#[test]
+fn what_waits_behind_a_gap_names_the_missing_nonce() {
+    let told = |answer| ended(&answer, true).expect_err("it waits").to_string();
+    let behind = told(json!({ "status": "pending", "hash": "ab", "missing_nonce": 3 }));
+    assert!(behind.contains("nonce 3, which is missing") && behind.contains("query tx ab"), "{behind}");
+    let next = told(json!({ "status": "pending", "hash": "ab" }));
+    assert!(!next.contains("missing") && next.contains("query tx ab"), "{next}");
 }
 
 #[test]

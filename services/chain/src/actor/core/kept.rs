@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use vision_primitives::{Hash, SignedTransaction, TimestampMs};
+use vision_mempool::Moment;
+use vision_primitives::{Hash, SignedTransaction};
 
 use crate::store::{Commit, WaitingRecord};
 
@@ -36,19 +37,28 @@ impl Kept {
     }
 
     /// One lies there from this commit on.
-    pub fn keep(&mut self, transaction: &SignedTransaction, since: TimestampMs, commit: &mut Commit) {
+    pub fn keep(&mut self, transaction: &SignedTransaction, since: Moment, commit: &mut Commit) {
         let hash = transaction.hash();
         self.stored.insert(hash);
         self.gone.remove(&hash);
-        commit.waiting.insert(hash, WaitingRecord { since, bytes: transaction.bytes().to_vec() });
+        let Moment { wall, running_ms } = since;
+        let record = WaitingRecord { since: wall, running_ms, bytes: transaction.bytes().to_vec() };
+        commit.waiting.insert(hash, record);
     }
 
-    /// One waits no more.
-    pub fn drop(&mut self, hash: &Hash, commit: &mut Commit) {
-        if self.stored.remove(hash) {
+    /// One waits no more; says whether it lay there.
+    pub fn drop(&mut self, hash: &Hash, commit: &mut Commit) -> bool {
+        let lay_there = self.stored.remove(hash);
+        if lay_there {
             commit.waiting.remove(hash);
             self.gone.insert(*hash);
         }
+        lay_there
+    }
+
+    /// How many lie there.
+    pub fn len(&self) -> usize {
+        self.stored.len()
     }
 
     /// The next ones in turn, if they are due; after the last comes the first.
@@ -104,14 +114,14 @@ mod tests {
         let (a, b) = (transaction(0), transaction(1));
         let (mut kept, mut commit) = (Kept::default(), Commit::default());
         kept.restored(a.hash());
-        kept.drop(&b.hash(), &mut commit);
+        assert!(!kept.drop(&b.hash(), &mut commit));
         assert_eq!(kept.take_gone(), [], "b never was there");
-        kept.keep(&b, TimestampMs(1), &mut commit);
+        kept.keep(&b, Moment::default(), &mut commit);
         assert!(kept.contains(&b.hash()) && commit.waiting.contains_key(&b.hash()));
-        kept.drop(&b.hash(), &mut commit);
-        kept.drop(&a.hash(), &mut commit);
+        assert_eq!(kept.len(), 2);
+        assert!(kept.drop(&b.hash(), &mut commit) && kept.drop(&a.hash(), &mut commit));
         assert!(!kept.contains(&a.hash()) && commit.waiting.is_empty());
-        kept.keep(&a, TimestampMs(1), &mut commit);
+        kept.keep(&a, Moment::default(), &mut commit);
         assert_eq!(kept.take_gone(), [b.hash()], "a is back before it was taken out");
         assert_eq!(kept.take_gone(), []);
     }

@@ -1,5 +1,6 @@
 //! The transactions that wait: screened, admitted, dropped, and brought back from blocks that the head has left.
 
+mod owed;
 mod restored;
 
 use std::borrow::Cow;
@@ -8,15 +9,15 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use tonic::Status;
 use vision_ledger::TransactionFault;
-use vision_mempool::{Context, DropReason, Dropped, Rejected};
-use vision_primitives::{Action, Address, Hash, NodeId, SignedTransaction, TimestampMs};
+use vision_mempool::{Context, DropReason, Dropped, Moment, Rejected};
+use vision_primitives::{Action, Address, Hash, NodeId, SignedTransaction};
 use vision_wire::Reason;
 
 use super::Core;
 use crate::actor::turn::Turn;
-use crate::intake::Handed;
+use crate::intake::{Handed, Taken};
 use crate::peers::MAX_TRANSACTIONS_IN_MESSAGE;
-use crate::transactions::{Happened, Parties, What};
+use crate::transactions::{Happened, Parties, What, fate};
 
 /// One that was handed in here and waits so long is told again, milliseconds: a peer may have had no room for it.
 const TELL_AGAIN_AFTER_MS: u64 = 3_000;
@@ -32,8 +33,13 @@ impl Core {
     /// A waiting transaction's bytes, and since when it waits.
     pub fn waiting_transaction(&self, hash: &Hash) -> Option<(Vec<u8>, What)> {
         let transaction = self.pool.get(hash)?;
-        let since = self.pool.since(hash).unwrap_or_default();
-        Some((transaction.bytes().to_vec(), What::Waits { since }))
+        Some((transaction.bytes().to_vec(), self.waits(hash)))
+    }
+
+    /// That one waits, since when, and for which nonce.
+    fn waits(&self, hash: &Hash) -> What {
+        let since = self.pool.since(hash).unwrap_or_default().wall;
+        What::Waits { since, missing_nonce: self.pool.missing_nonce(hash) }
     }
 
     /// Why a transaction waits no more.
@@ -77,6 +83,7 @@ impl Core {
     /// before.
     pub(super) fn screen(&mut self, batch: Vec<Handed>, turn: &mut Turn) -> (Vec<Handed>, Vec<Handed>) {
         let (mut known, mut unverified) = (Vec::new(), Vec::new());
+        self.pool.spare_what_waits(self.owed(turn).spares_what_waits());
         for mut handed in batch {
             if self.unwritten.is_some() {
                 handed.source.answer(Err(Self::store_unavailable()));
@@ -95,7 +102,7 @@ impl Core {
 
     /// Takes transactions whose signatures are right. They are acknowledged and passed on once they are stored.
     pub(super) fn admit(&mut self, batch: Vec<Handed>, turn: &mut Turn) {
-        let now = self.now();
+        let now = self.moment();
         for mut handed in batch {
             let hash = handed.transaction.hash();
             self.verified.insert(hash);
@@ -103,6 +110,13 @@ impl Core {
                 handed.source.answer(Err(Self::store_unavailable()));
                 continue;
             }
+            let of_caller = handed.source.peer().is_none();
+            let owed = self.owed(turn);
+            if of_caller && !owed.takes_more() {
+                self.turn_away_owing(handed);
+                continue;
+            }
+            self.pool.spare_what_waits(owed.spares_what_waits());
             let transaction = handed.transaction.clone();
             match self.with_pool(|pool, context| pool.admit(transaction, context, now)) {
                 Err(Rejected::Known) => self.known(handed, turn),
@@ -110,12 +124,11 @@ impl Core {
                 Ok(displaced) => {
                     self.parts.metrics.admitted.inc();
                     self.forget(&displaced, turn);
-                    let of_caller = handed.source.peer().is_none();
                     self.keep(&handed.transaction, now, of_caller, turn);
                     turn.happened.push(Happened {
                         hash,
                         parties: Parties::of(&handed.transaction),
-                        what: What::Waits { since: now },
+                        what: self.waits(&hash),
                     });
                     turn.admitted.push(handed);
                 }
@@ -136,6 +149,9 @@ impl Core {
             return;
         }
         if !self.kept.contains(&hash) {
+            if !self.owed(turn).takes_more() {
+                return self.turn_away_owing(handed);
+            }
             let since = self.pool.since(&hash).unwrap_or_default();
             self.keep(&handed.transaction, since, true, turn);
         }
@@ -144,7 +160,7 @@ impl Core {
 
     /// Puts one that waits into the store if it must lie there, or if what else waits of its sender does. Of one sender all lie there
     /// or none: after a start one may be of no use without those before it.
-    fn keep(&mut self, transaction: &SignedTransaction, since: TimestampMs, must: bool, turn: &mut Turn) {
+    fn keep(&mut self, transaction: &SignedTransaction, since: Moment, must: bool, turn: &mut Turn) {
         let hash = transaction.hash();
         let mut others =
             self.pool.of(&transaction.sender_address()).filter(|other| other.hash() != hash).peekable();
@@ -167,8 +183,7 @@ impl Core {
         for Dropped { transaction, why } in dropped {
             let hash = transaction.hash();
             self.parts.metrics.dropped.get([why.reason()]).inc();
-            self.kept.drop(&hash, &mut turn.commit);
-            self.dropped.insert(hash, why.clone(), at);
+            self.note_fate(hash, why.clone(), at, turn);
             turn.happened.push(Happened {
                 hash,
                 parties: Parties::of(transaction),
@@ -183,7 +198,7 @@ impl Core {
         if self.unwritten.is_some() {
             return;
         }
-        let now = self.now();
+        let now = self.moment();
         let expired = self.pool.expire(now);
         self.forget(&expired, turn);
         if turn.moved.is_empty() {
@@ -259,7 +274,7 @@ impl Core {
     }
 
     /// Takes a transaction of a block that the head has left, or says why it cannot wait.
-    fn readmit(&mut self, transaction: SignedTransaction, now: TimestampMs, turn: &mut Turn) {
+    fn readmit(&mut self, transaction: SignedTransaction, now: Moment, turn: &mut Turn) {
         let (hash, parties) = (transaction.hash(), Parties::of(&transaction));
         let again = transaction.clone();
         let is_proof = matches!(transaction.transaction().action, Action::SyncProof(_));
@@ -267,15 +282,19 @@ impl Core {
             Ok(displaced) => {
                 self.forget(&displaced, turn);
                 self.keep(&again, now, true, turn);
-                What::Waits { since: now }
+                self.waits(&hash)
             }
             // It waits already.
             Err(_) if self.pool.contains(&hash) => return,
             Err(rejected) => {
                 let why = if is_proof { DropReason::ProofUseless } else { drop_reason(rejected) };
                 self.parts.metrics.dropped.get([why.reason()]).inc();
-                self.dropped.insert(hash, why.clone(), now);
-                What::Dropped { why, at: now }
+                // Whether it was acknowledged here is not known any more.
+                if self.owed(turn).takes_more() {
+                    turn.commit.fates.insert(hash, fate(&why, now.wall));
+                }
+                self.dropped.insert(hash, why.clone(), now.wall);
+                What::Dropped { why, at: now.wall }
             }
         };
         turn.happened.push(Happened { hash, parties, what });
@@ -283,7 +302,7 @@ impl Core {
 
     /// Tells the peers again of what was handed in here and still waits, a part of it when the head moves.
     pub(super) fn tell_again(&mut self) {
-        let now = self.now();
+        let now = self.moment();
         let waits = |hash: &Hash| {
             self.pool.since(hash).is_some_and(|since| now.since_ms(since) >= TELL_AGAIN_AFTER_MS)
         };
@@ -299,8 +318,10 @@ impl Core {
         for mut handed in admitted {
             let bytes = Bytes::copy_from_slice(handed.transaction.bytes());
             by_source.entry(handed.source.peer()).or_default().push(bytes);
-            let hash = handed.transaction.hash();
-            handed.source.answer(Ok(hash));
+            if handed.source.peer().is_none() {
+                let missing_nonce = self.pool.missing_nonce(&handed.transaction.hash());
+                handed.source.answer(Ok(Taken { missing_nonce }));
+            }
         }
         for (source, transactions) in by_source {
             self.parts.peers.broadcast_transactions(&transactions, source.as_ref());

@@ -33,11 +33,13 @@ impl Core {
         }
         self.settle_pool(&mut turn);
         self.parts.metrics.pool(self.pool.len(), self.pool.bytes());
+        turn.commit.fates.append(&mut self.unsaved_fates);
         if turn.commit.is_empty() {
             self.publish(turn);
             return Ok(());
         }
         turn.commit.gone = self.kept.take_gone();
+        turn.commit.running_ms = self.moment().running_ms;
         let spans = self.commit_spans(&turn);
         let inside: Vec<_> = spans.iter().map(Span::enter).collect();
         let written = self.write(&turn, Store::commit);
@@ -63,12 +65,13 @@ impl Core {
         Ok(())
     }
 
-    fn write(&self, turn: &Turn, write: Write) -> Result<(), StoreError> {
+    fn write(&mut self, turn: &Turn, write: Write) -> Result<(), StoreError> {
         let metrics = &self.parts.metrics;
         let write = || time(&metrics.store_commit, || write(&self.parts.store, &turn.commit));
         let has_blocks = !turn.accepted.is_empty();
         let written = if has_blocks { time(&metrics.phases.commit, write) } else { write() };
         metrics.store_failures.inc_by(u64::from(written.is_err()));
+        self.count_fates();
         written
     }
 

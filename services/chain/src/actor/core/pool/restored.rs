@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use vision_mempool::Dropped;
-use vision_primitives::{Hash, SignedTransaction, TimestampMs};
+use vision_mempool::{DropReason, Dropped, Moment};
+use vision_primitives::{Hash, SignedTransaction};
 
 use super::{Core, drop_reason};
 use crate::store::{Commit, WaitingRecord};
+use crate::transactions::fate;
 
 impl Core {
     /// Takes back what waited when the process ended. What is of no use any more is forgotten.
@@ -22,10 +23,10 @@ impl Core {
                 if transaction.is_none() {
                     self.kept.drop(&hash, &mut commit);
                 }
-                Some((record.since, transaction?))
+                Some((Moment { wall: record.since, running_ms: record.running_ms }, transaction?))
             })
             .collect();
-        let (all, now) = (read.len(), self.now());
+        let all = read.len();
         let mut kept = 0_usize;
         for (since, transaction) in in_order(read) {
             let hash = transaction.hash();
@@ -35,15 +36,15 @@ impl Core {
                     kept += 1;
                     self.verified.insert(hash);
                     for Dropped { transaction, why } in displaced {
-                        self.kept.drop(&transaction.hash(), &mut commit);
-                        self.dropped.insert(transaction.hash(), why, now);
+                        self.forget_stored(transaction.hash(), why, &mut commit);
                     }
                 }
                 Err(rejected) => {
-                    self.kept.drop(&hash, &mut commit);
                     // Another of the store's rows may be the same again.
-                    if !self.pool.contains(&hash) {
-                        self.dropped.insert(hash, drop_reason(rejected), now);
+                    if self.pool.contains(&hash) {
+                        self.kept.drop(&hash, &mut commit);
+                    } else {
+                        self.forget_stored(hash, drop_reason(rejected), &mut commit);
                     }
                 }
             }
@@ -52,20 +53,28 @@ impl Core {
             tracing::info!(kept, forgotten = all - kept, "waiting transactions restored");
         }
     }
+
+    fn forget_stored(&mut self, hash: Hash, why: DropReason, commit: &mut Commit) {
+        let now = self.now();
+        if self.kept.drop(&hash, commit) {
+            self.unsaved_fates.insert(hash, fate(&why, now));
+        }
+        self.dropped.insert(hash, why, now);
+    }
 }
 
 /// Puts what waited when the process ended into an order in which all of it is admitted again: none before one of its sender
 /// with a lower nonce, and otherwise by age.
-fn in_order(waiting: Vec<(TimestampMs, SignedTransaction)>) -> Vec<(TimestampMs, SignedTransaction)> {
+fn in_order(waiting: Vec<(Moment, SignedTransaction)>) -> Vec<(Moment, SignedTransaction)> {
     let mut by_sender: BTreeMap<_, _> = BTreeMap::new();
     for (since, transaction) in waiting {
         let key = (transaction.sender_address(), transaction.transaction().nonce, transaction.hash());
         by_sender.insert(key, (since, transaction));
     }
-    let (mut last, mut latest) = (None, TimestampMs(0));
+    let (mut last, mut latest) = (None, 0);
     let mut keyed = Vec::with_capacity(by_sender.len());
     for ((sender, ..), (since, transaction)) in by_sender {
-        latest = if last == Some(sender) { latest.max(since) } else { since };
+        latest = if last == Some(sender) { since.running_ms.max(latest) } else { since.running_ms };
         last = Some(sender);
         keyed.push((latest, since, transaction));
     }
