@@ -44,10 +44,13 @@ def confined(site):
 
 
 def ports(site):
-    seen = {}
+    seen, variables = {}, {}
     for name, service in site.compose["services"].items():
         for published in service.get("ports", []):
-            address, _, _ = published.rpartition(":")
+            variable = re.search(r"\$\{([A-Z0-9_]+):-\d+\}", published)
+            if not variable or variables.setdefault(variable[1], published) != published:
+                yield f"compose: {name} publishes {published} without a variable of its own"
+            address, _, _ = re.sub(r"\$\{[A-Z0-9_]+:-(\d+)\}", r"\1", published).rpartition(":")
             if not address.startswith("127.0.0.1:"):
                 yield f"compose: {name} publishes {published} to the world"
             if seen.setdefault(address, name) != name:
@@ -103,6 +106,22 @@ def targets(site):
         yield "prometheus.yml: a gateway's page counts its node's series twice"
 
 
+def clones(site):
+    """Nothing bears a name that a clone in another directory has too."""
+    for file in [site.root / ".env", site.here / "compose.env"]:
+        if re.search(r"^\s*COMPOSE_PROJECT_NAME", file.read_text(), re.MULTILINE):
+            yield f"compose: {file.name} gives every clone one project"
+    if "name" in site.compose:
+        yield "compose: docker-compose.yml gives every clone one project"
+    for name, service in site.compose["services"].items():
+        if "container_name" in service:
+            yield f"compose: {name} has one name in every clone"
+    for kind in ["networks", "volumes"]:
+        for name, made in site.compose[kind].items():
+            if {"name", "external"} & (made or {}).keys():
+                yield f"compose: {name} of {kind} is one in every clone"
+
+
 def home(site):
     grafana = site.compose["services"]["grafana"]
     path = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
@@ -114,4 +133,4 @@ def home(site):
         yield f"compose: Grafana's dashboards are not mounted at {folder}"
 
 
-RULES = [members, confined, ports, apart, variables, targets, home]
+RULES = [members, confined, ports, apart, variables, targets, clones, home]
