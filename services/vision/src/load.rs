@@ -10,16 +10,17 @@ mod report;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use vision_host::Clock;
 use vision_mempool::NONCE_WINDOW;
-use vision_primitives::{Action, SignedTransaction, Transaction};
+use vision_primitives::{Action, Hash, SignedTransaction, Transaction};
 
 use crate::chain::{Account, Chain};
 use crate::cli::LoadArgs;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::output::Format;
 use crate::query::height;
 use crate::rest::Gateway;
@@ -36,6 +37,10 @@ const LATE_MS: u64 = 30_000;
 const HOLES_EVERY_MS: u64 = 500;
 /// Signed transactions that wait for one node to take them; more are held back.
 const QUEUE: usize = 8192;
+/// How long the nodes may take to say what became of the rest.
+const FATES_DEADLINE: Duration = Duration::from_secs(60);
+/// Pause before a node is asked again that gave no answer.
+const FATES_PAUSE: Duration = Duration::from_millis(250);
 /// Accounts asked for at once.
 const QUESTIONS_AT_ONCE: usize = 8;
 /// What a transfer moves.
@@ -248,18 +253,21 @@ impl Load {
         transaction.sign(key, &self.chain.genesis_hash)
     }
 
-    /// Asks for those that are in no block at the end: they wait behind one that was refused, or a full pool dropped them because
-    /// they are worth least, and both is told.
+    /// Asks the node that took them for those that were in no block at the end: they wait behind one that was refused, or a
+    /// full pool dropped them because they are worth least, and both is told.
     async fn ask_for_the_rest(&mut self) {
+        self.book.give_up_unanswered();
+        let until = Instant::now() + FATES_DEADLINE;
         let questions = self.book.accepted_and_open().into_iter().map(|(account, hash)| {
             let gateway = self.gateways[self.senders[account].node].clone();
-            async move { (hash, gateway.get(&format!("/api/transactions/{hash}")).await.ok()) }
+            async move { (hash, ask_for_fate(&gateway, &hash, until).await) }
         });
         let mut answers = futures::stream::iter(questions).buffer_unordered(QUESTIONS_AT_ONCE);
         while let Some((hash, answer)) = answers.next().await {
             let Some(answer) = answer else { continue };
             match (answer["status"].as_str(), answer["reason"].as_str()) {
                 (Some("pending"), _) => self.book.keep_waiting(&hash),
+                (Some("included"), _) => self.book.include_unseen(&hash),
                 (_, Some(reason)) => self.book.drop(&hash, reason),
                 _ => {}
             }
@@ -281,27 +289,93 @@ impl Load {
     }
 }
 
+/// Where a transaction is; again while the node is too busy to answer.
+async fn ask_for_fate(gateway: &Gateway, hash: &Hash, until: Instant) -> Option<Value> {
+    let path = format!("/api/transactions/{hash}");
+    loop {
+        match gateway.get(&path).await {
+            Ok(answer) => return Some(answer),
+            Err(failure) if failure.exit() == Exit::NotFound || Instant::now() >= until => return None,
+            Err(_) => tokio::time::sleep(FATES_PAUSE).await,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use vision_primitives::{Hash, MAX_DATA_BYTES, SecretKey};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use vision_primitives::{MAX_DATA_BYTES, SecretKey};
 
     use super::*;
 
-    #[test]
-    fn sizes_are_those_of_signed_bytes() {
+    fn load(gateways: Vec<Gateway>) -> Load {
         let key = SecretKey::from_seed(&[1; 32]);
         let account = Account { balance: 0, nonce: 0, pending_nonce: 3 };
         let sender = Sender { address: key.public_key().id(), key, node: 0, account };
         let chain = Chain { genesis_hash: Hash::ZERO, min_fee: 1, block_interval_ms: 1 };
-        let args = |size| LoadArgs {
+        let args = LoadArgs {
             rate: 1,
             seconds: 1,
             accounts_dir: "none".into(),
             accounts: None,
-            size,
+            size: None,
             nodes: vec![],
         };
-        let mut load = Load::new(&args(None), chain, vec![sender], vec![], Clock::system(0));
+        Load::new(&args, chain, vec![sender], gateways, Clock::system(0))
+    }
+
+    /// A node that answers one question after the other with these, status and body, and then goes.
+    async fn node(answers: Vec<(u16, String)>) -> Gateway {
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", socket.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            for (status, body) in answers {
+                let (mut connection, _) = socket.accept().await.expect("a caller");
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(connection.read_u8().await.expect("a whole request"));
+                }
+                let length = body.len();
+                let head =
+                    format!("HTTP/1.1 {status} -\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+                connection.write_all((head + &body).as_bytes()).await.expect("sent");
+            }
+        });
+        Gateway::new(&url).expect("a URL")
+    }
+
+    #[tokio::test]
+    async fn every_accepted_one_is_asked_for_until_the_node_names_its_fate() {
+        // In the order of their hashes, which is that of the questions about one account.
+        let mut load = load(vec![]);
+        let mut hashes = Vec::new();
+        for _ in 0..5 {
+            let turn = load.book.next().expect("free");
+            let hash = load.sign(turn).hash();
+            load.book.hand_in(turn, hash, 0);
+            hashes.push(hash);
+        }
+        hashes[1..].iter().for_each(|hash| load.book.accept(hash));
+        let told = |status: u16, body: Value| (status, body.to_string());
+        let answers = [
+            told(503, serde_json::json!({ "reason": "OVERLOADED" })),
+            told(200, serde_json::json!({ "status": "pending" })),
+            told(429, serde_json::json!({ "reason": "OVERLOADED" })),
+            told(200, serde_json::json!({ "status": "dropped", "reason": "EVICTED" })),
+            told(200, serde_json::json!({ "status": "included" })),
+            told(404, serde_json::json!({ "reason": "TRANSACTION_NOT_FOUND" })),
+        ];
+        load.gateways = vec![node(answers.to_vec()).await];
+        load.ask_for_the_rest().await;
+        let Book { accepted, included, waiting, dropped, refused, .. } = &load.book;
+        assert_eq!((*accepted, *included, *waiting, load.book.missing()), (4, 1, 1, 1));
+        assert_eq!((dropped.get("EVICTED"), refused.get(book::NO_ANSWER)), (Some(&1), Some(&1)));
+    }
+
+    #[test]
+    fn sizes_are_those_of_signed_bytes() {
+        let mut load = load(vec![]);
         let largest = EMPTY_DATA_BYTES + u32::try_from(MAX_DATA_BYTES).expect("fits");
         for (size, expect) in [(None, 153), (Some(117), 117), (Some(500), 500), (Some(largest), 65_653)] {
             load.size = size;

@@ -87,7 +87,7 @@ pub struct Book {
     /// How many are in a block.
     pub included: u64,
     /// Those accepted that the node has lost again, each with its account: a full pool drops what is worth least.
-    lost: BTreeMap<Hash, usize>,
+    lost: BTreeMap<Hash, Sent>,
     /// When the last one got into a block.
     pub last_included_ms: u64,
 }
@@ -146,6 +146,8 @@ impl Book {
         }
         account.open.insert(turn.nonce, hash);
         self.turn = (turn.account + 1) % self.accounts.len();
+        // With its nonce comes the same transaction again: what counts of it is how it fares now.
+        self.accepted -= u64::from(self.lost.remove(&hash).is_some());
         self.sent.insert(hash, Sent { turn, at_ms: now_ms, accepted: false });
         self.handed_in += 1;
     }
@@ -191,10 +193,10 @@ impl Book {
         let Some(pending) = pending_nonce else { return };
         // What the node has taken and lost again will not come any more.
         let lost = account.open.get(&pending).and_then(|hash| self.sent.get(hash).map(|sent| (*hash, *sent)));
-        if let Some((hash, _)) = lost.filter(|(_, sent)| sent.accepted && sent.at_ms + STALL_MS < now_ms) {
+        if let Some((hash, sent)) = lost.filter(|(_, sent)| sent.accepted && sent.at_ms + STALL_MS < now_ms) {
             account.open.remove(&pending);
             self.sent.remove(&hash);
-            self.lost.insert(hash, index);
+            self.lost.insert(hash, sent);
         }
         account.stale = false;
         account.next = account.next.max(pending);
@@ -205,7 +207,7 @@ impl Book {
     pub fn block(&mut self, height: u64, hashes: &[Hash], now_ms: u64) {
         let mut ours = Vec::new();
         for hash in hashes {
-            let Some(sent) = self.sent.remove(hash) else { continue };
+            let Some(sent) = self.sent.remove(hash).or_else(|| self.lost.remove(hash)) else { continue };
             let account = &mut self.accounts[sent.turn.account];
             account.open.remove(&sent.turn.nonce);
             account.moved_at_ms = now_ms;
@@ -242,11 +244,23 @@ impl Book {
     pub fn accepted_and_open(&self) -> Vec<(usize, Hash)> {
         let accepted = self.sent.iter().filter(|(_, sent)| sent.accepted);
         let open = accepted.map(|(hash, sent)| (sent.turn.account, *hash));
-        open.chain(self.lost.iter().map(|(hash, account)| (*account, *hash))).collect()
+        open.chain(self.lost.iter().map(|(hash, sent)| (sent.turn.account, *hash))).collect()
     }
 
     fn forget(&mut self, hash: &Hash) -> bool {
         self.sent.remove(hash).is_some() || self.lost.remove(hash).is_some()
+    }
+
+    /// At the end, what has had no answer yet gets none: nobody has promised anything of it.
+    pub fn give_up_unanswered(&mut self) {
+        let unanswered = self.sent.iter().filter(|(_, sent)| !sent.accepted);
+        let hashes: Vec<Hash> = unanswered.map(|(hash, _)| *hash).collect();
+        hashes.iter().for_each(|hash| self.refuse(hash, NO_ANSWER));
+    }
+
+    /// A node says that one is in a block, which was not seen.
+    pub fn include_unseen(&mut self, hash: &Hash) {
+        self.included += u64::from(self.forget(hash));
     }
 
     /// A node says that one waits still.
@@ -263,7 +277,8 @@ impl Book {
 
     /// How many were accepted and are in no block, and no node says what became of them.
     pub fn missing(&self) -> u64 {
-        self.outstanding() + self.lost.len() as u64
+        let accepted = self.sent.values().filter(|sent| sent.accepted).count();
+        (accepted + self.lost.len()) as u64
     }
 
     /// Percentiles 50, 95 and 99 of the latency, milliseconds.

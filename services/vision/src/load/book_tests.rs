@@ -120,10 +120,10 @@ fn what_a_node_says_that_it_dropped_is_not_missing() {
     assert_eq!(open, expect, "the third has no answer yet");
     book.drop(&sent[1], "EVICTED");
     book.drop(&sent[1], "EVICTED");
-    assert_eq!((book.dropped["EVICTED"], book.missing()), (1, 2));
+    assert_eq!((book.dropped["EVICTED"], book.missing()), (1, 1));
     book.keep_waiting(&sent[0]);
     book.keep_waiting(&sent[0]);
-    assert_eq!((book.waiting, book.missing()), (1, 1));
+    assert_eq!((book.waiting, book.missing()), (1, 0), "nobody has promised anything of the third");
 }
 
 #[test]
@@ -148,4 +148,55 @@ fn an_answer_that_comes_late_changes_nothing() {
     book.block(1, &[sent], 10);
     book.refuse(&sent, "TRANSACTION_KNOWN");
     assert_eq!((book.accepted, book.refused.len(), book.next()), (1, 0, Some(turn(0, 1))));
+}
+
+#[test]
+fn what_is_lost_is_counted_once_however_it_ends() {
+    // The node took the first, dropped it again, and says so by the nonce it expects.
+    let lost = || {
+        let mut book = Book::new([0]);
+        send(&mut book, 0);
+        book.accept(&id(turn(0, 0)));
+        book.answer(0, Some(0), STALL_MS + 1);
+        assert_eq!((book.accepted, book.outstanding(), book.missing()), (1, 0, 1));
+        book
+    };
+    let ends: [(&str, fn(&mut Book), (u64, u64, u64)); 4] = [
+        ("nobody knows it", |_| {}, (1, 0, 1)),
+        ("a block has it all the same", |book| book.block(1, &[id(turn(0, 0))], 20_000), (1, 1, 0)),
+        (
+            "the same again, into a block",
+            |book| {
+                assert_eq!(send(book, 20_000), Some(turn(0, 0)));
+                book.accept(&id(turn(0, 0)));
+                book.block(1, &[id(turn(0, 0))], 20_000);
+            },
+            (1, 1, 0),
+        ),
+        (
+            "the same again, refused",
+            |book| {
+                assert_eq!(send(book, 20_000), Some(turn(0, 0)));
+                book.refuse(&id(turn(0, 0)), "POOL_FULL");
+            },
+            (0, 0, 0),
+        ),
+    ];
+    for (desc, end, expect) in ends {
+        let mut book = lost();
+        end(&mut book);
+        assert_eq!((book.accepted, book.included, book.missing()), expect, "{desc}");
+    }
+}
+
+#[test]
+fn what_has_no_answer_is_no_promise() {
+    let mut book = Book::new([0]);
+    send(&mut book, 0);
+    send(&mut book, 0);
+    book.accept(&id(turn(0, 0)));
+    book.give_up_unanswered();
+    assert_eq!((book.refused[NO_ANSWER], book.missing()), (1, 1));
+    book.include_unseen(&id(turn(0, 0)));
+    assert_eq!((book.included, book.missing()), (1, 0));
 }
