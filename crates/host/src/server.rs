@@ -10,6 +10,7 @@ mod ending;
 mod guard;
 mod listen;
 mod measure;
+mod slow_reader;
 mod stop;
 mod traced;
 

@@ -164,4 +164,6 @@ reasons! {
     RouteNotFound = "ROUTE_NOT_FOUND", NotFound, 404;
     /// The route does not take this method.
     MethodNotAllowed = "METHOD_NOT_ALLOWED", Unimplemented, 405;
+    /// A body that does not arrive in time.
+    RequestTooSlow = "REQUEST_TOO_SLOW", DeadlineExceeded, 408;
 }

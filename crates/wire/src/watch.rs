@@ -56,9 +56,21 @@ macro_rules! watch_message {
 watch_message!(
     chain::WatchBlocksResponse,
     chain::WatchPeersResponse,
+    chain::WatchTransactionsResponse,
     sync_oracle::WatchSnapshotResponse,
     producer::WatchMiningStatusResponse
 );
+
+/// An item of a watch that says what it missed.
+#[derive(Clone, Debug)]
+pub enum FollowItem<T> {
+    /// As [`WatchItem::Event`].
+    Event(T),
+    /// The server no longer knows the cursor, for this cause: whatever happened since is missed, and the watch begins anew.
+    Gap(Status),
+    /// As [`WatchItem::Lost`].
+    Lost(Status),
+}
 
 /// Watches for ever. `open` starts the watch from a cursor (empty at first); `service` names the
 /// called service in errors.
@@ -77,6 +89,20 @@ where
     resuming_within(service, open, MAX_SILENCE)
 }
 
+/// Like [`resuming`], from a cursor (empty: from now on), and says when events were missed.
+pub fn following<T, Open, Opening>(
+    service: &'static str,
+    cursor: String,
+    open: Open,
+) -> impl Stream<Item = FollowItem<T>> + Send
+where
+    T: WatchMessage,
+    Open: Fn(String) -> Opening + Send + 'static,
+    Opening: Future<Output = Result<Response<Streaming<T>>, Status>> + Send,
+{
+    Watch::new(service, cursor, open, MAX_SILENCE).items()
+}
+
 fn resuming_within<T, Open, Opening>(
     service: &'static str,
     open: Open,
@@ -87,19 +113,14 @@ where
     Open: Fn(String) -> Opening + Send + 'static,
     Opening: Future<Output = Result<Response<Streaming<T>>, Status>> + Send,
 {
-    let watch = Watch {
-        service,
-        open,
-        max_silence,
-        cursor: String::new(),
-        events: None,
-        blind: false,
-        backoff: BACKOFF_MIN,
-        pause: Duration::ZERO,
-    };
-    futures::stream::unfold(watch, |mut watch| async move {
-        let item = watch.next().await;
-        Some((item, watch))
+    let items = Watch::new(service, String::new(), open, max_silence).items();
+    items.filter_map(|item| {
+        std::future::ready(match item {
+            FollowItem::Event(event) => Some(WatchItem::Event(event)),
+            FollowItem::Lost(cause) => Some(WatchItem::Lost(cause)),
+            // These watchers want the present state, and it is the next event.
+            FollowItem::Gap(_) => None,
+        })
     })
 }
 
@@ -122,14 +143,27 @@ where
     Open: Fn(String) -> Opening + Send + 'static,
     Opening: Future<Output = Result<Response<Streaming<T>>, Status>> + Send,
 {
-    async fn next(&mut self) -> WatchItem<T> {
+    const fn new(service: &'static str, cursor: String, open: Open, max_silence: Duration) -> Self {
+        let (events, blind) = (None, false);
+        let (backoff, pause) = (BACKOFF_MIN, Duration::ZERO);
+        Self { service, open, max_silence, cursor, events, blind, backoff, pause }
+    }
+
+    fn items(self) -> impl Stream<Item = FollowItem<T>> + Send {
+        futures::stream::unfold(self, |mut watch| async move {
+            let item = watch.next().await;
+            Some((item, watch))
+        })
+    }
+
+    async fn next(&mut self) -> FollowItem<T> {
         loop {
             let error = match self.attempt().await {
                 Ok(event) => {
                     event.cursor().clone_into(&mut self.cursor);
                     self.blind = false;
                     self.backoff = BACKOFF_MIN;
-                    return WatchItem::Event(event);
+                    return FollowItem::Event(event);
                 }
                 Err(error) => error,
             };
@@ -137,13 +171,13 @@ where
             let begins_anew = !self.cursor.is_empty() && has_outlived_its_cursor(&error);
             if begins_anew {
                 self.cursor.clear();
-                continue;
+                return FollowItem::Gap(error);
             }
             self.pause = jittered(self.backoff);
             self.backoff = (self.backoff * 2).min(BACKOFF_MAX);
             if !self.blind {
                 self.blind = true;
-                return WatchItem::Lost(settle(self.service, error));
+                return FollowItem::Lost(settle(self.service, error));
             }
         }
     }

@@ -29,7 +29,7 @@ use vision_wire::{
 };
 
 use crate::config::Config;
-use crate::ports::{BlockId, ChainInfo, Neighbour};
+use crate::ports::{BlockId, ChainInfo, Neighbour, Stretch};
 
 /// Longest that a health check of a neighbour may take.
 const HEALTH_DEADLINE: Duration = Duration::from_secs(2);
@@ -40,6 +40,8 @@ pub(crate) struct Backends {
     chain: Connection,
     /// For calls that take long: a connection bears 256 calls at once, and these should not hold up the others.
     chain_long: Connection,
+    /// For watches that last as long as somebody reads them.
+    chain_watch: Connection,
     sync_oracle: Connection,
     selection: Connection,
     producer: Connection,
@@ -59,6 +61,7 @@ impl Backends {
         Ok(Self {
             chain: connect(&config.chain, recorder)?,
             chain_long: connect(&config.chain, recorder)?,
+            chain_watch: connect(&config.chain, recorder)?,
             sync_oracle: connect(&config.sync_oracle, recorder)?,
             selection: connect(&config.selection, recorder)?,
             producer: connect(&config.producer, recorder)?,
@@ -103,17 +106,30 @@ impl Backends {
     }
 
     pub(crate) async fn block(&self, id: BlockId) -> Result<BlockInfo, Status> {
+        self.get_block(id, false).await
+    }
+
+    /// A block without its transactions.
+    pub(crate) async fn block_head(&self, id: BlockId) -> Result<BlockInfo, Status> {
+        self.get_block(id, true).await
+    }
+
+    async fn get_block(&self, id: BlockId, without_transactions: bool) -> Result<BlockInfo, Status> {
         let id = match id {
             BlockId::Height(height) => Id::Height(height),
             BlockId::Hash(hash) => Id::Hash(hash.to_string()),
         };
-        let request = deadline(GetBlockRequest { id: Some(id), without_transactions: false });
+        let request = deadline(GetBlockRequest { id: Some(id), without_transactions });
         call(CHAIN, self.chain().get_block(request)).await?.block.ok_or_else(|| missing(CHAIN, "block"))
     }
 
-    /// Blocks without their transactions, ascending from a height.
-    pub(crate) async fn blocks(&self, from_height: u64, page_size: u32) -> Result<Vec<BlockInfo>, Status> {
-        let request = ListBlocksRequest { from_height, page_size, ..Default::default() };
+    /// Blocks without their transactions.
+    pub(crate) async fn blocks(&self, stretch: Stretch, page_size: u32) -> Result<Vec<BlockInfo>, Status> {
+        let (from_height, before_height) = match stretch {
+            Stretch::From(height) => (height, None),
+            Stretch::Before(height) => (0, Some(height)),
+        };
+        let request = ListBlocksRequest { from_height, before_height, page_size, page_token: String::new() };
         Ok(call(CHAIN, self.chain().list_blocks(deadline(request))).await?.blocks)
     }
 

@@ -1,9 +1,15 @@
 //! Section `[gateway]` of `config.toml`.
 
+mod network;
+
+use std::num::NonZeroU32;
+
 use serde::Deserialize;
 use vision_host::server::ListenAddress;
 
-/// Where the gateway listens and whom it asks.
+pub use network::{Network, NoNetwork};
+
+/// Where the gateway listens, whom it asks, and what one client may have of it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -17,6 +23,18 @@ pub struct Config {
     pub selection: String,
     /// URL of the producer service.
     pub producer: String,
+    /// Reverse proxies whose `X-Forwarded-For` is believed; nobody else's is.
+    pub trusted_proxies: Vec<Network>,
+    /// Requests in progress at once of one client: an IPv4 address or an IPv6 network of /64.
+    pub max_requests_per_client: NonZeroU32,
+    /// Requests at once of one client that wait for a block.
+    pub max_waits_per_client: NonZeroU32,
+    /// Open streams of events of one client.
+    pub max_streams_per_client: NonZeroU32,
+}
+
+const fn at_least_one(count: u32) -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(count - 1)
 }
 
 impl Default for Config {
@@ -28,6 +46,10 @@ impl Default for Config {
             sync_oracle: local(50052),
             selection: local(50053),
             producer: local(50054),
+            trusted_proxies: Vec::new(),
+            max_requests_per_client: at_least_one(128),
+            max_waits_per_client: at_least_one(64),
+            max_streams_per_client: at_least_one(16),
         }
     }
 }

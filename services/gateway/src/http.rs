@@ -30,6 +30,7 @@ use vision_host::{Clock, Drain, Env, RandomError};
 
 use crate::actor::MiningStatusBody;
 use crate::adapters::Backends;
+use crate::config::Config;
 use crate::metrics::{GatewayMetrics, Scraper, measure};
 use crate::views::to_json;
 use problem::Problem;
@@ -46,7 +47,8 @@ pub(crate) struct Inner {
     mining: MiningStatusBody,
     clock: Clock,
     drain: Drain,
-    places: limits::LongPlaces,
+    limits: limits::Limits,
+    stats: stats::StatsCache,
     metrics: GatewayMetrics,
     scraper: Scraper,
     version: &'static str,
@@ -62,6 +64,7 @@ impl Deref for AppState {
 
 impl AppState {
     pub(crate) fn new(
+        config: &Config,
         backends: Backends,
         mining: MiningStatusBody,
         metrics: GatewayMetrics,
@@ -74,7 +77,8 @@ impl AppState {
             mining,
             clock: env.clock.clone(),
             drain: env.drain.clone(),
-            places: limits::LongPlaces::new(),
+            limits: limits::Limits::new(config),
+            stats: stats::StatsCache::default(),
             metrics,
             scraper,
             version: env.version,
@@ -109,13 +113,14 @@ pub(crate) fn routes(state: AppState) -> Router {
     let body_limit = DefaultBodyLimit::max(transactions::MAX_BODY_BYTES);
     let handing_in = Router::new().route("/api/transactions", post(transactions::submit).layer(body_limit));
     // Those that ask nobody stand outside of the limits: they answer at once, however busy the rest is.
-    let asking = limits::limited(asking, handing_in);
+    let asking = limits::limited(&state, asking, handing_in);
+    let weighed = from_fn_with_state(state.clone(), limits::weighed);
     let measured = from_fn_with_state(state.metrics.clone(), measure);
     Router::new()
         .route("/api/mining/status", get(mining::status))
         .route("/healthz", get(node::alive))
         // Streams have places of their own, and so has what must be seen above all when the rest is busy.
-        .route("/metrics", get(metrics::metrics))
+        .route("/metrics", get(metrics::metrics).layer(weighed))
         .route("/api/transactions/events", get(events::transactions))
         .merge(asking)
         .fallback(no_route)

@@ -19,7 +19,7 @@ use tracing::info;
 use vision_host::server::{GrpcServer, bind};
 use vision_host::{Env, Health};
 
-pub use config::Config;
+pub use config::{Config, Network, NoNetwork};
 pub use error::Error;
 
 /// Name of the gateway in `grpc.health.v1`.
@@ -55,7 +55,7 @@ pub async fn serve_on(listener: TcpListener, config: Config, env: Env) -> Result
         tasks.spawn(actor::keep_health(backends.clone(), neighbour, condition));
     }
 
-    let state = http::AppState::new(backends, mining, metrics, scraper, &env)?;
+    let state = http::AppState::new(&config, backends, mining, metrics, scraper, &env)?;
     let server = GrpcServer::new(&health).http_routes(http::routes(state));
     health.set_serving();
     info!(%address, "gateway serving REST on http://{address}");

@@ -45,3 +45,12 @@ pub(crate) enum BlockId {
     Height(u64),
     Hash(Hash),
 }
+
+/// Which way a list of blocks goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stretch {
+    /// From this height upward.
+    From(u64),
+    /// Below this height, newest first.
+    Before(u64),
+}

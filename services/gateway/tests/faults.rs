@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use support::http::{parse, raw, request};
-use support::{Node, SOON};
+use support::{Node, SOON, allow_one_client};
 use vision_host::health::{NotServing, check};
 
 #[tokio::test]
@@ -21,7 +21,13 @@ async fn bad_requests_are_problems_with_a_reason() {
         ("/api/chain/blocks/%ff%fe", 400, "INVALID_HEIGHT"),
         (&format!("/api/chain/blocks/{unknown}"), 404, "BLOCK_NOT_FOUND"),
         (&format!("/api/chain/blocks/{loud}"), 400, "INVALID_HASH"),
+        ("/api/chain/blocks/0x5", 400, "INVALID_HEIGHT"),
+        (&format!("/api/chain/blocks/0x0x{unknown}"), 400, "INVALID_HEIGHT"),
+        (&format!("/api/chain/blocks/0x{unknown}"), 404, "BLOCK_NOT_FOUND"),
         ("/api/chain/blocks?from=x", 400, "INVALID_HEIGHT"),
+        ("/api/chain/blocks?before=0x5", 400, "INVALID_HEIGHT"),
+        ("/api/chain/blocks?from=1&before=5", 400, "INVALID_ARGUMENT"),
+        ("/api/mining/history?from=1", 400, "INVALID_ARGUMENT"),
         ("/api/chain/blocks?limit=0", 400, "INVALID_PAGE_SIZE"),
         ("/api/chain/blocks?form=1", 400, "INVALID_ARGUMENT"),
         ("/api/chain/blocks?from=1&from=2", 400, "INVALID_ARGUMENT"),
@@ -172,7 +178,7 @@ async fn grpc_health_stands_on_the_same_port_and_follows_the_neighbours() {
 #[tokio::test]
 async fn a_hanging_service_holds_up_nobody_else() {
     const LIMIT: usize = 256;
-    let node = Node::start().await;
+    let node = Node::start_with(allow_one_client(1000, 1)).await;
     node.get_until("/api/mining/status", |answer| answer.status == 200).await;
     node.chain.hangs.store(true, Ordering::SeqCst);
     let address = node.gateway.address;

@@ -76,6 +76,7 @@ async fn a_service_that_does_not_tell_is_missing_and_said_to_be() {
         sync_oracle: serve(b"").await,
         selection: serve(broken).await,
         producer: serve(refusing).await,
+        ..Config::default()
     };
     let gateway = support::start_gateway(config).await;
     let began = tokio::time::Instant::now();

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::atomic::Ordering;
+
 use serde_json::json;
 use support::Node;
 use support::chain::GENESIS_TIME;
@@ -48,6 +50,7 @@ async fn status_combines_chain_and_oracle() {
         "ready_peers": 2,
         "now_ms": null,
         "uptime_seconds": null,
+        "traces_exported": false,
     });
     assert_eq!(value, expect);
     let order = ["node_id", "chain_id", "genesis_hash", "version", "height", "tip_hash", "finalized_height"];
@@ -99,9 +102,9 @@ async fn a_block_by_height_or_hash_with_its_transactions() {
         "certificate_hash": zeros, "certificate": null, "reveal": zeros, "mix": zeros, "tx_count": 5,
         "signature": "04".repeat(64), "header": hex::encode(block.header_bytes()),
         "trace_id": hex::encode(&trace.as_bytes()[..16]), "canonical": true, "finalized": false,
-        "transactions": (0..5).map(common).collect::<Vec<_>>(),
+        "size_bytes": block.size_bytes(), "transactions": (0..5).map(common).collect::<Vec<_>>(),
     });
-    for id in ["4".to_owned(), block.hash().to_string()] {
+    for id in ["4".to_owned(), block.hash().to_string(), format!("0x{}", block.hash())] {
         let answer = node.get(&format!("/api/chain/blocks/{id}")).await;
         assert_eq!((answer.status, answer.json()), (200, expect.clone()), "{id}");
     }
@@ -150,6 +153,25 @@ async fn lists_of_blocks() {
         let value = node.get(&format!("/api/chain/blocks{query}")).await.json();
         assert_eq!((heights(&value), &value["next_from"]), (expect, &next), "{query}");
         assert!(value["blocks"].as_array().expect("a list").iter().all(|b| b.get("transactions").is_none()));
+    }
+    for (query, expect, next) in [
+        ("?before=99&limit=2", vec![5, 4], json!(4)),
+        ("?before=4&limit=2", vec![3, 2], json!(2)),
+        ("?before=2&limit=2", vec![1, 0], json!(null)),
+        ("?before=2", vec![1, 0], json!(null)),
+        ("?before=0", vec![], json!(null)),
+    ] {
+        let value = node.get(&format!("/api/chain/blocks{query}")).await.json();
+        assert_eq!((heights(&value), &value["next_before"]), (expect, &next), "{query}");
+    }
+    for (query, expect, next) in [
+        ("?limit=2", vec![5, 4], json!(4)),
+        ("?before=4&limit=2", vec![3, 2], json!(2)),
+        ("?before=2&limit=1", vec![1], json!(null)),
+        ("?before=1", vec![], json!(null)),
+    ] {
+        let value = node.get(&format!("/api/mining/history{query}")).await.json();
+        assert_eq!((heights(&value), &value["next_before"]), (expect, &next), "{query}");
     }
     let history = node.get("/api/mining/history?limit=3").await.json();
     assert_eq!(heights(&history), [5, 4, 3]);
@@ -261,4 +283,26 @@ async fn stats_count_slots_and_misses() {
         let due = row["expected_share"].as_f64().expect("a number");
         assert!((due - 1.0 / 3.0).abs() < 1e-9, "{due}");
     }
+}
+
+#[tokio::test]
+async fn stats_read_only_the_blocks_that_came_since() {
+    let node = Node::start().await;
+    let listed = || std::mem::take(&mut *node.chain.listed.lock().expect("no panic"));
+    let blocks = async || node.get("/api/mining/stats").await.json()["blocks"].clone();
+    node.chain.height.store(3, Ordering::SeqCst);
+    assert_eq!((blocks().await, listed().len()), (json!(3), 1));
+    assert_eq!((blocks().await, listed().len()), (json!(3), 0), "the head has not moved");
+    node.chain.height.store(5, Ordering::SeqCst);
+    assert_eq!(blocks().await, json!(5));
+    let asked: Vec<u64> = listed().iter().map(|request| request.from_height).collect();
+    assert_eq!(asked, [3], "the last one again, to see that the next fits upon it");
+    // Another branch: what was counted does not fit and is read anew.
+    node.chain.height.store(4, Ordering::SeqCst);
+    assert_eq!(blocks().await, json!(4));
+    assert_eq!(node.get("/api/mining/stats").await.body, {
+        let fresh = Node::start().await;
+        fresh.chain.height.store(4, Ordering::SeqCst);
+        fresh.get("/api/mining/stats").await.body
+    });
 }

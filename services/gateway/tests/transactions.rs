@@ -2,15 +2,14 @@
 
 mod support;
 
-use serde_json::{Value, json};
-use support::http::{parse, post, raw};
+use serde_json::json;
+use support::http::post;
 use support::pool::{DROPPED, ITS_HEIR, behind_a_gap, dropped, waiting};
-use support::{Node, SOON};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
+use support::sse::Events;
+use support::{Node, SOON, allow_one_client};
 use vision_primitives::{Action, Hash, SecretKey, SignedTransaction, Transaction, hash};
+use vision_wire::chain::Included;
 use vision_wire::chain::transaction_info::Place;
-use vision_wire::chain::{Included, TransactionInfo};
 use vision_wire::{Reason, status};
 
 fn transfer(node: &Node, nonce: u64) -> SignedTransaction {
@@ -131,6 +130,7 @@ async fn bad_requests_reach_no_service() {
     let node = Node::start().await;
     let long = format!(r#"{{"transaction":"{}"}}"#, "a".repeat(2 << 20));
     let (loud, some) = ("AB".repeat(32), "ab".repeat(32));
+    let prefixed = format!("0x{some}");
     let bodies = [
         ("no body", "", 400, "INVALID_ARGUMENT"),
         ("no hex", r#"{"transaction":"xy"}"#, 400, "INVALID_ARGUMENT"),
@@ -145,6 +145,8 @@ async fn bad_requests_reach_no_service() {
         ("/api/transactions/17".into(), 400, "INVALID_HASH"),
         (format!("/api/transactions/{some}?proof=1"), 400, "INVALID_ARGUMENT"),
         (format!("/api/transactions/{some}"), 404, "TRANSACTION_NOT_FOUND"),
+        (format!("/api/transactions/{prefixed}"), 404, "TRANSACTION_NOT_FOUND"),
+        (format!("/api/transactions/0x{prefixed}"), 400, "INVALID_HASH"),
         (format!("/api/accounts/{loud}"), 400, "INVALID_HASH"),
         (format!("/api/accounts/{some}?prof=true"), 400, "INVALID_ARGUMENT"),
         ("/api/transactions".into(), 405, "METHOD_NOT_ALLOWED"),
@@ -214,6 +216,7 @@ async fn proofs_bear_all_that_is_needed_to_check_them() {
         "address": address, "balance": "18446744073709551615", "nonce": 7, "pending_nonce": 9, "height": 5,
     });
     assert_eq!(node.get(&format!("/api/accounts/{address}")).await.json(), plain);
+    assert_eq!(node.get(&format!("/api/accounts/0x{address}")).await.json(), plain);
     let mut proven = node.get(&format!("/api/accounts/{address}?proof=true")).await.json();
     let expect = json!({
         "genesis_hash": genesis_hash, "header": hex::encode(node.chain.block(5).header_bytes()),
@@ -224,63 +227,14 @@ async fn proofs_bear_all_that_is_needed_to_check_them() {
     assert_eq!(proven, plain);
 }
 
-/// Reads events until one has data; gives its id and data.
-async fn next_event(lines: &mut tokio::io::Lines<impl tokio::io::AsyncBufRead + Unpin>) -> (String, Value) {
-    let mut id = String::new();
-    let reading = async {
-        while let Some(line) = lines.next_line().await.expect("a line") {
-            if let Some(text) = line.strip_prefix("id: ") {
-                text.clone_into(&mut id);
-            } else if let Some(text) = line.strip_prefix("data: ") {
-                return serde_json::from_str(text).expect("JSON");
-            }
-        }
-        panic!("the stream ended")
-    };
-    let value = tokio::time::timeout(SOON, reading).await.expect("an event in time");
-    (id, value)
-}
-
-async fn open_events(node: &Node, header: &str) -> tokio::io::Lines<BufReader<TcpStream>> {
-    let mut stream = TcpStream::connect(node.gateway.address).await.expect("connects");
-    let head = format!("GET /api/transactions/events HTTP/1.1\r\nhost: x\r\n{header}\r\n");
-    stream.write_all(head.as_bytes()).await.expect("sent");
-    BufReader::new(stream).lines()
-}
-
-#[tokio::test]
-async fn events_follow_and_resume() {
-    let node = Node::start().await;
-    let info = |byte: u8| TransactionInfo {
-        hash: Hash([byte; 32]).to_string(),
-        place: Some(waiting()),
-        ..TransactionInfo::default()
-    };
-    let view =
-        |byte: u8| json!({ "hash": Hash([byte; 32]).to_string(), "status": "pending", "since_ms": 17 });
-    let mut lines = open_events(&node, "").await;
-    let (first_id, first) = next_event(&mut lines).await;
-    assert_eq!(first, json!({ "transactions": [] }));
-    node.chain.pool.1.publish(vec![info(1), info(2)]);
-    assert_eq!(next_event(&mut lines).await.1, json!({ "transactions": [view(1), view(2)] }));
-    drop(lines);
-    node.chain.pool.1.publish(vec![info(3)]);
-    let mut lines = open_events(&node, &format!("Last-Event-ID: {first_id}\r\n")).await;
-    assert_eq!(next_event(&mut lines).await.1, json!({ "transactions": [view(1), view(2)] }));
-    assert_eq!(next_event(&mut lines).await.1, json!({ "transactions": [view(3)] }));
-    let request = "GET /api/transactions/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\nlast-event-id: nonsense\r\n\r\n";
-    let answer = parse(&raw(node.gateway.address, request.as_bytes()).await);
-    assert_eq!((answer.status, answer.json()["reason"].as_str()), (400, Some("INVALID_CURSOR")));
-}
-
 #[tokio::test]
 async fn who_waits_and_who_watches_does_not_hold_up_the_stop() {
     let node = Node::start().await;
     node.chain.pool.lock().hangs = true;
     let (address, body) = (node.gateway.address, one(&transfer(&node, 0), true));
     let waiting = tokio::spawn(async move { post(address, "/api/transactions", &body).await });
-    let mut lines = open_events(&node, "connection: close\r\n").await;
-    next_event(&mut lines).await;
+    let mut events = Events::open(&node, "").await;
+    events.next().await;
     let deadline = tokio::time::Instant::now() + SOON;
     while node.chain.pool.lock().handed_in.is_empty() {
         assert!(tokio::time::Instant::now() < deadline, "the transaction reaches the chain");
@@ -296,7 +250,7 @@ async fn who_waits_and_who_watches_does_not_hold_up_the_stop() {
 #[tokio::test]
 async fn who_waits_holds_up_nobody_else() {
     const PLACES: usize = 128;
-    let node = Node::start().await;
+    let node = Node::start_with(allow_one_client(1000, 1000)).await;
     node.chain.pool.lock().hangs = true;
     let (address, body) = (node.gateway.address, one(&transfer(&node, 0), true));
     let mut waiting = tokio::task::JoinSet::new();

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpConnectInfo;
 
 use super::Routers;
+use super::slow_reader::SlowReader;
 
 const MAX_STREAMS_PER_CONNECTION: u32 = 256;
 const MAX_HEADER_BYTES: u32 = 16 << 10;
@@ -69,7 +70,7 @@ pub(super) async fn serve(
         request.extensions_mut().insert(ConnectInfo(remote));
         routers.clone().call(request)
     });
-    let io = TokioIo::new(Impatient::new(stream));
+    let io = TokioIo::new(Impatient::new(SlowReader::new(stream)));
     let mut connection = pin!(protocol.serve_connection_with_upgrades(io, service));
     let result = tokio::select! {
         result = connection.as_mut() => result,

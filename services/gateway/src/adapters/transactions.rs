@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tonic::{Request, Status, Streaming};
+use futures::Stream;
+use tonic::{Request, Status};
 use vision_primitives::Hash;
+use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::chain::transaction_info::Place;
 use vision_wire::chain::{
     GetAccountRequest, GetAccountResponse, GetTransactionRequest, SubmitOutcome, SubmitTransactionRequest,
     SubmitTransactionsRequest, TransactionInfo, WatchTransactionsRequest, WatchTransactionsResponse,
 };
-use vision_wire::{call, deadline, settle};
+use vision_wire::watch::{FollowItem, following};
+use vision_wire::{MAX_MESSAGE_BYTES, call, deadline, settle};
 
 use super::{Backends, CHAIN, missing};
 
@@ -68,15 +71,19 @@ impl Backends {
         call(CHAIN, self.chain().get_account(request)).await
     }
 
-    /// What happens to transactions after a cursor, or from now on; of one address or of all.
-    pub(crate) async fn watch_transactions(
+    /// What happens to transactions after a cursor, or from now on; of one address or of all. Outlasts the chain service.
+    pub(crate) fn watch_transactions(
         &self,
         cursor: String,
         address: Option<Hash>,
-    ) -> Result<Streaming<WatchTransactionsResponse>, Status> {
+    ) -> impl Stream<Item = FollowItem<WatchTransactionsResponse>> + Send + use<> {
         let address = address.map(|address| address.to_string()).unwrap_or_default();
-        let mut client = self.chain_long();
-        // No deadline on the wire: it would end the stream.
-        call(CHAIN, client.watch_transactions(WatchTransactionsRequest { cursor, address })).await
+        let client = ChainServiceClient::new(self.chain_watch.clone());
+        following(CHAIN, cursor, move |cursor| {
+            let mut client = client.clone().max_decoding_message_size(MAX_MESSAGE_BYTES);
+            let address = address.clone();
+            // No deadline on the wire: it would end the stream.
+            async move { client.watch_transactions(WatchTransactionsRequest { cursor, address }).await }
+        })
     }
 }

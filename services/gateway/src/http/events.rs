@@ -1,59 +1,124 @@
 //! `GET /api/transactions/events`: what happens to transactions, as server-sent events.
 //!
 //! An event's id is the cursor of the chain service's watch: a client that comes back with `Last-Event-ID`, as
-//! browsers do, misses nothing. The stream ends when the chain service or the gateway does.
+//! browsers do, misses nothing, or is told so by an event `gap`. A browser gives up for good on any answer but 200, so
+//! a stream outlasts the chain service, and one that finds no place is ended at once, to be tried again later.
 
 use std::convert::Infallible;
-use std::future::ready;
+use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::IntoResponse as _;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
 use futures::{Stream, StreamExt as _};
 use serde::Serialize;
 use tonic::Status;
 use vision_primitives::Hash;
-use vision_wire::Reason;
 use vision_wire::chain::WatchTransactionsResponse;
+use vision_wire::reason_of;
+use vision_wire::watch::FollowItem;
 
-use super::problem::Problem;
 use super::query::{Params, parse_hash};
 use super::{Answer, AppState};
+use crate::adapters::Backends;
 use crate::views::PlacedView;
 
 /// The header with the cursor of the last event seen.
 const LAST_EVENT_ID: &str = "last-event-id";
+/// Tells nginx to pass events on at once instead of collecting them.
+const UNBUFFERED: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+/// After this a client whose stream ended comes back.
+const RETRY: Duration = Duration::from_secs(1);
+/// The same for one that found no place.
+const RETRY_WHEN_FULL: Duration = Duration::from_secs(10);
+/// A text that is no cursor, and is refused as one.
+const NO_CURSOR: &str = "-";
 
-pub(super) async fn transactions(
-    State(state): State<AppState>,
-    headers: HeaderMap,
-    params: Params,
-) -> Answer {
+pub(super) async fn transactions(State(state): State<AppState>, params: Params, request: Request) -> Answer {
     let params = params.allow(&["address"])?;
     let address = params.text("address").map(|text| parse_hash("address", text)).transpose()?;
-    let cursor = headers.get(LAST_EVENT_ID).map_or(Ok(""), |value| value.to_str());
-    let cursor = cursor.map_err(|_| Problem::field(Reason::InvalidCursor, LAST_EVENT_ID, "no cursor"))?;
-    let place = state.places.watch()?;
+    let cursor = request.headers().get(LAST_EVENT_ID);
+    let cursor = cursor.map_or("", |value| value.to_str().unwrap_or(NO_CURSOR)).to_owned();
+    let Ok(place) = state.limits.stream(request.extensions(), request.headers()) else {
+        let full = Event::default().retry(RETRY_WHEN_FULL).comment("too many streams are open");
+        return Ok(respond(futures::stream::iter([full])));
+    };
     let open = state.metrics.stream();
-    let genesis_hash = state.backends.chain_info().await?.genesis_hash;
-    let items = state.backends.watch_transactions(cursor.to_owned(), address).await?;
-    let events = events(items, genesis_hash).take_until(state.drain.begun_owned());
-    let events = events.map(move |event| {
+    let items = state.backends.watch_transactions(cursor, address);
+    let events = events(state.backends.clone(), items).take_until(state.drain.begun_owned());
+    Ok(respond(events.inspect(move |_| {
         let _held = (&place, &open);
-        Ok::<_, Infallible>(event)
-    });
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+    })))
 }
 
-/// One event per item, until the first failure: a client comes back by itself.
-fn events<S>(items: S, genesis_hash: Hash) -> impl Stream<Item = Event> + Send
+fn respond(events: impl Stream<Item = Event> + Send + 'static) -> Response {
+    let events = Sse::new(events.map(Ok::<_, Infallible>)).keep_alive(KeepAlive::default());
+    ([UNBUFFERED], events).into_response()
+}
+
+/// The events of a watch, until one of them cannot be shown: the client comes back by itself.
+fn events<S>(backends: Backends, items: S) -> impl Stream<Item = Event> + Send
 where
-    S: Stream<Item = Result<WatchTransactionsResponse, Status>> + Send,
+    S: Stream<Item = FollowItem<WatchTransactionsResponse>> + Send + 'static,
 {
-    let told = items.map(move |item| item.and_then(|item| event(&item, &genesis_hash)));
-    let told = told.take_while(|event| ready(event.is_ok()));
-    told.filter_map(|event| ready(event.ok()))
+    let begin = Event::default().retry(RETRY).comment("events of transactions");
+    let teller = (Box::pin(items), Teller { backends, genesis_hash: None, gap: None });
+    let told = futures::stream::unfold(teller, |(mut items, mut teller)| async {
+        let item = items.next().await?;
+        let events = teller.tell(item).await.ok()?;
+        Some((futures::stream::iter(events), (items, teller)))
+    });
+    futures::stream::iter([begin]).chain(told.flatten())
+}
+
+/// Turns items of the watch into events.
+struct Teller {
+    backends: Backends,
+    /// Asked for when it is first needed: the chain service may be away when the stream begins.
+    genesis_hash: Option<Hash>,
+    /// Why events were missed, until the next item tells where the stream goes on.
+    gap: Option<Status>,
+}
+
+impl Teller {
+    async fn tell(&mut self, item: FollowItem<WatchTransactionsResponse>) -> Result<Vec<Event>, Status> {
+        match item {
+            FollowItem::Lost(_) => {
+                let why = "the chain service is away: the stream goes on when it is back";
+                Ok(vec![Event::default().comment(why)])
+            }
+            FollowItem::Gap(cause) => {
+                self.gap = Some(cause);
+                Ok(Vec::new())
+            }
+            FollowItem::Event(item) => {
+                let genesis_hash = match self.genesis_hash {
+                    Some(hash) => hash,
+                    None => *self.genesis_hash.insert(self.backends.chain_info().await?.genesis_hash),
+                };
+                let missed = self.gap.take().map(|cause| gap(&item, &cause));
+                Ok(missed.into_iter().chain([event(&item, &genesis_hash)?]).collect())
+            }
+        }
+    }
+}
+
+/// An event with the item's cursor, which is one line.
+fn with_cursor(item: &WatchTransactionsResponse) -> Event {
+    Event::default().id(item.cursor.chars().filter(|c| !c.is_control()).collect::<String>())
+}
+
+/// What happened between the client's cursor and this item is not known here.
+fn gap(item: &WatchTransactionsResponse, cause: &Status) -> Event {
+    #[derive(Serialize)]
+    struct Gap<'a> {
+        reason: String,
+        detail: &'a str,
+    }
+    let gap = Gap { reason: reason_of(cause).unwrap_or_default(), detail: cause.message() };
+    with_cursor(item).event("gap").data(serde_json::to_string(&gap).unwrap_or_default())
 }
 
 fn event(item: &WatchTransactionsResponse, genesis_hash: &Hash) -> Result<Event, Status> {
@@ -61,9 +126,7 @@ fn event(item: &WatchTransactionsResponse, genesis_hash: &Hash) -> Result<Event,
     struct Happened<'a> {
         transactions: Vec<PlacedView<'a>>,
     }
-    // An id must be one line.
-    let id: String = item.cursor.chars().filter(|c| !c.is_control()).collect();
-    let event = Event::default().id(id);
+    let event = with_cursor(item);
     if item.heartbeat {
         return Ok(event.comment("nothing happened"));
     }

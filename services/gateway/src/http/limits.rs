@@ -1,10 +1,16 @@
-//! Limits on the routes that ask other services.
+//! What may be in progress at once: in all, and of one client.
+
+mod budget;
+mod clients;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::extract::{FromRequest, Request, State};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{Extensions, HeaderMap};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -12,83 +18,264 @@ use vision_wire::Reason;
 
 use super::AppState;
 use super::problem::Problem;
+use crate::config::Config;
+use budget::{Budget, Held};
+use clients::{Clients, Share};
 
 /// Requests in progress at once; more are refused at once.
 const MAX_REQUESTS_IN_PROGRESS: usize = 256;
-/// Requests at once that wait for a block; they hold up none of the others. With the streams of events they must be
-/// fewer than the calls that a connection with the chain service bears, 256.
+/// Requests at once that wait for a block; they hold up none of the others. They must be fewer than the calls that a
+/// connection with the chain service bears, 256.
 const MAX_WAITING: usize = 128;
-/// Open streams of events at once.
-const MAX_WATCHING: usize = 64;
+/// Open streams of events at once; they have a connection with the chain service of their own.
+const MAX_STREAMS: usize = 240;
 /// Longest that a request may take.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 /// Longest that a request may take which may wait for a block.
 const WAITING_DEADLINE: Duration = Duration::from_secs(30);
+/// The body of a request must have arrived within this.
+const BODY_DEADLINE: Duration = Duration::from_secs(15);
+/// A body's own bytes, and at the same time what is decoded from it.
+const BODY_WEIGHT: usize = 2;
 
-/// Places of requests that take long.
-pub(super) struct LongPlaces {
+/// Places and bytes.
+pub(super) struct Limits {
+    requests: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
-    watching: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    budget: Budget,
+    clients: Clients,
 }
 
-impl LongPlaces {
-    pub(super) fn new() -> Self {
+/// A place among all, and one among those of a client.
+pub(super) struct Permit {
+    _all: OwnedSemaphorePermit,
+    _own: OwnedSemaphorePermit,
+    /// Remembers the client.
+    _share: Arc<Share>,
+}
+
+impl Permit {
+    fn take(
+        all: &Arc<Semaphore>,
+        own: &Arc<Semaphore>,
+        share: &Arc<Share>,
+        what: &str,
+    ) -> Result<Self, Problem> {
+        let take = |places: &Arc<Semaphore>, whose: &str| {
+            Arc::clone(places).try_acquire_owned().map_err(|_| {
+                Problem::new(Reason::Overloaded, format!("{whose}too many {what}: try again later"))
+            })
+        };
+        let own = take(own, "this client has ")?;
+        Ok(Self { _all: take(all, "")?, _own: own, _share: Arc::clone(share) })
+    }
+}
+
+impl Limits {
+    pub(super) fn new(config: &Config) -> Self {
         let places = |count| Arc::new(Semaphore::new(count));
-        Self { waiting: places(MAX_WAITING), watching: places(MAX_WATCHING) }
+        Self {
+            requests: places(MAX_REQUESTS_IN_PROGRESS),
+            waiting: places(MAX_WAITING),
+            streams: places(MAX_STREAMS),
+            budget: Budget::new(),
+            clients: Clients::new(config),
+        }
     }
 
-    /// For a request that waits for a block.
-    pub(super) fn wait(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        take(&self.waiting, "too many requests wait for a block: hand in without `wait`")
+    /// A place for a stream of events.
+    pub(super) fn stream(&self, extensions: &Extensions, headers: &HeaderMap) -> Result<Permit, Problem> {
+        let share = self.clients.share_of(extensions, headers);
+        Permit::take(&self.streams, &share.streams, &share, "open streams of events")
     }
 
-    /// For a stream of events.
-    pub(super) fn watch(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        take(&self.watching, "too many streams of events are open: try again later")
+    fn enter(&self, share: Arc<Share>) -> Result<Place, Problem> {
+        let permit = Permit::take(&self.requests, &share.requests, &share, "requests in progress")?;
+        let held = Arc::new(Mutex::new(Some(permit)));
+        Ok(Place {
+            share,
+            budget: self.budget.clone(),
+            waiting: Arc::clone(&self.waiting),
+            permit: held,
+            bytes: Arc::default(),
+        })
     }
 }
 
-fn take(places: &Arc<Semaphore>, detail: &str) -> Result<OwnedSemaphorePermit, Problem> {
-    Arc::clone(places).try_acquire_owned().map_err(|_| Problem::new(Reason::Overloaded, detail))
-}
-
-/// A request's place among those in progress, which it may give back before it is done.
+/// A request's place among those in progress, and the bytes it holds. Cheap to clone; all clones are one.
 #[derive(Clone)]
-pub(super) struct Place(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+pub(super) struct Place {
+    share: Arc<Share>,
+    budget: Budget,
+    waiting: Arc<Semaphore>,
+    permit: Arc<Mutex<Option<Permit>>>,
+    bytes: Arc<tokio::sync::Mutex<Option<Held>>>,
+}
 
 impl Place {
-    fn new(permit: OwnedSemaphorePermit) -> Self {
-        Self(Arc::new(Mutex::new(Some(permit))))
+    /// Holds as many bytes as an answer may need while it is made; waits for them for a moment.
+    pub(super) async fn reserve(&self, bytes: usize) -> Result<(), Problem> {
+        self.budget.adjust(&self.share, &mut *self.bytes.lock().await, bytes).await
     }
 
-    pub(super) fn give_back(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    /// Changes this place for one among those that wait for a block.
+    pub(super) async fn wait(&self) -> Result<Permit, Problem> {
+        let what = "requests that wait for a block (submit without `wait`)";
+        let waiting = Permit::take(&self.waiting, &self.share.waiting, &self.share, what)?;
+        self.permit.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.bytes.lock().await.take();
+        Ok(waiting)
+    }
+
+    /// Gives the place to the answer, which holds it, and as many bytes as it is long, until it is sent.
+    async fn hold(self, answer: Response) -> Response {
+        let Some(length) = answer.body().size_hint().exact() else { return answer };
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        if let Err(problem) = self.reserve(length).await {
+            return problem.into_response();
+        }
+        if length == 0 {
+            return answer;
+        }
+        let (parts, body) = answer.into_parts();
+        match axum::body::to_bytes(body, length).await {
+            Ok(bytes) => {
+                Response::from_parts(parts, Body::from(Bytes::from_owner(Unsent { bytes, _place: self })))
+            }
+            Err(error) => Problem::new(Reason::Internal, error.to_string()).into_response(),
+        }
+    }
+}
+
+/// Bytes of an answer. The server drops them when the last of them has been sent, or the connection is gone.
+struct Unsent {
+    bytes: Bytes,
+    _place: Place,
+}
+
+impl AsRef<[u8]> for Unsent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The body of a request, weighed before it is read, and read within [`BODY_DEADLINE`].
+pub(super) struct Received(pub(super) Bytes);
+
+impl Received {
+    /// At most this many bytes.
+    pub(super) async fn read<S: Send + Sync>(
+        request: Request,
+        state: &S,
+        place: &Place,
+        max_bytes: usize,
+    ) -> Result<Self, Problem> {
+        let length =
+            request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        place.reserve(length.unwrap_or(max_bytes).min(max_bytes).saturating_mul(BODY_WEIGHT)).await?;
+        match tokio::time::timeout(BODY_DEADLINE, Bytes::from_request(request, state)).await {
+            Ok(body) => Ok(Self(body?)),
+            Err(_) => {
+                let detail = format!("the body did not arrive within {} s", BODY_DEADLINE.as_secs());
+                Err(Problem::new(Reason::RequestTooSlow, detail))
+            }
+        }
     }
 }
 
 /// Limits routes that answer soon, and routes that may wait for a block. Both share the places.
-pub(super) fn limited(soon: Router<AppState>, waiting: Router<AppState>) -> Router<AppState> {
-    let places = Arc::new(Semaphore::new(MAX_REQUESTS_IN_PROGRESS));
+pub(super) fn limited(
+    state: &AppState,
+    soon: Router<AppState>,
+    waiting: Router<AppState>,
+) -> Router<AppState> {
     let with = |routes: Router<AppState>, deadline| {
-        routes.route_layer(from_fn_with_state((Arc::clone(&places), deadline), limit))
+        routes.route_layer(from_fn_with_state((state.clone(), deadline), limit))
     };
     with(soon, REQUEST_DEADLINE).merge(with(waiting, WAITING_DEADLINE))
 }
 
 async fn limit(
-    State((places, deadline)): State<(Arc<Semaphore>, Duration)>,
+    State((state, deadline)): State<(AppState, Duration)>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let place = match take(&places, "too many requests in progress: try again later") {
-        Ok(permit) => Place::new(permit),
+    let share = state.limits.clients.share_of(request.extensions(), request.headers());
+    let place = match state.limits.enter(share) {
+        Ok(place) => place,
         Err(problem) => return problem.into_response(),
     };
     request.extensions_mut().insert(place.clone());
     let answer = tokio::time::timeout(deadline, next.run(request)).await;
-    place.give_back();
-    answer.unwrap_or_else(|_| {
+    let answer = answer.unwrap_or_else(|_| {
         let detail = format!("not done within {} s", deadline.as_secs());
         Problem::new(Reason::Deadline, detail).into_response()
-    })
+    });
+    place.hold(answer).await
+}
+
+/// For a route outside of those limits whose answers are long: they weigh as all others do until they are sent.
+pub(super) async fn weighed(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let limits = &state.limits;
+    let share = limits.clients.share_of(request.extensions(), request.headers());
+    let place = Place {
+        share,
+        budget: limits.budget.clone(),
+        waiting: Arc::clone(&limits.waiting),
+        permit: Arc::default(),
+        bytes: Arc::default(),
+    };
+    place.hold(next.run(request).await).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> (Limits, Place) {
+        let limits = Limits::new(&Config::default());
+        let share = limits.clients.share_of(&Extensions::new(), &HeaderMap::new());
+        let place = limits.enter(share).expect("a place");
+        (limits, place)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_given_up() {
+        let (_limits, place) = place();
+        let body = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+        let begin = tokio::time::Instant::now();
+        let answer = Received::read(Request::new(body), &(), &place, 1 << 20).await.map(|body| body.0);
+        let answer = answer.expect_err("it does not come").into_response();
+        assert_eq!((answer.status().as_u16(), begin.elapsed()), (408, BODY_DEADLINE));
+    }
+
+    #[tokio::test]
+    async fn an_answer_holds_its_place_and_its_bytes_until_the_last_of_them_is_sent() {
+        let (limits, place) = place();
+        let share = limits.clients.share_of(&Extensions::new(), &HeaderMap::new());
+        place.reserve(4 << 20).await.expect("room");
+        let before = share.bytes.available_permits();
+        let answer = place.hold(Response::new(Body::from(vec![7; 1 << 20]))).await;
+        let free = || (limits.requests.available_permits(), share.bytes.available_permits());
+        assert_eq!(free(), (MAX_REQUESTS_IN_PROGRESS - 1, before + (3 << 20)), "as many as it is long");
+        let mut bytes = axum::body::to_bytes(answer.into_body(), usize::MAX).await.expect("a body");
+        let last = bytes.split_off((1 << 20) - 1);
+        drop(bytes);
+        assert_eq!(free().0, MAX_REQUESTS_IN_PROGRESS - 1, "a byte is still to be sent");
+        drop(last);
+        assert_eq!(free(), (MAX_REQUESTS_IN_PROGRESS, before + (4 << 20)));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_block_gives_the_place_and_the_bytes_back() {
+        let (limits, place) = place();
+        place.reserve(1 << 20).await.expect("room");
+        let waiting = place.wait().await.expect("a place");
+        assert_eq!(limits.requests.available_permits(), MAX_REQUESTS_IN_PROGRESS);
+        assert_eq!(limits.waiting.available_permits(), MAX_WAITING - 1);
+        assert!(place.bytes.lock().await.is_none());
+        drop(waiting);
+        assert_eq!(limits.waiting.available_permits(), MAX_WAITING);
+    }
 }

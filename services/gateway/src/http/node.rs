@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use axum::Extension;
 use axum::extract::State;
 use serde::Serialize;
+use vision_host::telemetry;
 use vision_wire::Reason;
 
+use super::limits::Place;
 use super::problem::Problem;
 use super::query::Params;
 use super::{Answer, AppState, json};
@@ -13,6 +16,9 @@ use crate::ports::{BlockId, Neighbour};
 use crate::views::{
     ParamsView, PeerView, ProducersView, StatusView, not_eligible_because, stands_still_because,
 };
+
+/// What the longest list of producers takes while it is made.
+const PRODUCERS_BYTES: usize = 1 << 20;
 
 pub(super) async fn status(State(state): State<AppState>, params: Params) -> Answer {
     params.allow(&[])?;
@@ -22,7 +28,8 @@ pub(super) async fn status(State(state): State<AppState>, params: Params) -> Ans
     let (info, head, snapshot) = known?;
     let because = not_eligible_because(&snapshot, mining);
     let (now_ms, uptime) = (state.clock.now_ms(), state.clock.monotonic_ms() / 1000);
-    Ok(json(&StatusView::new(&info, &head, &snapshot, &because, state.version, now_ms, uptime)))
+    let facts = (state.version, now_ms, uptime, telemetry::is_on());
+    Ok(json(&StatusView::new(&info, &head, &snapshot, &because, facts)))
 }
 
 pub(super) async fn params(State(state): State<AppState>, params: Params) -> Answer {
@@ -30,9 +37,14 @@ pub(super) async fn params(State(state): State<AppState>, params: Params) -> Ans
     Ok(json(&ParamsView(&state.backends.chain_info().await?)))
 }
 
-pub(super) async fn producers(State(state): State<AppState>, params: Params) -> Answer {
+pub(super) async fn producers(
+    State(state): State<AppState>,
+    Extension(place): Extension<Place>,
+    params: Params,
+) -> Answer {
     let params = params.allow(&["height"])?;
     let at = params.height("height")?.map(BlockId::Height);
+    place.reserve(PRODUCERS_BYTES).await?;
     Ok(json(&ProducersView::from(&state.backends.producers(at).await?)))
 }
 

@@ -9,7 +9,7 @@ use vision_primitives::Hash;
 use vision_wire::Reason;
 
 use super::problem::Problem;
-use crate::ports::BlockId;
+use crate::ports::{BlockId, Stretch};
 
 /// Items of a list when the caller does not say.
 const DEFAULT_LIMIT: u32 = 50;
@@ -51,6 +51,18 @@ impl Params {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
+    /// Where a list begins: upward from `from`, or below `before`, newest first.
+    pub(super) fn stretch(&self) -> Result<Stretch, Problem> {
+        match (self.height("from")?, self.height("before")?) {
+            (Some(_), Some(_)) => {
+                let detail = "give from or before, not both";
+                Err(Problem::field(Reason::InvalidArgument, "before", detail))
+            }
+            (None, Some(height)) => Ok(Stretch::Before(height)),
+            (from, None) => Ok(Stretch::From(from.unwrap_or(0))),
+        }
+    }
+
     pub(super) fn height(&self, key: &str) -> Result<Option<u64>, Problem> {
         let number = |text| decimal(text).ok_or_else(|| not_a_height(key));
         self.text(key).map(number).transpose()
@@ -89,10 +101,13 @@ pub(super) fn decimal<T: FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
 
-/// A hash or address.
+/// What may stand before the digits of a hash.
+const HEX_PREFIX: &str = "0x";
+
+/// A hash or address, with or without `0x`.
 pub(super) fn parse_hash(field: &str, text: &str) -> Result<Hash, Problem> {
     let wrong = |_| Problem::field(Reason::InvalidHash, field, "expected 64 lowercase hex digits");
-    text.parse().map_err(wrong)
+    text.strip_prefix(HEX_PREFIX).unwrap_or(text).parse().map_err(wrong)
 }
 
 /// A hash or address in a path.
@@ -107,7 +122,7 @@ pub(super) fn block_id(path: Result<Path<String>, PathRejection>) -> Result<Bloc
         Err(_) => "",
     };
     // No height has 64 digits, and every hash has.
-    if text.len() == 64 {
+    if text.strip_prefix(HEX_PREFIX).unwrap_or(text).len() == 64 {
         return parse_hash("block", text).map(BlockId::Hash);
     }
     decimal(text).map(BlockId::Height).ok_or_else(|| {
@@ -138,6 +153,11 @@ mod tests {
             ("latest", None),
             (hash.as_str(), hash.parse().ok().map(BlockId::Hash)),
             (digits.as_str(), digits.parse().ok().map(BlockId::Hash)),
+            (&format!("0x{hash}"), hash.parse().ok().map(BlockId::Hash)),
+            (&format!("0x0x{hash}"), None),
+            (&format!("0X{hash}"), None),
+            ("0x10", None),
+            ("0x", None),
         ];
         for (text, expect) in cases {
             assert_eq!(block_id(Ok(Path(text.to_owned()))).ok(), expect, "{text}");
@@ -161,6 +181,21 @@ mod tests {
             assert_eq!(of(text), expect, "{text:?}");
         }
         assert_eq!(Params(vec![]).limit().ok(), Some(50));
+    }
+
+    #[test]
+    fn stretches() {
+        let cases = [
+            ("nothing", vec![], Some(Stretch::From(0))),
+            ("from", vec![("from", "3")], Some(Stretch::From(3))),
+            ("before", vec![("before", "3")], Some(Stretch::Before(3))),
+            ("both", vec![("from", "3"), ("before", "4")], None),
+            ("no height", vec![("before", "0x3")], None),
+        ];
+        for (desc, pairs, expect) in cases {
+            let pairs = pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
+            assert_eq!(Params(pairs.collect()).stretch().ok(), expect, "{desc}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `GET /api/mining/schedule`: who owns, or owned, which slot.
 
+use axum::Extension;
 use axum::extract::State;
 use serde::Serialize;
 use tonic::Status;
@@ -7,6 +8,7 @@ use vision_primitives::ConsensusParams;
 use vision_wire::selection::{GetScheduleRequest, ScheduleParams, ScheduledSlot};
 use vision_wire::{Reason, parse_hash};
 
+use super::limits::Place;
 use super::problem::Problem;
 use super::query::{Params, decimal};
 use super::{Answer, AppState, json};
@@ -16,6 +18,8 @@ use crate::views::decode_header;
 
 /// Most slots of one answer.
 const MAX_SLOTS: usize = 1024;
+/// What the longest answer takes while it is made.
+const ANSWER_BYTES: usize = 1 << 20;
 
 #[derive(Serialize)]
 struct ScheduleView<'a> {
@@ -50,10 +54,15 @@ impl<'a> From<&'a ScheduledSlot> for SlotView<'a> {
     }
 }
 
-pub(super) async fn schedule(State(state): State<AppState>, params: Params) -> Answer {
+pub(super) async fn schedule(
+    State(state): State<AppState>,
+    Extension(place): Extension<Place>,
+    params: Params,
+) -> Answer {
     let params = params.allow(&["height", "slots"])?;
     let backends = &state.backends;
     let slots = params.text("slots").map(parse_slots).transpose()?;
+    place.reserve(ANSWER_BYTES).await?;
     let (info, parent) = tokio::try_join!(backends.chain_info(), parent(backends, params.height("height")?))?;
     // By hash, so that both speak of one block even if the head moves to another branch in between.
     let hash = parse_hash("hash", &parent.hash)?;
@@ -99,7 +108,7 @@ async fn parent(backends: &Backends, height: Option<u64>) -> Result<Parent, Stat
         let message = "height: block 0 was not produced in a slot; ask for 1 or more";
         return Err(vision_wire::status(Reason::InvalidHeight, message, &[("field", "height".to_owned())]));
     };
-    let (info, block) = tokio::try_join!(backends.chain_info(), backends.block(BlockId::Height(below)))?;
+    let (info, block) = tokio::try_join!(backends.chain_info(), backends.block_head(BlockId::Height(below)))?;
     let timestamp_ms = match below {
         0 => info.genesis_time_ms,
         _ => decode_header(&block)?.timestamp_ms.get(),

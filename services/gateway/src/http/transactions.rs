@@ -1,8 +1,10 @@
 //! Handing in transactions, and finding them again.
 
+use std::borrow::Cow;
+
 use axum::Extension;
-use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{Path, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -10,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use vision_wire::Reason;
 use vision_wire::chain::SubmitOutcome;
 
-use super::limits::Place;
+use super::limits::{Place, Received};
 use super::problem::Problem;
 use super::query::{Params, hash_of};
 use super::{Answer, AppState, json};
@@ -21,14 +23,23 @@ pub(super) const MAX_BODY_BYTES: usize = 2 << 20;
 /// Most transactions of a batch.
 const MAX_BATCH: usize = 1024;
 
+/// What the answer about the longest transaction takes while it is made.
+const ANSWER_BYTES: usize = 512 << 10;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Body {
-    transaction: Option<String>,
-    transactions: Option<Vec<String>>,
+struct Body<'a> {
+    #[serde(borrow)]
+    transaction: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    transactions: Option<Vec<Text<'a>>>,
     #[serde(default)]
     wait: bool,
 }
+
+/// Text that is not copied out of the body.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// What a body asks for.
 #[derive(PartialEq, Eq, Debug)]
@@ -40,7 +51,7 @@ enum Wish {
 impl Wish {
     fn parse(body: &[u8]) -> Result<Self, Problem> {
         let expected = "expected {\"transaction\": HEX} or {\"transactions\": [HEX, …]}";
-        let body: Body = serde_json::from_slice(body)
+        let body: Body<'_> = serde_json::from_slice(body)
             .map_err(|error| Problem::new(Reason::InvalidArgument, format!("{error}; {expected}")))?;
         match (body.transaction, body.transactions) {
             (Some(text), None) => {
@@ -51,7 +62,8 @@ impl Wish {
                 Err(Problem::field(Reason::InvalidArgument, "wait", detail))
             }
             (None, Some(texts)) if (1..=MAX_BATCH).contains(&texts.len()) => {
-                let bytes = |(at, text): (usize, &String)| signed_bytes(&format!("transactions[{at}]"), text);
+                let bytes =
+                    |(at, text): (usize, &Text<'_>)| signed_bytes(&format!("transactions[{at}]"), &text.0);
                 Ok(Self::Many(texts.iter().enumerate().map(bytes).collect::<Result<_, _>>()?))
             }
             (None, Some(texts)) => {
@@ -108,10 +120,14 @@ pub(super) async fn submit(
     State(state): State<AppState>,
     Extension(place): Extension<Place>,
     params: Params,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Answer {
     params.allow(&[])?;
-    match Wish::parse(&body?)? {
+    let Received(body) = Received::read(request, &state, &place, MAX_BODY_BYTES).await?;
+    let wish = Wish::parse(&body)?;
+    // What was decoded from it is on its way now.
+    drop(body);
+    match wish {
         Wish::One { transaction, wait: false } => {
             let (hash, missing_nonce) = state.backends.submit(transaction).await?;
             Ok(accepted(hash, missing_nonce))
@@ -129,8 +145,7 @@ fn accepted(hash: String, missing_nonce: Option<u64>) -> Response {
 }
 
 async fn wait(state: &AppState, place: &Place, transaction: Bytes) -> Answer {
-    let _waiting = state.places.wait()?;
-    place.give_back();
+    let _waiting = place.wait().await?;
     let answer =
         async { tokio::try_join!(state.backends.chain_info(), state.backends.submit_and_wait(transaction)) };
     let (info, (hash, transaction)) = tokio::select! {
@@ -150,11 +165,13 @@ async fn wait(state: &AppState, place: &Place, transaction: Bytes) -> Answer {
 /// `GET /api/transactions/{hash}`.
 pub(super) async fn one(
     State(state): State<AppState>,
+    Extension(place): Extension<Place>,
     path: Result<Path<String>, PathRejection>,
     params: Params,
 ) -> Answer {
     let with_proof = params.allow(&["proof"])?.flag("proof")?;
     let hash = hash_of("hash", path)?;
+    place.reserve(ANSWER_BYTES).await?;
     let backends = &state.backends;
     let (info, transaction) =
         tokio::try_join!(backends.chain_info(), backends.transaction(&hash, with_proof))?;

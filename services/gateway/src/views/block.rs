@@ -39,6 +39,7 @@ pub(crate) struct BlockView {
     trace_id: String,
     canonical: bool,
     finalized: bool,
+    size_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     transactions: Option<Vec<TransactionView>>,
 }
@@ -126,6 +127,7 @@ impl BlockView {
             trace_id: trace_id(&info.genesis_hash, block.height),
             canonical: block.canonical,
             finalized: block.finalized,
+            size_bytes: block.size_bytes,
             transactions: None,
         })
     }

@@ -40,6 +40,8 @@ pub(crate) struct StatusView<'a> {
     ready_peers: u64,
     now_ms: u64,
     uptime_seconds: u64,
+    /// Whether the gateway's process sends its traces to a collector.
+    traces_exported: bool,
 }
 
 impl<'a> StatusView<'a> {
@@ -48,9 +50,7 @@ impl<'a> StatusView<'a> {
         head: &'a Head,
         snapshot: &'a Snapshot,
         because: &'a str,
-        version: &'a str,
-        now_ms: u64,
-        uptime_seconds: u64,
+        (version, now_ms, uptime_seconds, traces_exported): (&'a str, u64, u64, bool),
     ) -> Self {
         Self {
             node_id: &info.node_id,
@@ -67,6 +67,7 @@ impl<'a> StatusView<'a> {
             ready_peers: snapshot.ready_peers,
             now_ms,
             uptime_seconds,
+            traces_exported,
         }
     }
 }

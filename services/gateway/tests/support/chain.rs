@@ -1,7 +1,7 @@
 //! A chain of five blocks.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tonic::{Request, Response, Status};
@@ -35,6 +35,8 @@ pub struct FakeChain {
     pub hanging: Arc<AtomicUsize>,
     /// Transactions handed in.
     pub pool: pool::Pool,
+    /// Height of the head, at most 5.
+    pub height: Arc<AtomicU64>,
     /// Calls of ListBlocks.
     pub listed: Arc<Mutex<Vec<ListBlocksRequest>>>,
 }
@@ -95,6 +97,7 @@ impl FakeChain {
             hangs: Arc::default(),
             hanging: Arc::default(),
             pool: pool::Pool::new(),
+            height: Arc::new(AtomicU64::new(5)),
             listed: Arc::default(),
         }
     }
@@ -190,9 +193,10 @@ impl ChainService for FakeChain {
         if let Some(fault) = self.head_fault.lock().expect("no panic").clone() {
             return Err(fault);
         }
-        let block = self.block(5);
+        let height = self.height.load(Ordering::SeqCst);
+        let block = self.block(height);
         let head = Head {
-            height: 5,
+            height,
             hash: block.hash().to_string(),
             parent: block.header().parent.to_string(),
             timestamp_ms: block.header().timestamp_ms.get(),
@@ -222,10 +226,10 @@ impl ChainService for FakeChain {
     ) -> Result<Response<ListBlocksResponse>, Status> {
         let request = request.into_inner();
         self.listed.lock().expect("no panic").push(request.clone());
-        let count = request.page_size as usize;
+        let (count, head) = (request.page_size as usize, self.height.load(Ordering::SeqCst));
         let heights: Vec<u64> = match request.before_height {
-            Some(below) => (0..below.min(6)).rev().take(count).collect(),
-            None => (request.from_height..=5).take(count).collect(),
+            Some(below) => (0..below.min(head + 1)).rev().take(count).collect(),
+            None => (request.from_height..=head).take(count).collect(),
         };
         let blocks = heights.into_iter().map(|height| self.info(height, false)).collect();
         Ok(Response::new(ListBlocksResponse { blocks, next_page_token: String::new() }))

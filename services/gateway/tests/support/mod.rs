@@ -5,6 +5,7 @@ pub mod chain;
 pub mod http;
 pub mod others;
 pub mod pool;
+pub mod sse;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -84,6 +85,11 @@ pub const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4A
 
 impl Node {
     pub async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    /// With another configuration of the gateway.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let chain = chain::FakeChain::new();
         let producer = others::FakeProducer::new();
         let chain_server = chain.serve(ANY).await;
@@ -91,13 +97,15 @@ impl Node {
         let selection_server = others::serve_selection(ANY).await;
         let producer_server = producer.serve(ANY).await;
         let url = |server: &Running| format!("http://{}", server.address);
-        let config = Config {
+        let mut config = Config {
             listen: ANY.into(),
             chain: url(&chain_server),
             sync_oracle: url(&oracle_server),
             selection: url(&selection_server),
             producer: url(&producer_server),
+            ..Config::default()
         };
+        change(&mut config);
         let gateway = start_gateway(config).await;
         Self {
             chain,
@@ -131,6 +139,15 @@ impl Node {
             assert!(tokio::time::Instant::now() < deadline, "{path} stays {answer:?}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+}
+
+/// Lets one client have so many requests, and so many that wait for a block.
+pub fn allow_one_client(requests: u32, waits: u32) -> impl FnOnce(&mut Config) {
+    let count = |count: u32| count.try_into().expect("one at least");
+    move |config| {
+        config.max_requests_per_client = count(requests);
+        config.max_waits_per_client = count(waits);
     }
 }
 

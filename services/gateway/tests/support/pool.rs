@@ -30,7 +30,12 @@ pub struct Inner {
 
 impl Pool {
     pub fn new() -> Self {
-        let log = EventLog::new(1, 16);
+        Self::started(1)
+    }
+
+    /// Of a chain service that was started at another time.
+    pub fn started(start_id: u64) -> Self {
+        let log = EventLog::new(start_id, 16);
         log.publish(vec![]);
         Self(Arc::default(), log)
     }

@@ -1,0 +1,137 @@
+//! Following transactions by server-sent events, as a browser does.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::Node;
+use support::pool::{Pool, waiting};
+use support::sse::Events;
+use vision_primitives::Hash;
+use vision_wire::chain::TransactionInfo;
+
+fn info(byte: u8) -> TransactionInfo {
+    let hash = Hash([byte; 32]).to_string();
+    TransactionInfo { hash, place: Some(waiting()), ..TransactionInfo::default() }
+}
+
+fn view(byte: u8) -> Value {
+    json!({ "hash": Hash([byte; 32]).to_string(), "status": "pending", "since_ms": 17 })
+}
+
+fn came_back(id: &str) -> String {
+    format!("last-event-id: {id}\r\n")
+}
+
+#[tokio::test]
+async fn events_follow_and_resume() {
+    let node = Node::start().await;
+    let mut events = Events::open(&node, "").await;
+    assert!(events.head.contains(&"x-accel-buffering: no".to_owned()), "{:?}", events.head);
+    let first = events.next().await;
+    assert_eq!((first.name.as_str(), first.data), ("transactions", json!({ "transactions": [] })));
+    node.chain.pool.1.publish(vec![info(1), info(2)]);
+    assert_eq!(events.next().await.data, json!({ "transactions": [view(1), view(2)] }));
+    drop(events);
+    node.chain.pool.1.publish(vec![info(3)]);
+    let mut events = Events::open(&node, &came_back(&first.id)).await;
+    assert_eq!(events.next().await.data, json!({ "transactions": [view(1), view(2)] }));
+    assert_eq!(events.next().await.data, json!({ "transactions": [view(3)] }));
+}
+
+#[tokio::test]
+async fn what_was_missed_is_said_and_the_stream_goes_on() {
+    let node = Node::start().await;
+    let first = Events::open(&node, "").await.next().await.id;
+    // More than is kept.
+    for byte in 0..20 {
+        node.chain.pool.1.publish(vec![info(byte)]);
+    }
+    for (desc, cursor, reason) in [
+        ("too old", first.as_str(), "CURSOR_TOO_OLD"),
+        ("no cursor", "nonsense", "INVALID_CURSOR"),
+        ("no ASCII", "\u{e9}", "INVALID_CURSOR"),
+    ] {
+        let mut events = Events::open(&node, &came_back(cursor)).await;
+        let gap = events.next().await;
+        assert_eq!((gap.name.as_str(), &gap.data["reason"]), ("gap", &json!(reason)), "{desc}");
+        assert!(gap.data["detail"].is_string(), "{desc}: {gap:?}");
+        assert_eq!(events.next().await.data, json!({ "transactions": [view(19)] }), "{desc}");
+        // Whoever comes back from there missed nothing.
+        drop(events);
+        node.chain.pool.1.publish(vec![info(19)]);
+        let again = Events::open(&node, &came_back(&gap.id)).await.next().await;
+        assert_eq!(
+            (again.name.as_str(), again.data),
+            ("transactions", json!({ "transactions": [view(19)] }))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stream_outlasts_the_chain_service() {
+    let mut node = Node::start().await;
+    let mut staying = Events::open(&node, "").await;
+    let seen = staying.next().await.id;
+    let address = node.chain_server.take().expect("running").kill().await;
+    staying.until_line(": the chain service is away: the stream goes on when it is back").await;
+    // A browser that comes back meanwhile must see 200, or it gives up for good.
+    let mut returning = Events::open(&node, &came_back(&seen)).await;
+    returning.until_line("retry: 1000").await;
+    returning.until_line(": the chain service is away: the stream goes on when it is back").await;
+
+    node.chain.pool = Pool::started(2);
+    node.chain.pool.1.publish(vec![info(7)]);
+    node.chain_server = Some(node.chain.serve(address).await);
+    for events in [&mut staying, &mut returning] {
+        let gap = events.next().await;
+        assert_eq!((gap.name.as_str(), &gap.data["reason"]), ("gap", &json!("CURSOR_TOO_OLD")));
+        assert_eq!(events.next().await.data, json!({ "transactions": [view(7)] }));
+    }
+    node.chain.pool.1.publish(vec![info(8)]);
+    for mut events in [staying, returning] {
+        assert_eq!(events.next().await.data, json!({ "transactions": [view(8)] }));
+    }
+}
+
+#[tokio::test]
+async fn one_client_does_not_hold_the_streams_of_others() {
+    let node = Node::start_with(|config| {
+        config.max_streams_per_client = 2.try_into().expect("one at least");
+        config.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    })
+    .await;
+    let of = |client: &str| format!("x-forwarded-for: 1.1.1.1, {client}\r\n");
+    let mut held = Vec::new();
+    for client in ["192.0.2.1", "192.0.2.1", "192.0.2.2"] {
+        let mut events = Events::open(&node, &of(client)).await;
+        events.next().await;
+        held.push(events);
+    }
+    let mut refused = Events::open(&node, &of("192.0.2.1")).await;
+    refused.until_line("retry: 10000").await;
+    let mut rest = Vec::new();
+    while let Some(line) = refused.line().await.filter(|line| line != "0") {
+        rest.push(line);
+    }
+    assert!(!rest.iter().any(|line| line.starts_with("data")), "{rest:?}");
+    held.remove(0);
+    let deadline = tokio::time::Instant::now() + support::SOON;
+    loop {
+        let mut events = Events::open(&node, &of("192.0.2.1")).await;
+        if !is_full(&mut events).await {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the place comes free");
+    }
+}
+
+/// Whether a stream says that there is no place for it.
+async fn is_full(events: &mut Events) -> bool {
+    loop {
+        match events.line().await.as_deref() {
+            None | Some("retry: 10000") => return true,
+            Some("retry: 1000") => return false,
+            _ => {}
+        }
+    }
+}
