@@ -69,6 +69,12 @@ impl NodeView {
         if code.is_empty() { format!("{sync}, not eligible") } else { format!("{sync}, {code}") }
     }
 
+    /// Its name and the reason, if no block can come before its clock has reached the head's stamp.
+    pub fn waits_for_its_clock(&self) -> Option<(&str, &str)> {
+        let because = self.status.as_ref()?["not_eligible_because"].as_str()?;
+        because.starts_with("HEAD_AHEAD: ").then_some((self.facts.name.as_str(), because))
+    }
+
     fn json(&self) -> Value {
         let field = |name: &str| self.status.as_ref().map_or(Value::Null, |status| status[name].clone());
         json!({

@@ -26,6 +26,8 @@ use crate::signals::Interrupts;
 pub const UP: &str = "vision testnet up";
 /// How long the nodes may take to agree on a new block, besides two block intervals.
 const AGREE_DEADLINE: Duration = Duration::from_secs(60);
+/// How often is said that they wait for their clocks.
+const TELL_AGAIN: Duration = Duration::from_secs(30);
 /// How often they are asked meanwhile.
 const ASK: Duration = Duration::from_millis(200);
 
@@ -138,7 +140,9 @@ fn move_ports(layout: &Layout, facts: Facts, args: &UpArgs) -> Outcome {
 /// what was stored before, nodes agree without ever having met.
 async fn agree(facts: &Facts, started: &mut Started, clock: &Clock) -> Outcome<Vec<NodeView>> {
     let intervals = Duration::from_millis(facts.block_interval_ms.saturating_mul(2));
-    let deadline = clock.monotonic_ms() + millis(AGREE_DEADLINE) + millis(intervals);
+    let patience_ms = millis(AGREE_DEADLINE) + millis(intervals);
+    let mut deadline = clock.monotonic_ms() + patience_ms;
+    let mut told_at = None;
     eprintln!("waiting for a new block to reach {}", count(facts.nodes.len(), "node"));
     let mut before = Before::default();
     loop {
@@ -154,7 +158,16 @@ async fn agree(facts: &Facts, started: &mut Started, clock: &Clock) -> Outcome<V
         if let Some((name, status)) = started.first_ended() {
             return Err(control::ended(facts.node(&name)?, status));
         }
-        if clock.monotonic_ms() >= deadline {
+        let now = clock.monotonic_ms();
+        if let Some((name, because)) = views.iter().find_map(NodeView::waits_for_its_clock) {
+            // No block can come before then, however long that is.
+            deadline = now + patience_ms;
+            if told_at.is_none_or(|told| now >= told + millis(TELL_AGAIN)) {
+                told_at = Some(now);
+                eprintln!("{name} waits: {because}");
+            }
+        }
+        if now >= deadline {
             return Err(not_agreed(&views, facts));
         }
         tokio::time::sleep(ASK).await;

@@ -30,7 +30,10 @@ impl Core {
         let drift = self.parts.rules.genesis.params.max_clock_drift_ms;
         if stamp > now.plus_ms(FAR_AHEAD_MS) {
             if stamp > self.now_of(&peer).plus_ms(FAR_AHEAD_MS) {
-                self.parts.peers.charge(&peer, 20, "a block more than 10 s ahead of this clock");
+                // A clock that was just set back is no fault of the peer's.
+                let measured = self.parts.peers.clock_offset_ms(&peer).is_some();
+                let points = if measured { 20 } else { 1 };
+                self.parts.peers.charge(&peer, points, "a block more than 10 s ahead of this clock");
             }
             return;
         }

@@ -59,9 +59,17 @@ impl PeerTable {
         self.max_peers.saturating_sub(inner.peers.len()).max(usize::from(strangers))
     }
 
+    /// A peer's clock less ours, milliseconds; `None` until measured, also after ours was set.
+    pub fn clock_offset_ms(&self, id: &NodeId) -> Option<f64> {
+        let (now, monotonic) = (self.clock.now_ms(), self.clock.monotonic_ms());
+        let mut inner = self.lock();
+        inner.note_clock(now, monotonic);
+        inner.peers.get(id).and_then(|peer| peer.clock_offset_ms)
+    }
+
     /// How far a peer's clock is ahead of ours, milliseconds; 0 if it is behind or unknown.
     pub fn clock_ahead_ms(&self, id: &NodeId) -> u64 {
-        let offset = self.lock().peers.get(id).and_then(|peer| peer.clock_offset_ms).unwrap_or(0.0);
+        let offset = self.clock_offset_ms(id).unwrap_or(0.0);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         // not negative; a huge one saturates
         let ahead = offset.max(0.0) as u64;
