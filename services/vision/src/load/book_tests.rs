@@ -161,7 +161,8 @@ fn what_is_lost_is_counted_once_however_it_ends() {
         assert_eq!((book.accepted, book.outstanding(), book.missing()), (1, 0, 1));
         book
     };
-    let ends: [(&str, fn(&mut Book), (u64, u64, u64)); 4] = [
+    type End = fn(&mut Book);
+    let ends: [(&str, End, _); 4] = [
         ("nobody knows it", |_| {}, (1, 0, 1)),
         ("a block has it all the same", |book| book.block(1, &[id(turn(0, 0))], 20_000), (1, 1, 0)),
         (
