@@ -30,6 +30,33 @@ fn wrong_use_is_exit_two_and_names_the_fault() {
 }
 
 #[test]
+fn settings_that_can_be_right_nowhere_are_exit_two_and_name_the_fault() {
+    let net = Net::new(&Plan::fast(1));
+    let file = net[0].home.join("config.toml");
+    let home = net[0].home.to_str().expect("UTF-8");
+    let whole = fs::read_to_string(&file).expect("settings");
+    let cases = [
+        ("empty", String::new(), "is empty"),
+        ("no brackets", whole.replace("seeds = []", "seeds = [\"::1:17072\"]"), "brackets"),
+        (
+            "every interface",
+            whole.replace("p2p_advertise = \"127.0.0.1:", "p2p_advertise = \"0.0.0.0:"),
+            "every interface",
+        ),
+    ];
+    for (desc, text, expect) in cases {
+        assert_ne!(text, whole, "{desc}");
+        fs::write(&file, text).expect("written");
+        for service in ["node", "chain"] {
+            let output = vision(&[service, "--home", home]);
+            let text = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{desc}: {text}");
+            assert!(text.contains(expect) && errors(&text).len() == 1, "{desc}: {text}");
+        }
+    }
+}
+
+#[test]
 fn a_taken_port_is_one_line_and_nothing_stays() {
     let mut net = Net::new(&Plan::fast(1));
     for port in [net[0].p2p, net[0].rest, net[0].grpc] {

@@ -164,6 +164,16 @@ pub enum Refusal {
         /// The height claimed.
         got: Height,
     },
+    /// A claimed weight that a chain of the claimed height cannot have.
+    #[error("weight {got} claimed, at height {height} a chain has {highest} at most")]
+    ImplausibleWeight {
+        /// The height claimed.
+        height: Height,
+        /// Highest that its slots allow.
+        highest: u64,
+        /// The weight claimed.
+        got: u64,
+    },
     /// A claimed block from the future.
     #[error("stamp {stamp} is more than {ahead_ms} ms ahead", ahead_ms = crate::MAX_CLAIM_AHEAD_MS)]
     FromTheFuture {
@@ -208,6 +218,7 @@ impl Refusal {
             Self::Transaction { .. } => "BAD_TRANSACTION",
             Self::StateRoot { .. } => "BAD_STATE_ROOT",
             Self::ImplausibleHeight { .. } => "IMPLAUSIBLE_HEIGHT",
+            Self::ImplausibleWeight { .. } => "IMPLAUSIBLE_WEIGHT",
             Self::FromTheFuture { .. } => "FROM_THE_FUTURE",
             Self::Ledger(_) => "LEDGER_BROKEN",
             Self::Schedule(_) => "NO_SCHEDULE",
@@ -242,6 +253,7 @@ impl Refusal {
             | Self::TooLarge { .. }
             | Self::TxRoot { .. }
             | Self::ImplausibleHeight { .. }
+            | Self::ImplausibleWeight { .. }
             | Self::FromTheFuture { .. }
             | Self::Ledger(_)
             | Self::Schedule(_) => false,

@@ -40,6 +40,12 @@ impl ChainRules {
         &self.genesis.params
     }
 
+    /// Most weight that a chain of so many blocks can have: each was made by its primary.
+    #[must_use]
+    pub const fn most_weight(&self, height: Height) -> u64 {
+        height.get().saturating_mul(self.genesis.params.backup_slots.saturating_add(1))
+    }
+
     /// The schedule of the height above a parent.
     pub(crate) fn schedule_on(
         &self,

@@ -161,6 +161,12 @@ fn claims_are_plausible_or_not() {
         ("from the future", good.clone(), TimestampMs(soon.get() - 1), "FROM_THE_FUTURE"),
         ("too high for its stamp", too_high, now, "IMPLAUSIBLE_HEIGHT"),
         ("before the final block", claim(&|h| h.timestamp_ms = TimestampMs(5)), now, "IMPLAUSIBLE_HEIGHT"),
+        (
+            "too heavy",
+            claim(&|h| h.weight = h.height.get() * (net.rules.params().backup_slots + 1) + 1),
+            now,
+            "IMPLAUSIBLE_WEIGHT",
+        ),
         ("another version", claim(&|h| h.version = 7), now, "BAD_VERSION"),
         ("a stranger", claim(&|h| h.producer = stranger), now, "UNKNOWN_PRODUCER"),
         ("another signature", (good.0.clone(), Signature([1; 64])), now, "BAD_BLOCK_SIGNATURE"),

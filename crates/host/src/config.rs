@@ -20,6 +20,8 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Settings {
     file: PathBuf,
+    /// Whether the file is there.
+    found: bool,
     table: toml::Table,
     /// Variables that start with [`PREFIX`], by their whole name.
     variables: BTreeMap<String, String>,
@@ -54,24 +56,34 @@ impl Settings {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let file = home.join("config.toml");
+        let mut found = true;
         let text = match crate::files::read(&file, MAX_FILE_BYTES) {
             Ok(bytes) => {
                 String::from_utf8(bytes).map_err(|_| ConfigError::syntax(&file, "it is not UTF-8"))?
             }
-            Err(error) if error.is_not_found() => String::new(),
+            Err(error) if error.is_not_found() => {
+                found = false;
+                String::new()
+            }
             Err(error) => return Err(ConfigError::File(error)),
         };
         let table: toml::Table = text
             .parse()
             .map_err(|error: toml::de::Error| ConfigError::syntax(&file, error.to_string().trim()))?;
         let variables = variables.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
-        Ok(Self { file, table, variables, flags: BTreeMap::new() })
+        Ok(Self { file, found, table, variables, flags: BTreeMap::new() })
     }
 
     /// Puts a flag's value over file and environment. `flag` is its name in errors, such as `--api-port`.
     pub fn set(&mut self, section: &str, key: &str, flag: &str, value: impl Into<String>) {
         let flag = Flag { name: flag.to_owned(), value: value.into() };
         self.flags.insert((section.to_owned(), key.to_owned()), flag);
+    }
+
+    /// Whether there is a file and it sets nothing at all, as after a write that was cut off.
+    #[must_use]
+    pub fn is_empty_file(&self) -> bool {
+        self.found && self.table.is_empty()
     }
 
     /// Refuses a file with sections other than these.

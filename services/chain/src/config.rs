@@ -4,6 +4,10 @@ use serde::Deserialize;
 use vision_block_tree::MAX_OPEN_BLOCKS;
 use vision_host::server::ListenAddress;
 
+use crate::error::Error;
+pub use crate::peers::Accepts;
+use crate::peers::check_address;
+
 /// Where to listen and whom to call.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -17,8 +21,13 @@ pub struct Config {
     pub p2p_advertise: String,
     /// Nodes to call at start and whenever connections are lacking, `host:port` each.
     pub seeds: Vec<String>,
+    /// Which addresses are taken from other nodes: `routable` (IP addresses that can lead to another machine) or `any`
+    /// (loopback, link-local and names too). Seeds are always called.
+    pub accept_addresses: Accepts,
     /// Most connections to other nodes, 1 to 256; further callers are turned away.
     pub max_peers: usize,
+    /// Most introductions under way from one address, 1 to 64.
+    pub max_introductions_per_address: usize,
     /// Most transactions that may wait, 1 to 1,000,000.
     pub max_waiting_transactions: usize,
     /// Their bytes, 1 KiB to 1 GiB.
@@ -35,10 +44,74 @@ impl Default for Config {
             p2p_listen: ([127, 0, 0, 1], 7072).into(),
             p2p_advertise: String::new(),
             seeds: Vec::new(),
+            accept_addresses: Accepts::Routable,
             max_peers: 32,
+            max_introductions_per_address: 2,
             max_waiting_transactions: 20_000,
             max_waiting_bytes: 16 << 20,
             max_open_blocks: MAX_OPEN_BLOCKS,
+        }
+    }
+}
+
+impl Config {
+    /// Refuses values that can be right nowhere.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let ranges = [
+            ("max_peers", self.max_peers, 1..=256),
+            ("max_introductions_per_address", self.max_introductions_per_address, 1..=64),
+            ("max_waiting_transactions", self.max_waiting_transactions, 1..=1_000_000),
+            ("max_waiting_bytes", self.max_waiting_bytes, 1 << 10..=1 << 30),
+            ("max_open_blocks", self.max_open_blocks, 16..=MAX_OPEN_BLOCKS),
+        ];
+        for (field, value, range) in ranges {
+            if !range.contains(&value) {
+                let why = format!("{value} is not {} to {}", range.start(), range.end());
+                return Err(Error::Setting { field, why });
+            }
+        }
+        let called = self.seeds.iter().map(|seed| ("seeds", seed));
+        let own = (!self.p2p_advertise.is_empty()).then_some(("p2p_advertise", &self.p2p_advertise));
+        for (field, address) in called.chain(own) {
+            check_address(address)
+                .map_err(|why| Error::Setting { field, why: format!("{address:?}: {why}") })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_can_be_right_nowhere_are_named() {
+        let seed = |text: &str| Config { seeds: vec!["node2:7072".into(), text.into()], ..Config::default() };
+        let advertise = |text: &str| Config { p2p_advertise: text.into(), ..Config::default() };
+        let cases = [
+            (Config::default(), ""),
+            (seed("[::1]:17072"), ""),
+            (advertise("node1:7072"), ""),
+            (seed("::1:17072"), "[chain] seeds: \"::1:17072\": an IPv6 address stands in brackets"),
+            (seed("node1"), "[chain] seeds: \"node1\": it is not HOST:PORT"),
+            (seed(""), "[chain] seeds: \"\": it is not HOST:PORT"),
+            (
+                advertise("0.0.0.0:7072"),
+                "[chain] p2p_advertise: \"0.0.0.0:7072\": this address means every interface",
+            ),
+            (advertise("::1:17072"), "[chain] p2p_advertise"),
+            (Config { max_peers: 0, ..Config::default() }, "[chain] max_peers: 0 is not 1 to 256"),
+            (
+                Config { max_introductions_per_address: 65, ..Config::default() },
+                "[chain] max_introductions_per_address: 65 is not 1 to 64",
+            ),
+        ];
+        for (config, expect) in cases {
+            let said = config.check().err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(
+                said.starts_with(expect) && said.is_empty() == expect.is_empty(),
+                "{said:?}, not {expect:?}"
+            );
         }
     }
 }

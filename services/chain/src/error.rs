@@ -56,4 +56,10 @@ impl Error {
     pub const fn is_safety_refusal(&self) -> bool {
         matches!(self, Self::Store(StoreError::InUse(_) | StoreError::OtherGenesis { .. }))
     }
+
+    /// Whether a setting can be right nowhere: exit code 2.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        matches!(self, Self::Setting { .. })
+    }
 }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
-use vision_block_tree::{BlockTree, ChainRules, MAX_OPEN_BLOCKS, RestoreBase, StoredBlock};
+use vision_block_tree::{BlockTree, ChainRules, RestoreBase, StoredBlock};
 use vision_host::server::{GrpcServer, bind};
 use vision_host::{Env, Health};
 use vision_ledger::State;
@@ -35,7 +35,7 @@ use vision_wire::p2p::peer_service_server::PeerServiceServer;
 use vision_wire::{EventLog, FILE_DESCRIPTOR_SET, METHODS};
 
 use actor::{Core, CoreHandle, HeadEvent, HeadView};
-pub use config::Config;
+pub use config::{Accepts, Config};
 pub use error::Error;
 use intake::Intake;
 use metrics::ChainMetrics;
@@ -66,18 +66,7 @@ const MAX_GENESIS_BYTES: u64 = 256 << 20;
 /// # Errors
 /// [`Error`] saying what, where and what to do.
 pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
-    let in_range = |field, value: usize, range: std::ops::RangeInclusive<usize>| match range.contains(&value)
-    {
-        true => Ok(()),
-        false => {
-            let why = format!("{value} is not {} to {}", range.start(), range.end());
-            Err(Error::Setting { field, why })
-        }
-    };
-    in_range("max_peers", config.max_peers, 1..=256)?;
-    in_range("max_waiting_transactions", config.max_waiting_transactions, 1..=1_000_000)?;
-    in_range("max_waiting_bytes", config.max_waiting_bytes, 1 << 10..=1 << 30)?;
-    in_range("max_open_blocks", config.max_open_blocks, 16..=MAX_OPEN_BLOCKS)?;
+    config.check()?;
     let grpc = bind(&config.grpc_listen).await?;
     let p2p = bind(&config.p2p_listen).await?;
     let p2p_address =
@@ -155,6 +144,10 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         table,
         fetches,
         seeds: config.seeds,
+        accepts: config.accept_addresses,
+        // Without randomness the calls are merely in an order that others can guess.
+        random_seed: u64::from_le_bytes(vision_host::random_bytes().unwrap_or_default()),
+        max_introductions_per_address: config.max_introductions_per_address,
         core: core.clone(),
         store: store.clone(),
         head: view.clone(),

@@ -57,23 +57,29 @@ impl Service {
         let env = env.of_service(self.name());
         macro_rules! serve {
             ($service:ident) => {
-                serve!($service, |_: &$service::Error| false)
+                serve!($service, |_: &$service::Error| Exit::Failed)
             };
-            ($service:ident, $is_safety_refusal:expr) => {{
+            ($service:ident, $exit:expr) => {{
                 let config: $service::Config = read(settings, self.section())?;
                 Box::pin(async move {
                     $service::serve(config, env).await.map_err(|error| {
-                        let exit = if $is_safety_refusal(&error) { Exit::Refused } else { Exit::Failed };
+                        let exit: Exit = $exit(&error);
                         Failure::new(exit, error.to_string())
                     })
                 })
             }};
         }
         Ok(match self {
-            Self::Chain => serve!(vision_chain, vision_chain::Error::is_safety_refusal),
+            Self::Chain => serve!(vision_chain, |error: &vision_chain::Error| match error {
+                error if error.is_safety_refusal() => Exit::Refused,
+                error if error.is_usage() => Exit::Usage,
+                _ => Exit::Failed,
+            }),
             Self::SyncOracle => serve!(vision_sync_oracle),
             Self::Selection => serve!(vision_selection),
-            Self::Producer => serve!(vision_producer, vision_producer::Error::is_safety_refusal),
+            Self::Producer => serve!(vision_producer, |error: &vision_producer::Error| {
+                if error.is_safety_refusal() { Exit::Refused } else { Exit::Failed }
+            }),
             Self::Gateway => serve!(vision_gateway),
         })
     }
@@ -116,6 +122,13 @@ pub fn enter(args: &ServiceArgs) -> Outcome<(Settings, Env)> {
         ));
     }
     let settings = Settings::load(&args.home).map_err(|error| Failure::failed(error.to_string()))?;
+    if settings.is_empty_file() {
+        return Err(Failure::usage(format!(
+            "{}: the file is empty, so it is not the one that was made for this node; restore it, or remove it if the \
+             defaults are meant",
+            args.home.join("config.toml").display()
+        )));
+    }
     let sections: Vec<&str> = Service::ALL.iter().map(|s| s.section()).chain(["node"]).collect();
     settings.check_sections(&sections).map_err(|error| Failure::failed(error.to_string()))?;
     let process: ProcessConfig = read(&settings, "node")?;

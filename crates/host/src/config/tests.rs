@@ -43,6 +43,16 @@ fn load(text: &str, variables: &[(&str, &str)]) -> (tempfile::TempDir, Result<Se
 }
 
 #[test]
+fn a_file_that_sets_nothing_is_not_the_same_as_none() {
+    for (text, empty) in [("", true), ("# all gone\n", true), ("[node]\n", false)] {
+        let (_home, settings) = load(text, &[]);
+        assert_eq!(settings.expect("it parses").is_empty_file(), empty, "{text:?}");
+    }
+    let home = tempfile::tempdir().expect("a directory");
+    assert!(!Settings::load_with(home.path(), []).expect("nothing to read").is_empty_file());
+}
+
+#[test]
 fn without_a_file_everything_has_its_default() {
     let home = tempfile::tempdir().expect("a directory");
     let settings = Settings::load_with(home.path(), []).expect("nothing to read");

@@ -354,7 +354,7 @@ impl Core {
         }
         match (refusal, origin) {
             (Refusal::UnknownParent(_), Origin::Announced(peer)) => {
-                let weight = block.header().weight;
+                let weight = self.possible_weight(block.header());
                 let Some(verified) = self.vouched(&peer, &block) else { return };
                 if self.orphans.hold(Waiting { peer, block, arrived }) {
                     self.parts.peers.tip_claimed(&peer, height, hash, weight, verified);
@@ -371,7 +371,9 @@ impl Core {
                 tracing::debug!(height = height.get(), %hash, trace_id = %self.trace(height), reason = refusal.reason(), "block not taken");
             }
             (refusal, Origin::Announced(peer) | Origin::Fetched(peer)) => {
-                tracing::warn!(height = height.get(), %hash, trace_id = %self.trace(height), peer = %peer.short(), reason = refusal.reason(), %refusal, "block refused");
+                if let Some(left_out) = self.parts.peers.may_say(&peer, "block") {
+                    tracing::warn!(height = height.get(), %hash, trace_id = %self.trace(height), peer = %peer.short(), reason = refusal.reason(), %refusal, left_out, "block refused");
+                }
                 if refusal.is_header_fault() {
                     self.remember_faulty(hash);
                 }

@@ -1,13 +1,18 @@
-//! The address book: where other nodes may be called, and when to try again. Pure.
+//! The address book: where other nodes may be called, and when to try again. Pure: its randomness comes from a seed.
+//!
+//! Addresses that peers tell cost them nothing, so they are kept apart by who told them, called after the seeds, in
+//! random order, and only so many at a time.
 
 use std::collections::BTreeMap;
 
 use vision_primitives::NodeId;
 
+use super::address::Accepts;
+
 /// Most addresses kept; seeds are always kept.
 pub const MAX_ADDRESSES: usize = 256;
-/// Most bytes of an address.
-const MAX_ADDRESS_BYTES: usize = 255;
+/// Most addresses kept of what one source has told.
+pub const MAX_ADDRESSES_OF_SOURCE: usize = 32;
 /// Pause after the first failed call, milliseconds; doubles with each further one.
 const FIRST_PAUSE_MS: u64 = 500;
 /// Longest pause, milliseconds.
@@ -19,7 +24,8 @@ const MAX_FAILURES: u32 = 10;
 
 #[derive(Clone, Debug, Default)]
 struct Entry {
-    seed: bool,
+    /// Who told it; `None` for a seed.
+    source: Option<String>,
     /// Who answered there last.
     node_id: Option<NodeId>,
     failures: u32,
@@ -31,168 +37,196 @@ struct Entry {
 /// How a call ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CallEnd {
-    /// A connection stood, with this node.
+    /// A connection stood for a while, or there is another one, with this node.
     Connected(NodeId),
+    /// A connection with this node stood and ended at once.
+    Short(NodeId),
     /// Nobody there, refused, or cut.
     Failed,
     /// Ourselves, or a node of another chain.
     Hopeless,
 }
 
+/// How many calls may be begun.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Calls altogether.
+    pub calls: usize,
+    /// Calls and connections at a time to learned addresses where no producer answers.
+    pub strangers: usize,
+}
+
 /// The addresses and what is known of each.
 #[derive(Debug, Default)]
 pub struct AddressBook {
     entries: BTreeMap<String, Entry>,
+    accepts: Accepts,
+    random: Random,
 }
 
 impl AddressBook {
     /// A book that holds the configured seeds.
-    pub fn new(seeds: impl IntoIterator<Item = String>) -> Self {
-        let entry = Entry { seed: true, ..Entry::default() };
-        Self { entries: seeds.into_iter().map(|address| (address, entry.clone())).collect() }
+    pub fn new(seeds: impl IntoIterator<Item = String>, accepts: Accepts, random_seed: u64) -> Self {
+        let entries = seeds.into_iter().map(|address| (address, Entry::default())).collect();
+        Self { entries, accepts, random: Random(random_seed) }
     }
 
-    /// Takes an address that a peer told; a full book or a malformed address is passed over.
-    pub fn learn(&mut self, address: &str) {
-        if self.entries.len() < MAX_ADDRESSES && is_address(address) {
-            self.entries.entry(address.to_owned()).or_default();
+    /// Takes an address that a peer told. One that may not be called is passed over, as is one that its source or the
+    /// book has no room for.
+    pub fn learn(&mut self, address: &str, source: &str) {
+        if self.entries.contains_key(address) || !self.accepts.takes(address) {
+            return;
         }
+        let of_source = self.of_source(source);
+        if of_source >= MAX_ADDRESSES_OF_SOURCE {
+            return;
+        }
+        if self.entries.len() >= MAX_ADDRESSES && !self.make_room(of_source) {
+            return;
+        }
+        let entry = Entry { source: Some(source.to_owned()), ..Entry::default() };
+        self.entries.insert(address.to_owned(), entry);
     }
 
-    /// Up to `count` addresses to call now; each is marked as being called.
-    pub fn due(&mut self, now_ms: u64, count: usize, connected: impl Fn(&NodeId) -> bool) -> Vec<String> {
-        let mut due = Vec::new();
-        for (address, entry) in &mut self.entries {
-            if due.len() == count {
+    fn of_source(&self, source: &str) -> usize {
+        self.entries.values().filter(|entry| entry.source.as_deref() == Some(source)).count()
+    }
+
+    /// Forgets an address where nobody has ever answered, of the source that has most: it must have more than who asks.
+    fn make_room(&mut self, of_source: usize) -> bool {
+        let mut counts: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
+        for (address, entry) in &self.entries {
+            if let (Some(source), false, false) = (&entry.source, entry.ever_reached, entry.calling) {
+                counts.entry(source).or_default().push(address);
+            }
+        }
+        let Some(most) = counts.into_values().max_by_key(Vec::len).filter(|most| most.len() > of_source)
+        else {
+            return false;
+        };
+        let Some(address) = most.get(self.random.below(most.len())).map(|address| (*address).clone()) else {
+            return false;
+        };
+        self.entries.remove(&address).is_some()
+    }
+
+    /// Addresses to call now, the seeds first and the rest in random order; each is marked as being called.
+    pub fn due(
+        &mut self,
+        now_ms: u64,
+        room: Room,
+        connected: impl Fn(&NodeId) -> bool,
+        producer: impl Fn(&NodeId) -> bool,
+    ) -> Vec<String> {
+        let is_due = |entry: &Entry| {
+            let known = entry.node_id.as_ref().is_some_and(&connected);
+            !entry.calling && !known && entry.not_before_ms <= now_ms
+        };
+        let is_stranger =
+            |entry: &Entry| entry.source.is_some() && !entry.node_id.as_ref().is_some_and(&producer);
+        let due = |seed: bool| {
+            let entries = self.entries.iter();
+            let due = entries.filter(|(_, entry)| entry.source.is_none() == seed && is_due(entry));
+            due.map(|(address, entry)| (address.clone(), is_stranger(entry))).collect::<Vec<_>>()
+        };
+        let (mut seeds, mut learned) = (due(true), due(false));
+        let called = self.entries.values().filter(|entry| entry.calling && is_stranger(entry)).count();
+        let mut strangers = room.strangers.saturating_sub(called);
+        self.random.shuffle(&mut seeds);
+        self.random.shuffle(&mut learned);
+        let mut chosen = Vec::new();
+        for (address, stranger) in seeds.into_iter().chain(learned) {
+            if chosen.len() == room.calls {
                 break;
             }
-            let known = entry.node_id.as_ref().is_some_and(&connected);
-            if !entry.calling && !known && entry.not_before_ms <= now_ms {
-                entry.calling = true;
-                due.push(address.clone());
+            if stranger {
+                let Some(left) = strangers.checked_sub(1) else { continue };
+                strangers = left;
             }
+            if let Some(entry) = self.entries.get_mut(&address) {
+                entry.calling = true;
+            }
+            chosen.push(address);
         }
-        due
+        chosen
     }
 
     /// A connection stands at an address, with this node.
     pub fn stands(&mut self, address: &str, id: NodeId) {
         if let Some(entry) = self.entries.get_mut(address) {
             entry.node_id = Some(id);
-            entry.failures = 0;
             entry.ever_reached = true;
         }
     }
 
-    /// Notes how a call ended; `jitter` in 0 … 255 spreads the next calls.
-    pub fn ended(&mut self, address: &str, end: CallEnd, now_ms: u64, jitter: u8) {
-        let Some(entry) = self.entries.get_mut(address) else { return };
+    /// Notes how a call ended. If it was to a seed and failed: how often in a row.
+    pub fn ended(&mut self, address: &str, end: CallEnd, now_ms: u64) -> Option<u32> {
+        let jitter = self.random.below(256) as u64;
+        let entry = self.entries.get_mut(address)?;
         entry.calling = false;
+        if let CallEnd::Connected(_) = end {
+            entry.failures = 0;
+        } else {
+            entry.failures = entry.failures.saturating_add(1);
+        }
+        let growing_ms = (FIRST_PAUSE_MS << entry.failures.saturating_sub(1).min(16)).min(LONGEST_PAUSE_MS);
         let pause_ms = match end {
             CallEnd::Connected(id) => {
                 entry.node_id = Some(id);
-                entry.failures = 0;
                 entry.ever_reached = true;
                 FIRST_PAUSE_MS
             }
+            CallEnd::Short(id) => {
+                entry.node_id = Some(id);
+                growing_ms
+            }
             CallEnd::Failed => {
-                entry.failures = entry.failures.saturating_add(1);
                 entry.node_id = None;
-                (FIRST_PAUSE_MS << (entry.failures - 1).min(16)).min(LONGEST_PAUSE_MS)
+                growing_ms
             }
-            CallEnd::Hopeless => {
-                entry.failures = entry.failures.saturating_add(1);
-                HOPELESS_PAUSE_MS
-            }
+            CallEnd::Hopeless => HOPELESS_PAUSE_MS,
         };
-        entry.not_before_ms = now_ms + pause_ms + pause_ms * u64::from(jitter) / 1024;
-        if !entry.seed && entry.failures >= MAX_FAILURES {
+        entry.not_before_ms = now_ms + pause_ms + pause_ms * jitter / 1024;
+        let (seed, failures) = (entry.source.is_none(), entry.failures);
+        if !seed && failures >= MAX_FAILURES {
             self.entries.remove(address);
         }
+        (seed && !matches!(end, CallEnd::Connected(_))).then_some(failures)
     }
 
-    /// Addresses worth telling others: those where somebody answered, at most `count`.
-    pub fn reached(&self, count: usize) -> Vec<String> {
-        self.entries
-            .iter()
-            .filter(|(_, entry)| entry.ever_reached)
-            .map(|(address, _)| address.clone())
-            .take(count)
-            .collect()
+    /// Addresses worth telling others: those where somebody answered, at most `count`, in random order.
+    pub fn reached(&mut self, count: usize) -> Vec<String> {
+        let reached = self.entries.iter().filter(|(_, entry)| entry.ever_reached);
+        let mut reached: Vec<String> = reached.map(|(address, _)| address.clone()).collect();
+        self.random.shuffle(&mut reached);
+        reached.truncate(count);
+        reached
     }
 }
 
-/// Whether a text has the form host:port.
-pub fn is_address(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else { return false };
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
-    text.len() <= MAX_ADDRESS_BYTES
-        && !host.is_empty()
-        && host.chars().all(allowed)
-        && port.parse::<u16>().is_ok_and(|port| port > 0)
+/// `SplitMix64`: spreads calls, protects nothing.
+#[derive(Clone, Debug, Default)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `count`; 0 if that is 0.
+    fn below(&mut self, count: usize) -> usize {
+        usize::try_from(self.next() % (count.max(1) as u64)).unwrap_or(0)
+    }
+
+    fn shuffle<T>(&mut self, list: &mut [T]) {
+        for at in (1..list.len()).rev() {
+            list.swap(at, self.below(at + 1));
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(n: u8) -> NodeId {
-        vision_primitives::Hash([n; 32])
-    }
-
-    #[test]
-    fn an_address_is_called_once_at_a_time_and_pauses_double() {
-        let mut book = AddressBook::new(["a:1".to_owned()]);
-        let mut now = 0;
-        for pause in [500, 1000, 2000, 4000, 8000, 15_000, 15_000] {
-            assert_eq!(book.due(now, 9, |_| false), ["a:1"]);
-            assert!(book.due(now, 9, |_| false).is_empty(), "already being called");
-            book.ended("a:1", CallEnd::Failed, now, 0);
-            assert!(book.due(now + pause - 1, 9, |_| false).is_empty());
-            now += pause;
-        }
-    }
-
-    #[test]
-    fn a_connected_node_is_not_called_at_any_of_its_addresses() {
-        let mut book = AddressBook::new(["a:1".to_owned(), "b:1".to_owned()]);
-        assert_eq!(book.due(0, 9, |_| false).len(), 2);
-        book.ended("a:1", CallEnd::Connected(id(1)), 0, 0);
-        book.ended("b:1", CallEnd::Connected(id(1)), 0, 0);
-        assert!(book.due(10_000, 9, |other| *other == id(1)).is_empty());
-        assert_eq!(book.due(10_000, 1, |_| false).len(), 1, "once it is gone, at most as many as wanted");
-    }
-
-    #[test]
-    fn the_book_is_bounded_and_forgets_dead_addresses_but_not_seeds() {
-        let mut book = AddressBook::new(["seed:1".to_owned()]);
-        for port in 1..2000 {
-            book.learn(&format!("x:{port}"));
-        }
-        assert_eq!(book.due(0, 10_000, |_| false).len(), MAX_ADDRESSES);
-        for address in book.entries.keys().cloned().collect::<Vec<_>>() {
-            for _ in 0..MAX_FAILURES {
-                book.ended(&address, CallEnd::Failed, 0, 0);
-            }
-        }
-        assert_eq!(book.entries.keys().collect::<Vec<_>>(), ["seed:1"]);
-    }
-
-    #[test]
-    fn addresses_have_a_host_and_a_port() {
-        let cases = [
-            ("node1-chain:7072", true),
-            ("10.0.0.1:1", true),
-            ("[::1]:7072", true),
-            (":7072", false),
-            ("host", false),
-            ("host:0", false),
-            ("host:65536", false),
-            ("ho st:1", false),
-            ("http://host/x:1", false),
-        ];
-        for (text, expect) in cases {
-            assert_eq!(is_address(text), expect, "{text}");
-        }
-    }
-}
+mod tests;

@@ -1,13 +1,19 @@
 //! Getting blocks that others have and this node lacks.
 //!
-//! A round starts at the best source, by what it has delivered and then by what it claims, whose chain it follows from the last block in
-//! common. What is still missing is cut into ranges asked for from several sources at once and imported in
-//! order. Every answer is bounded, so memory is, too.
+//! A round starts at the best source, by what it has delivered and then by what it claims, whose chain it follows from
+//! the last block in common. What is still missing is cut into ranges asked for from several sources at once and
+//! imported in order. Every answer is bounded, so memory is, too. A round that is stuck does not hold up the next
+//! source's.
 
-use std::collections::{BTreeMap, VecDeque};
+mod reputation;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
@@ -18,6 +24,7 @@ use super::Context;
 use super::questions::{Answer, MAX_BLOCKS};
 use super::table::{Fetch, Source};
 use crate::actor::{Command, ImportEnd};
+use reputation::Reputation;
 
 /// How often claims are looked through even if nobody asked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -28,97 +35,86 @@ const SLOW_ANSWER: Duration = Duration::from_secs(5);
 /// So long an answer is waited for altogether; else a source that lets each block drip just in time would
 /// keep this node behind for ever.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
-/// What is known of a source is forgotten after this time, milliseconds.
-const REMEMBER_MS: u64 = 60_000;
-/// Sources remembered.
-const MAX_REMEMBERED: usize = 1024;
 /// Ranges asked for at once.
 const MAX_RANGES: usize = 3;
 /// Most blocks imported with one sync to disk.
 const CHUNK_BLOCKS: usize = 64;
 /// Most transactions imported with one sync to disk, past the first block.
 const CHUNK_TRANSACTIONS: usize = 1000;
-/// Pause of a source after a round without success, milliseconds; doubles up to five times.
-const FIRST_PAUSE_MS: u64 = 250;
 /// Announced blocks fetched at once.
 const MAX_SINGLE_FETCHES: usize = 8;
+
+/// A round that has brought nothing for so long lets others begin, milliseconds.
+const STUCK_MS: u64 = 3_000;
+/// Rounds at once.
+const MAX_ROUNDS: usize = 4;
+/// Those of them that a peer leads which is no registered producer.
+const MAX_ROUNDS_OF_STRANGERS: usize = 3;
 
 /// Runs until the node stops.
 pub async fn run(context: Arc<Context>) {
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut reputation = Reputation::default();
+    let mut under_way: Vec<UnderWay> = Vec::new();
+    let mut rounds = FuturesUnordered::new();
     loop {
         tokio::select! {
             () = context.drain.begun() => return,
             () = context.table.wanted.notified() => {}
             _ = look.tick() => {}
+            Some(round) = rounds.next() => {
+                let round: Round = round;
+                under_way.retain(|leader| leader.id != round.leader);
+                settle(&context, &mut reputation, &round);
+            }
         }
         for late in context.table.overdue() {
-            context.table.charge(&late, 10, "claims blocks and does not deliver them");
+            context.table.charge_broken_claim(&late, "claims blocks and does not deliver them");
         }
-        let sources = reputation.order(context.table.sources(), context.clock.monotonic_ms());
-        if sources.is_empty() {
-            continue;
-        }
-        let mut round = Round::default();
-        tokio::select! {
-            () = context.drain.begun() => return,
-            () = round.run(&context, &sources) => {}
-        }
-        let now = context.clock.monotonic_ms();
-        round.delivered.iter().for_each(|id| reputation.delivered(*id, now));
-        round.failed.iter().for_each(|id| reputation.failed(*id, now));
-        if round.imported > 0 {
-            // There may be more; a look that finds nothing costs nothing.
-            context.table.wanted.notify_one();
-        }
+        let now_ms = context.clock.monotonic_ms();
+        let mut sources = reputation.order(context.table.sources(), now_ms);
+        // A leader that brings nothing is no help to others.
+        sources.retain(|source| under_way.iter().all(|leader| leader.id != source.node_id));
+        let Some(first) = next_leader(&sources, &under_way, now_ms) else { continue };
+        let progress = Arc::new(AtomicU64::new(now_ms));
+        under_way.push(UnderWay { id: first.node_id, producer: first.producer, progress: progress.clone() });
+        rounds.push(Round::new(first.node_id, progress).run(context.clone(), first, sources));
     }
 }
 
-/// How the sources have done lately. It outlives connections and claims: whoever stalls a round must not be
-/// the first choice again by connecting anew.
-#[derive(Default)]
-struct Reputation(BTreeMap<NodeId, Record>);
-
-#[derive(Default)]
-struct Record {
-    /// Rounds in a row that this source has spoilt.
-    failures: u32,
-    /// Whether it has ever brought something new.
-    delivered: bool,
-    not_before_ms: u64,
-    noted_at_ms: u64,
+/// A round that has not ended.
+struct UnderWay {
+    id: NodeId,
+    producer: bool,
+    /// When it last brought something, or began.
+    progress: Arc<AtomicU64>,
 }
 
-impl Reputation {
-    /// The sources that do not pause: fewest failures first, then those that have delivered, then as they come.
-    fn order(&mut self, mut sources: Vec<Source>, now_ms: u64) -> Vec<Source> {
-        self.0.retain(|_, record| now_ms.saturating_sub(record.noted_at_ms) < REMEMBER_MS);
-        let of = |source: &Source| self.0.get(&source.node_id);
-        sources.retain(|source| of(source).is_none_or(|record| record.not_before_ms <= now_ms));
-        sources.sort_by_key(|source| of(source).map_or((0, true), |rec| (rec.failures, !rec.delivered)));
-        sources
+/// Who leads one more round, if it is time for one: only when those under way are stuck, and with a place kept for a
+/// producer.
+fn next_leader(sources: &[Source], under_way: &[UnderWay], now_ms: u64) -> Option<Source> {
+    let stuck = |round: &UnderWay| now_ms.saturating_sub(round.progress.load(Ordering::Relaxed)) >= STUCK_MS;
+    if under_way.len() >= MAX_ROUNDS || !under_way.iter().all(stuck) {
+        return None;
     }
+    let strangers = under_way.iter().filter(|round| !round.producer).count();
+    sources.iter().find(|source| source.producer || strangers < MAX_ROUNDS_OF_STRANGERS).cloned()
+}
 
-    fn note(&mut self, id: NodeId, now_ms: u64) -> &mut Record {
-        if self.0.len() >= MAX_REMEMBERED && !self.0.contains_key(&id) {
-            self.0.pop_first();
+/// Draws the lessons of a round.
+fn settle(context: &Context, reputation: &mut Reputation, round: &Round) {
+    let now_ms = context.clock.monotonic_ms();
+    round.delivered.iter().for_each(|id| reputation.delivered(*id, now_ms));
+    round.failed.iter().for_each(|id| reputation.failed(*id, now_ms));
+    for (id, hash) in &round.nothing {
+        if context.table.refuted(id, *hash) {
+            context.table.charge_broken_claim(id, "claims blocks and has none when asked");
         }
-        let record = self.0.entry(id).or_default();
-        record.noted_at_ms = now_ms;
-        record
     }
-
-    fn delivered(&mut self, id: NodeId, now_ms: u64) {
-        let record = self.note(id, now_ms);
-        (record.failures, record.delivered, record.not_before_ms) = (0, true, 0);
-    }
-
-    fn failed(&mut self, id: NodeId, now_ms: u64) {
-        let record = self.note(id, now_ms);
-        record.not_before_ms = now_ms + (FIRST_PAUSE_MS << record.failures.min(5));
-        record.failures += 1;
+    if round.imported > 0 {
+        // There may be more; a look that finds nothing costs nothing.
+        context.table.wanted.notify_one();
     }
 }
 
@@ -172,6 +168,7 @@ async fn import_answer(
     from: NodeId,
     mut answer: Answer,
     start: Option<Height>,
+    progress: &AtomicU64,
 ) -> Brought {
     let mut brought = Brought { imported: 0, last: None, whole: false, patience: ANSWER_PATIENCE };
     let (mut ended, mut expected) = (false, start);
@@ -201,13 +198,17 @@ async fn import_answer(
         if chunk.is_empty() {
             break;
         }
-        match context.core.import(from, chunk).await {
-            ImportEnd::Imported(count) => brought.imported += count,
-            ImportEnd::Stopped(count) => {
-                brought.imported += count;
-                brought.whole = false;
-                return brought;
-            }
+        let (count, stopped) = match context.core.import(from, chunk).await {
+            ImportEnd::Imported(count) => (count, false),
+            ImportEnd::Stopped(count) => (count, true),
+        };
+        brought.imported += count;
+        if count > 0 {
+            progress.store(context.clock.monotonic_ms(), Ordering::Relaxed);
+        }
+        if stopped {
+            brought.whole = false;
+            return brought;
         }
     }
     brought
@@ -227,23 +228,31 @@ struct Range {
 }
 
 /// One round and what came of it.
-#[derive(Default)]
 struct Round {
+    /// Whose chain it follows.
+    leader: NodeId,
     /// Blocks that were new.
     imported: usize,
     /// Sources that brought new ones.
     delivered: Vec<NodeId>,
     /// Sources that were slow or did not answer as they should.
     failed: Vec<NodeId>,
+    /// Sources that had none of what they claim, and the tip they claimed.
+    nothing: Vec<(NodeId, Hash)>,
+    /// When something last came.
+    progress: Arc<AtomicU64>,
 }
 
 impl Round {
+    const fn new(leader: NodeId, progress: Arc<AtomicU64>) -> Self {
+        Self { leader, imported: 0, delivered: Vec::new(), failed: Vec::new(), nothing: Vec::new(), progress }
+    }
+
     /// Follows the first source, and then as many as can help.
-    async fn run(&mut self, context: &Context, sources: &[Source]) {
-        let Some(first) = sources.first() else { return };
+    async fn run(mut self, context: Arc<Context>, first: Source, sources: Vec<Source>) -> Self {
         let weight = || context.head.borrow().weight;
         let before = weight();
-        if let Err(failed) = self.follow(context, first, sources).await {
+        if let Err(failed) = self.follow(&context, &first, &sources).await {
             self.failed.push(failed);
         } else if weight() <= before && context.table.sources().iter().any(|s| s.node_id == first.node_id) {
             // Nothing that helps, and yet it goes on claiming more than we have: side blocks that make room for each
@@ -251,6 +260,7 @@ impl Round {
             self.delivered.clear();
             self.failed.push(first.node_id);
         }
+        self
     }
 
     /// Imports an answer up to its last block; an error if the round must end there.
@@ -261,7 +271,7 @@ impl Round {
         answer: Answer,
         start: Option<Height>,
     ) -> Result<Option<Height>, NodeId> {
-        let brought = import_answer(context, from, answer, start).await;
+        let brought = import_answer(context, from, answer, start, &self.progress).await;
         self.imported += brought.imported;
         if brought.imported > 0 {
             self.delivered.push(from);
@@ -281,7 +291,10 @@ impl Round {
             ..GetBlocksRequest::default()
         };
         let answer = context.table.ask(&first.node_id, request).ok_or(first.node_id)?;
-        let Some(last) = self.import(context, first.node_id, answer, None).await? else { return Ok(()) };
+        let Some(last) = self.import(context, first.node_id, answer, None).await? else {
+            self.nothing.push((first.node_id, first.hash));
+            return Ok(());
+        };
         // The locator ends with the last final block: whoever starts below it has another chain.
         if last <= context.head.borrow().finalized_height {
             return Err(first.node_id);
@@ -303,7 +316,11 @@ impl Round {
             // An answer may be cut short by its size; then the rest is asked for.
             loop {
                 let from = range.from;
-                let last = self.import(context, from, range.answer, Some(range.start)).await?.ok_or(from)?;
+                let Some(last) = self.import(context, from, range.answer, Some(range.start)).await? else {
+                    let claimed = sources.iter().chain([first]).find(|source| source.node_id == from);
+                    self.nothing.extend(claimed.map(|source| (from, source.hash)));
+                    return Err(from);
+                };
                 if last >= range.until {
                     break;
                 }
@@ -349,50 +366,4 @@ async fn fetch_one(context: &Context, peer: NodeId, hash: Hash) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn source(id: u8) -> Source {
-        Source { node_id: Hash([id; 32]), height: Height(9), weight: 9, verified: true }
-    }
-
-    fn first(reputation: &mut Reputation, now_ms: u64) -> Option<u8> {
-        let order = reputation.order(vec![source(1), source(2), source(3)], now_ms);
-        order.first().map(|source| source.node_id.0[0])
-    }
-
-    #[test]
-    fn sources_that_stall_stand_behind_those_that_deliver_however_heavy_their_claim() {
-        let mut reputation = Reputation::default();
-        let mut now_ms = 0;
-        // Each failed round takes longer than the longest pause.
-        for stalls in [1, 2] {
-            assert_eq!(first(&mut reputation, now_ms), Some(stalls));
-            now_ms += 10_000;
-            reputation.failed(Hash([stalls; 32]), now_ms);
-        }
-        assert_eq!(first(&mut reputation, now_ms + 9_000), Some(3), "nobody is waited for for ever");
-        reputation.delivered(Hash([3; 32]), now_ms + 9_000);
-        assert_eq!(first(&mut reputation, now_ms + 9_000), Some(3));
-        now_ms += 9_000 + REMEMBER_MS;
-        assert_eq!(first(&mut reputation, now_ms), Some(1), "everybody gets another chance");
-    }
-
-    #[test]
-    fn pauses_grow_to_a_bound_and_end_with_success() {
-        let mut reputation = Reputation::default();
-        let id = Hash([1; 32]);
-        let mut paused = |expect: u64| {
-            reputation.failed(id, 0);
-            let due = |reputation: &mut Reputation, now| !reputation.order(vec![source(1)], now).is_empty();
-            assert!(!due(&mut reputation, expect - 1) && due(&mut reputation, expect), "{expect}");
-        };
-        [250, 500, 1000, 2000, 4000, 8000, 8000].into_iter().for_each(&mut paused);
-        reputation.delivered(id, 0);
-        assert_eq!(reputation.order(vec![source(1)], 0).len(), 1);
-        for n in 0..2 * MAX_REMEMBERED as u64 {
-            reputation.failed(vision_primitives::hash(&[&n.to_le_bytes()]), 0);
-        }
-        assert_eq!(reputation.0.len(), MAX_REMEMBERED);
-    }
-}
+mod tests;

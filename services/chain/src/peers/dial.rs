@@ -1,21 +1,31 @@
 //! Calls other nodes while connections are lacking.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
 use vision_wire::Reason;
 use vision_wire::p2p::peer_service_client::PeerServiceClient;
 use vision_wire::p2p::{ExchangeRequest, PeerMessage};
 
 use super::Context;
 use super::book::CallEnd;
+use super::lines::printable;
 use super::session::{self, End, Way};
 
 /// How often the book is looked through.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// A call must be answered in this time.
 const CALL_DEADLINE: Duration = Duration::from_secs(5);
+/// A connection that stood for less has ended at once: the next call waits longer.
+const SHORT: Duration = Duration::from_secs(10);
+/// Failures of a seed in a row before the log says so: nodes that start together miss each other once or twice.
+const FAILURES_UNTIL_SAID: u32 = 3;
+/// Most characters of what a transport says that are shown.
+const MAX_CAUSE_CHARS: usize = 300;
 /// Calls begun at one look.
 const MAX_CALLS: usize = 8;
 
@@ -36,25 +46,53 @@ pub async fn run(context: Arc<Context>) {
 }
 
 async fn call(context: Arc<Context>, address: String) {
-    let end = match connect(&context, &address).await {
-        End::After(id) | End::Known(id) => CallEnd::Connected(id),
+    let (end, why) = match connect(&context, &address).await {
+        End::Known(id) => (CallEnd::Connected(id), Cow::Borrowed("")),
+        End::After { id, stood, why } => {
+            let end = if stood < SHORT { CallEnd::Short(id) } else { CallEnd::Connected(id) };
+            if why.starts_with(Reason::PeerAlreadyConnected.as_str()) && !context.table.is_connected(&id) {
+                context.note_refused_twin(&address, &why);
+            }
+            (end, why)
+        }
         End::Refused(refused) => {
-            tracing::debug!(address, %refused, "call refused");
-            match refused.reason {
+            let end = match refused.reason {
                 Reason::SelfConnection => CallEnd::Hopeless,
                 Reason::WrongGenesis | Reason::WrongChain | Reason::ProtocolVersion => {
-                    tracing::warn!(address, %refused, "this node is of another chain; not calling it again for a while");
+                    if let Some(left_out) = context.may_say(&format!("chain of {address}")) {
+                        tracing::warn!(address, %refused, left_out, "this node is of another chain; not calling it again for a while");
+                    }
                     CallEnd::Hopeless
                 }
                 _ => CallEnd::Failed,
-            }
+            };
+            (end, refused.to_string().into())
         }
-        End::Broken(why) => {
-            tracing::debug!(address, why, "call failed");
-            CallEnd::Failed
-        }
+        End::Broken(why) => (CallEnd::Failed, why.into()),
     };
-    context.ended(&address, end);
+    tracing::debug!(address, ?end, %why, "call over");
+    let Some(failures) = context.ended(&address, end) else { return };
+    let hopeless = end == CallEnd::Hopeless;
+    if failures >= FAILURES_UNTIL_SAID
+        && !hopeless
+        && let Some(left_out) = context.may_say(&format!("seed {address}"))
+    {
+        tracing::warn!(address, %why, failures, left_out, "a seed cannot be connected with; it is tried again");
+    }
+}
+
+/// What the transport says, down to its cause.
+fn cause_of(status: &Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut source = std::error::Error::source(status);
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        source = error.source();
+    }
+    printable(&text, MAX_CAUSE_CHARS)
 }
 
 async fn connect(context: &Arc<Context>, address: &str) -> End {
@@ -72,11 +110,14 @@ async fn connect(context: &Arc<Context>, address: &str) -> End {
         .map(|sent| ExchangeRequest { message: sent.ok() });
     let opened = tokio::time::timeout(CALL_DEADLINE, client.exchange(outbound)).await;
     let inbound = match opened {
-        Err(_) => return End::Broken("no answer".into()),
-        Ok(Err(status)) => return End::Broken(status.message().to_owned()),
+        Err(_) => return End::Broken("no answer within 5 s".into()),
+        Ok(Err(status)) => return End::Broken(cause_of(&status)),
         Ok(Ok(response)) => response.into_inner(),
     };
     let inbound = inbound.map(|received| received.map(|answer| answer.message.unwrap_or_default()));
     let way = Way::Called(address.to_owned());
-    session::run(context.clone(), way, ways, inbound, |id| context.stands(address, id)).await
+    session::run(context.clone(), way, ways, CancellationToken::new(), inbound, |id| {
+        context.stands(address, id)
+    })
+    .await
 }

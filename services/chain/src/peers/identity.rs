@@ -10,12 +10,14 @@ use vision_primitives::{Hash, NodeId, PublicKey, SecretKey, Signature, Tag};
 use vision_wire::Reason;
 use vision_wire::p2p::{Hello, HelloProof, Status as PeerStatus};
 
+use super::address::MAX_ADDRESS_BYTES;
+use super::lines::{MAX_TEXT_CHARS, printable};
 use crate::error::Error;
 
 /// The only version of the peer protocol there is.
 pub const PROTOCOL_VERSION: u32 = 1;
-/// Longest address or version text taken from a peer, bytes.
-const MAX_TEXT_BYTES: usize = 255;
+/// Longest version text taken from a peer, bytes.
+const MAX_VERSION_BYTES: usize = 255;
 
 /// This node's identity on the network.
 pub struct Identity {
@@ -42,7 +44,7 @@ pub struct Remote {
     pub peer_key: PublicKey,
     /// Where it says it can be called; the host may be empty.
     pub listen_address: String,
-    /// Its software version.
+    /// Its software version, fit to be shown.
     pub version: String,
 }
 
@@ -148,7 +150,7 @@ impl Identity {
         if hello.challenge.len() != 32 {
             return Err(malformed("challenge has not 32 bytes"));
         }
-        if hello.listen_address.len() > MAX_TEXT_BYTES || hello.version.len() > MAX_TEXT_BYTES {
+        if hello.listen_address.len() > MAX_ADDRESS_BYTES || hello.version.len() > MAX_VERSION_BYTES {
             return Err(malformed("a text is longer than 255 bytes"));
         }
         node_key.verify(Tag::PeerKey, &self.genesis_hash, &peer_key.0, &vouched).map_err(|_| {
@@ -158,7 +160,7 @@ impl Identity {
             node_id: node_key.id(),
             peer_key,
             listen_address: hello.listen_address.clone(),
-            version: hello.version.clone(),
+            version: printable(&hello.version, MAX_TEXT_CHARS),
         })
     }
 

@@ -1,18 +1,23 @@
 //! The other nodes: who they are, how they are reached, and how blocks come from them.
 
+mod address;
 mod blocks;
 mod book;
 mod catch_up;
 mod dial;
 mod identity;
+mod introductions;
+mod lines;
 mod questions;
 mod serve;
 mod session;
 mod table;
+mod twins;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use vision_host::{Clock, Drain};
 use vision_primitives::NodeId;
 use vision_wire::Recorder;
@@ -22,15 +27,21 @@ use crate::actor::{CoreHandle, HeadView};
 use crate::intake::Intake;
 use crate::store::Store;
 
+pub use address::{Accepts, check as check_address};
 pub use blocks::to_proto as block_to_proto;
-use book::{AddressBook, CallEnd};
+use book::{AddressBook, CallEnd, Room};
 pub use identity::Identity;
+use lines::LineLimit;
 pub use serve::PeerRpc;
+use session::AnswerPlaces;
 pub use session::MAX_TRANSACTIONS_IN_MESSAGE;
 pub use table::{Fetch, PeerTable, PeerView};
+use twins::Twins;
 
-/// Answers read from the store at once, for all peers together.
-const MAX_ANSWERS: usize = 16;
+/// What is said of one address or node is said again after this time, milliseconds.
+const SAID_EVERY_MS: u64 = 60_000;
+/// Most lines about addresses and connections in ten seconds.
+const MAX_LINES: u32 = 40;
 
 /// What everything towards other nodes shares.
 pub struct Context {
@@ -45,8 +56,14 @@ pub struct Context {
     drain: Drain,
     max_message_bytes: usize,
     recorder: Recorder,
-    /// Answers being read from the store for all peers together.
-    answering: Arc<Semaphore>,
+    max_introductions_per_address: usize,
+    /// Places for answers to questions for blocks.
+    answering: AnswerPlaces,
+    /// Challenges of the introductions under way: one that comes back is our own.
+    challenges: Mutex<BTreeSet<[u8; 32]>>,
+    twins: Mutex<Twins>,
+    said: Mutex<LineLimit>,
+    connections_said: Mutex<LineLimit>,
 }
 
 /// What [`Context::new`] needs.
@@ -59,6 +76,12 @@ pub struct Parts {
     pub fetches: mpsc::Receiver<Fetch>,
     /// Addresses to call.
     pub seeds: Vec<String>,
+    /// Which addresses are taken from other nodes.
+    pub accepts: Accepts,
+    /// Seeds the random order of calls.
+    pub random_seed: u64,
+    /// Introductions under way of one address.
+    pub max_introductions_per_address: usize,
     /// The chain.
     pub core: CoreHandle,
     /// Its store.
@@ -83,7 +106,7 @@ impl Context {
         let context = Arc::new(Self {
             identity: parts.identity,
             table: parts.table,
-            book: Mutex::new(AddressBook::new(parts.seeds)),
+            book: Mutex::new(AddressBook::new(parts.seeds, parts.accepts, parts.random_seed)),
             core: parts.core,
             store: parts.store,
             head: parts.head,
@@ -92,7 +115,12 @@ impl Context {
             drain: parts.drain,
             max_message_bytes: parts.max_message_bytes,
             recorder: parts.recorder,
-            answering: Arc::new(Semaphore::new(MAX_ANSWERS)),
+            max_introductions_per_address: parts.max_introductions_per_address,
+            answering: AnswerPlaces::default(),
+            challenges: Mutex::default(),
+            twins: Mutex::default(),
+            said: Mutex::new(LineLimit::new(SAID_EVERY_MS, MAX_LINES)),
+            connections_said: Mutex::new(LineLimit::new(0, MAX_LINES)),
         });
         tokio::spawn(dial::run(context.clone()));
         tokio::spawn(catch_up::run(context.clone()));
@@ -101,29 +129,40 @@ impl Context {
     }
 
     fn book(&self) -> MutexGuard<'_, AddressBook> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.book)
     }
 
-    fn due(&self, count: usize) -> Vec<String> {
-        self.book().due(self.clock.monotonic_ms(), count, |id| self.table.is_connected(id))
+    fn due(&self, calls: usize) -> Vec<String> {
+        let (now_ms, strangers) = (self.clock.monotonic_ms(), self.table.max_called_strangers());
+        let table = &self.table;
+        let room = Room { calls, strangers };
+        self.book().due(now_ms, room, |id| table.is_connected(id), |id| table.is_producer(id))
     }
 
-    fn ended(&self, address: &str, end: CallEnd) {
-        // Without randomness the calls are merely not spread.
-        let [jitter] = vision_host::random_bytes().unwrap_or([0]);
-        self.book().ended(address, end, self.clock.monotonic_ms(), jitter);
+    fn ended(&self, address: &str, end: CallEnd) -> Option<u32> {
+        self.book().ended(address, end, self.clock.monotonic_ms())
     }
 
     fn stands(&self, address: &str, id: NodeId) {
         self.book().stands(address, id);
     }
 
-    fn learn(&self, address: &str) {
-        self.book().learn(address);
+    fn learn(&self, address: &str, source: &str) {
+        self.book().learn(address, source);
     }
 
     fn reached(&self, count: usize) -> Vec<String> {
         self.book().reached(count)
+    }
+
+    /// Whether a line about this subject may be written now, and how many were left out since the last.
+    fn may_say(&self, subject: &str) -> Option<u64> {
+        lock(&self.said).pass(subject, self.clock.monotonic_ms())
+    }
+
+    /// The same for lines that belong to every connection.
+    fn may_say_of_connection(&self, id: &NodeId) -> bool {
+        lock(&self.connections_said).pass(&id.short().to_string(), self.clock.monotonic_ms()).is_some()
     }
 
     /// The signed head status, echoing what the peer told last.
@@ -144,4 +183,9 @@ impl Context {
         self.identity.sign_status(&mut status);
         status
     }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every holder leaves its part whole.
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,8 +2,11 @@
 //! The same code serves the side that called and the side that was called.
 
 mod answer;
+mod introduce;
+mod receive;
 mod ways;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +16,17 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use tracing::{Instrument as _, Span};
-use vision_host::telemetry;
-use vision_primitives::trace::HeightTrace;
-use vision_primitives::{Header, NodeId, TimestampMs};
+use vision_primitives::NodeId;
 use vision_wire::Reason;
-use vision_wire::p2p::{Hello, PeerAddresses, PeerMessage, peer_message::Kind};
+use vision_wire::p2p::{PeerAddresses, PeerMessage, peer_message::Kind};
 
 use super::Context;
-use super::book::is_address;
+use super::address;
 use super::identity::{Refused, Remote};
+use super::lines::printable;
 use super::table::Connection;
-use crate::actor::Command;
-use crate::trace;
+pub use answer::AnswerPlaces;
+use answer::AnswerTurns;
 pub use ways::{Gossip, Outbox, Ways, ways};
 
 /// Both introductions must be over in this time.
@@ -40,8 +41,10 @@ const ADDRESSES_EVERY: Duration = Duration::from_secs(10);
 const SILENCE_DEADLINE: Duration = Duration::from_secs(10);
 /// So often a peer that has missed transactions is told all that wait.
 const CATCH_UP_EVERY: Duration = Duration::from_secs(5);
-/// Answers given to one peer at once.
-const MAX_ANSWERS: usize = 4;
+/// Questions of one peer that are answered or wait for it.
+const MAX_QUESTIONS: usize = 4;
+/// Most characters of another side's reason that are shown.
+const MAX_REASON_CHARS: usize = 120;
 /// Most addresses in one message.
 const MAX_ADDRESSES_IN_MESSAGE: usize = 64;
 /// Most transactions in one message.
@@ -53,8 +56,15 @@ const MAX_WAITING_MESSAGES: usize = 8;
 /// Why a connection ended, for the one who called.
 #[derive(Debug)]
 pub enum End {
-    /// It stood and ended.
-    After(NodeId),
+    /// It stood for so long and ended.
+    After {
+        /// With whom.
+        id: NodeId,
+        /// How long it stood.
+        stood: Duration,
+        /// Why it ended: the other side's reason, if it gave one.
+        why: Cow<'static, str>,
+    },
     /// The other side has proven who it is, and there is a connection with it already.
     Known(NodeId),
     /// It was refused before it stood.
@@ -75,46 +85,12 @@ fn message(kind: Kind) -> PeerMessage {
     PeerMessage { kind: Some(kind) }
 }
 
-async fn next<S>(inbound: &mut S) -> Result<Kind, Refused>
-where
-    S: Stream<Item = Result<PeerMessage, Status>> + Unpin,
-{
-    let broken = |status: Status| Refused::new(Reason::MalformedMessage, status.message().to_owned());
-    match inbound.next().await {
-        Some(Ok(PeerMessage { kind: Some(kind) })) => Ok(kind),
-        Some(Ok(_)) => Err(Refused::new(Reason::MalformedMessage, "an empty message")),
-        Some(Err(status)) => Err(broken(status)),
-        None => Err(Refused::new(Reason::MalformedMessage, "the other side ended the connection")),
-    }
-}
-
-async fn introduce<S>(context: &Context, outbox: &Outbox, inbound: &mut S) -> Result<Remote, Refused>
-where
-    S: Stream<Item = Result<PeerMessage, Status>> + Unpin,
-{
-    let gone = |_| Refused::new(Reason::MalformedMessage, "the other side is gone");
-    let challenge: [u8; 32] =
-        vision_host::random_bytes().map_err(|error| Refused::new(Reason::NotReady, error.to_string()))?;
-    outbox.send(Ok(message(Kind::Hello(context.identity.hello(&challenge))))).await.map_err(gone)?;
-    let theirs: Hello = match next(inbound).await? {
-        Kind::Hello(hello) => hello,
-        _ => return Err(Refused::new(Reason::MalformedMessage, "the first message is no hello")),
-    };
-    let remote = context.identity.check_hello(&theirs)?;
-    context.table.admit(&remote.node_id)?;
-    outbox.send(Ok(message(Kind::Proof(context.identity.prove(&theirs, &challenge))))).await.map_err(gone)?;
-    match next(inbound).await? {
-        Kind::Proof(proof) => context.identity.check_proof(&remote, &theirs, &challenge, &proof)?,
-        _ => return Err(Refused::new(Reason::MalformedMessage, "the second message is no proof")),
-    }
-    Ok(remote)
-}
-
 /// Runs a connection from the first message to its end.
 pub async fn run<S>(
     context: Arc<Context>,
     way: Way,
     ways: Ways,
+    gives_way: CancellationToken,
     mut inbound: S,
     on_stand: impl FnOnce(NodeId),
 ) -> End
@@ -122,7 +98,12 @@ where
     S: Stream<Item = Result<PeerMessage, Status>> + Unpin,
 {
     let Ways { outbox, gossip, bulk } = ways;
-    let introduced = timeout(HANDSHAKE_DEADLINE, introduce(&context, &outbox, &mut inbound)).await;
+    let introduced = tokio::select! {
+        introduced = timeout(HANDSHAKE_DEADLINE, introduce::introduce(&context, &outbox, &mut inbound)) => introduced,
+        () = gives_way.cancelled() => {
+            Ok(Err(Refused::new(Reason::Overloaded, "this place is needed for another introduction, try again")))
+        }
+    };
     let remote = match introduced {
         Err(_) => return End::Broken("the introduction took too long".into()),
         Ok(Err(refused)) => {
@@ -138,6 +119,7 @@ where
         Ok(entered) => entered,
         Err(refused) => {
             let _ = outbox.try_send(Err(refused.status()));
+            context.note_twin(&way, &remote, &refused);
             return match refused.reason {
                 Reason::PeerAlreadyConnected => End::Known(remote.node_id),
                 _ => End::Refused(refused),
@@ -146,22 +128,47 @@ where
     };
     let id = remote.node_id;
     on_stand(id);
-    tracing::info!(peer = %id, version = %remote.version, inbound = matches!(way, Way::CalledBy(_)), "peer connected");
+    let began = Instant::now();
+    let called_us = matches!(way, Way::CalledBy(_));
+    if context.may_say_of_connection(&id) {
+        tracing::info!(peer = %id, version = %remote.version, inbound = called_us, "peer connected");
+    }
     let why = Session {
         context: &context,
         remote: &remote,
         id,
         gossip,
         bulk,
-        answering: Arc::new(Semaphore::new(MAX_ANSWERS)),
+        source: source_of(&way),
+        answering: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+        turns: AnswerTurns::default(),
         places: Arc::new(Semaphore::new(MAX_WAITING_MESSAGES)),
         telling: Arc::new(Semaphore::new(1)),
     }
     .talk(inbound, &closed)
     .await;
     context.table.leave(&id, number);
-    tracing::info!(peer = %id, why, "peer disconnected");
-    End::After(id)
+    let stood = began.elapsed();
+    if context.may_say_of_connection(&id) {
+        tracing::info!(peer = %id, %why, stood_ms = stood.as_millis() as u64, "peer disconnected");
+    }
+    End::After { id, stood, why }
+}
+
+/// Whom an address book counts as the source of what a peer tells: ids cost nothing, hosts do.
+fn source_of(way: &Way) -> String {
+    match way {
+        Way::Called(address) => {
+            address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).to_owned()
+        }
+        Way::CalledBy(socket) => address::owner_of(socket.ip()).to_string(),
+    }
+}
+
+/// Why the other side ended the stream, if it says so.
+fn reason_given(status: &Status) -> Option<String> {
+    let reason = vision_wire::reason_of(status)?;
+    Some(printable(&format!("{reason}: {}", status.message()), MAX_REASON_CHARS))
 }
 
 /// Whether a stream broke on what the other side has sent. A connection that is cut, as by a restart, may
@@ -185,15 +192,16 @@ fn connection(
     let (address, inbound) = match way {
         Way::Called(address) => (address.clone(), false),
         Way::CalledBy(socket) => {
-            let address = match remote.listen_address.strip_prefix(':') {
-                Some(port) => SocketAddr::new(socket.ip(), port.parse().unwrap_or(0)).to_string(),
-                None => remote.listen_address.clone(),
+            let told = remote.listen_address.as_str();
+            let port = match told.parse::<SocketAddr>() {
+                Ok(every) if every.ip().to_canonical().is_unspecified() => Some(every.port()),
+                _ => told.strip_prefix(':').map(|port| port.parse().unwrap_or(0)),
             };
-            if !is_address(&address) {
-                let why = "hello: listen_address is no host:port";
-                return Err(Refused::new(Reason::MalformedMessage, why));
+            let address = port.map_or(told.to_owned(), |port| SocketAddr::new(socket.ip(), port).to_string());
+            if let Err(why) = address::check(&address) {
+                return Err(Refused::new(Reason::MalformedMessage, format!("hello: listen_address: {why}")));
             }
-            context.learn(&address);
+            context.learn(&address, &source_of(way));
             (address, true)
         }
     };
@@ -206,8 +214,12 @@ struct Session<'a> {
     id: NodeId,
     gossip: Gossip,
     bulk: mpsc::Sender<PeerMessage>,
-    /// Answers being given to this peer.
+    /// Whom the address book counts as the source of what this peer tells.
+    source: String,
+    /// Questions of this peer that are answered or wait for it.
     answering: Arc<Semaphore>,
+    /// Its turns at being answered.
+    turns: AnswerTurns,
     /// This peer's places in the mailbox of the chain's thread.
     places: Arc<Semaphore>,
     /// Free unless the peer is being told all that waits.
@@ -215,7 +227,7 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    async fn talk<S>(&self, mut inbound: S, closed: &CancellationToken) -> &'static str
+    async fn talk<S>(&self, mut inbound: S, closed: &CancellationToken) -> Cow<'static, str>
     where
         S: Stream<Item = Result<PeerMessage, Status>> + Unpin,
     {
@@ -227,8 +239,8 @@ impl Session<'_> {
         loop {
             tokio::select! {
                 biased;
-                () = closed.cancelled() => return "closed from this side",
-                () = self.context.drain.begun() => return "this node stops",
+                () = closed.cancelled() => return "closed from this side".into(),
+                () = self.context.drain.begun() => return "this node stops".into(),
                 () = sleep_until(status_due) => {
                     self.send_status();
                     status_due = Instant::now() + STATUS_EVERY;
@@ -243,7 +255,7 @@ impl Session<'_> {
                 }
                 moved = heads.changed() => {
                     if moved.is_err() {
-                        return "this node stops";
+                        return "this node stops".into();
                     }
                     heads.mark_unchanged();
                     status_due = status_due.min(Instant::now() + STATUS_AFTER_MOVE);
@@ -258,11 +270,11 @@ impl Session<'_> {
                         if does_not_decode(&status) {
                             self.charge(50, "a message that does not decode");
                         }
-                        return "broken";
+                        return reason_given(&status).map_or("broken".into(), Cow::Owned);
                     }
-                    None => return "ended by the other side",
+                    None => return "ended by the other side".into(),
                 },
-                () = sleep_until(silent_at) => return "silent",
+                () = sleep_until(silent_at) => return "silent".into(),
             }
         }
     }
@@ -296,97 +308,6 @@ impl Session<'_> {
             gossip.tell_all(&core).await;
             drop(turn);
         });
-    }
-
-    /// Passes a message on to the chain's thread, once there is a place for it.
-    async fn tell(&self, command: Command) {
-        let arrived = Instant::now();
-        let Ok(place) = self.places.clone().acquire_owned().await else { return };
-        self.context.core.tell(Command::FromPeer { command: Box::new(command), arrived, place }).await;
-    }
-
-    /// The span of a block that came from this peer. What the peer says of its own part is linked, not followed: it may be
-    /// anybody's trace.
-    fn receive_span(&self, header: &Header, traceparent: &str) -> Span {
-        let now = TimestampMs(self.context.clock.now_ms());
-        if !trace::is_recent(header, self.context.head.borrow().height, now) {
-            return Span::none();
-        }
-        let span = tracing::info_span!(
-            "chain.block.receive",
-            "vision.height" = trace::number(header.height.get()),
-            "vision.slot" = trace::number(header.slot.get()),
-            "vision.peer" = %self.id,
-        );
-        let genesis_hash = &self.context.identity.genesis_hash;
-        let span = trace::under(span, genesis_hash, header.height);
-        if !span.is_disabled() {
-            telemetry::follow(&span, traceparent, HeightTrace::of(genesis_hash, header.height).trace_id);
-        }
-        span
-    }
-
-    async fn receive(&self, kind: Kind) {
-        match kind {
-            Kind::Hello(_) | Kind::Proof(_) => self.charge(100, "a second introduction"),
-            Kind::Status(status) => {
-                if !self.context.identity.check_status(self.remote, &status) {
-                    return self.charge(100, "a status with a wrong signature");
-                }
-                self.context.table.note_status(&self.id, &status);
-                self.tell(Command::Claim { peer: self.id, status }).await;
-            }
-            Kind::NewBlock(new) => {
-                let Some(block) = new.block else { return self.charge(20, "a new block without a block") };
-                match vision_wire::block_from_proto(block, &self.context.identity.genesis_hash) {
-                    Err(error) => self.charge(50, &error.to_string()),
-                    Ok(block) => {
-                        let span = self.receive_span(block.header(), &new.traceparent);
-                        self.context.table.note_known(&self.id, block.hash());
-                        let command = Command::Announced { peer: self.id, block: Box::new(block) };
-                        self.tell(command).instrument(span).await;
-                    }
-                }
-            }
-            Kind::Announcement(new) => {
-                let span = match Header::from_bytes(&new.header) {
-                    Ok(header) => self.receive_span(&header, &new.traceparent),
-                    // The chain's thread says what it thinks of that.
-                    Err(_) => Span::none(),
-                };
-                let (header, signature) = (new.header.to_vec(), new.signature.to_vec());
-                self.tell(Command::Header { peer: self.id, header, signature }).instrument(span).await;
-            }
-            Kind::Transactions(batch) => {
-                if batch.transactions.len() > MAX_TRANSACTIONS_IN_MESSAGE {
-                    return self.charge(20, "too many transactions in one message");
-                }
-                if let Err(why) = self.context.intake.take_from(self.id, batch.transactions).await {
-                    self.charge(50, &why);
-                }
-            }
-            Kind::BlocksRequest(request) => self.answer(request),
-            Kind::BlocksPart(part) => {
-                let Some(block) = part.block else { return self.charge(20, "a part without a block") };
-                match vision_wire::block_from_proto(block, &self.context.identity.genesis_hash) {
-                    Err(error) => self.charge(50, &error.to_string()),
-                    Ok(block) => {
-                        if let Err(why) = self.context.table.answer_part(&self.id, part.request_id, block) {
-                            self.charge(50, why);
-                        }
-                    }
-                }
-            }
-            Kind::BlocksEnd(end) => self.context.table.answer_end(&self.id, end.request_id, &end.reason),
-            Kind::Addresses(list) => {
-                if list.addresses.len() > MAX_ADDRESSES_IN_MESSAGE {
-                    return self.charge(20, "too many addresses in one message");
-                }
-                for address in &list.addresses {
-                    self.context.learn(address);
-                }
-            }
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! A plain table behind a mutex that is held for a few instructions and never across an await. Its times are
 //! by the clock that never jumps, but for those that are compared with a peer's.
 
+mod charges;
 mod claims;
 mod peer;
 mod talk;
@@ -21,8 +22,10 @@ use vision_wire::Reason;
 use vision_wire::p2p::{PeerMessage, Status as PeerStatus};
 
 use super::identity::{Refused, Remote};
+use super::lines::LineLimit;
 use super::questions::Questions;
 use super::session::Gossip;
+use charges::decayed;
 use peer::Peer;
 pub use talk::{TRANSACTIONS_BYTES, messages_of};
 
@@ -36,10 +39,10 @@ const WHOLE_BLOCK_BYTES: u64 = 64 << 10;
 const MAX_FETCHES: usize = 64;
 /// Hashes remembered per peer so that nothing is sent back where it came from.
 const KNOWN_HASHES: usize = 512;
-/// Charge at which a peer is dropped and banned.
-pub const MAX_CHARGE: u32 = 100;
-/// How long a ban lasts, milliseconds.
-const BAN_MS: u64 = 60_000;
+/// Charges of one peer are logged so often, milliseconds.
+const CHARGES_SAID_EVERY_MS: u64 = 10_000;
+/// Most lines about misbehaviour of all peers in ten seconds.
+const MAX_CHARGE_LINES: u32 = 20;
 /// Bans and charges remembered of nodes that are gone.
 const MAX_RECORDS: usize = 1024;
 /// A peer that claims blocks must deliver within this time, milliseconds.
@@ -99,9 +102,14 @@ pub struct PeerView {
 }
 
 /// A peer that says it has blocks we lack.
+#[derive(Clone)]
 pub struct Source {
     /// Its id.
     pub node_id: NodeId,
+    /// Whether it is a registered producer.
+    pub producer: bool,
+    /// The tip it claims.
+    pub hash: Hash,
     /// Height it claims.
     pub height: Height,
     /// Weight it claims.
@@ -132,6 +140,10 @@ struct Inner {
     registered: Option<Pool>,
     /// The wall clock less the one that never jumps, when a status last came.
     wall_lead_ms: Option<u64>,
+    /// How often, and when last, nodes claimed what they did not deliver.
+    broken_claims: BTreeMap<NodeId, (u32, u64)>,
+    /// How long the claims of nodes that have gone had waited to be met, milliseconds.
+    unmet_claims: BTreeMap<NodeId, u64>,
 }
 
 impl Inner {
@@ -146,6 +158,11 @@ impl Inner {
 
     fn is_producer(&self, id: &NodeId) -> bool {
         self.registered.as_ref().is_some_and(|pool| pool.contains(id))
+    }
+
+    /// Connected peers that are no registered producers, by who called.
+    fn strangers(&self, inbound: bool) -> usize {
+        self.peers.iter().filter(|(id, peer)| peer.inbound == inbound && !self.is_producer(id)).count()
     }
 
     /// Drops a stranger when a producer comes to a full table: ids cost nothing, and whoever makes many
@@ -171,6 +188,7 @@ pub struct PeerTable {
     max_peers: usize,
     clock: Clock,
     inner: Mutex<Inner>,
+    said: Mutex<LineLimit>,
     fetches: mpsc::Sender<Fetch>,
     /// Told whenever what [`PeerTable::list`] gives may have changed.
     pub changed: Notify,
@@ -187,6 +205,7 @@ impl PeerTable {
             max_peers,
             clock,
             inner: Mutex::default(),
+            said: Mutex::new(LineLimit::new(CHARGES_SAID_EVERY_MS, MAX_CHARGE_LINES)),
             fetches,
             changed: Notify::new(),
             wanted: Notify::new(),
@@ -205,27 +224,6 @@ impl PeerTable {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a node may connect at all.
-    pub fn admit(&self, id: &NodeId) -> Result<(), Refused> {
-        let now = self.clock.monotonic_ms();
-        let mut inner = self.lock();
-        if *id == self.own {
-            return Err(Refused::new(Reason::SelfConnection, "this is the node itself, or one with its key"));
-        }
-        match inner.bans.get(id) {
-            Some(until) if *until > now => {
-                let detail =
-                    format!("dropped for misbehaviour, try again in {} s", (until - now).div_ceil(1000));
-                Err(Refused::new(Reason::PeerBanned, detail))
-            }
-            Some(_) => {
-                inner.bans.remove(id);
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
     /// Enters a proven connection. Of two connections of one pair the one called by the lower id
     /// stays, so that both sides keep the same one.
     pub fn enter(&self, new: Connection) -> Result<(u64, CancellationToken), Refused> {
@@ -241,12 +239,22 @@ impl PeerTable {
                     "there is a connection with this node",
                 ));
             }
+            let refused = Refused::new(Reason::PeerAlreadyConnected, "another connection of this pair stays");
+            // If the outbox is full the peer misses only the explanation.
+            let _ = old.outbox.try_send(Err(refused.status()));
             old.closed.cancel();
         } else if inner.peers.len() >= self.max_peers && !inner.make_room_for(&id) {
             return Err(Refused::new(
                 Reason::TooManyPeers,
                 format!("at most {} connections", self.max_peers),
             ));
+        } else if new.inbound
+            && !inner.is_producer(&id)
+            && inner.strangers(true) >= self.max_calling_strangers()
+        {
+            let why =
+                format!("at most {} of those that call and are no producers", self.max_calling_strangers());
+            return Err(Refused::new(Reason::TooManyPeers, why));
         }
         let connection = inner.next_connection;
         inner.next_connection += 1;
@@ -283,6 +291,7 @@ impl PeerTable {
     pub fn leave(&self, id: &NodeId, connection: u64) {
         let mut inner = self.lock();
         if inner.peers.get(id).is_some_and(|peer| peer.connection == connection) {
+            inner.keep_unmet_claim(id, self.clock.monotonic_ms());
             inner.peers.remove(id);
         }
         drop(inner);
@@ -294,35 +303,18 @@ impl PeerTable {
         self.lock().peers.contains_key(id)
     }
 
-    /// Charges misbehaviour to a node; at [`MAX_CHARGE`] it is dropped and banned for a while.
-    pub fn charge(&self, id: &NodeId, points: u32, why: &str) {
+    /// Whether a node is a registered producer in the state after our head.
+    pub fn is_producer(&self, id: &NodeId) -> bool {
+        self.lock().is_producer(id)
+    }
+
+    /// The address of a connected peer that goes this way and has been heard of lately.
+    pub fn address_if_alive(&self, id: &NodeId, inbound: bool) -> Option<String> {
         let now = self.clock.monotonic_ms();
-        let mut inner = self.lock();
-        if inner.charges.len() >= MAX_RECORDS && !inner.charges.contains_key(id) {
-            inner.charges.retain(|_, (charge, at)| decayed(*charge, *at, now) > 0);
-            if inner.charges.len() >= MAX_RECORDS {
-                inner.charges.pop_first();
-            }
-        }
-        let record = inner.charges.entry(*id).or_insert((0, now));
-        let charge = decayed(record.0, record.1, now).saturating_add(points);
-        *record = (charge, now);
-        tracing::warn!(peer = %id.short(), points, charge, why, "peer charged");
-        if charge >= MAX_CHARGE {
-            inner.charges.remove(id);
-            if inner.bans.len() >= MAX_RECORDS {
-                inner.bans.pop_first();
-            }
-            inner.bans.insert(*id, now + BAN_MS);
-            if let Some(peer) = inner.peers.get(id) {
-                let refused = Refused::new(Reason::PeerBanned, format!("dropped: {why}"));
-                // If the outbox is full the peer misses only the explanation.
-                let _ = peer.outbox.try_send(Err(refused.status()));
-                peer.closed.cancel();
-            }
-        }
-        drop(inner);
-        self.changed.notify_one();
+        let inner = self.lock();
+        let peer = inner.peers.get(id).filter(|peer| peer.inbound == inbound)?;
+        let heard = peer.heard_at_ms.is_some_and(|at| now.saturating_sub(at) < STATUS_MAX_AGE_MS);
+        heard.then(|| peer.address.clone())
     }
 
     /// Notes that a peer has a block, so that it is not sent there.
@@ -369,31 +361,22 @@ impl PeerTable {
         inner
             .peers
             .iter()
-            .map(|(id, peer)| {
-                let claim = peer.claim.filter(|claim| claim.verified);
-                PeerView {
-                    node_id: *id,
-                    address: peer.address.clone(),
-                    inbound: peer.inbound,
-                    height: claim.map_or(peer.tip.0, |claim| claim.height),
-                    tip_hash: peer.claim.map_or(peer.tip.1, |claim| claim.hash),
-                    rtt_ms: peer.rtt_ms,
-                    clock_offset_ms: peer.clock_offset_ms,
-                    version: peer.remote.version.clone(),
-                    last_status_at_ms: peer.last_status_at_ms,
-                    fresh: peer.judged
-                        && peer.heard_at_ms.is_some_and(|at| now.saturating_sub(at) < STATUS_MAX_AGE_MS),
-                    delivers: peer.delivers(inner.own_head, now),
-                    charge: charge(id),
-                    producer: inner.is_producer(id),
-                }
+            .map(|(id, peer)| PeerView {
+                node_id: *id,
+                address: peer.address.clone(),
+                inbound: peer.inbound,
+                height: inner.counted_height(id, peer, now),
+                tip_hash: peer.claim.map_or(peer.tip.1, |claim| claim.hash),
+                rtt_ms: peer.rtt_ms,
+                clock_offset_ms: peer.clock_offset_ms,
+                version: peer.remote.version.clone(),
+                last_status_at_ms: peer.last_status_at_ms,
+                fresh: peer.judged
+                    && peer.heard_at_ms.is_some_and(|at| now.saturating_sub(at) < STATUS_MAX_AGE_MS),
+                delivers: peer.delivers(inner.own_head, now),
+                charge: charge(id),
+                producer: inner.is_producer(id),
             })
             .collect()
     }
-}
-
-/// A charge loses a point every second.
-fn decayed(charge: u32, at_ms: u64, now_ms: u64) -> u32 {
-    let seconds = u32::try_from(now_ms.saturating_sub(at_ms) / 1000).unwrap_or(u32::MAX);
-    charge.saturating_sub(seconds)
 }

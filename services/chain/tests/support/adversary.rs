@@ -1,10 +1,12 @@
 //! A peer that says what the test wants.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
 use vision_primitives::{Genesis, Hash, SecretKey, Tag};
 use vision_wire::p2p::peer_message::Kind;
@@ -29,13 +31,30 @@ pub struct Manners {
 
 pub const POLITE: Manners = Manners { hello: |_| {}, proof: |_| {} };
 
+/// A channel from one of this machine's addresses.
+pub fn channel_from(from: IpAddr, p2p: u16) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{p2p}")).expect("a URL");
+    endpoint.local_address(Some(from)).connect_lazy()
+}
+
 impl Adversary {
     /// Calls and introduces itself; an `Err` is what the node answered.
     pub async fn call(p2p: u16, genesis: &Genesis, seed: u8, manners: &Manners) -> Result<Self, Status> {
+        Self::call_from(Ipv4Addr::LOCALHOST.into(), p2p, genesis, seed, manners).await
+    }
+
+    /// The same from another address of this machine.
+    pub async fn call_from(
+        from: IpAddr,
+        p2p: u16,
+        genesis: &Genesis,
+        seed: u8,
+        manners: &Manners,
+    ) -> Result<Self, Status> {
         let node_key = SecretKey::from_seed(&[seed; 32]);
         let peer_key = SecretKey::from_seed(&[seed ^ 0x80; 32]);
         let genesis_hash = genesis.hash();
-        let channel = vision_wire::connect_lazy(&format!("http://127.0.0.1:{p2p}")).expect("a URL");
+        let channel = channel_from(from, p2p);
         let (outbox, messages) = mpsc::channel(64);
         let inbound =
             PeerServiceClient::new(channel).exchange(ReceiverStream::new(messages)).await?.into_inner();

@@ -122,7 +122,16 @@ impl Node {
 
     pub fn start_on(home: &Path, grpc: u16, p2p: u16, seeds: &[u16]) -> Self {
         let seeds = seeds.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-        Self::start_as(home, grpc, p2p, vision_chain::Config { seeds, ..Default::default() })
+        Self::start_as(
+            home,
+            grpc,
+            p2p,
+            vision_chain::Config {
+                seeds,
+                accept_addresses: vision_chain::Accepts::Any,
+                ..Default::default()
+            },
+        )
     }
 
     /// With the bounds and seeds of a configuration.

@@ -4,6 +4,9 @@ use super::ports::NodePorts;
 use crate::cli::Profile;
 use crate::service::Service;
 
+/// Introductions under way that a node of a test network takes from one address.
+const MAX_INTRODUCTIONS_PER_ADDRESS: usize = 64;
+
 /// Names and ports of all nodes, in order: what any node's configuration may need.
 #[derive(Clone, Debug)]
 pub struct Neighbours {
@@ -78,6 +81,9 @@ impl Neighbours {
             ("chain", "p2p_listen", quoted(&p2p_listen)),
             ("chain", "p2p_advertise", self.p2p(name, own)),
             ("chain", "seeds", format!("[{}]", seeds.join(", "))),
+            // The nodes tell each other names or loopback addresses, and many may share one address.
+            ("chain", "accept_addresses", quoted("any")),
+            ("chain", "max_introductions_per_address", MAX_INTRODUCTIONS_PER_ADDRESS.to_string()),
             ("sync_oracle", "grpc_listen", listen(Service::SyncOracle, ports.sync_oracle)),
             ("sync_oracle", "chain", url(Service::Chain, ports.chain)),
             ("selection", "grpc_listen", listen(Service::Selection, ports.selection)),
@@ -176,6 +182,10 @@ mod tests {
             assert_eq!(parsed["chain"]["p2p_listen"].as_str(), Some(p2p), "{desc}");
             assert_eq!(parsed["chain"]["seeds"][0].as_str(), Some(seed), "{desc}");
             assert_eq!(parsed["chain"]["seeds"].as_array().map(Vec::len), Some(2), "{desc}");
+            let chain_config: vision_chain::Config =
+                parsed["chain"].clone().try_into().expect("settings of chain");
+            assert_eq!(chain_config.accept_addresses, vision_chain::Accepts::Any, "{desc}");
+            assert_eq!(chain_config.max_introductions_per_address, MAX_INTRODUCTIONS_PER_ADDRESS, "{desc}");
             assert_eq!(parsed["gateway"]["chain"].as_str(), Some(chain), "{desc}");
         }
     }

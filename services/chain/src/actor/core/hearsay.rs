@@ -130,7 +130,12 @@ impl Core {
         let verified = Signature::from_slice(&status.header_signature).is_some_and(|signature| {
             self.parts.tree.check_claim(&status.header, &signature, self.now_of(&peer)).is_ok()
         });
-        self.parts.peers.tip_claimed(&peer, header.height, hash, header.weight, verified);
+        self.parts.peers.tip_claimed(&peer, header.height, hash, self.possible_weight(&header), verified);
+    }
+
+    /// The weight a header says, but no more than a chain of its height can have.
+    pub(super) fn possible_weight(&self, header: &Header) -> u64 {
+        header.weight.min(self.parts.rules.most_weight(header.height))
     }
 
     /// Whether the header of a block that is to wait is signed by a producer we know; `None` if the block is

@@ -1,8 +1,13 @@
 //! Answers to a peer's questions for blocks.
+//!
+//! A peer that asks and does not read must not hold what others need: a question waits, at no cost, for its peer's turn
+//! and then for a place, and producers have places that strangers never get.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
 use tonic::Status;
 use vision_wire::Reason;
 use vision_wire::p2p::{BlocksEnd, BlocksPart, BlocksRequest, peer_message::Kind};
@@ -11,9 +16,54 @@ use super::super::blocks::BlockQuery;
 use super::super::questions;
 use super::{Session, message};
 
-/// An answer that the network does not take in this time is given up, so that a peer that asks and does not
-/// read keeps no place.
+/// Answers read from the store at once for peers that are no registered producers, for all of them together.
+const MAX_ANSWERS_TO_STRANGERS: usize = 8;
+/// The same for registered producers.
+const MAX_ANSWERS_TO_PRODUCERS: usize = 8;
+/// Answers given to one peer at once, if it is a registered producer.
+const MAX_ANSWERS_OF_PRODUCER: usize = 2;
+/// So long a question waits for its turn and a place; its asker gives up after 10 s without a block.
+const PLACE_DEADLINE: Duration = Duration::from_secs(8);
+/// A part that the network does not take in this time ends its answer.
+const PART_DEADLINE: Duration = Duration::from_secs(10);
+/// An answer that the network does not take in this time is given up.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The places of all peers.
+pub struct AnswerPlaces {
+    strangers: Arc<Semaphore>,
+    producers: Arc<Semaphore>,
+}
+
+impl Default for AnswerPlaces {
+    fn default() -> Self {
+        Self {
+            strangers: Arc::new(Semaphore::new(MAX_ANSWERS_TO_STRANGERS)),
+            producers: Arc::new(Semaphore::new(MAX_ANSWERS_TO_PRODUCERS)),
+        }
+    }
+}
+
+/// The turns of one peer.
+pub struct AnswerTurns {
+    stranger: Arc<Semaphore>,
+    producer: Arc<Semaphore>,
+}
+
+impl Default for AnswerTurns {
+    fn default() -> Self {
+        Self {
+            stranger: Arc::new(Semaphore::new(1)),
+            producer: Arc::new(Semaphore::new(MAX_ANSWERS_OF_PRODUCER)),
+        }
+    }
+}
+
+/// A peer's turn and a place, in this order.
+async fn place(turns: Arc<Semaphore>, places: Arc<Semaphore>) -> Option<[OwnedSemaphorePermit; 2]> {
+    let both = async { Some([turns.acquire_owned().await.ok()?, places.acquire_owned().await.ok()?]) };
+    timeout(PLACE_DEADLINE, both).await.ok().flatten()
+}
 
 impl Session<'_> {
     /// Answers a question for blocks beside the conversation.
@@ -21,9 +71,7 @@ impl Session<'_> {
         let request_id = request.request_id;
         let end = move |reason: String| message(Kind::BlocksEnd(BlocksEnd { request_id, reason }));
         let reason_of = |status: &Status| vision_wire::reason_of(status).unwrap_or_default();
-        let permits = self.answering.clone().try_acquire_owned().ok();
-        let permits = permits.zip(self.context.answering.clone().try_acquire_owned().ok());
-        let Some(permits) = permits else {
+        let Ok(open) = self.answering.clone().try_acquire_owned() else {
             // Without room even for the refusal the asker's own deadline ends its question.
             let _ = self.bulk.try_send(end(Reason::Overloaded.as_str().to_owned()));
             return;
@@ -33,18 +81,41 @@ impl Session<'_> {
                 Ok(query) => query,
                 Err(status) => return self.charge(20, &reason_of(&status)),
             };
+        let places = &self.context.answering;
+        let (turns, places) = if self.context.table.is_producer(&self.id) {
+            (self.turns.producer.clone(), places.producers.clone())
+        } else {
+            (self.turns.stranger.clone(), places.strangers.clone())
+        };
         let (bulk, store) = (self.bulk.clone(), self.context.store.clone());
-        let (runtime, deadline) = (tokio::runtime::Handle::current(), Instant::now() + ANSWER_DEADLINE);
-        tokio::task::spawn_blocking(move || {
-            let _permits = permits;
-            let send = |message| runtime.block_on(timeout_at(deadline, bulk.send(message)));
-            let given = query.run(&store, questions::MAX_BYTES, |block| {
-                let part = BlocksPart { request_id, block: Some(block) };
-                matches!(send(message(Kind::BlocksPart(part))), Ok(Ok(())))
+        tokio::spawn(async move {
+            let _open = open;
+            let permits = tokio::select! {
+                // The peer has gone.
+                () = bulk.closed() => return,
+                permits = place(turns, places) => permits,
+            };
+            let Some(permits) = permits else {
+                let _ = bulk.try_send(end(Reason::Overloaded.as_str().to_owned()));
+                return;
+            };
+            let (runtime, deadline) = (tokio::runtime::Handle::current(), Instant::now() + ANSWER_DEADLINE);
+            let reading = tokio::task::spawn_blocking(move || {
+                let _permits = permits;
+                let send = |message| {
+                    let until = deadline.min(Instant::now() + PART_DEADLINE);
+                    runtime.block_on(timeout_at(until, bulk.send(message)))
+                };
+                let given = query.run(&store, questions::MAX_BYTES, |block| {
+                    let part = BlocksPart { request_id, block: Some(block) };
+                    matches!(send(message(Kind::BlocksPart(part))), Ok(Ok(())))
+                });
+                let reason = given.err().map(|status| reason_of(&status)).unwrap_or_default();
+                // The peer may have gone, or be too slow to be told.
+                let _ = send(end(reason));
             });
-            let reason = given.err().map(|status| reason_of(&status)).unwrap_or_default();
-            // The peer may have gone, or be too slow to be told.
-            let _ = send(end(reason));
+            // A panic in there is in the log, and ends this answer only.
+            let _ = reading.await;
         });
     }
 }

@@ -20,10 +20,24 @@ pub(super) struct Claim {
     /// Whether the header it shows is signed by a producer we know, so that its height counts.
     pub(super) verified: bool,
     pub(super) since_ms: u64,
+    /// When the peer was first asked since.
+    pub(super) asked_ms: Option<u64>,
+    /// Whether it has answered that it has nothing more.
+    pub(super) refuted: bool,
     pub(super) charged: bool,
 }
 
 impl Claim {
+    /// A new one, at this instant.
+    pub(super) const fn new(height: Height, hash: Hash, weight: u64, verified: bool, since_ms: u64) -> Self {
+        Self { height, hash, weight, verified, since_ms, asked_ms: None, refuted: false, charged: false }
+    }
+
+    /// Something of it has come: the time to deliver starts anew.
+    pub(super) const fn renew(&mut self, now_ms: u64) {
+        (self.since_ms, self.asked_ms, self.refuted, self.charged) = (now_ms, None, false, false);
+    }
+
     /// Whether it is longer or heavier than our own chain.
     pub(super) fn is_more_than(&self, (height, weight): (Height, u64)) -> bool {
         self.height > height || self.weight > weight
@@ -82,7 +96,7 @@ impl Peer {
 
     pub(super) fn delivers(&self, own: (Height, u64), now_ms: u64) -> bool {
         let meets_its_claim = self.claim.is_none_or(|claim| {
-            let in_time = now_ms.saturating_sub(claim.since_ms) <= DELIVER_MS;
+            let in_time = !claim.refuted && now_ms.saturating_sub(claim.since_ms) <= DELIVER_MS;
             !claim.is_more_than(own) || (claim.verified && in_time)
         });
         self.judged && meets_its_claim

@@ -37,6 +37,9 @@ impl PeerTable {
         let mut inner = self.lock();
         let peer = inner.peers.get_mut(id)?;
         let (request_id, answer) = peer.questions.open(query.max_blocks)?;
+        if let Some(claim) = &mut peer.claim {
+            claim.asked_ms.get_or_insert(now);
+        }
         let kind = peer_message::Kind::BlocksRequest(BlocksRequest { request_id, query: Some(query) });
         peer.send(PeerMessage { kind: Some(kind) }, now).then_some(answer)
     }

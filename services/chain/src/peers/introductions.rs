@@ -1,0 +1,149 @@
+//! Places for callers of which nothing is proven yet: few per address, and when all are taken the oldest gives way, so
+//! that whoever is slow keeps nobody out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use super::address::owner_of;
+
+/// Addresses remembered at which a producer has proven who it is.
+const MAX_PRODUCER_ADDRESSES: usize = 256;
+
+/// Why there is no place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoPlace {
+    /// This address has as many as it may.
+    OfAddress,
+    /// Producers have them all.
+    OfAll,
+}
+
+struct Caller {
+    owner: IpAddr,
+    gives_way: CancellationToken,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// By number, so the oldest first.
+    callers: BTreeMap<u64, Caller>,
+    next: u64,
+    producers: VecDeque<IpAddr>,
+}
+
+/// The places.
+pub struct Introductions {
+    max: usize,
+    max_per_address: usize,
+    inner: Mutex<Inner>,
+}
+
+/// A place, free again when this is dropped.
+pub struct Place {
+    of: Arc<Introductions>,
+    number: u64,
+    gives_way: CancellationToken,
+}
+
+impl Introductions {
+    /// So many places, and so many for one address.
+    pub fn new(max: usize, max_per_address: usize) -> Arc<Self> {
+        Arc::new(Self { max, max_per_address, inner: Mutex::default() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every holder leaves the list whole.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a caller. If all are taken, the oldest caller gives way, those from producers' addresses only to
+    /// another one from there.
+    pub fn enter(self: &Arc<Self>, from: IpAddr) -> Result<Place, NoPlace> {
+        let owner = owner_of(from);
+        let mut inner = self.lock();
+        if inner.callers.values().filter(|caller| caller.owner == owner).count() >= self.max_per_address {
+            return Err(NoPlace::OfAddress);
+        }
+        if inner.callers.len() >= self.max {
+            let producer = inner.producers.contains(&owner);
+            let mut callers = inner.callers.iter();
+            let oldest = callers
+                .find(|(_, caller)| !inner.producers.contains(&caller.owner))
+                .or_else(|| inner.callers.iter().find(|_| producer));
+            let number = *oldest.ok_or(NoPlace::OfAll)?.0;
+            if let Some(caller) = inner.callers.remove(&number) {
+                caller.gives_way.cancel();
+            }
+        }
+        let (number, gives_way) = (inner.next, CancellationToken::new());
+        inner.next += 1;
+        inner.callers.insert(number, Caller { owner, gives_way: gives_way.clone() });
+        Ok(Place { of: self.clone(), number, gives_way })
+    }
+
+    /// A producer has proven itself from this address.
+    pub fn producer_at(&self, from: IpAddr) {
+        let owner = owner_of(from);
+        let mut inner = self.lock();
+        inner.producers.retain(|known| *known != owner);
+        inner.producers.push_back(owner);
+        if inner.producers.len() > MAX_PRODUCER_ADDRESSES {
+            inner.producers.pop_front();
+        }
+    }
+}
+
+impl Place {
+    /// Cancelled when the place is needed for somebody else.
+    pub fn gives_way(&self) -> CancellationToken {
+        self.gives_way.clone()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.of.lock().callers.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(last: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, last])
+    }
+
+    #[test]
+    fn an_address_has_few_places_and_gets_them_back() {
+        let places = Introductions::new(9, 2);
+        let first = places.enter(ip(1)).expect("a place");
+        let _second = places.enter(ip(1)).expect("a place");
+        assert_eq!(places.enter(ip(1)).err(), Some(NoPlace::OfAddress));
+        let _other = places.enter(ip(2)).expect("a place");
+        drop(first);
+        assert!(places.enter(ip(1)).is_ok());
+        let v6 = |text: &str| places.enter(text.parse().expect("an address"));
+        let _held = (v6("2001:db8::1").expect("a place"), v6("2001:db8::2").expect("a place"));
+        assert_eq!(v6("2001:db8::3").err(), Some(NoPlace::OfAddress));
+    }
+
+    #[test]
+    fn the_oldest_gives_way_and_a_producers_address_keeps_its_place() {
+        let places = Introductions::new(3, 2);
+        places.producer_at(ip(1));
+        let producer = places.enter(ip(1)).expect("a place");
+        let strangers = [places.enter(ip(2)).expect("a place"), places.enter(ip(3)).expect("a place")];
+        let one_more = places.enter(ip(4)).expect("the oldest stranger gives way");
+        let cancelled = |place: &Place| place.gives_way.is_cancelled();
+        assert_eq!((cancelled(&producer), strangers.each_ref().map(cancelled)), (false, [true, false]));
+        places.producer_at(ip(3));
+        places.producer_at(ip(4));
+        assert_eq!(places.enter(ip(5)).err(), Some(NoPlace::OfAll));
+        let _again = places.enter(ip(1)).expect("one producer's address to another");
+        assert!(cancelled(&producer) && !cancelled(&one_more));
+    }
+}

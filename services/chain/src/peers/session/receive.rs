@@ -1,0 +1,105 @@
+//! What a peer says, by kind.
+
+use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
+use vision_host::telemetry;
+use vision_primitives::trace::HeightTrace;
+use vision_primitives::{Header, TimestampMs};
+use vision_wire::p2p::peer_message::Kind;
+
+use super::{MAX_ADDRESSES_IN_MESSAGE, MAX_TRANSACTIONS_IN_MESSAGE, Session};
+use crate::actor::Command;
+use crate::trace;
+
+impl Session<'_> {
+    /// Passes a message on to the chain's thread, once there is a place for it.
+    async fn tell(&self, command: Command) {
+        let arrived = Instant::now();
+        let Ok(place) = self.places.clone().acquire_owned().await else { return };
+        self.context.core.tell(Command::FromPeer { command: Box::new(command), arrived, place }).await;
+    }
+
+    /// The span of a block that came from this peer. What the peer says of its own part is linked, not followed: it may be
+    /// anybody's trace.
+    fn receive_span(&self, header: &Header, traceparent: &str) -> Span {
+        let now = TimestampMs(self.context.clock.now_ms());
+        if !trace::is_recent(header, self.context.head.borrow().height, now) {
+            return Span::none();
+        }
+        let span = tracing::info_span!(
+            "chain.block.receive",
+            "vision.height" = trace::number(header.height.get()),
+            "vision.slot" = trace::number(header.slot.get()),
+            "vision.peer" = %self.id,
+        );
+        let genesis_hash = &self.context.identity.genesis_hash;
+        let span = trace::under(span, genesis_hash, header.height);
+        if !span.is_disabled() {
+            telemetry::follow(&span, traceparent, HeightTrace::of(genesis_hash, header.height).trace_id);
+        }
+        span
+    }
+
+    pub(super) async fn receive(&self, kind: Kind) {
+        match kind {
+            Kind::Hello(_) | Kind::Proof(_) => self.charge(100, "a second introduction"),
+            Kind::Status(status) => {
+                if !self.context.identity.check_status(self.remote, &status) {
+                    return self.charge(100, "a status with a wrong signature");
+                }
+                self.context.table.note_status(&self.id, &status);
+                self.tell(Command::Claim { peer: self.id, status }).await;
+            }
+            Kind::NewBlock(new) => {
+                let Some(block) = new.block else { return self.charge(20, "a new block without a block") };
+                match vision_wire::block_from_proto(block, &self.context.identity.genesis_hash) {
+                    Err(error) => self.charge(50, &error.to_string()),
+                    Ok(block) => {
+                        let span = self.receive_span(block.header(), &new.traceparent);
+                        self.context.table.note_known(&self.id, block.hash());
+                        let command = Command::Announced { peer: self.id, block: Box::new(block) };
+                        self.tell(command).instrument(span).await;
+                    }
+                }
+            }
+            Kind::Announcement(new) => {
+                let span = match Header::from_bytes(&new.header) {
+                    Ok(header) => self.receive_span(&header, &new.traceparent),
+                    // The chain's thread says what it thinks of that.
+                    Err(_) => Span::none(),
+                };
+                let (header, signature) = (new.header.to_vec(), new.signature.to_vec());
+                self.tell(Command::Header { peer: self.id, header, signature }).instrument(span).await;
+            }
+            Kind::Transactions(batch) => {
+                if batch.transactions.len() > MAX_TRANSACTIONS_IN_MESSAGE {
+                    return self.charge(20, "too many transactions in one message");
+                }
+                if let Err(why) = self.context.intake.take_from(self.id, batch.transactions).await {
+                    self.charge(50, &why);
+                }
+            }
+            Kind::BlocksRequest(request) => self.answer(request),
+            Kind::BlocksPart(part) => {
+                let Some(block) = part.block else { return self.charge(20, "a part without a block") };
+                match vision_wire::block_from_proto(block, &self.context.identity.genesis_hash) {
+                    Err(error) => self.charge(50, &error.to_string()),
+                    Ok(block) => {
+                        if let Err(why) = self.context.table.answer_part(&self.id, part.request_id, block) {
+                            self.charge(50, why);
+                        }
+                    }
+                }
+            }
+            Kind::BlocksEnd(end) => self.context.table.answer_end(&self.id, end.request_id, &end.reason),
+            Kind::Addresses(list) => {
+                if list.addresses.len() > MAX_ADDRESSES_IN_MESSAGE {
+                    return self.charge(20, "too many addresses in one message");
+                }
+                for address in &list.addresses {
+                    self.context.learn(address, &self.source);
+                }
+            }
+        }
+    }
+}
