@@ -7,6 +7,7 @@
 mod harness;
 
 mod alone;
+mod attacks;
 mod bad_input;
 mod clocks;
 mod crash;

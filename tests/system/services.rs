@@ -33,6 +33,11 @@ impl Apart {
         self.processes.push((service, child));
     }
 
+    /// Name and process of each.
+    pub fn pids(&self) -> Vec<(&'static str, u32)> {
+        self.processes.iter().map(|(name, child)| (*name, child.id())).collect()
+    }
+
     fn kill(&mut self, service: &str) {
         let at = self.processes.iter().position(|(name, _)| *name == service).expect("it runs");
         let (_, mut child) = self.processes.remove(at);

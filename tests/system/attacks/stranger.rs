@@ -1,0 +1,99 @@
+//! A peer that says what the attacker wants, from an address of its own.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Status, Streaming};
+use vision_primitives::{Genesis, SecretKey, Tag};
+use vision_wire::p2p::peer_message::Kind;
+use vision_wire::p2p::peer_service_client::PeerServiceClient;
+use vision_wire::p2p::{ExchangeRequest, ExchangeResponse, Hello, HelloProof, PeerMessage};
+
+/// Longest wait for a word of the node.
+const DEADLINE: Duration = Duration::from_secs(10);
+const MAX_BYTES: usize = 64 << 20;
+
+/// The address of an attacker: all of 127/8 is this machine.
+pub const fn address(number: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(127, 0, 1, number))
+}
+
+/// A connection from an attacker's address.
+pub fn channel(from: IpAddr, port: u16) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).expect("a URL");
+    endpoint.local_address(Some(from)).connect_timeout(DEADLINE).connect_lazy()
+}
+
+/// An introduced peer.
+pub struct Stranger {
+    outbox: mpsc::Sender<ExchangeRequest>,
+    pub inbound: Streaming<ExchangeResponse>,
+}
+
+impl Stranger {
+    /// Calls and introduces itself; an `Err` is what the node answered.
+    pub async fn call(from: IpAddr, p2p: u16, genesis: &Genesis, seed: u8) -> Result<Self, Status> {
+        let (node_key, peer_key) =
+            (SecretKey::from_seed(&[seed; 32]), SecretKey::from_seed(&[seed ^ 0x80; 32]));
+        let genesis_hash = genesis.hash();
+        let certificate = node_key.sign(Tag::PeerKey, &genesis_hash, &peer_key.public_key().0);
+        let (outbox, messages) = mpsc::channel(64);
+        let mut client = PeerServiceClient::new(channel(from, p2p)).max_encoding_message_size(MAX_BYTES);
+        let opening = client.exchange(ReceiverStream::new(messages));
+        let opened = tokio::time::timeout(DEADLINE, opening).await;
+        let inbound = opened.map_err(|_| Status::deadline_exceeded("no stream"))??.into_inner();
+        let mut this = Self { outbox, inbound };
+        let hello = Hello {
+            protocol_version: 1,
+            chain_id: genesis.chain_id.clone(),
+            genesis_hash: genesis_hash.0.to_vec().into(),
+            node_key: node_key.public_key().0.to_vec().into(),
+            peer_key: peer_key.public_key().0.to_vec().into(),
+            peer_key_signature: certificate.0.to_vec().into(),
+            challenge: vec![7; 32].into(),
+            listen_address: "127.0.0.1:9".into(),
+            version: "attacker".into(),
+        };
+        this.say(Kind::Hello(hello)).await;
+        let Kind::Hello(theirs) = this.hear().await? else { return Err(Status::internal("not a hello")) };
+        let payload = [b"hello", &theirs.challenge[..], &[7; 32], &theirs.node_key[..]].concat();
+        let signature = peer_key.sign(Tag::Status, &genesis_hash, &payload).0.to_vec().into();
+        this.say(Kind::Proof(HelloProof { signature })).await;
+        // The node's own proof, and then its first status: the connection stands.
+        for _ in 0..2 {
+            this.hear().await?;
+        }
+        Ok(this)
+    }
+
+    /// Says something; false when the node has hung up.
+    pub async fn say(&self, kind: Kind) -> bool {
+        let message = Some(PeerMessage { kind: Some(kind) });
+        let sent = tokio::time::timeout(DEADLINE, self.outbox.send(ExchangeRequest { message })).await;
+        matches!(sent, Ok(Ok(())))
+    }
+
+    pub async fn hear(&mut self) -> Result<Kind, Status> {
+        match tokio::time::timeout(DEADLINE, self.inbound.next()).await {
+            Ok(Some(answer)) => answer?.message.and_then(|m| m.kind).ok_or_else(|| Status::internal("empty")),
+            Ok(None) => Err(Status::cancelled("ended")),
+            Err(_) => Err(Status::deadline_exceeded("silent")),
+        }
+    }
+
+    /// Why the node hangs up.
+    pub async fn end(mut self) -> Status {
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        loop {
+            match self.hear().await {
+                Err(status) => return status,
+                Ok(_) if tokio::time::Instant::now() > deadline => return Status::ok("still connected"),
+                Ok(_) => {}
+            }
+        }
+    }
+}
