@@ -306,3 +306,20 @@ async fn stats_read_only_the_blocks_that_came_since() {
         fresh.get("/api/mining/stats").await.body
     });
 }
+
+#[tokio::test]
+async fn every_route_of_the_document_is_there() {
+    let node = Node::start().await;
+    let document = include_str!("../../../docs/rest.md");
+    let rows = document.lines().filter_map(|line| line.strip_prefix("| `/")?.split_once(" |"));
+    let paths = rows.flat_map(|(routes, _)| routes.split(", ").map(|route| route.trim_matches(['`', '/'])));
+    let paths: Vec<String> = paths
+        .map(|path| path.split('?').next().unwrap_or_default())
+        .map(|path| path.split_once('{').map_or(path.to_owned(), |(before, _)| format!("{before}5")))
+        .collect();
+    assert!(paths.len() >= 15, "{paths:?}");
+    for path in paths.iter().filter(|path| !path.ends_with("events")) {
+        let answer = node.get(&format!("/{path}")).await;
+        assert_ne!(answer.status, 404, "{path}: {answer:?}");
+    }
+}

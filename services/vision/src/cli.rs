@@ -228,12 +228,15 @@ pub enum Query {
     Head(RemoteArgs),
     /// One block with its transactions.
     #[command(
-        after_help = "The link opens the height's trace where Jaeger has it: the nodes must send their spans (docs/tracing.md).\n\nExample:\n  vision query block 12"
+        after_help = "Where the node sends its traces to a collector (docs/tracing.md), a link opens the height's trace in Jaeger.\n\nExamples:\n  vision query block 12\n  vision query block latest"
     )]
     Block {
-        /// Height or hash; the head when left out.
-        #[arg(value_name = "HEIGHT|HASH")]
-        id: Option<values::BlockId>,
+        /// Height or hash; the head when it is `latest` or left out.
+        #[arg(value_name = "HEIGHT|HASH|latest")]
+        id: Option<values::BlockName>,
+        /// Show the signature and the header's bytes too; `-o json` always has them.
+        #[arg(long)]
+        raw: bool,
         /// Where traces are looked at; {trace_id} stands for the id. Empty: no link is shown.
         #[arg(
             long,
@@ -288,7 +291,9 @@ pub enum Query {
         remote: RemoteArgs,
     },
     /// Where a transaction is: waiting, in a block, or dropped.
-    #[command(after_help = "Example:\n  vision query tx HASH --proof -o json")]
+    #[command(
+        after_help = "Example:\n  vision query tx HASH --proof -o json\n  vision query tx HASH --data > file"
+    )]
     Tx {
         /// Its hash: 64 lowercase hex digits, with or without a 0x.
         #[arg(value_name = "HASH", value_parser = values::hash)]
@@ -296,6 +301,9 @@ pub enum Query {
         /// Prove that it is in its block: see `vision verify`.
         #[arg(long)]
         proof: bool,
+        /// Write the bytes that it publishes to stdout, as they are, and nothing else.
+        #[arg(long, conflicts_with = "proof")]
+        data: bool,
         #[command(flatten)]
         remote: RemoteArgs,
     },

@@ -18,8 +18,13 @@ pub enum Format {
 
 /// Writes to stdout. A reader that went away ends the command in silence.
 pub fn write(text: &str) -> Outcome {
+    bytes(text.as_bytes())
+}
+
+/// The same for bytes that are no text.
+pub fn bytes(bytes: &[u8]) -> Outcome {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
             Err(Failure::new(Exit::NobodyReads, "nobody reads stdout any more"))
@@ -90,6 +95,29 @@ pub fn count(number: impl TryInto<u64>, thing: &str) -> String {
     }
 }
 
+/// Milliseconds since the Unix epoch as `2023-11-14 22:13:20.123 UTC`.
+pub fn time(ms: u64) -> String {
+    const DAY_MS: u64 = 86_400_000;
+    let (year, month, day) = date(ms / DAY_MS);
+    let (seconds, ms) = (ms % DAY_MS / 1000, ms % 1000);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{ms:03} UTC")
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
+const fn date(day: u64) -> (u64, u64, u64) {
+    // Years that begin in March have their leap day at the end; 400 of them have 146,097 days.
+    let shifted = day + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = era * 400 + year_of_era;
+    (if month <= 2 { year + 1 } else { year }, month, day)
+}
+
 /// A JSON value as a cell: text without quotes, nothing for null.
 pub fn cell(value: &Value) -> String {
     match value {
@@ -128,6 +156,23 @@ mod tests {
         for (number, expect) in cases {
             assert_eq!(count(number, "node"), expect);
         }
+    }
+
+    #[test]
+    fn times() {
+        let cases = [
+            (0, "1970-01-01 00:00:00.000 UTC"),
+            (951_782_399_999, "2000-02-28 23:59:59.999 UTC"),
+            (951_782_400_000, "2000-02-29 00:00:00.000 UTC"),
+            (951_868_800_000, "2000-03-01 00:00:00.000 UTC"),
+            (1_735_689_599_001, "2024-12-31 23:59:59.001 UTC"),
+            (1_700_000_000_123, "2023-11-14 22:13:20.123 UTC"),
+            (4_107_542_400_000, "2100-03-01 00:00:00.000 UTC"),
+        ];
+        for (ms, expect) in cases {
+            assert_eq!(time(ms), expect);
+        }
+        assert!(time(u64::MAX).ends_with(" UTC"), "no time overflows");
     }
 
     #[test]

@@ -1,26 +1,27 @@
 //! `vision query`: what the chain holds, through a gateway.
 
+mod block;
+
 use serde_json::Value;
 
 use crate::cli::Query;
-use crate::cli::values::BlockId;
+use crate::cli::values::{BlockId, BlockName};
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, Format, Table, cell, properties, short};
 use crate::rest::Gateway;
 
-/// Stands for a block's trace in a URL.
-const TRACE_ID: &str = "{trace_id}";
+/// Fields that are milliseconds since the Unix epoch.
+const TIMES: [&str; 5] = ["timestamp_ms", "parent_timestamp_ms", "genesis_time_ms", "since_ms", "at_ms"];
 
 /// Runs one query.
 pub async fn run(query: &Query, format: Format) -> Outcome {
     let (answer, show): (Value, fn(&Value) -> String) = match query {
-        Query::Head(remote) => (block(&Gateway::new(&remote.node)?, None).await?, flat),
-        Query::Block { id, trace_url, remote } => {
-            let mut answer = block(&Gateway::new(&remote.node)?, *id).await?;
-            if let Some(link) = trace_link(trace_url, &answer) {
-                answer["trace_url"] = link.into();
-            }
-            (answer, block_text)
+        Query::Head(remote) => (found(&Gateway::new(&remote.node)?, None).await?, block::text),
+        Query::Block { id, raw, trace_url, remote } => {
+            let gateway = Gateway::new(&remote.node)?;
+            let mut answer = found(&gateway, id.and_then(BlockName::id)).await?;
+            block::add_trace_link(&gateway, trace_url, &mut answer).await;
+            (answer, if *raw { block::raw_text } else { block::text })
         }
         Query::Blocks { from, limit, remote } => {
             let gateway = Gateway::new(&remote.node)?;
@@ -47,7 +48,11 @@ pub async fn run(query: &Query, format: Format) -> Outcome {
             let path = format!("/api/accounts/{address}{}", asking(*proof, format));
             (Gateway::new(&remote.node)?.get(&path).await?, flat)
         }
-        Query::Tx { hash, proof, remote } => {
+        Query::Tx { hash, data: true, remote, .. } => {
+            let path = format!("/api/transactions/{hash}");
+            return output::bytes(&data_of(&Gateway::new(&remote.node)?.get(&path).await?)?);
+        }
+        Query::Tx { hash, proof, remote, .. } => {
             let path = format!("/api/transactions/{hash}{}", asking(*proof, format));
             (Gateway::new(&remote.node)?.get(&path).await?, transaction_text)
         }
@@ -60,14 +65,18 @@ pub async fn run(query: &Query, format: Format) -> Outcome {
     }
 }
 
-/// Where a block's trace is looked at.
-fn trace_link(url: &str, block: &Value) -> Option<String> {
-    let url = url.trim();
-    // A variable that is set to nothing counts as unset.
-    let id = block["trace_id"].as_str().filter(|_| !url.is_empty())?;
-    Some(match url.contains(TRACE_ID) {
-        true => url.replace(TRACE_ID, id),
-        false => format!("{}/{id}", url.trim_end_matches('/')),
+/// The bytes that a transaction publishes.
+fn data_of(answer: &Value) -> Outcome<Vec<u8>> {
+    let inner = &answer["transaction"];
+    if let Some(data) = inner["data"].as_str() {
+        return hex::decode(data).map_err(|error| Failure::failed(format!("the node sent no hex: {error}")));
+    }
+    let hash = cell(&answer["hash"]);
+    Err(match inner["type"].as_str() {
+        Some(kind) => {
+            Failure::failed(format!("the transaction {hash} is a {kind}; only a data one has bytes"))
+        }
+        None => Failure::not_found(format!("the node no longer keeps the bytes of the transaction {hash}")),
     })
 }
 
@@ -94,7 +103,7 @@ pub async fn height(gateway: &Gateway) -> Outcome<u64> {
     })
 }
 
-async fn block(gateway: &Gateway, id: Option<BlockId>) -> Outcome<Value> {
+async fn found(gateway: &Gateway, id: Option<BlockId>) -> Outcome<Value> {
     let id = match id {
         Some(id) => id,
         None => {
@@ -118,40 +127,38 @@ pub fn entries<'a>(answer: &'a Value, name: &str) -> &'a [Value] {
 fn flat(answer: &Value) -> String {
     let Some(fields) = answer.as_object() else { return cell(answer) + "\n" };
     let plain = fields.iter().filter(|(_, value)| !value.is_object() && !value.is_array());
-    properties(&plain.map(|(name, value)| (name.as_str(), cell(value))).collect::<Vec<_>>())
+    properties(&plain.map(|(name, value)| (name.as_str(), readable(name, value))).collect::<Vec<_>>())
+}
+
+/// A value as a cell; a time with what it means to people.
+fn readable(name: &str, value: &Value) -> String {
+    match value.as_u64() {
+        Some(ms) if TIMES.contains(&name) => format!("{ms} ({})", output::time(ms)),
+        _ => cell(value),
+    }
+}
+
+/// A time alone.
+fn time(value: &Value) -> String {
+    value.as_u64().map_or_else(|| cell(value), output::time)
 }
 
 /// A column: the field's name and how its value becomes a cell.
 type Column = (&'static str, fn(&Value) -> String);
 
 fn table(entries: &[Value], columns: &[Column]) -> String {
-    let mut table = Table::new(&columns.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    // What is shown as a time is no number of milliseconds.
+    let heading = |name: &'static str| match name {
+        "timestamp_ms" => "time",
+        "opens_at_ms" => "opens at",
+        "closes_at_ms" => "closes at",
+        name => name,
+    };
+    let mut table = Table::new(&columns.iter().map(|(name, _)| heading(name)).collect::<Vec<_>>());
     for entry in entries {
         table.row(columns.iter().map(|(name, show)| show(&entry[*name])));
     }
     table.render()
-}
-
-fn block_text(answer: &Value) -> String {
-    let transactions = entries(answer, "transactions");
-    if transactions.is_empty() {
-        return flat(answer);
-    }
-    format!(
-        "{}\n{}",
-        flat(answer),
-        table(
-            transactions,
-            &[
-                ("hash", cell),
-                ("type", cell),
-                ("sender", short),
-                ("nonce", cell),
-                ("to", short),
-                ("amount", cell)
-            ]
-        )
-    )
 }
 
 /// A cell that may be long, cut to what a line can bear.
@@ -168,7 +175,7 @@ fn blocks_text(answer: &Value) -> String {
             ("hash", short),
             ("slot", cell),
             ("producer", short),
-            ("timestamp_ms", cell),
+            ("timestamp_ms", time),
             ("tx_count", cell),
         ],
     )
@@ -194,8 +201,8 @@ fn schedule_text(answer: &Value) -> String {
             ("slot", cell),
             ("node_id", cell),
             ("jitter_ms", cell),
-            ("opens_at_ms", cell),
-            ("closes_at_ms", cell),
+            ("opens_at_ms", time),
+            ("closes_at_ms", time),
         ],
     );
     format!("{}\n{slots}", flat(answer))
@@ -261,17 +268,27 @@ mod tests {
     }
 
     #[test]
-    fn a_block_links_to_its_trace() {
-        let block = json!({ "trace_id": "ab" });
+    fn the_data_of_a_transaction_is_its_bytes() {
+        let of = |inner: Value| data_of(&json!({ "hash": "aa", "transaction": inner }));
+        assert_eq!(of(json!({ "type": "data", "data": "00ff0a" })).ok(), Some(vec![0, 255, 10]));
+        assert_eq!(of(json!({ "type": "data", "data": "" })).ok(), Some(vec![]));
         let cases = [
-            ("a place for the id", "http://j/trace/{trace_id}?x", Some("http://j/trace/ab?x")),
-            ("none", "http://j/trace/", Some("http://j/trace/ab")),
-            ("unset", " ", None),
+            ("another kind", json!({ "type": "transfer" }), crate::exit::Exit::Failed),
+            ("gone", json!(null), crate::exit::Exit::NotFound),
         ];
-        for (desc, url, expect) in cases {
-            assert_eq!(trace_link(url, &block).as_deref(), expect, "{desc}");
+        for (desc, inner, expect) in cases {
+            assert_eq!(of(inner).err().map(|failure| failure.exit()), Some(expect), "{desc}");
         }
-        assert_eq!(trace_link("http://j", &json!({})), None);
+    }
+
+    #[test]
+    fn times_are_shown_for_people_too() {
+        let answer = json!({ "since_ms": 0, "at_ms": 1_700_000_000_123_u64, "rtt_ms": 5 });
+        let expect = "at_ms     1700000000123 (2023-11-14 22:13:20.123 UTC)\nrtt_ms    5\nsince_ms  0 (1970-01-01 00:00:00.000 UTC)\n";
+        assert_eq!(flat(&answer), expect);
+        let blocks = json!([{ "height": 1, "timestamp_ms": 1_700_000_000_123_u64 }]);
+        let text = blocks_text(&blocks);
+        assert!(text.contains(" TIME ") && text.contains(" 2023-11-14 22:13:20.123 UTC "), "{text}");
     }
 
     #[test]

@@ -81,6 +81,33 @@ impl fmt::Display for BlockId {
     }
 }
 
+/// A block as people name it: [`BlockId`], or the newest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BlockName {
+    /// The node's head.
+    Latest,
+    /// A certain one.
+    Of(BlockId),
+}
+
+impl BlockName {
+    /// Which one; none is the head.
+    pub const fn id(self) -> Option<BlockId> {
+        match self {
+            Self::Latest => None,
+            Self::Of(id) => Some(id),
+        }
+    }
+}
+
+impl FromStr for BlockName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "latest" { Ok(Self::Latest) } else { text.parse().map(Self::Of) }
+    }
+}
+
 /// The slots as the gateway wants them: a number alone counts from slot 0, anything else is a list as it is.
 pub fn slot_list(text: &str) -> Result<String, String> {
     if let Some(count) = decimal::<u64>(text) {
