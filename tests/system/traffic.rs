@@ -190,3 +190,28 @@ fn a_load_is_carried_and_not_a_unit_is_lost_or_made() {
         net[0].blocks(1, height).iter().map(|block| block["tx_count"].as_u64().expect("a number")).sum();
     assert!(included >= number("included"), "{included} on the chain, {result}");
 }
+
+#[test]
+fn under_overload_every_accepted_transaction_has_a_fate() {
+    let mut net = Net::new(&Plan::fast(3).param("max_block_txs", 10));
+    let all = [0, 1, 2];
+    all.iter().for_each(|node| net.set(*node, "chain", "max_waiting_transactions", 60));
+    net.start_all();
+    net.wait_height(&all, 3, 60);
+    let accounts = path(net.scratch().join("net/accounts"));
+    let urls: Vec<String> = all.iter().map(|node| url(&net[*node])).collect();
+    let mut arguments =
+        vec!["load", "--rate", "300", "--seconds", "5", "--accounts-dir", &accounts, "-o", "json"];
+    for url in &urls {
+        arguments.extend(["--node", url]);
+    }
+    let result = ok(vision(&arguments));
+    let number = |name: &str| result[name].as_u64().unwrap_or_else(|| panic!("{name} in {result}"));
+    let sum = |name: &str| -> u64 {
+        let counts = result[name].as_object().unwrap_or_else(|| panic!("{name} in {result}"));
+        counts.values().filter_map(serde_json::Value::as_u64).sum()
+    };
+    assert!(result["refused"]["POOL_FULL"].as_u64() > Some(0), "there was no overload: {result}");
+    let fates = number("included") + number("waiting") + sum("dropped");
+    assert_eq!((fates, number("missing")), (number("accepted"), 0), "{result}");
+}
