@@ -2,6 +2,7 @@
 //! many others, admitted and stored, and only then acknowledged and passed on.
 
 mod place;
+mod source;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::actor::{Command, CoreHandle};
 use crate::metrics::ChainMetrics;
 use crate::peers::PeerTable;
 use place::Place;
+pub use source::{Source, Taken};
 
 /// Transactions verified together.
 const MAX_BATCH: usize = 256;
@@ -41,41 +43,6 @@ pub struct Handed {
     /// Who handed it in.
     pub source: Source,
     _place: Place,
-}
-
-/// The answer about one that is stored and waits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Taken {
-    /// The first nonce that is missing before it, if one is.
-    pub missing_nonce: Option<u64>,
-}
-
-/// Who handed a transaction in.
-pub enum Source {
-    /// A caller, who waits for the answer.
-    Caller(Option<oneshot::Sender<Result<Taken, Status>>>),
-    /// A peer, who does not.
-    Peer(NodeId),
-}
-
-impl Source {
-    /// The peer, if it was one.
-    pub const fn peer(&self) -> Option<NodeId> {
-        match self {
-            Self::Caller(_) => None,
-            Self::Peer(peer) => Some(*peer),
-        }
-    }
-
-    /// Answers a caller, once.
-    pub fn answer(&mut self, answer: Result<Taken, Status>) {
-        if let Self::Caller(caller) = self
-            && let Some(caller) = caller.take()
-        {
-            // It may have gone.
-            let _ = caller.send(answer);
-        }
-    }
 }
 
 /// The entrance. Cheap to clone.
