@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use support::adversary::{Adversary, Manners, POLITE, channel_from};
-use support::transactions::{large, submit_one};
+use support::transactions::{large, registration, submit_one};
 use support::{Client, Net, Node, head, produce, schedule, wait_until};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -122,6 +122,33 @@ async fn a_producer_that_claims_blocks_it_lacks_stalls_nobody_and_is_banned_when
     }
     assert_eq!(banned.as_ref().and_then(reason_of).as_deref(), Some("PEER_BANNED"), "{banned:?}");
     assert!(peer_of(&mut client, &honest).await.is_some_and(|peer| peer.delivers), "the other one stays");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_signed_by_a_candidate_does_not_count() {
+    const CANDIDATE: u8 = 90;
+    let net = Net::new(3);
+    let home = net.home(0);
+    let node = Node::start(home.path(), &[]);
+    let mut client = node.client().await;
+    let candidate = SecretKey::from_seed(&[CANDIDATE; 32]);
+    let registers = registration(&net, &net.senders[0], &candidate, &candidate);
+    submit_one(&mut client, &registers, false).await.expect("waits");
+    produce(&net, &mut client, 0).await;
+    let signed_by = [(CANDIDATE, false), (other_producers(&net)[0], true)];
+    for (peer_seed, (seed, counts)) in (91..).zip(signed_by) {
+        let peer = Adversary::call(node.p2p, &net.genesis, peer_seed, &POLITE).await.expect("a peer");
+        let claimed = tall(&net, &mut client, seed, 3).await;
+        peer.say(claim(&peer, &claimed)).await;
+        wait_until("the claim is judged", || {
+            let (mut client, peer, hash) = (client.clone(), &peer, claimed.hash().to_string());
+            async move { peer_of(&mut client, peer).await.is_some_and(|seen| seen.tip_hash == hash) }
+        })
+        .await;
+        let seen = peer_of(&mut client, &peer).await.expect("it is there");
+        assert_eq!(seen.delivers, counts, "signed by {seed}: {seen:?}");
+    }
     node.stop().await;
 }
 
