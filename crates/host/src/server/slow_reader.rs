@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 /// A client for which something waits to be sent must take [`MIN_BYTES`] within this.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// What any link that is of use takes within [`PATIENCE`].
 const MIN_BYTES: usize = 64 << 10;
 

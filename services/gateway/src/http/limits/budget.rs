@@ -13,8 +13,9 @@ use crate::http::problem::Problem;
 const TOTAL_BYTES: usize = 16 << 20;
 /// As much of it as one client may have at once.
 pub(super) const PER_CLIENT_BYTES: usize = TOTAL_BYTES / 2;
-/// Bodies up to this are not weighed: the limit on requests limits them.
-pub(super) const LIGHT_BYTES: usize = 16 << 10;
+/// Bodies up to this are not weighed: the limit on requests limits them, and clients that do not read what they asked for
+/// hold up no small answer.
+pub(super) const LIGHT_BYTES: usize = 32 << 10;
 /// Longest wait for others' bytes.
 const PATIENCE: Duration = Duration::from_secs(2);
 
