@@ -31,7 +31,8 @@ pub use merkle::{MerkleProof, MerkleStep, merkle_proof, merkle_root};
 pub use params::{ConsensusParams, Entropy, Finality, ParamError};
 pub use pool::Pool;
 pub use transaction::{
-    Action, MAX_DATA_BYTES, SignedTransaction, SyncProof, Transaction, registration_payload,
+    Action, MAX_DATA_BYTES, MIN_TRANSACTION_BYTES, SignedTransaction, SyncProof, Transaction,
+    registration_payload,
 };
 pub use units::{Height, Slot, TimestampMs};
 

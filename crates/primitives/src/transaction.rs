@@ -10,6 +10,9 @@ use crate::{
 /// Most bytes that a `Data` action may carry.
 pub const MAX_DATA_BYTES: usize = 64 * 1024;
 
+/// Bytes of the smallest signed transaction, an exit: key, nonce, fee, the action's index and the signature.
+pub const MIN_TRANSACTION_BYTES: usize = 32 + 8 + 8 + 1 + 64;
+
 /// What a transaction does.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
 pub enum Action {

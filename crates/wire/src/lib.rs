@@ -5,8 +5,11 @@
 //! logs behind them ([`EventLog`]); pages of lists ([`page`]).
 
 mod blocks;
+mod bounds;
+mod by_method;
 mod call;
 mod channel;
+mod codec;
 mod cursor;
 mod ending;
 mod event_log;
@@ -33,11 +36,18 @@ pub use generated::vision::sync_oracle::v1 as sync_oracle;
 pub use generated::vision::types::v1 as types;
 
 pub use blocks::{block_from_proto, block_to_proto, genesis_to_proto};
+pub use bounds::{
+    MAX_ADDRESSES_IN_MESSAGE, MAX_LOCATOR_HASHES, MAX_POOL_IDS, MAX_SCHEDULE_BYTES, MAX_SLOTS,
+    MAX_SMALL_MESSAGE_BYTES, MAX_SUBMITTED_TRANSACTIONS, MAX_TRANSACTIONS_IN_MESSAGE,
+    max_block_message_bytes,
+};
+pub use by_method::ByMethod;
 pub use call::{
     CALL_DEADLINE, ChannelError, MAX_MESSAGE_BYTES, call, connect, connect_lazy, connect_to_stranger,
     deadline, settle,
 };
 pub use channel::Channel;
+pub use codec::BoundedCodec;
 pub use cursor::{Cursor, CursorError};
 pub use event_log::{EventKind, EventLog, LogEvent, Subscription};
 pub use head_event::remarkable_heights;

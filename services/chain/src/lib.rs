@@ -32,7 +32,9 @@ use vision_mempool::Limits;
 use vision_primitives::{Genesis, Height, Signature, TimestampMs};
 use vision_wire::chain::chain_service_server::ChainServiceServer;
 use vision_wire::p2p::peer_service_server::PeerServiceServer;
-use vision_wire::{EventLog, FILE_DESCRIPTOR_SET, METHODS};
+use vision_wire::{
+    ByMethod, EventLog, FILE_DESCRIPTOR_SET, MAX_SMALL_MESSAGE_BYTES, METHODS, max_block_message_bytes,
+};
 
 use actor::{Core, CoreHandle, HeadEvent, HeadView};
 pub use config::{Accepts, Config};
@@ -54,8 +56,6 @@ const TRANSACTION_EVENTS: usize = 64;
 const PEERS_EVERY: Duration = Duration::from_millis(20);
 /// The table of peers is told so often even if nothing changed: ages count.
 const PEERS_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
-/// What a message may have besides a block of the largest size, bytes.
-const MESSAGE_MARGIN_BYTES: usize = 256 << 10;
 /// The store's file, in the folder of data.
 const STORE: &str = "chain.redb";
 /// A genesis file larger than this is none, bytes.
@@ -135,8 +135,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     };
     tokio::spawn(metrics::sample(metrics, looked_at, env.drain.clone()));
 
-    let max_block_bytes = usize::try_from(rules.genesis.params.max_block_bytes).unwrap_or(usize::MAX);
-    let max_message_bytes = max_block_bytes.saturating_add(MESSAGE_MARGIN_BYTES);
+    let max_message_bytes = max_block_message_bytes(&rules.genesis.params);
     let peer_events = EventLog::new(start_id, PEER_EVENTS);
     tokio::spawn(tell_peers(table.clone(), peer_events.clone(), env.clone()));
     let context = Context::start(peers::Parts {
@@ -181,10 +180,20 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         verdict: verdict_sender,
         clock: env.clock.clone(),
     };
-    let chain_service = ChainServiceServer::new(chain_rpc).max_decoding_message_size(max_message_bytes);
-    let peer_service = PeerServiceServer::new(PeerRpc::new(context))
-        .max_decoding_message_size(max_message_bytes)
-        .max_encoding_message_size(max_message_bytes);
+    let (chain_rpc, peer_rpc) = (Arc::new(chain_rpc), Arc::new(PeerRpc::new(context)));
+    let chain_service =
+        |limit| ChainServiceServer::from_arc(chain_rpc.clone()).max_decoding_message_size(limit);
+    let chain_service = ByMethod::new(
+        chain_service(MAX_SMALL_MESSAGE_BYTES),
+        chain_service(max_message_bytes),
+        &["SubmitBlock", "SubmitTransactions"],
+    );
+    let peer_service = |limit| {
+        let service = PeerServiceServer::from_arc(peer_rpc.clone()).max_decoding_message_size(limit);
+        service.max_encoding_message_size(max_message_bytes)
+    };
+    let peer_service =
+        ByMethod::new(peer_service(MAX_SMALL_MESSAGE_BYTES), peer_service(max_message_bytes), &["Exchange"]);
     tracing::info!(grpc = %config.grpc_listen, p2p = %p2p_address, "chain service listens");
     let own_face = GrpcServer::new(&health)
         .traced_as(trace::SERVICE)

@@ -33,7 +33,7 @@ use vision_host::{Env, Health, files};
 use vision_primitives::Genesis;
 use vision_schedule::SlotTiming;
 use vision_wire::producer::producer_service_server::ProducerServiceServer;
-use vision_wire::{EventLog, FILE_DESCRIPTOR_SET, METHODS};
+use vision_wire::{EventLog, FILE_DESCRIPTOR_SET, MAX_SMALL_MESSAGE_BYTES, METHODS};
 
 use crate::actor::{Actor, Outlets};
 use crate::adapters::GrpcNeighbours;
@@ -86,7 +86,10 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let actor = Actor::new(hands, machine, loaded.book, config.mining_tick_ms, outlets);
     let server = GrpcServer::new(&health)
         .traced_as(trace::SERVICE)
-        .add(ProducerServiceServer::new(Rpc { statuses, claims: newest_claims }))
+        .add(
+            ProducerServiceServer::new(Rpc { statuses, claims: newest_claims })
+                .max_decoding_message_size(MAX_SMALL_MESSAGE_BYTES),
+        )
         .descriptor_set(FILE_DESCRIPTOR_SET)
         .methods(METHODS)
         .show_metrics();

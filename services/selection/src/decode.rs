@@ -6,12 +6,6 @@ use vision_schedule::{Schedule, ScheduleError, SlotTiming, epoch_salt, seed};
 use vision_wire::selection::{GetScheduleRequest, ScheduleParams};
 use vision_wire::{Reason, parse_hash, status};
 
-/// Most slots of one request.
-pub const MAX_SLOTS: usize = 1024;
-/// Most ids in each pool of a request, duplicates counted.
-pub const MAX_POOL_IDS: usize = 100_000;
-/// Largest request: two full pools of hex ids with their envelopes.
-pub const MAX_REQUEST_BYTES: usize = 16 << 20;
 /// Most draws that one request may cost; about a second of hashing.
 pub const MAX_DRAWS: u64 = 1 << 22;
 /// Longest chain id, in bytes, as in a genesis.
@@ -19,7 +13,7 @@ const MAX_CHAIN_ID_BYTES: usize = 64;
 /// Slots of a request that names none.
 const DEFAULT_SLOTS: u64 = 7;
 
-/// A request whose sizes are within limits.
+/// A request; its lists were counted before it was decoded.
 pub(crate) struct Question {
     request: GetScheduleRequest,
     slots: Vec<Slot>,
@@ -40,24 +34,11 @@ impl Question {
                 format!("chain_id: 1 to {MAX_CHAIN_ID_BYTES} bytes, got {}", request.chain_id.len());
             return Err(status(Reason::InvalidArgument, message, &[("field", "chain_id".into())]));
         }
-        for (field, pool) in [("active", &request.active), ("registered", &request.registered)] {
-            if pool.len() > MAX_POOL_IDS {
-                let message = format!("{field} has {} ids, at most {MAX_POOL_IDS} are taken", pool.len());
-                let metadata = [("limit", MAX_POOL_IDS.to_string()), ("field", field.into())];
-                return Err(status(Reason::TooManyIds, message, &metadata));
-            }
-        }
         let slots: Vec<Slot> = match only {
             Some(slot) => vec![slot],
             None if request.slots.is_empty() => (0..DEFAULT_SLOTS).map(Slot).collect(),
             None => request.slots.iter().copied().map(Slot).collect(),
         };
-        if slots.len() > MAX_SLOTS {
-            return Err(too_many_slots(
-                format!("{} slots, at most {MAX_SLOTS} are given", slots.len()),
-                MAX_SLOTS as u64,
-            ));
-        }
         Ok(Self { request, slots })
     }
 

@@ -10,13 +10,13 @@ mod metrics;
 mod rpc;
 
 pub use config::Config;
-pub use decode::{MAX_DRAWS, MAX_POOL_IDS, MAX_REQUEST_BYTES, MAX_SLOTS};
+pub use decode::MAX_DRAWS;
 pub use error::Error;
 
 use vision_host::server::{GrpcServer, bind};
 use vision_host::{Env, Health};
 use vision_wire::selection::selection_service_server::SelectionServiceServer;
-use vision_wire::{FILE_DESCRIPTOR_SET, METHODS};
+use vision_wire::{FILE_DESCRIPTOR_SET, MAX_SCHEDULE_BYTES, METHODS};
 
 use crate::metrics::SelectionMetrics;
 use crate::rpc::Rpc;
@@ -35,7 +35,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
 
     let health = Health::new();
     let rpc = Rpc::new(SelectionMetrics::new(&env.metrics));
-    let service = SelectionServiceServer::new(rpc).max_decoding_message_size(MAX_REQUEST_BYTES);
+    let service = SelectionServiceServer::new(rpc).max_decoding_message_size(MAX_SCHEDULE_BYTES);
     let server = GrpcServer::new(&health)
         .traced_as("selection")
         .add(service)

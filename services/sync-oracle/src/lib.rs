@@ -25,7 +25,7 @@ use tokio_util::task::AbortOnDropHandle;
 use vision_host::server::{GrpcServer, bind};
 use vision_host::{Env, Health};
 use vision_wire::sync_oracle::sync_oracle_service_server::SyncOracleServiceServer;
-use vision_wire::{EventLog, FILE_DESCRIPTOR_SET, METHODS};
+use vision_wire::{EventLog, FILE_DESCRIPTOR_SET, MAX_SMALL_MESSAGE_BYTES, METHODS};
 
 use crate::actor::{Oracle, Outlets};
 use crate::adapters::GrpcChain;
@@ -60,7 +60,10 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         Oracle::new(chain.clone(), pools.clone(), env.clock.clone(), config.snapshot_interval_ms, outlets);
     let server = GrpcServer::new(&health)
         .traced_as(trace::SERVICE)
-        .add(SyncOracleServiceServer::new(Rpc { snapshots, pools }))
+        .add(
+            SyncOracleServiceServer::new(Rpc { snapshots, pools })
+                .max_decoding_message_size(MAX_SMALL_MESSAGE_BYTES),
+        )
         .descriptor_set(FILE_DESCRIPTOR_SET)
         .methods(METHODS)
         .show_metrics();

@@ -9,8 +9,6 @@ use vision_wire::types::Block;
 use crate::rpc::store_status;
 use crate::store::{BlockRecord, Store};
 
-/// Hashes in a locator.
-const MAX_LOCATOR_HASHES: usize = 64;
 /// Blocks read from the store at once.
 const READ_BLOCKS: usize = 32;
 /// Bytes read from the store at once, past the first block.
@@ -40,10 +38,6 @@ fn hash(bytes: &[u8]) -> Result<Hash, Status> {
 impl BlockQuery {
     /// Reads the message; a wish for more than `max_blocks` is cut to that.
     pub fn parse(request: &GetBlocksRequest, max_blocks: usize) -> Result<Self, Status> {
-        if request.locator.len() > MAX_LOCATOR_HASHES {
-            let why = format!("at most {MAX_LOCATOR_HASHES} locator hashes");
-            return Err(vision_wire::status(Reason::InvalidArgument, why, &[]));
-        }
         if !request.block_hash.is_empty() {
             return Ok(Self::One(hash(&request.block_hash)?));
         }

@@ -34,7 +34,6 @@ pub use identity::Identity;
 use lines::LineLimit;
 pub use serve::PeerRpc;
 use session::AnswerPlaces;
-pub use session::MAX_TRANSACTIONS_IN_MESSAGE;
 pub use table::{Fetch, PeerTable, PeerView};
 use twins::Twins;
 

@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use vision_primitives::NodeId;
-use vision_wire::Reason;
 use vision_wire::p2p::{PeerAddresses, PeerMessage, peer_message::Kind};
+use vision_wire::{MAX_ADDRESSES_IN_MESSAGE, Reason};
 
 use super::Context;
 use super::address;
@@ -45,10 +45,6 @@ const CATCH_UP_EVERY: Duration = Duration::from_secs(5);
 const MAX_QUESTIONS: usize = 4;
 /// Most characters of another side's reason that are shown.
 const MAX_REASON_CHARS: usize = 120;
-/// Most addresses in one message.
-const MAX_ADDRESSES_IN_MESSAGE: usize = 64;
-/// Most transactions in one message.
-pub const MAX_TRANSACTIONS_IN_MESSAGE: usize = 1024;
 /// Messages of one peer that may wait for the chain's thread, so that one who floods holds up itself and
 /// not the others.
 const MAX_WAITING_MESSAGES: usize = 8;
@@ -265,7 +261,7 @@ impl Session<'_> {
                         silent_at = Instant::now() + SILENCE_DEADLINE;
                         self.receive(kind).await;
                     }
-                    Some(Ok(_)) => self.charge(20, "an empty message"),
+                    Some(Ok(_)) => self.charge(20, "an empty message, or one with too long a list"),
                     Some(Err(status)) => {
                         if does_not_decode(&status) {
                             self.charge(50, "a message that does not decode");

@@ -18,8 +18,6 @@ use crate::transactions::dropped_to_proto;
 const WAIT_DEADLINE: Duration = Duration::from_secs(25);
 /// A watcher whom nothing concerns is told so often where to resume, while other things happen, milliseconds.
 pub(super) const SILENCE_MS: u64 = 10_000;
-/// Most transactions handed in by one call.
-const MAX_SUBMITTED: usize = 1024;
 /// Why a transaction is dropped that was in a block once and of which no more is remembered.
 const LEFT_BLOCK: &str = "LEFT_BLOCK";
 
@@ -98,12 +96,6 @@ impl ChainRpc {
         &self,
         request: proto::SubmitTransactionsRequest,
     ) -> Result<Response<proto::SubmitTransactionsResponse>, Status> {
-        let count = request.transactions.len();
-        if count > MAX_SUBMITTED {
-            let metadata = [("field", "transactions".to_owned())];
-            let why = format!("{count} transactions, at most {MAX_SUBMITTED} are taken at once");
-            return Err(vision_wire::status(Reason::InvalidArgument, why, &metadata));
-        }
         let decoded: Vec<_> = request.transactions.iter().map(|bytes| self.decode(bytes)).collect();
         let good = decoded.iter().filter_map(|decoded| decoded.as_ref().ok().cloned()).collect();
         let mut answers = self.intake.submit(good).await.into_iter();

@@ -11,12 +11,11 @@ use tonic::Status;
 use vision_ledger::TransactionFault;
 use vision_mempool::{Context, DropReason, Dropped, Moment, Rejected};
 use vision_primitives::{Action, Address, Hash, NodeId, SignedTransaction};
-use vision_wire::Reason;
+use vision_wire::{MAX_TRANSACTIONS_IN_MESSAGE, Reason};
 
 use super::Core;
 use crate::actor::turn::Turn;
 use crate::intake::{Handed, Taken};
-use crate::peers::MAX_TRANSACTIONS_IN_MESSAGE;
 use crate::transactions::{Happened, Parties, What, fate};
 
 /// One that was handed in here and waits so long is told again, milliseconds: a peer may have had no room for it.

@@ -7,7 +7,7 @@ use vision_primitives::trace::HeightTrace;
 use vision_primitives::{Header, TimestampMs};
 use vision_wire::p2p::peer_message::Kind;
 
-use super::{MAX_ADDRESSES_IN_MESSAGE, MAX_TRANSACTIONS_IN_MESSAGE, Session};
+use super::Session;
 use crate::actor::Command;
 use crate::trace;
 
@@ -72,9 +72,6 @@ impl Session<'_> {
                 self.tell(Command::Header { peer: self.id, header, signature }).instrument(span).await;
             }
             Kind::Transactions(batch) => {
-                if batch.transactions.len() > MAX_TRANSACTIONS_IN_MESSAGE {
-                    return self.charge(20, "too many transactions in one message");
-                }
                 if let Err(why) = self.context.intake.take_from(self.id, batch.transactions).await {
                     self.charge(50, &why);
                 }
@@ -93,9 +90,6 @@ impl Session<'_> {
             }
             Kind::BlocksEnd(end) => self.context.table.answer_end(&self.id, end.request_id, &end.reason),
             Kind::Addresses(list) => {
-                if list.addresses.len() > MAX_ADDRESSES_IN_MESSAGE {
-                    return self.charge(20, "too many addresses in one message");
-                }
                 for address in &list.addresses {
                     self.context.learn(address, &self.source);
                 }

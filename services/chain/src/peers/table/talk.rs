@@ -8,7 +8,7 @@ use vision_wire::p2p::{
 
 use super::super::questions::Answer;
 use super::{PeerTable, WHOLE_BLOCK_BYTES};
-use crate::peers::session::MAX_TRANSACTIONS_IN_MESSAGE;
+use vision_wire::MAX_TRANSACTIONS_IN_MESSAGE;
 
 /// Bytes of transactions in a message, unless a single one has more.
 pub const TRANSACTIONS_BYTES: usize = 256 << 10;

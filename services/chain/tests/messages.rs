@@ -1,0 +1,57 @@
+//! How large a message may be, method by method.
+
+mod support;
+
+use support::{Net, Node};
+use vision_wire::chain as proto;
+use vision_wire::chain::chain_service_client::ChainServiceClient;
+use vision_wire::p2p::GetBlocksRequest;
+use vision_wire::p2p::peer_service_client::PeerServiceClient;
+use vision_wire::reason_of;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_may_be_as_large_as_its_method_needs_and_no_larger() {
+    let mut net = Net::new(3);
+    // Here the envelopes of the transactions have more bytes than any fixed margin was made for.
+    net.genesis.params.max_block_bytes = 14_000_000;
+    net.genesis.params.max_block_txs = 100_000;
+    let home = net.home(0);
+    let node = Node::start(home.path(), &[]);
+    drop(node.client().await);
+    let channel = |port| vision_wire::connect_lazy(&format!("http://127.0.0.1:{port}")).expect("a URL");
+    let mut client = ChainServiceClient::new(channel(node.grpc));
+
+    let block = |count: usize, bytes: usize| proto::SubmitBlockRequest {
+        header: vec![1; 290].into(),
+        signature: vec![1; 64].into(),
+        transactions: vec![vec![1; bytes].into(); count],
+    };
+    for (desc, request) in [
+        ("the largest block", block(99_996, 140)),
+        ("empty entries", block(3_000_000, 0)),
+        ("entries shorter than any transaction", block(100_000, 112)),
+    ] {
+        let refused = client.submit_block(request).await.expect_err(desc);
+        assert_eq!(reason_of(&refused).as_deref(), Some("INVALID_ARGUMENT"), "{desc}: {refused:?}");
+    }
+    let many = proto::SubmitTransactionsRequest { transactions: vec![Default::default(); 3_000_000] };
+    let refused = client.submit_transactions(many).await.expect_err("too many");
+    assert_eq!(reason_of(&refused).as_deref(), Some("INVALID_ARGUMENT"));
+
+    // Nothing else is so large.
+    let refused = client.submit_block(block(15_000, 1_000)).await.expect_err("larger than any block");
+    assert_eq!(reason_of(&refused).as_deref(), Some("MESSAGE_TOO_LARGE"), "{refused:?}");
+    let address = "a".repeat(200_000);
+    let request = proto::GetAccountRequest { address, ..Default::default() };
+    let refused = client.get_account(request).await.expect_err("not read");
+    assert_eq!(reason_of(&refused).as_deref(), Some("MESSAGE_TOO_LARGE"));
+    let mut peer = PeerServiceClient::new(channel(node.p2p));
+    let block_hash = vec![1; 200_000].into();
+    let request = GetBlocksRequest { block_hash, ..Default::default() };
+    let refused = peer.get_blocks(request).await.expect_err("not read");
+    assert_eq!(reason_of(&refused).as_deref(), Some("MESSAGE_TOO_LARGE"));
+    let request = GetBlocksRequest { locator: vec![vec![1; 32].into(); 65], ..Default::default() };
+    let refused = peer.get_blocks(request).await.expect_err("too many");
+    assert_eq!(reason_of(&refused).as_deref(), Some("INVALID_ARGUMENT"));
+    node.stop().await;
+}
