@@ -24,6 +24,8 @@ pub const MAX_SLOTS: usize = 1024;
 /// Largest message of a call that brings no block and no list of transactions, bytes: the largest transaction there is, with
 /// its envelope.
 pub const MAX_SMALL_MESSAGE_BYTES: usize = 128 << 10;
+/// Bytes of transactions that one call may submit at least, however small the blocks are: what a body of REST holds.
+pub const MAX_BATCH_BYTES: usize = 2 << 20;
 /// Largest request for a schedule, bytes: two full pools of ids of 64 hex digits, a tag and a length each, the slots, and room
 /// for everything else.
 pub const MAX_SCHEDULE_BYTES: usize = 2 * MAX_POOL_IDS * 66 + MAX_SLOTS * 11 + (4 << 10);

@@ -37,8 +37,8 @@ pub use generated::vision::types::v1 as types;
 
 pub use blocks::{block_from_proto, block_to_proto, genesis_to_proto};
 pub use bounds::{
-    MAX_ADDRESSES_IN_MESSAGE, MAX_LOCATOR_HASHES, MAX_POOL_IDS, MAX_SCHEDULE_BYTES, MAX_SLOTS,
-    MAX_SMALL_MESSAGE_BYTES, MAX_SUBMITTED_TRANSACTIONS, MAX_TRANSACTIONS_IN_MESSAGE,
+    MAX_ADDRESSES_IN_MESSAGE, MAX_BATCH_BYTES, MAX_LOCATOR_HASHES, MAX_POOL_IDS, MAX_SCHEDULE_BYTES,
+    MAX_SLOTS, MAX_SMALL_MESSAGE_BYTES, MAX_SUBMITTED_TRANSACTIONS, MAX_TRANSACTIONS_IN_MESSAGE,
     max_block_message_bytes,
 };
 pub use by_method::ByMethod;

@@ -33,7 +33,8 @@ use vision_primitives::{Genesis, Height, Signature, TimestampMs};
 use vision_wire::chain::chain_service_server::ChainServiceServer;
 use vision_wire::p2p::peer_service_server::PeerServiceServer;
 use vision_wire::{
-    ByMethod, EventLog, FILE_DESCRIPTOR_SET, MAX_SMALL_MESSAGE_BYTES, METHODS, max_block_message_bytes,
+    ByMethod, EventLog, FILE_DESCRIPTOR_SET, MAX_BATCH_BYTES, MAX_SMALL_MESSAGE_BYTES, METHODS,
+    max_block_message_bytes,
 };
 
 use actor::{Core, CoreHandle, HeadEvent, HeadView};
@@ -185,7 +186,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         |limit| ChainServiceServer::from_arc(chain_rpc.clone()).max_decoding_message_size(limit);
     let chain_service = ByMethod::new(
         chain_service(MAX_SMALL_MESSAGE_BYTES),
-        chain_service(max_message_bytes),
+        chain_service(max_message_bytes.max(MAX_BATCH_BYTES)),
         &["SubmitBlock", "SubmitTransactions"],
     );
     let peer_service = |limit| {

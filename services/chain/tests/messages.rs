@@ -2,6 +2,7 @@
 
 mod support;
 
+use support::transactions::{large, submit_all};
 use support::{Net, Node};
 use vision_wire::chain as proto;
 use vision_wire::chain::chain_service_client::ChainServiceClient;
@@ -53,5 +54,18 @@ async fn a_message_may_be_as_large_as_its_method_needs_and_no_larger() {
     let request = GetBlocksRequest { locator: vec![vec![1; 32].into(); 65], ..Default::default() };
     let refused = peer.get_blocks(request).await.expect_err("too many");
     assert_eq!(reason_of(&refused).as_deref(), Some("INVALID_ARGUMENT"));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_may_be_larger_than_the_largest_block() {
+    let mut net = Net::new(3);
+    net.genesis.params.max_block_bytes = 4096;
+    let home = net.home(0);
+    let node = Node::start(home.path(), &[]);
+    let mut client = node.client().await;
+    let batch: Vec<_> = net.senders.iter().map(|key| large(&net, key, 0)).collect();
+    let outcomes = submit_all(&mut client, &batch).await;
+    assert_eq!(outcomes.len(), batch.len(), "1 MiB is read, and each is answered");
     node.stop().await;
 }
