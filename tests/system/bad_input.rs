@@ -57,6 +57,60 @@ fn settings_that_can_be_right_nowhere_are_exit_two_and_name_the_fault() {
 }
 
 #[test]
+fn another_port_of_a_node_is_no_gateway_and_said_to_be_none() {
+    let mut net = Net::started(&Plan::fast(1));
+    for port in [net[0].grpc, net[0].grpc + 1, net[0].p2p] {
+        let url = format!("http://127.0.0.1:{port}");
+        for command in [&["status"][..], &["query", "peers"]] {
+            let output = vision(&[command, &["--node", &url]].concat());
+            let text = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{port} {command:?}: {text}");
+            assert!(text.contains(&url) && text.contains("gRPC or P2P port"), "{port} {command:?}: {text}");
+        }
+    }
+    net.stop_all();
+}
+
+#[test]
+fn a_peer_key_is_made_and_vouched_for_by_the_command_that_is_named() {
+    let mut net = Net::new(&Plan::fast(1));
+    let home = net[0].home.to_str().expect("UTF-8").to_owned();
+    let file = |name: &str| net[0].home.join(name);
+    let other = init(&Plan::fast(1).param("min_ready_peers", 0), &net.scratch().join("other"));
+    let other = std::path::PathBuf::from(other["nodes"][0]["home"].as_str().expect("home"));
+    let genesis = fs::read_to_string(file("genesis.json")).expect("genesis");
+    let changed = genesis.replace("\"vision-testnet-1\"", "\"vision-testnet-2\"");
+    assert_ne!(genesis, changed);
+    let refused = |desc: &str| {
+        let output = vision(&["node", "--home", &home]);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{desc}: {text}");
+        assert!(text.contains(&format!("`vision keys peer --home {home}`")), "{desc}: {text}");
+        let made = vision(&["keys", "peer", "--home", &home]);
+        assert!(made.status.success(), "{desc}: {}", stderr(&made));
+    };
+    for name in ["peer.key", "peer.cert"] {
+        fs::remove_file(file(name)).expect("there");
+        refused(name);
+    }
+    // A genesis that was changed is another chain, of which the claims know nothing.
+    fs::write(file("genesis.json"), changed).expect("written");
+    let output = vision(&["node", "--home", &home]);
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+    fs::rename(file("data"), file("data.old")).expect("there");
+    assert!(vision(&["keys", "new-claims", "--home", &home]).status.success());
+    refused("another genesis");
+    // Only this node's key vouches.
+    let stranger = other.join("producer.key");
+    let stranger = stranger.to_str().expect("UTF-8");
+    let output = vision(&["keys", "peer", "--home", &home, "--producer-key", stranger]);
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+    net.start_all();
+    net.wait_height(&[0], 2, 30);
+    net.stop_all();
+}
+
+#[test]
 fn a_taken_port_is_one_line_and_nothing_stays() {
     let mut net = Net::new(&Plan::fast(1));
     for port in [net[0].p2p, net[0].rest, net[0].grpc] {

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::Output;
 use std::thread;
 
@@ -59,6 +60,8 @@ fn a_chain_with_a_dead_producer_is_computed_anew_and_a_lie_is_named() {
     let middle = vision(&["verify", "--from", "2", "--to", &to.to_string(), "--node", &url]);
     assert!(middle.status.success() && stdout(&middle).contains("wrong blocks    0"), "{}", stdout(&middle));
 
+    proofs_rest_on_what_is_trusted(&url, &net.scratch().join("proof.json"), &genesis, &paid);
+
     // Between the node and whoever asks, one block's producer is bent.
     let liar = liar(net[1].rest);
     let output = verify(liar, 1, to, &[]);
@@ -70,15 +73,56 @@ fn a_chain_with_a_dead_producer_is_computed_anew_and_a_lie_is_named() {
         "{report}"
     );
     assert_eq!(report["faulty"][0]["faults"][0]["rule"], "WRONG_FIELD", "{report}");
-    assert!(stderr(&output).contains(&format!("1 of {to} blocks are wrong")), "{}", stderr(&output));
+    assert!(stderr(&output).contains(&format!("1 of {to} blocks is wrong")), "{}", stderr(&output));
 
     let code = |output: Output| output.status.code();
-    assert_eq!(code(verify(net[0].rest, 1, to + 100_000, &[])), Some(4), "nobody has that height yet");
+    let longer = verify(net[0].rest, 1, to + 100_000, &[]);
+    let report = self::report(&longer);
+    let tip = report["to"].as_u64().and_then(|height| net[0].hash_at(height));
+    assert_eq!((longer.status.code(), report["tip_hash"].as_str()), (Some(0), tip.as_deref()), "{report}");
+    assert!(stderr(&longer).contains("the chain ends at height"), "{}", stderr(&longer));
+    let above = (to + 90_000, to + 100_000);
+    assert_eq!(code(verify(net[0].rest, above.0, above.1, &[])), Some(4), "nobody has that height yet");
     assert_eq!(code(verify(net[0].rest, 2, to, &["--genesis", &genesis])), Some(2));
     assert_eq!(code(verify(net[0].rest, 1, to, &["--proof", "-"])), Some(2));
     let rest = net[0].rest;
     net.stop_all();
     assert_eq!(code(verify(rest, 1, to, &[])), Some(3), "nobody answers");
+}
+
+/// A transaction's proof, checked with nothing, the genesis and the block's hash to go by, and one with another header.
+fn proofs_rest_on_what_is_trusted(url: &str, file: &Path, genesis: &str, paid: &Output) {
+    let text = stdout(paid);
+    let hash = text.lines().find_map(|line| line.strip_prefix("hash")).expect("its hash").trim();
+    let asked = vision(&["query", "tx", hash, "--proof", "-o", "json", "--node", url]);
+    assert!(asked.status.success(), "{}", stderr(&asked));
+    let proof: Value = serde_json::from_str(&stdout(&asked)).expect("JSON");
+    let block = proof["block_hash"].as_str().expect("a hash").to_owned();
+    let shown = file.to_str().expect("UTF-8");
+    let judged = |proof: &Value, more: &[&str]| {
+        std::fs::write(file, proof.to_string()).expect("written");
+        let output = vision(&[&["verify", "--proof", shown], more].concat());
+        (output.status.code(), stdout(&output), stderr(&output))
+    };
+    let (code, text, why) = judged(&proof, &[]);
+    assert_eq!(code, Some(3), "{text}{why}");
+    assert!(text.starts_with("holds         not proven\n") && text.contains(" UTC\n"), "{text}");
+    for more in [&["--genesis", genesis][..], &["--block", &block], &["--block", &format!("0x{block}")]] {
+        let (code, text, why) = judged(&proof, more);
+        assert_eq!(code, Some(0), "{more:?}: {text}{why}");
+        assert!(text.starts_with("holds         true\n"), "{more:?}: {text}");
+    }
+    // A header of somebody else's making, with everything else changed to fit.
+    let mut made_up = proof.clone();
+    let header = made_up["proof"]["header"].as_str().expect("hex");
+    let bent = format!("{}{}", &header[..header.len() - 1], if header.ends_with('0') { '1' } else { '0' });
+    made_up["proof"]["header"] = json!(bent);
+    made_up.as_object_mut().expect("an object").remove("block_hash");
+    for more in [&[][..], &["--genesis", genesis]] {
+        let (code, text, why) = judged(&made_up, more);
+        assert_eq!(code, Some(1), "{more:?}: {text}{why}");
+        assert!(why.contains("not signed by its producer"), "{more:?}: {why}");
+    }
 }
 
 /// Tells what a node tells, but for the producer of block 2.

@@ -5,7 +5,7 @@ mod transactions;
 use std::time::Duration;
 
 use futures::Stream;
-use tonic::Status;
+use tonic::{Code, Status};
 use vision_host::health::{NotServing, check};
 use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::chain::get_block_request::Id;
@@ -121,6 +121,20 @@ impl Backends {
         };
         let request = deadline(GetBlockRequest { id: Some(id), without_transactions });
         call(CHAIN, self.chain().get_block(request)).await?.block.ok_or_else(|| missing(CHAIN, "block"))
+    }
+
+    /// A block without its transactions; none if the node does not have it any more.
+    pub(crate) async fn bare_block(
+        &self,
+        hash: &vision_primitives::Hash,
+    ) -> Result<Option<BlockInfo>, Status> {
+        let id = Some(Id::Hash(hash.to_string()));
+        let request = deadline(GetBlockRequest { id, without_transactions: true });
+        match call(CHAIN, self.chain().get_block(request)).await {
+            Ok(answer) => Ok(answer.block),
+            Err(error) if error.code() == Code::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Blocks without their transactions.

@@ -10,6 +10,7 @@ mod node;
 mod problem;
 mod query;
 mod schedule;
+mod seal;
 mod stats;
 mod trace;
 mod transactions;

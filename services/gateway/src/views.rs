@@ -5,6 +5,7 @@ mod block;
 mod mining;
 mod params;
 mod producers;
+mod seal;
 mod status;
 mod transaction;
 
@@ -13,5 +14,6 @@ pub(crate) use block::{BlockView, HistoryView, decode_header, to_json};
 pub(crate) use mining::mining_status_json;
 pub(crate) use params::ParamsView;
 pub(crate) use producers::{PeerView, ProducersView};
+pub(crate) use seal::SealView;
 pub(crate) use status::{StatusView, not_eligible_because, stands_still_because};
-pub(crate) use transaction::PlacedView;
+pub(crate) use transaction::{PlacedView, proven_header};

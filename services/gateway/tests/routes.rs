@@ -35,6 +35,7 @@ async fn status_combines_chain_and_oracle() {
     let now_ms = value["now_ms"].take().as_u64().expect("a time");
     assert!(now_ms > GENESIS_TIME, "{now_ms}");
     assert!(value["uptime_seconds"].take().as_u64().expect("a duration") < 60);
+    assert!(value["measured_ms_ago"].take().is_u64());
     let expect = json!({
         "node_id": node.chain.ids()[0],
         "chain_id": "vision-testnet-1",
@@ -51,6 +52,10 @@ async fn status_combines_chain_and_oracle() {
         "now_ms": null,
         "uptime_seconds": null,
         "traces_exported": false,
+        "network_height": 6,
+        "lag_blocks": 1,
+        "eligible_streak": 0,
+        "measured_ms_ago": null,
     });
     assert_eq!(value, expect);
     let order = ["node_id", "chain_id", "genesis_hash", "version", "height", "tip_hash", "finalized_height"];

@@ -206,6 +206,10 @@ async fn proofs_bear_all_that_is_needed_to_check_them() {
         let hash = block.transactions()[at].hash();
         let proof = node.get(&format!("/api/transactions/{hash}?proof=true")).await.json()["proof"].take();
         assert_eq!((&proof["genesis_hash"], &proof["header"]), (&json!(genesis_hash), &json!(header)));
+        let key = node.chain.keys[4 % 3].public_key();
+        let seal = (&proof["signature"], &proof["producer"], &proof["producer_public_key"]);
+        let expect = (json!("04".repeat(64)), json!(key.id()), json!(key));
+        assert_eq!(seal, (&expect.0, &expect.1, &expect.2));
         let told = proof["steps"].as_array().expect("a list");
         let sides: Vec<&str> = told.iter().map(|step| step["side"].as_str().expect("a side")).collect();
         assert_eq!(sides, steps);
@@ -221,6 +225,8 @@ async fn proofs_bear_all_that_is_needed_to_check_them() {
     let expect = json!({
         "genesis_hash": genesis_hash, "header": hex::encode(node.chain.block(5).header_bytes()),
         "block_hash": node.chain.block(5).hash().to_string(), "state_root": "02".repeat(32), "account_proof": "010203",
+        "signature": "04".repeat(64), "producer": node.chain.keys[5 % 3].public_key().id(),
+        "producer_public_key": node.chain.keys[5 % 3].public_key(),
     });
     assert_eq!(proven["proof"].take(), expect);
     proven.as_object_mut().expect("an object").remove("proof");

@@ -25,7 +25,7 @@ pub use verify::VerifyArgs;
 /// The gateway asked unless told otherwise.
 pub const DEFAULT_NODE_URL: &str = "http://127.0.0.1:8080";
 
-const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 not healthy or timed out, \
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 not healthy, timed out, or nothing to rest a proof on, \
 4 not found, 5 refused for safety.";
 
 /// Vision: a block chain node for small networks.
@@ -171,6 +171,17 @@ pub enum Keys {
     /// Show a key's public half and address, never the secret.
     #[command(after_help = "Example:\n  vision keys show --home .vision/testnet/node1")]
     Show(ShowArgs),
+    /// Make the key by which other nodes know this one (peer.key), and have the node's key vouch for it (peer.cert). One
+    /// that is there is kept and vouched for anew, as it must be after a change of genesis.json.
+    #[command(after_help = "Example:\n  vision keys peer --home .vision/testnet/node1")]
+    Peer {
+        /// Directory of the node, with genesis.json.
+        #[arg(long, env = "VISION_HOME", value_name = "DIR")]
+        home: PathBuf,
+        /// The node's key that vouches [default: producer.key in the directory].
+        #[arg(long, value_name = "FILE")]
+        producer_key: Option<PathBuf>,
+    },
     /// Make the first claims of a key that has never signed anything. Refused if there are any.
     NewClaims {
         /// Directory of the node.

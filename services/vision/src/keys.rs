@@ -1,5 +1,7 @@
 //! Key files and the commands on them. A secret never leaves its file.
 
+pub mod peer;
+
 use std::path::Path;
 
 use serde_json::json;
@@ -19,6 +21,7 @@ pub fn run(command: &Keys, format: Format) -> Outcome {
             show(&key.public_key(), format)
         }
         Keys::Show(args) => show(&read_public(args)?, format),
+        Keys::Peer { home, producer_key } => make_peer(home, producer_key.as_deref(), format),
         Keys::NewClaims { home } => {
             crate::service::create_claims(home)?;
             eprintln!("the node in {} may sign its first block", home.display());
@@ -30,6 +33,24 @@ pub fn run(command: &Keys, format: Format) -> Outcome {
             Ok(())
         }
     }
+}
+
+fn make_peer(home: &Path, producer_key: Option<&Path>, format: Format) -> Outcome {
+    let made = peer::make(home, producer_key)?;
+    let (node_id, peer_key) = (made.node.id().to_string(), made.peer.to_string());
+    match format {
+        Format::Json => output::json(
+            &json!({ "node_id": node_id, "peer_public_key": peer_key, "chain_id": made.chain_id }),
+        )?,
+        Format::Table => output::write(&output::properties(&[
+            ("node_id", node_id),
+            ("peer_public_key", peer_key),
+            ("chain_id", made.chain_id),
+        ]))?,
+    }
+    let what = if made.is_new { "a new peer key" } else { "the peer key that was there" };
+    eprintln!("{what} in {} is vouched for; a node that runs takes it when it starts again", home.display());
+    Ok(())
 }
 
 fn show(key: &PublicKey, format: Format) -> Outcome {
@@ -46,8 +67,12 @@ fn read_public(args: &ShowArgs) -> Outcome<PublicKey> {
     if let Some(file) = &args.key {
         return Ok(read_secret(file)?.public_key());
     }
-    let file = args.home.as_deref().unwrap_or(Path::new(".")).join("node.pub");
-    let text = read_text(&file)?;
+    read_public_file(&args.home.as_deref().unwrap_or(Path::new(".")).join("node.pub"))
+}
+
+/// The public key in a home's `node.pub`.
+fn read_public_file(file: &Path) -> Outcome<PublicKey> {
+    let text = read_text(file)?;
     text.trim().parse().map_err(|error| {
         Failure::failed(format!("{}: {error}; it must hold the node's public key", file.display()))
     })

@@ -10,11 +10,16 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tonic::transport::Endpoint;
+use vision_host::health;
 
+use crate::cli::DEFAULT_NODE_URL;
 use crate::exit::{Failure, Outcome};
 
 /// Longest wait for an answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
+/// Longest wait to learn whether a port speaks gRPC instead.
+const GRPC_DEADLINE: Duration = Duration::from_secs(1);
 /// Largest answer read; a page of 500 blocks is well below.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
@@ -71,36 +76,73 @@ impl Gateway {
         let url = format!("{}{path}", self.base);
         let uri: Uri = url.parse().map_err(|error| Failure::usage(format!("{url:?} is no URL: {error}")))?;
         let answer = tokio::time::timeout(deadline, self.send(method, &url, uri, body)).await;
-        let (status, body) = answer.map_err(|_| {
+        let answer = answer.map_err(|_| {
             let seconds = deadline.as_secs();
             let message = format!("{} gave no answer within {seconds} s; is the node stuck?", self.base);
             Failure::unhealthy(message)
-        })??;
-        if !status.is_success() {
-            return Err(refused(&url, status, serde_json::from_slice(&body).ok().as_ref()));
+        })?;
+        let refusal = match answer {
+            Ok((status, body)) if status.is_success() => match serde_json::from_slice(&body) {
+                Ok(answer) => return Ok(answer),
+                Err(_) => {
+                    let why = "did not answer as expected; is it a gateway of a vision node?";
+                    Failure::failed(format!("{url} {why}")).into()
+                }
+            },
+            Ok((status, body)) => refused(&url, status, serde_json::from_slice(&body).ok().as_ref()),
+            Err(Unanswered { failure, is_connected: false }) => return Err(failure.into()),
+            Err(Unanswered { failure, is_connected: true }) => failure.into(),
+        };
+        // Every refusal of a gateway has a reason: without one, something else listens there.
+        if refusal.reason.is_none() && self.speaks_grpc().await {
+            return Err(Failure::usage(format!(
+                "{} is a gRPC or P2P port of a node; give the URL of its gateway, such as {DEFAULT_NODE_URL}",
+                self.base
+            ))
+            .into());
         }
-        serde_json::from_slice(&body).map_err(|_| {
-            let message = format!("{url} did not answer as expected; is it a gateway of a vision node?");
-            Failure::failed(message).into()
-        })
+        Err(refusal)
     }
 
-    async fn send(&self, method: Method, url: &str, uri: Uri, body: Bytes) -> Outcome<(StatusCode, Bytes)> {
+    async fn speaks_grpc(&self) -> bool {
+        let Ok(endpoint) = Endpoint::from_shared(self.base.clone()) else { return false };
+        let health = health::check(endpoint.connect_lazy(), "", GRPC_DEADLINE).await;
+        matches!(health, Ok(()) | Err(health::NotServing::Because(_)))
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        uri: Uri,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), Unanswered> {
         let mut request = Request::new(Full::new(body));
         (*request.method_mut(), *request.uri_mut()) = (method, uri);
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let answer = self.client.request(request).await.map_err(|error| {
             let why = innermost(&error);
-            Failure::unhealthy(format!(
+            let failure = Failure::unhealthy(format!(
                 "no gateway answers at {} ({why}); start a node or name another one with --node URL",
                 self.base
-            ))
+            ));
+            Unanswered { failure, is_connected: !error.is_connect() }
         })?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
-        let body = body.map_err(|error| Failure::failed(format!("{url}: the answer broke off: {error}")))?;
+        let body = body.map_err(|error| {
+            let failure = Failure::failed(format!("{url}: the answer broke off: {error}"));
+            Unanswered { failure, is_connected: true }
+        })?;
         Ok((status, body.to_bytes()))
     }
+}
+
+/// Why there is no whole answer.
+struct Unanswered {
+    failure: Failure,
+    /// Whether anybody listens there at all.
+    is_connected: bool,
 }
 
 /// An answer that was not what was asked for, or none.

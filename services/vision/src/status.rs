@@ -15,55 +15,117 @@ const POLL: Duration = Duration::from_millis(200);
 /// Blocks fetched at once by `watch`.
 const PAGE_BLOCKS: u64 = 200;
 
-/// Said when the node gives no reason: it is asked twice, and the reason may pass in between.
-const UNTOLD: &str = "no reason given; ask again";
+/// How often the two answers of a node are asked for again until they are of one head.
+const TRIES: u32 = 5;
+/// Pause between two of these tries.
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
+/// Said when the node gives no reason.
+const UNTOLD: &str = "no reason given";
 
 /// Whether the node is in sync and producing.
 pub async fn run(args: &RemoteArgs, format: Format) -> Outcome {
     let gateway = Gateway::new(&args.node)?;
-    let chain = gateway.get("/api/status").await?;
-    let mining = gateway.get("/api/mining/status").await?;
-    if format == Format::Json {
-        return output::json(&json!({ "status": chain, "mining": mining }));
+    let (chain, mining) = ask(&gateway).await?;
+    match format {
+        Format::Json => output::json(&json!({ "status": chain, "mining": mining.as_ref().ok() }))?,
+        Format::Table => output::write(&text(&chain, mining.as_ref().map_err(ToString::to_string)))?,
     }
-    output::write(&text(&chain, &mining))
+    mining.map(|_| ())
 }
 
-fn text(chain: &Value, mining: &Value) -> String {
+/// Head and sync are one answer, what the producer plans is another. They are asked for again while a block falls between
+/// them.
+async fn ask(gateway: &Gateway) -> Outcome<(Value, Outcome<Value>)> {
+    let mut tries = 0;
+    loop {
+        let (chain, mining) = tokio::join!(gateway.get("/api/status"), gateway.get("/api/mining/status"));
+        let chain = chain?;
+        if let Err(failure) = &mining
+            && failure.exit() == Exit::Usage
+        {
+            // It is no gateway.
+            return mining.map(|mining| (chain, Ok(mining)));
+        }
+        tries += 1;
+        if tries >= TRIES || mining.as_ref().is_ok_and(|mining| is_of_head(&chain, mining)) {
+            return Ok((chain, mining));
+        }
+        tokio::time::sleep(BETWEEN_TRIES).await;
+    }
+}
+
+/// Whether the producer speaks of the height above the head.
+fn is_of_head(chain: &Value, mining: &Value) -> bool {
+    let next = chain["height"].as_u64().and_then(|height| height.checked_add(1));
+    next.is_some() && mining["next_height"].as_u64() == next
+}
+
+/// A row of the table.
+type Row = (&'static str, String);
+
+fn text(chain: &Value, mining: Result<&Value, String>) -> String {
+    let because = chain["not_eligible_because"].as_str().unwrap_or_default();
+    let eligible = chain["eligible"] == true;
+    let mut rows = vec![
+        ("node", cell(&chain["node_id"])),
+        ("chain", cell(&chain["chain_id"])),
+        ("version", cell(&chain["version"])),
+        ("head", format!("{} {}", cell(&chain["height"]), short(&chain["tip_hash"]))),
+        ("finalized", cell(&chain["finalized_height"])),
+    ];
+    rows.extend(sync(chain));
+    rows.push(("eligible", if eligible { "yes".into() } else { "no".into() }));
+    if !eligible {
+        rows.push(("because", if because.is_empty() { UNTOLD.into() } else { because.into() }));
+    }
+    rows.extend(plans(chain, mining));
+    rows.push(("uptime s", cell(&chain["uptime_seconds"])));
+    properties(&rows)
+}
+
+/// What the oracle found at its last look, and how long ago that was.
+fn sync(chain: &Value) -> [Row; 6] {
+    let known = !chain["network_height"].is_null();
+    let of_network = |name: &str| if known { cell(&chain[name]) } else { "unknown".into() };
+    let state =
+        if known { cell(&chain["sync_state"]) } else { "unknown: no peer counts that could tell".into() };
+    let age = chain["measured_ms_ago"].as_u64();
+    [
+        ("sync", state),
+        ("network height", of_network("network_height")),
+        ("lag blocks", of_network("lag_blocks")),
+        ("ready peers", cell(&chain["ready_peers"])),
+        ("streak", cell(&chain["eligible_streak"])),
+        ("measured", age.map_or("unknown".into(), |ms| format!("{}.{} s ago", ms / 1000, ms % 1000 / 100))),
+    ]
+}
+
+/// What the producer says of the height above the head, if it is there yet.
+fn plans(chain: &Value, mining: Result<&Value, String>) -> Vec<Row> {
+    let current = mining.as_ref().is_ok_and(|mining| is_of_head(chain, mining));
+    let mining = match mining {
+        Ok(mining) => mining,
+        Err(why) => return vec![("next height", format!("unknown: {why}"))],
+    };
+    let claim = entries(mining, "recent_claims").first().map_or("none".into(), |c| cell(&c[0]));
+    let next = cell(&mining["next_height"]);
+    if !current {
+        let stale =
+            format!("unknown: the producer last spoke of height {next}, which is not the head's next");
+        return vec![("next height", stale), ("last claim", claim)];
+    }
     let my_slot = match mining["my_slot"].as_u64() {
         Some(0) => "0 (primary)".into(),
         Some(slot) => format!("{slot} (backup)"),
         None => "none of the first slots".into(),
     };
-    let head = format!("{} {}", cell(&chain["height"]), short(&chain["tip_hash"]));
-    let heights = format!("{} of {}", cell(&mining["local_height"]), cell(&mining["network_height"]));
-    let claim = entries(mining, "recent_claims").first().map_or("none".into(), |c| cell(&c[0]));
-    let because = chain["not_eligible_because"].as_str().unwrap_or_default();
-    let mut lines = vec![
-        ("node", cell(&chain["node_id"])),
-        ("chain", cell(&chain["chain_id"])),
-        ("version", cell(&chain["version"])),
-        ("head", head),
-        ("finalized", cell(&chain["finalized_height"])),
-        ("sync", cell(&mining["sync_state"])),
-        ("height", heights),
-        ("lag blocks", cell(&mining["lag_blocks"])),
-        ("ready peers", cell(&mining["ready_peers"])),
-        ("streak", cell(&mining["eligible_streak"])),
-        ("eligible", if mining["eligible"] == true { "yes".into() } else { "no".into() }),
-    ];
-    if mining["eligible"] != true {
-        lines.push(("because", if because.is_empty() { UNTOLD.into() } else { because.into() }));
-    }
-    lines.extend([
-        ("next height", cell(&mining["next_height"])),
+    vec![
+        ("next height", next),
         ("its winner", cell(&mining["current_winner"])),
         ("my slot", my_slot),
         ("active pool", cell(&mining["eligible_pool_size"])),
         ("last claim", claim),
-        ("uptime s", cell(&chain["uptime_seconds"])),
-    ]);
-    properties(&lines)
+    ]
 }
 
 /// Prints a line per block until the count is reached or the caller stops it.
@@ -135,21 +197,70 @@ pub fn height_after(blocks: &[Value]) -> Option<u64> {
 mod tests {
     use super::*;
 
+    fn chain() -> Value {
+        json!({
+            "height": 14, "tip_hash": "aabbccddee", "sync_state": "AtTip", "eligible": true, "ready_peers": 2,
+            "network_height": 14, "lag_blocks": 0, "eligible_streak": 7, "measured_ms_ago": 1234,
+            "not_eligible_because": null,
+        })
+    }
+
+    fn mining() -> Value {
+        json!({ "next_height": 15, "current_winner": "cc", "my_slot": 0, "recent_claims": [[9, {}]] })
+    }
+
     #[test]
-    fn the_status_says_why_not() {
-        let chain =
-            json!({ "height": 5, "tip_hash": "aabbccddee", "not_eligible_because": "NO_PEERS: none" });
-        let mining = json!({ "eligible": false, "my_slot": null, "recent_claims": [[4, {}]] });
-        let text = text(&chain, &mining);
-        for expect in
-            ["because      NO_PEERS: none", "eligible     no", "head         5 aabbccdd", "last claim   4"]
-        {
-            assert!(text.contains(expect), "{expect} in\n{text}");
+    fn a_reading_is_of_one_moment_and_the_unknown_is_said_to_be_unknown() {
+        type Edit = fn(&mut Value, &mut Value);
+        let cases: [(&str, Edit, &[&str], &[&str]); 6] = [
+            (
+                "all is well",
+                |_, _| {},
+                &[
+                    "head 14 aabbccdd",
+                    "sync AtTip",
+                    "network height 14",
+                    "measured 1.2 s ago",
+                    "eligible yes",
+                    "my slot 0 (primary)",
+                    "last claim 9",
+                ],
+                &["because", "unknown"],
+            ),
+            (
+                "it says why not",
+                |c, _| (c["eligible"], c["not_eligible_because"]) = (json!(false), json!("BEHIND: by 9")),
+                &["eligible no", "because BEHIND: by 9"],
+                &["unknown"],
+            ),
+            ("it does not", |c, _| c["eligible"] = json!(false), &["because no reason given"], &[]),
+            (
+                "no peer",
+                |c, _| (c["network_height"], c["lag_blocks"]) = (Value::Null, Value::Null),
+                &["sync unknown: no peer", "network height unknown", "lag blocks unknown"],
+                &["AtTip"],
+            ),
+            (
+                "a producer that stands still",
+                |_, m| m["next_height"] = json!(13),
+                &["next height unknown: the producer last spoke of height 13", "last claim 9"],
+                &["winner", "my slot"],
+            ),
+            ("an older gateway", |c, _| c["measured_ms_ago"] = Value::Null, &["measured unknown"], &[]),
+        ];
+        for (desc, edit, expect, never) in cases {
+            let (mut chain, mut mining) = (chain(), mining());
+            edit(&mut chain, &mut mining);
+            let text = text(&chain, Ok(&mining));
+            let words: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            for part in expect {
+                assert!(words.contains(part), "{desc}: {part} in\n{text}");
+            }
+            for part in never {
+                assert!(!words.contains(part), "{desc}: no {part} in\n{text}");
+            }
         }
-        let untold = super::text(&json!({ "not_eligible_because": null }), &mining);
-        assert!(untold.contains("because      no reason given"), "{untold}");
-        let eligible = json!({ "eligible": true, "my_slot": 0 });
-        let text = super::text(&json!({ "not_eligible_because": "" }), &eligible);
-        assert!(text.contains("0 (primary)") && !text.contains("because"), "{text}");
+        let text = text(&chain(), Err("no producer".into()));
+        assert!(text.contains("unknown: no producer") && text.contains("AtTip"), "{text}");
     }
 }

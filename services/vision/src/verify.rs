@@ -9,21 +9,37 @@ mod ground;
 mod proof;
 mod range;
 mod report;
+mod seal;
 mod told;
 
+use std::path::Path;
+
+use vision_primitives::Genesis;
+
 use crate::cli::VerifyArgs;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::output::Format;
 use crate::rest::Gateway;
+use seal::Trusted;
 
 /// Checks a proof or a range of blocks.
 pub async fn run(args: &VerifyArgs, format: Format) -> Outcome {
     match (&args.proof, args.from.zip(args.to)) {
-        (Some(file), None) => proof::run(file, args.block, format),
+        (Some(file), None) => {
+            let genesis = args.genesis.as_deref().map(read_genesis).transpose()?;
+            proof::run(file, &Trusted { block: args.block, genesis }, format)
+        }
         (None, Some((from, to))) => {
             let range = range::Range::new(from, to, args.genesis.as_deref())?;
             range.run(&Gateway::new(&args.remote.node)?, format).await
         }
         _ => Err(Failure::usage("give either --proof FILE, or --from HEIGHT and --to HEIGHT")),
     }
+}
+
+/// A genesis file that the caller trusts.
+fn read_genesis(file: &Path) -> Outcome<Genesis> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::io("read", file, &error).with_exit(Exit::Usage))?;
+    Genesis::from_json(&text).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
 }

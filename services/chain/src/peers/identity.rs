@@ -79,9 +79,15 @@ impl Identity {
         listen_address: String,
         version: &str,
     ) -> Result<Self, Error> {
+        let make = format!("`vision keys peer --home {}`", vision_host::shell::word(home));
         let read = |name: &'static str| {
-            std::fs::read_to_string(home.join(name))
-                .map_err(|error| Error::Home { path: home.join(name), why: error.to_string() })
+            std::fs::read_to_string(home.join(name)).map_err(|error| {
+                let why = match error.kind() {
+                    std::io::ErrorKind::NotFound => format!("is missing; {make} makes it"),
+                    _ => error.to_string(),
+                };
+                Error::Home { path: home.join(name), why }
+            })
         };
         let bad = |name: &str, why: &str| Error::Home { path: home.join(name), why: why.to_owned() };
         let node_key: PublicKey =
@@ -94,10 +100,8 @@ impl Identity {
             .ok_or_else(|| bad("peer.cert", "is no signature in hex"))?;
         node_key.verify(Tag::PeerKey, &genesis_hash, &peer_key.public_key().0, &certificate).map_err(
             |_| {
-                bad(
-                    "peer.cert",
-                    "does not vouch for peer.key on this chain: make the home again with its node key",
-                )
+                let why = "does not vouch for peer.key on this chain, as after a change of genesis.json";
+                bad("peer.cert", &format!("{why}; {make} makes it anew, with the node's key"))
             },
         )?;
         Ok(Self {

@@ -51,7 +51,9 @@ pub enum StoreError {
     Corrupt(String),
     /// The store belongs to another chain.
     #[error(
-        "the store holds the chain {found}, the genesis file gives {expected}: use the genesis the home was made with, or another home"
+        "the store holds the chain {found}, the genesis file gives {expected}: use the genesis the home was made with, or \
+         begin the new chain: move the home's data directory away, then `vision keys peer` and `vision keys new-claims`, \
+         both with --home"
     )]
     OtherGenesis {
         /// Genesis hash in the store.

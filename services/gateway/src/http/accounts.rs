@@ -4,7 +4,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 
 use super::query::{Params, hash_of};
-use super::{Answer, AppState, json};
+use super::{Answer, AppState, json, seal};
 use crate::views::AccountView;
 
 pub(super) async fn one(
@@ -16,5 +16,6 @@ pub(super) async fn one(
     let address = hash_of("address", path)?;
     let backends = &state.backends;
     let (info, account) = tokio::try_join!(backends.chain_info(), backends.account(&address, with_proof))?;
-    Ok(json(&AccountView::new(&account, &info.genesis_hash)?))
+    let seal = seal::of(backends, &info.genesis_hash, Some(&account.header)).await?;
+    Ok(json(&AccountView::new(&account, &info.genesis_hash, seal)?))
 }

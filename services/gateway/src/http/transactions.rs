@@ -15,8 +15,8 @@ use vision_wire::chain::SubmitOutcome;
 use super::limits::{Place, Received};
 use super::problem::Problem;
 use super::query::{Params, hash_of};
-use super::{Answer, AppState, json};
-use crate::views::PlacedView;
+use super::{Answer, AppState, json, seal};
+use crate::views::{PlacedView, proven_header};
 
 /// Largest body of a request that hands in transactions: any single one, or a full batch of 1,000 bytes each.
 pub(super) const MAX_BODY_BYTES: usize = 2 << 20;
@@ -175,7 +175,8 @@ pub(super) async fn one(
     let backends = &state.backends;
     let (info, transaction) =
         tokio::try_join!(backends.chain_info(), backends.transaction(&hash, with_proof))?;
-    Ok(json(&PlacedView::new(&transaction, &info.genesis_hash)?))
+    let seal = seal::of(backends, &info.genesis_hash, proven_header(&transaction)).await?;
+    Ok(json(&PlacedView::new(&transaction, &info.genesis_hash)?.sealed(seal)))
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use vision_primitives::{Hash, Header};
 use vision_wire::chain::GetAccountResponse;
 use vision_wire::{Reason, status};
 
+use super::SealView;
+
 #[derive(Serialize)]
 pub(crate) struct AccountView<'a> {
     address: &'a str,
@@ -30,10 +32,12 @@ struct ProofView {
     state_root: Option<Hash>,
     /// Canonical bytes of the ledger's proof.
     account_proof: String,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    seal: Option<SealView>,
 }
 
 impl ProofView {
-    fn new(answer: &GetAccountResponse, genesis_hash: &Hash) -> Result<Self, Status> {
+    fn new(answer: &GetAccountResponse, genesis_hash: &Hash, seal: Option<SealView>) -> Result<Self, Status> {
         let decoded = match &answer.header[..] {
             [] => None,
             bytes => Some(Header::from_bytes(bytes).map_err(|error| {
@@ -46,13 +50,18 @@ impl ProofView {
             block_hash: decoded.as_ref().map(|_| Header::hash_bytes(genesis_hash, &answer.header)),
             state_root: decoded.map(|header| header.state_root),
             account_proof: hex::encode(&answer.proof),
+            seal,
         })
     }
 }
 
 impl<'a> AccountView<'a> {
     /// With the proof that the answer bears, if it bears one.
-    pub(crate) fn new(answer: &'a GetAccountResponse, genesis_hash: &Hash) -> Result<Self, Status> {
+    pub(crate) fn new(
+        answer: &'a GetAccountResponse,
+        genesis_hash: &Hash,
+        seal: Option<SealView>,
+    ) -> Result<Self, Status> {
         let bears = !answer.proof.is_empty();
         Ok(Self {
             address: &answer.address,
@@ -60,7 +69,7 @@ impl<'a> AccountView<'a> {
             nonce: answer.nonce,
             pending_nonce: answer.pending_nonce,
             height: answer.height,
-            proof: bears.then(|| ProofView::new(answer, genesis_hash)).transpose()?,
+            proof: bears.then(|| ProofView::new(answer, genesis_hash, seal)).transpose()?,
         })
     }
 }

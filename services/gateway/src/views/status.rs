@@ -42,6 +42,12 @@ pub(crate) struct StatusView<'a> {
     uptime_seconds: u64,
     /// Whether the gateway's process sends its traces to a collector.
     traces_exported: bool,
+    /// Of the oracle's last look, like all below; null when no peer counts that could tell.
+    network_height: Option<u64>,
+    /// Null likewise.
+    lag_blocks: Option<u64>,
+    eligible_streak: u64,
+    measured_ms_ago: u64,
 }
 
 impl<'a> StatusView<'a> {
@@ -52,6 +58,8 @@ impl<'a> StatusView<'a> {
         because: &'a str,
         (version, now_ms, uptime_seconds, traces_exported): (&'a str, u64, u64, bool),
     ) -> Self {
+        // Without a peer that counts the network's height is the node's own, which is no news, unless it needs none.
+        let is_known = snapshot.ready_peers > 0 || snapshot.eligible;
         Self {
             node_id: &info.node_id,
             chain_id: &info.chain_id,
@@ -68,6 +76,10 @@ impl<'a> StatusView<'a> {
             now_ms,
             uptime_seconds,
             traces_exported,
+            network_height: is_known.then_some(snapshot.network_height),
+            lag_blocks: is_known.then_some(snapshot.lag_blocks),
+            eligible_streak: snapshot.streak,
+            measured_ms_ago: now_ms.saturating_sub(snapshot.taken_at_ms),
         }
     }
 }
@@ -101,6 +113,38 @@ mod tests {
         ];
         for (desc, snapshot, mining, expect) in cases {
             assert_eq!(not_eligible_because(&snapshot, mining), expect, "{desc}");
+        }
+    }
+
+    #[test]
+    fn what_no_peer_can_tell_is_not_told() {
+        let info = ChainInfo {
+            chain_id: String::new(),
+            genesis_hash: vision_primitives::Hash::ZERO,
+            genesis_time_ms: 0,
+            entropy: String::new(),
+            finality: String::new(),
+            params: std::collections::BTreeMap::new(),
+            node_id: String::new(),
+        };
+        let cases = [
+            ("peers count", 2, true, Some(12)),
+            ("too few of them", 1, false, Some(12)),
+            ("none", 0, false, None),
+            ("none is needed", 0, true, Some(12)),
+        ];
+        for (desc, ready_peers, eligible, expect) in cases {
+            let snapshot = Snapshot {
+                network_height: 12,
+                ready_peers,
+                eligible,
+                taken_at_ms: 900,
+                ..Snapshot::default()
+            };
+            let head = Head::default();
+            let view = StatusView::new(&info, &head, &snapshot, "", ("1", 1000, 5, false));
+            assert_eq!((view.network_height, view.lag_blocks), (expect, expect.map(|_| 0)), "{desc}");
+            assert_eq!(view.measured_ms_ago, 100);
         }
     }
 }

@@ -7,6 +7,7 @@ use vision_wire::chain::transaction_info::Place;
 use vision_wire::chain::{TransactionInfo, TransactionProof};
 use vision_wire::{Reason, status};
 
+use super::SealView;
 use super::block::trace_id;
 
 #[derive(Serialize)]
@@ -110,6 +111,8 @@ struct ProofView {
     genesis_hash: Hash,
     header: String,
     steps: Vec<StepView>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    seal: Option<SealView>,
 }
 
 #[derive(Serialize)]
@@ -128,7 +131,16 @@ impl ProofView {
             genesis_hash: *genesis_hash,
             header: hex::encode(&proof.header),
             steps: proof.steps.iter().map(step).collect(),
+            seal: None,
         }
+    }
+}
+
+/// The header of a transaction's proof, if it has one.
+pub(crate) fn proven_header(info: &TransactionInfo) -> Option<&[u8]> {
+    match &info.place {
+        Some(Place::Included(included)) => included.proof.as_ref().map(|proof| proof.header.as_ref()),
+        _ => None,
     }
 }
 
@@ -167,6 +179,14 @@ impl<'a> PlacedView<'a> {
             transaction.map_err(|error| broken(info, &format!("that does not decode: {error}")))?;
         let proof = proof.map(|proof| ProofView::new(proof, genesis_hash));
         Ok(Self { hash: &info.hash, place, transaction, proof })
+    }
+
+    /// With the signature over the header of its proof.
+    pub(crate) fn sealed(mut self, seal: Option<SealView>) -> Self {
+        if let Some(proof) = &mut self.proof {
+            proof.seal = seal;
+        }
+        self
     }
 
     /// Whether it waits for a block still.

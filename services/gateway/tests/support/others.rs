@@ -130,6 +130,8 @@ impl SyncOracleService for FakeOracle {
         let snapshot = Snapshot {
             state: SyncState::CatchingUp.into(),
             ready_peers: 2,
+            network_height: 6,
+            lag_blocks: 1,
             eligible: false,
             not_eligible_because: "LAGGING: 1 block behind".into(),
             ..Snapshot::default()

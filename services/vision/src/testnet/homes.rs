@@ -5,13 +5,13 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use vision_host::files;
-use vision_primitives::{Genesis, Hash, SecretKey, Tag};
+use vision_primitives::{Genesis, Hash, SecretKey};
 
 use super::config::Neighbours;
 use super::layout::{Facts, NodeFacts};
 use crate::cli::Profile;
 use crate::exit::{Failure, Outcome};
-use crate::keys::{read_secret, write_secret};
+use crate::keys::{peer, read_secret, write_secret};
 use crate::service::{Service, create_claims};
 
 /// Most nodes of a network.
@@ -98,9 +98,7 @@ fn make_home(
         write(&path.join("genesis.json"), &genesis.to_json())?;
     }
     if home.is_of(Service::Chain) {
-        let certificate = keys.producer.sign(Tag::PeerKey, &genesis.hash(), &keys.peer.public_key().0);
-        write_secret(&path.join("peer.key"), &keys.peer)?;
-        write(&path.join("peer.cert"), &format!("{certificate}\n"))?;
+        peer::write_both(path, &keys.producer, &keys.peer, genesis)?;
     }
     if home.is_of(Service::Producer) {
         write_secret(&path.join("producer.key"), &keys.producer)?;

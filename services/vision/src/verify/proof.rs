@@ -1,40 +1,37 @@
 //! `vision verify --proof`: checks a proof from what it bears alone, asking nobody.
 //!
 //! Nothing in the file is believed. What it shows is recomputed from bytes: the transaction's hash from its signed
-//! bytes, the block's hash from the header's. What the file says besides must agree with that.
+//! bytes, the block's hash from the header's. What the file says besides must agree with that. That there is such a block
+//! must come from elsewhere: a block hash the caller trusts, or the signature of a producer that the genesis names.
 
 use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use vision_ledger::AccountProof;
-use vision_primitives::{Hash, Header, MerkleProof, MerkleStep, SignedTransaction, decode_strict};
+use vision_primitives::{
+    Hash, Header, MerkleProof, MerkleStep, SignedTransaction, TimestampMs, decode_strict,
+};
 
+use super::seal::{Belief, Claimed, Trusted};
 use super::told::{Claims, Facts, bytes, contradictions, field, transaction_claims, transaction_facts};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::output::{self, Format, cell, properties};
+use crate::output::{self, Format, cell, properties, time};
 
 /// Largest proof read: a transaction with all the data it may bear, twice in hex, and its path.
 const MAX_PROOF_BYTES: u64 = 4 << 20;
 
-/// Says under which block a proof holds, or fails.
-pub fn run(file: &Path, block: Option<Hash>, format: Format) -> Outcome {
-    let proven = prove(file, block)?;
+/// Says what a proof shows, and on what that rests. Fails if it does not hold, or if it rests on nothing.
+pub fn run(file: &Path, trusted: &Trusted, format: Format) -> Outcome {
+    let proven = prove(file, trusted)?;
     match format {
-        Format::Json => output::json(&proven.to_json()),
-        Format::Table => {
-            output::write(&proven.to_text())?;
-            if block.is_none() {
-                eprintln!(
-                    "true if that block is on the chain: compare its hash with one you trust (--block HASH)"
-                );
-            }
-            Ok(())
-        }
+        Format::Json => output::json(&proven.to_json())?,
+        Format::Table => output::write(&proven.to_text())?,
     }
+    proven.verdict()
 }
 
-fn prove(proof: &Path, block: Option<Hash>) -> Outcome<Proven> {
+fn prove(proof: &Path, trusted: &Trusted) -> Outcome<Proven> {
     let text = read(proof)?;
     let shown = shown(proof);
     let file: Value = serde_json::from_str(&text).map_err(|error| {
@@ -43,15 +40,7 @@ fn prove(proof: &Path, block: Option<Hash>) -> Outcome<Proven> {
              --proof -o json"
         ))
     })?;
-    let proven = check(&file);
-    let proven = proven.map_err(|why| Failure::failed(format!("{shown}: the proof does not hold: {why}")))?;
-    match block {
-        Some(block) if block != proven.block => Err(Failure::failed(format!(
-            "{shown}: the proof holds under block {} at height {}, and not under block {block}",
-            proven.block, proven.height
-        ))),
-        _ => Ok(proven),
-    }
+    check(&file, trusted).map_err(|why| Failure::failed(format!("{shown}: the proof does not hold: {why}")))
 }
 
 fn shown(file: &Path) -> String {
@@ -83,6 +72,12 @@ struct Proven {
     genesis: Hash,
     block: Hash,
     height: u64,
+    /// Time stamp of the block.
+    stamp: TimestampMs,
+    /// Who shall have made it.
+    producer: Hash,
+    /// Why there is such a block.
+    belief: Belief,
     /// `transaction` or `account`.
     what: &'static str,
     facts: Facts,
@@ -91,11 +86,24 @@ struct Proven {
 impl Proven {
     fn frame(&self) -> Facts {
         vec![
-            ("holds", json!(true)),
+            // Null: it would, if there were such a block.
+            ("holds", self.belief.name().map_or(Value::Null, |_| json!(true))),
+            ("proven_by", json!(self.belief.name())),
+            ("not_proven", json!(self.belief.open())),
             ("block_hash", json!(self.block)),
             ("height", json!(self.height)),
+            ("timestamp_ms", json!(self.stamp)),
+            ("producer", json!(self.producer)),
             ("genesis_hash", json!(self.genesis)),
         ]
+    }
+
+    /// Whether the caller may rely on it.
+    fn verdict(&self) -> Outcome {
+        match &self.belief {
+            Belief::Block | Belief::Genesis => Ok(()),
+            Belief::None(why) => Err(Failure::unhealthy(format!("nothing is proven: {why}"))),
+        }
     }
 
     fn to_json(&self) -> Value {
@@ -108,14 +116,18 @@ impl Proven {
     }
 
     fn to_text(&self) -> String {
-        let text = |facts: &Facts| {
-            properties(&facts.iter().map(|(name, value)| (*name, cell(value))).collect::<Vec<_>>())
+        let word = |(name, value): &(&'static str, Value)| match *name {
+            "holds" if value.is_null() => (*name, "not proven".to_owned()),
+            "proven_by" if value.is_null() => (*name, "nothing".to_owned()),
+            "timestamp_ms" => ("time", time(self.stamp.get())),
+            name => (name, cell(value)),
         };
+        let text = |facts: &Facts| properties(&facts.iter().map(word).collect::<Vec<_>>());
         format!("{}\n{}", text(&self.frame()), text(&self.facts))
     }
 }
 
-fn check(file: &Value) -> Result<Proven, String> {
+fn check(file: &Value, trusted: &Trusted) -> Result<Proven, String> {
     let proof = &file["proof"];
     if !proof.is_object() {
         return Err("there is none in it; ask with --proof".into());
@@ -135,7 +147,9 @@ fn check(file: &Value) -> Result<Proven, String> {
     if let Some(contradiction) = contradictions(&claims).next() {
         return Err(contradiction);
     }
-    Ok(Proven { genesis, block, height: header.height.get(), what, facts })
+    let belief = Claimed { proof, genesis, header: &header, block }.judge(trusted)?;
+    let (stamp, producer) = (header.timestamp_ms, header.producer);
+    Ok(Proven { genesis, block, height: header.height.get(), stamp, producer, belief, what, facts })
 }
 
 type Shown<'a> = (Facts, Claims<'a>);

@@ -1,22 +1,61 @@
 use vision_ledger::State;
 use vision_primitives::{
     Action, ConsensusParams, Entropy, Finality, Genesis, GenesisAccount, GenesisProducer, HEADER_VERSION,
-    Height, SecretKey, Slot, SyncProof, TimestampMs, Transaction, encode, merkle_proof, merkle_root,
+    Height, SecretKey, Slot, SyncProof, Tag, Transaction, encode, merkle_proof, merkle_root,
 };
 
 use super::super::told::action;
 use super::*;
 
-const GENESIS: Hash = Hash([3; 32]);
+/// Of the producer that signs.
+fn producer() -> SecretKey {
+    SecretKey::from_seed(&[5; 32])
+}
+
+/// A genesis that names these producers.
+fn genesis_of(producers: &[SecretKey]) -> Genesis {
+    let named = |key: &SecretKey| GenesisProducer { public_key: key.public_key(), payout: Hash::ZERO };
+    let mut producers: Vec<_> = producers.iter().map(named).collect();
+    producers.sort_by_key(|producer| producer.public_key);
+    let keys = [1, 2].map(|seed| SecretKey::from_seed(&[seed; 32]).public_key());
+    let mut accounts = keys.map(|key| GenesisAccount { address: key.id(), balance: 1000 });
+    accounts.sort_by_key(|account| account.address);
+    Genesis {
+        chain_id: "test".into(),
+        time_ms: TimestampMs(0),
+        producers,
+        accounts: accounts.to_vec(),
+        params: ConsensusParams::default(),
+        entropy: Entropy::PrevHash,
+        finality: Finality::Cft,
+    }
+}
+
+fn genesis_hash() -> Hash {
+    genesis_of(&[producer()]).hash()
+}
+
+fn check(file: &Value) -> Result<Proven, String> {
+    super::check(file, &Trusted::default())
+}
+
+/// Puts the seal of a key into a file, in the header's producer's name.
+fn seal(file: &mut Value, key: &SecretKey, header: &Header) {
+    let signature = key.sign(Tag::Block, &genesis_hash(), block_hash(header).as_bytes());
+    let proof = &mut file["proof"];
+    proof["signature"] = json!(signature.to_string());
+    proof["producer"] = json!(header.producer);
+    proof["producer_public_key"] = json!(key.public_key());
+}
 
 fn header(tx_root: Hash, state_root: Hash) -> Header {
     Header {
         version: HEADER_VERSION,
         height: Height(9),
         parent: Hash::ZERO,
-        timestamp_ms: TimestampMs(1),
+        timestamp_ms: TimestampMs(1_702_668_960_000),
         slot: Slot(0),
-        producer: Hash::ZERO,
+        producer: producer().public_key().id(),
         tx_root,
         state_root,
         pool_root: Hash::ZERO,
@@ -28,7 +67,7 @@ fn header(tx_root: Hash, state_root: Hash) -> Header {
 }
 
 fn block_hash(header: &Header) -> Hash {
-    Header::hash_bytes(&GENESIS, &header.to_bytes())
+    Header::hash_bytes(&genesis_hash(), &header.to_bytes())
 }
 
 /// What a gateway answers for the third of five transactions.
@@ -37,7 +76,7 @@ fn transaction_file() -> Value {
     let all: Vec<SignedTransaction> = (0..5)
         .map(|nonce| {
             let action = Action::Transfer { to: Hash([9; 32]), amount: 40 + nonce };
-            Transaction { sender: key.public_key(), nonce, fee: 1, action }.sign(&key, &GENESIS)
+            Transaction { sender: key.public_key(), nonce, fee: 1, action }.sign(&key, &genesis_hash())
         })
         .collect();
     let hashes: Vec<Hash> = all.iter().map(SignedTransaction::hash).collect();
@@ -50,40 +89,34 @@ fn transaction_file() -> Value {
             MerkleStep::Right(hash) => json!({ "side": "right", "hash": hash }),
         })
         .collect();
-    json!({
+    let mut file = json!({
         "hash": hashes[2], "status": "included", "height": 9, "block_hash": block_hash(&header), "index": 2,
         "transaction": {
             "hash": hashes[2], "bytes": hex::encode(all[2].bytes()), "sender": key.public_key().id(), "nonce": 2,
             "fee": "1", "type": "transfer", "to": Hash([9; 32]), "amount": "42",
         },
-        "proof": { "genesis_hash": GENESIS, "header": hex::encode(header.to_bytes()), "steps": steps },
-    })
+        "proof": { "genesis_hash": genesis_hash(), "header": hex::encode(header.to_bytes()), "steps": steps },
+    });
+    seal(&mut file, &producer(), &header);
+    file
 }
 
 /// What a gateway answers for an account that has a balance, or for one never seen.
 fn account_file(known: bool) -> Value {
-    let keys = [1, 2].map(|seed| SecretKey::from_seed(&[seed; 32]).public_key());
-    let mut accounts = keys.map(|key| GenesisAccount { address: key.id(), balance: 1000 });
-    accounts.sort_by_key(|account| account.address);
-    let genesis = Genesis {
-        chain_id: "test".into(),
-        time_ms: TimestampMs(0),
-        producers: vec![GenesisProducer { public_key: keys[0], payout: keys[0].id() }],
-        accounts: accounts.to_vec(),
-        params: ConsensusParams::default(),
-        entropy: Entropy::PrevHash,
-        finality: Finality::Cft,
-    };
+    let genesis = genesis_of(&[producer()]);
     let state = State::genesis(&genesis).expect("a state");
-    let (address, balance) = if known { (keys[0].id(), "1000") } else { (Hash([0xaa; 32]), "0") };
+    let owner = SecretKey::from_seed(&[1; 32]).public_key().id();
+    let (address, balance) = if known { (owner, "1000") } else { (Hash([0xaa; 32]), "0") };
     let header = header(Hash::ZERO, state.root());
-    json!({
+    let mut file = json!({
         "address": address, "balance": balance, "nonce": 0, "pending_nonce": 5, "height": 9,
         "proof": {
-            "genesis_hash": GENESIS, "header": hex::encode(header.to_bytes()), "block_hash": block_hash(&header),
+            "genesis_hash": genesis_hash(), "header": hex::encode(header.to_bytes()), "block_hash": block_hash(&header),
             "state_root": header.state_root, "account_proof": hex::encode(encode(&state.prove_account(&address))),
         },
-    })
+    });
+    seal(&mut file, &producer(), &header);
+    file
 }
 
 #[test]
@@ -94,7 +127,7 @@ fn good_proofs_say_under_which_block_they_hold() {
         ("an account never seen", account_file(false), ("balance", json!("0"))),
     ] {
         let proven = check(&file).expect(desc);
-        assert_eq!((proven.genesis, proven.height), (GENESIS, 9), "{desc}");
+        assert_eq!((proven.genesis, proven.height), (genesis_hash(), 9), "{desc}");
         let told = file.get("block_hash").unwrap_or(&file["proof"]["block_hash"]);
         assert_eq!(&json!(proven.block), told, "{desc}");
         assert!(proven.facts.contains(&shown), "{desc}: {proven:?}");
@@ -104,16 +137,26 @@ fn good_proofs_say_under_which_block_they_hold() {
 #[test]
 fn what_is_shown_and_what_it_is_shown_under_stand_apart() {
     let proven = Proven {
-        genesis: GENESIS,
+        genesis: genesis_hash(),
         block: Hash([1; 32]),
         height: 9,
+        stamp: TimestampMs(1_702_668_960_000),
+        producer: Hash([4; 32]),
+        belief: Belief::Block,
         what: "transaction",
         facts: action(&Action::SyncProof(SyncProof { height: Height(7), hash: Hash([2; 32]) })),
     };
     let value = proven.to_json();
     let hashes = (&value["block_hash"], &value["transaction"]["block_hash"]);
     assert_eq!(hashes, (&json!(Hash([1; 32])), &json!(Hash([2; 32]))));
-    assert!(proven.to_text().starts_with("holds         true\nblock_hash    0101"), "{}", proven.to_text());
+    let text = proven.to_text();
+    assert!(text.starts_with("holds         true\nproven_by     block\n"), "{text}");
+    assert!(text.contains("time          2023-12-15 19:36:00.000 UTC\n"), "{text}");
+    let made_up = Proven { belief: Belief::None("so it is".into()), ..proven };
+    let (value, text) = (made_up.to_json(), made_up.to_text());
+    assert_eq!((&value["holds"], &value["proven_by"]), (&Value::Null, &Value::Null));
+    assert!(text.starts_with("holds         not proven\nproven_by     nothing\n"), "{text}");
+    assert!(text.contains("that there is such a block: so it is"), "{text}");
 }
 
 #[test]
@@ -169,14 +212,121 @@ fn flip(text: &mut Value, at: usize) {
 }
 
 #[test]
+fn a_header_is_believed_for_what_the_caller_trusts() {
+    let header =
+        Header::from_bytes(&bytes(&transaction_file()["proof"], "header").expect("hex")).expect("a header");
+    let (known, stranger) = (producer(), SecretKey::from_seed(&[6; 32]));
+    // One that names itself as the producer: the signature is right, and shows nothing.
+    let own = Header { producer: stranger.public_key().id(), ..header.clone() };
+    let forged = |header: &Header, signer: &SecretKey| {
+        let mut file = transaction_file();
+        file["proof"]["header"] = json!(hex::encode(header.to_bytes()));
+        file["block_hash"] = json!(block_hash(header));
+        seal(&mut file, signer, header);
+        file
+    };
+    let edited = |edit: fn(&mut Value)| {
+        let mut file = transaction_file();
+        edit(&mut file["proof"]);
+        file
+    };
+    let bare = |edit: fn(&mut serde_json::Map<String, Value>)| {
+        let mut file = transaction_file();
+        edit(file["proof"].as_object_mut().expect("an object"));
+        file
+    };
+    let later = Header { timestamp_ms: TimestampMs(5), ..header.clone() };
+    let by_key_less = |proof: &mut serde_json::Map<String, Value>| drop(proof.remove("producer_public_key"));
+    let unsigned = |proof: &mut serde_json::Map<String, Value>| drop(proof.remove("signature"));
+    let all = || Trusted { block: None, genesis: Some(genesis_of(std::slice::from_ref(&known))) };
+    let block = |hash| Trusted { block: Some(hash), genesis: None };
+    type Expect<'a> = Result<Option<&'a str>, &'a str>;
+    let cases: Vec<(&str, Value, Trusted, Expect<'_>)> = vec![
+        ("nothing trusted", transaction_file(), Trusted::default(), Ok(None)),
+        ("the block", transaction_file(), block(block_hash(&header)), Ok(Some("block"))),
+        ("another block", transaction_file(), block(Hash::ZERO), Err("not of block 0000")),
+        ("its genesis", transaction_file(), all(), Ok(Some("genesis"))),
+        ("an account", account_file(true), all(), Ok(Some("genesis"))),
+        ("its genesis, without the key", bare(by_key_less), all(), Ok(Some("genesis"))),
+        ("no signature", bare(unsigned), all(), Ok(None)),
+        ("no signature, the block", bare(unsigned), block(block_hash(&header)), Ok(Some("block"))),
+        ("a stranger's own header", forged(&own, &stranger), all(), Ok(None)),
+        (
+            "a stranger's own block, trusted",
+            forged(&own, &stranger),
+            block(block_hash(&own)),
+            Ok(Some("block")),
+        ),
+        ("in a producer's name", forged(&header, &stranger), all(), Err("producer_public_key is that of")),
+        (
+            "in a producer's name, with its key",
+            {
+                let mut file = forged(&header, &stranger);
+                file["proof"]["producer_public_key"] = json!(known.public_key());
+                file
+            },
+            all(),
+            Err("is not signed by its producer"),
+        ),
+        (
+            "in a producer's name, without a key",
+            {
+                let mut file = forged(&header, &stranger);
+                file["proof"].as_object_mut().expect("an object").remove("producer_public_key");
+                file
+            },
+            all(),
+            Err("is not signed by its producer"),
+        ),
+        (
+            "another header under the old signature",
+            {
+                let mut file = forged(&later, &known);
+                file["proof"]["signature"] = transaction_file()["proof"]["signature"].clone();
+                file
+            },
+            Trusted::default(),
+            Err("is not signed by its producer"),
+        ),
+        (
+            "another producer named",
+            edited(|p| p["producer"] = json!(Hash::ZERO)),
+            all(),
+            Err("it says producer"),
+        ),
+        ("half a signature", edited(|p| p["signature"] = json!("abcd")), all(), Err("64 bytes")),
+        (
+            "another chain's genesis",
+            transaction_file(),
+            Trusted { block: None, genesis: Some(genesis_of(std::slice::from_ref(&stranger))) },
+            Err("the file is"),
+        ),
+    ];
+    for (desc, file, trusted, expect) in cases {
+        match (super::check(&file, &trusted), expect) {
+            (Ok(proven), Ok(by)) => {
+                assert_eq!(proven.belief.name(), by, "{desc}");
+                let exit = proven.verdict().err().map(|failure| failure.exit());
+                assert_eq!(exit, by.is_none().then_some(Exit::Unhealthy), "{desc}");
+            }
+            (Err(why), Err(expect)) => assert!(why.contains(expect), "{desc}: {why}"),
+            (got, _) => panic!("{desc}: {got:?}"),
+        }
+    }
+}
+
+#[test]
 fn the_block_compared_with_decides() {
     let dir = tempfile::tempdir().expect("temp dir");
     let proof = dir.path().join("proof.json");
     let file = transaction_file();
     std::fs::write(&proof, file.to_string()).expect("written");
     let block: Hash = file["block_hash"].as_str().and_then(|text| text.parse().ok()).expect("a hash");
-    let run = |proof: &Path, block| prove(proof, block).err().map(|failure| failure.exit());
-    assert_eq!(run(&proof, None), None);
+    let run = |proof: &Path, block| {
+        let trusted = Trusted { block, genesis: None };
+        prove(proof, &trusted).and_then(|proven| proven.verdict()).err().map(|failure| failure.exit())
+    };
+    assert_eq!(run(&proof, None), Some(Exit::Unhealthy));
     assert_eq!(run(&proof, Some(block)), None);
     assert_eq!(run(&proof, Some(Hash::ZERO)), Some(Exit::Failed));
     assert_eq!(run(&dir.path().join("none"), None), Some(Exit::NotFound));

@@ -11,7 +11,7 @@ use super::block::{Shown, has_transactions};
 use super::fault::Fault;
 use super::ground::{Parent, Rules};
 use super::report::Report;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Failure, Outcome};
 use crate::output::{self, Format};
 use crate::query::entries;
 use crate::rest::Gateway;
@@ -51,13 +51,19 @@ impl Range {
                 "--genesis goes with --from 1, not {from}: a state is computed from block 0 on"
             )));
         }
-        Ok(Self { from, to, genesis: genesis.map(read_genesis).transpose()? })
+        Ok(Self { from, to, genesis: genesis.map(super::read_genesis).transpose()? })
     }
 
     /// Says what is wrong, block by block, and sums up.
     pub async fn run(&self, source: &impl Source, format: Format) -> Outcome {
         let told = |line: &str| if format == Format::Table { output::line(line) } else { Ok(()) };
         let report = self.audit(source, told).await?;
+        if let Some(head) = report.ends_early() {
+            eprintln!(
+                "the chain ends at height {head}, so this is verified up to there, and not to {}",
+                self.to
+            );
+        }
         match format {
             Format::Json => output::json(&report.to_json())?,
             Format::Table => output::write(&report.to_text())?,
@@ -66,11 +72,12 @@ impl Range {
     }
 
     async fn audit(&self, source: &impl Source, tell: impl Fn(&str) -> Outcome) -> Outcome<Report> {
-        let mut audit = self.begin(source).await?;
-        let mut report = Report::new(self.from, &audit);
+        let to = self.end(source).await?;
+        let mut audit = self.begin(source, to).await?;
+        let mut report = Report::new(self.from, self.to, &audit);
         let mut next = self.from;
-        while next <= self.to {
-            let page = page(source, next, (self.to - next + 1).min(PAGE_BLOCKS)).await?;
+        while next <= to {
+            let page = page(source, next, (to - next + 1).min(PAGE_BLOCKS)).await?;
             let count = page.len() as u64;
             let with_registry = !audit.computes_states();
             let questions =
@@ -97,12 +104,24 @@ impl Range {
         Ok(report)
     }
 
+    /// The last block judged: the one asked for, or the head of a chain that is not so long yet.
+    async fn end(&self, source: &impl Source) -> Outcome<u64> {
+        let status = source.get("/api/status").await?;
+        let head = status["height"].as_u64();
+        let head = head.ok_or_else(|| Failure::failed("/api/status has no height; is it a vision node?"))?;
+        if self.from > head {
+            let from = self.from;
+            return Err(Failure::not_found(format!("the chain ends at height {head}, below --from {from}")));
+        }
+        Ok(self.to.min(head))
+    }
+
     /// What the first block stands on. Asks for the last first: whether it is there decides about all.
-    async fn begin(&self, source: &impl Source) -> Outcome<Audit> {
+    async fn begin(&self, source: &impl Source, to: u64) -> Outcome<Audit> {
         let params = source.get("/api/chain/params").await?;
         let rules = Rules::read(&params)
             .map_err(|why| Failure::failed(format!("/api/chain/params: {why}; is it a vision node?")))?;
-        block(source, self.to).await?;
+        block(source, to).await?;
         if let Some(genesis) = &self.genesis {
             let hash = genesis.hash();
             if hash != rules.genesis_hash {
@@ -130,14 +149,9 @@ impl Range {
 fn ended(report: &Report) -> Outcome {
     match report.faulty() {
         (0, _) => Ok(()),
+        (1, blocks) => Err(Failure::failed(format!("1 of {} is wrong", output::count(blocks, "block")))),
         (faulty, blocks) => Err(Failure::failed(format!("{faulty} of {blocks} blocks are wrong"))),
     }
-}
-
-fn read_genesis(file: &Path) -> Outcome<Genesis> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::io("read", file, &error).with_exit(Exit::Usage))?;
-    Genesis::from_json(&text).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
 }
 
 async fn block(source: &impl Source, height: u64) -> Outcome<Value> {

@@ -5,6 +5,7 @@ use vision_primitives::SecretKey;
 
 use super::super::fake_node::{FULL, Node, World, data, told, world};
 use super::*;
+use crate::exit::Exit;
 
 /// A rule that is broken by a block, or by a node about it, with all that is said of it.
 type Case<'a> = (&'a str, Node, &'a [&'a str]);
@@ -56,6 +57,17 @@ fn a_right_chain_holds_and_it_is_said_what_was_not_computed() {
         assert_eq!((open.is_empty(), open.contains(&json!("state_root"))), (states, !states));
         assert_eq!(report["states_recomputed_to"], if states { json!(8) } else { Value::Null });
     }
+    // What is not there yet is left out, and said to be.
+    let tip = world.block(8).hash();
+    let report = block_on(range(&world, 3, 100, false).audit(&node, |_| Ok(()))).expect("a report");
+    let value = report.to_json();
+    assert_eq!((report.ends_early(), ended(&report).is_ok()), (Some(8), true));
+    assert_eq!((&value["to"], &value["asked_to"], &value["tip_hash"]), (&json!(8), &json!(100), &json!(tip)));
+    let text = report.to_text();
+    assert!(
+        text.contains("3 to 8, the head; 100 was asked for") && text.contains(&tip.to_string()),
+        "{text}"
+    );
     // In the middle it stands on a block that is not judged itself.
     let report = block_on(range(&world, 4, 7, false).audit(&node, |_| Ok(()))).expect("a report");
     assert_eq!((report.faulty(), ended(&report).is_ok()), ((0, 4), true));
@@ -341,7 +353,7 @@ fn the_exit_code_says_what_kind_of_trouble_it_is() {
         ("right", &right, 8, None),
         ("a wrong block", &bent, 8, Some(Exit::Failed)),
         ("before it", &bent, 4, None),
-        ("above the head", &right, 9, Some(Exit::NotFound)),
+        ("above the head", &right, 9, None),
         ("a newer chain", &strange, 8, Some(Exit::Failed)),
         ("no parameter", &lacking, 8, Some(Exit::Failed)),
     ];

@@ -1,6 +1,7 @@
 //! What was found in a range of blocks.
 
 use serde_json::{Map, Value, json};
+use vision_primitives::Hash;
 
 use super::audit::{Audit, Verdict};
 use crate::output::properties;
@@ -19,6 +20,10 @@ const NOT_RECOMPUTED: [&str; 4] = [
 /// Counts, and the faulty blocks.
 pub struct Report {
     from: u64,
+    /// The last height asked for, which may be above the head.
+    asked_to: u64,
+    /// Hash of the last block, if it is one.
+    tip: Option<Hash>,
     blocks: u64,
     transactions: u64,
     /// How often each of the first m slots was used.
@@ -32,17 +37,29 @@ pub struct Report {
 
 impl Report {
     /// Nothing found yet in a range that begins here.
-    pub fn new(from: u64, audit: &Audit) -> Self {
+    pub fn new(from: u64, asked_to: u64, audit: &Audit) -> Self {
         let main_slots = usize::try_from(audit.rules().params.main_slots()).unwrap_or(0);
         let states_to = audit.computes_states().then(|| from.saturating_sub(1));
         let slots = vec![0; main_slots];
-        Self { from, blocks: 0, transactions: 0, slots, tail: 0, faulty: 0, listed: Vec::new(), states_to }
+        Self {
+            from,
+            asked_to,
+            tip: None,
+            blocks: 0,
+            transactions: 0,
+            slots,
+            tail: 0,
+            faulty: 0,
+            listed: Vec::new(),
+            states_to,
+        }
     }
 
     /// Notes a block; a line if it is wrong.
     pub fn add(&mut self, verdict: &Verdict, state_computed: bool) -> Option<String> {
         self.blocks += 1;
         self.transactions += verdict.transactions as u64;
+        self.tip = verdict.hash;
         if state_computed {
             self.states_to = Some(verdict.height.get());
         }
@@ -70,6 +87,11 @@ impl Report {
 
     fn to(&self) -> u64 {
         (self.from + self.blocks).saturating_sub(1)
+    }
+
+    /// Where the chain ends, if that is before the height asked for.
+    pub fn ends_early(&self) -> Option<u64> {
+        Some(self.to()).filter(|to| *to < self.asked_to)
     }
 
     /// What is the node's word.
@@ -103,6 +125,8 @@ impl Report {
             "holds": self.faulty == 0,
             "from": self.from,
             "to": self.to(),
+            "asked_to": self.asked_to,
+            "tip_hash": self.tip,
             "blocks": self.blocks,
             "transactions": self.transactions,
             "slots": slots,
@@ -113,6 +137,14 @@ impl Report {
         })
     }
 
+    fn range(&self) -> String {
+        let range = format!("{} to {}", self.from, self.to());
+        match self.ends_early() {
+            Some(_) => format!("{range}, the head; {} was asked for", self.asked_to),
+            None => range,
+        }
+    }
+
     /// For people.
     pub fn to_text(&self) -> String {
         let slots: Vec<String> =
@@ -121,7 +153,8 @@ impl Report {
         let open = if open.is_empty() { "nothing".into() } else { open.join("; ") };
         properties(&[
             ("holds", (self.faulty == 0).to_string()),
-            ("range", format!("{} to {}", self.from, self.to())),
+            ("range", self.range()),
+            ("tip", self.tip.map_or_else(|| "-".into(), |hash| hash.to_string())),
             ("blocks", self.blocks.to_string()),
             ("transactions", self.transactions.to_string()),
             ("by slot", slots.join(", ")),
