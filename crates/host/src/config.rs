@@ -70,7 +70,9 @@ impl Settings {
         let table: toml::Table = text
             .parse()
             .map_err(|error: toml::de::Error| ConfigError::syntax(&file, error.to_string().trim()))?;
-        let variables = variables.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        // Scripts and compose files pass on what is not set as what is empty.
+        let is_set = |(name, value): &(String, String)| name.starts_with(PREFIX) && !value.is_empty();
+        let variables = variables.into_iter().filter(is_set).collect();
         Ok(Self { file, found, table, variables, flags: BTreeMap::new() })
     }
 

@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 /// What went wrong with which file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -153,7 +155,8 @@ fn read_open(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> 
     if bytes > limit {
         return Err(FileError::TooLarge { path: path.to_owned(), bytes, limit });
     }
-    let mut content = Vec::new();
+    // With room for all of it and a last read of nothing: a buffer that grows leaves copies of a secret behind.
+    let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0).saturating_add(64));
     file.take(limit).read_to_end(&mut content).map_err(at("read", path))?;
     Ok(content)
 }
@@ -162,15 +165,15 @@ fn read_open(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> 
 /// readable by a group as well, which is how Kubernetes hands a secret to a process that is not root.
 ///
 /// # Errors
-/// [`FileError`], also for one that others may read.
-pub fn read_secret(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, FileError> {
+/// [`FileError`], also for one that others may read. What was read is wiped from memory when dropped.
+pub fn read_secret(path: &Path, limit_bytes: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let file = File::open(path).map_err(at("read", path))?;
     let meta = file.metadata().map_err(at("read", path))?;
     let mode = meta.mode() & 0o7777;
     if !is_private(meta.uid(), mode) {
         return Err(FileError::NotPrivate { path: path.to_owned(), mode });
     }
-    read_open(file, path, limit_bytes)
+    read_open(file, path, limit_bytes).map(Zeroizing::new)
 }
 
 const fn is_private(owner: u32, mode: u32) -> bool {

@@ -15,6 +15,9 @@ pub use rpc::HealthRpc;
 /// Header of a Check answer that says why the service is not serving.
 pub const BECAUSE_HEADER: &str = "vision-not-serving-because";
 
+/// A request names one service: larger ones are none, bytes.
+const MAX_REQUEST_BYTES: usize = 1 << 10;
+
 /// Name of the condition that [`Health::set_serving`] and [`Health::set_not_serving`] speak of.
 const MAIN: &str = "";
 
@@ -95,6 +98,7 @@ impl Health {
     #[must_use]
     pub fn rpc(&self) -> tonic_health::pb::health_server::HealthServer<HealthRpc> {
         tonic_health::pb::health_server::HealthServer::new(HealthRpc::new(self.clone()))
+            .max_decoding_message_size(MAX_REQUEST_BYTES)
     }
 
     fn set(&self, name: &str, failure: Option<String>) {

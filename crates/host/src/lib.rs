@@ -15,6 +15,7 @@ mod random;
 pub mod server;
 pub mod shell;
 pub mod telemetry;
+pub mod text;
 
 pub use clock::Clock;
 pub use env::{Drain, Env};

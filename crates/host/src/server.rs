@@ -4,10 +4,12 @@
 //! CANCELLED, sheds health checks with everything else, cannot upgrade connections, and waits for open
 //! streams for ever when it stops.
 
+mod addresses;
 mod body;
 mod connection;
 mod ending;
 mod guard;
+mod hosts;
 mod listen;
 mod measure;
 mod slow_reader;
@@ -15,12 +17,15 @@ mod stop;
 mod traced;
 
 use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::future::RouteFuture;
 use axum::routing::get;
+use futures::future::Either;
 use http::StatusCode;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -28,8 +33,11 @@ use tonic::server::NamedService;
 use tonic::{Code, Status};
 use tower::Service;
 
+use crate::text::cut;
 use crate::{Env, Health, metrics};
+use addresses::Addresses;
 use guard::Guard;
+use hosts::Hosts;
 use measure::Measure;
 use traced::Traced;
 
@@ -47,7 +55,14 @@ pub struct GrpcServer {
     http: Option<Router>,
     shows_metrics: bool,
     traced_as: Option<&'static str>,
+    for_strangers: bool,
+    connections_per_address: usize,
+    hosts: Vec<String>,
+    refuse_host: RefuseHost,
 }
+
+/// Makes the answer to a request that names a host which is not this one's.
+type RefuseHost = fn(&str) -> Response;
 
 type Mount = Box<dyn FnOnce(Router, &CancellationToken, Option<&'static str>) -> Router + Send>;
 
@@ -70,7 +85,19 @@ impl GrpcServer {
     pub fn new(health: &Health) -> Self {
         let health = health.clone();
         let (services, descriptors, methods) = (Vec::new(), Vec::new(), KNOWN_METHODS.to_vec());
-        Self { health, services, descriptors, methods, http: None, shows_metrics: false, traced_as: None }
+        Self {
+            health,
+            services,
+            descriptors,
+            methods,
+            http: None,
+            shows_metrics: false,
+            traced_as: None,
+            for_strangers: false,
+            connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
+            hosts: Vec::new(),
+            refuse_host,
+        }
     }
 
     /// Adds a generated gRPC server, guarded by limits and a deadline, and registers its name with the health.
@@ -100,6 +127,36 @@ impl GrpcServer {
     #[must_use]
     pub const fn traced_as(mut self, service: &'static str) -> Self {
         self.traced_as = Some(service);
+        self
+    }
+
+    /// For a port that anybody may reach: no reflection, and health answers Check only. What stays open or describes
+    /// much is for those whom the operator lets in.
+    #[must_use]
+    pub const fn for_strangers(mut self) -> Self {
+        self.for_strangers = true;
+        self
+    }
+
+    /// How many connections one address (of IPv6: one /64) may hold, at most [`MAX_CONNECTIONS_PER_ADDRESS`].
+    #[must_use]
+    pub fn connections_per_address(mut self, limit: usize) -> Self {
+        self.connections_per_address = limit.min(MAX_CONNECTIONS_PER_ADDRESS);
+        self
+    }
+
+    /// Adds a name by which the port may be called over plain HTTP. IP addresses and `localhost` always fit, and names
+    /// without a dot if the port is not on loopback.
+    #[must_use]
+    pub fn called(mut self, host: &str) -> Self {
+        self.hosts.push(host.to_owned());
+        self
+    }
+
+    /// Answers requests to other hosts with this.
+    #[must_use]
+    pub fn refuse_host_with(mut self, answer: fn(&str) -> Response) -> Self {
+        self.refuse_host = answer;
         self
     }
 
@@ -143,30 +200,43 @@ impl GrpcServer {
     pub async fn serve(self, listener: TcpListener, env: &Env) -> Result<(), ServeError> {
         let ending = CancellationToken::new();
         let health = self.health.clone();
-        let routers = self.into_routers(&ending, env)?;
-        stop::serve_until_drained(listener, routers, &health, env, ending).await;
+        let addresses = Addresses::new(self.connections_per_address);
+        let hosts = Hosts::new(listener.local_addr().ok(), &self.hosts);
+        let routers = self.into_routers(&ending, env, hosts)?;
+        stop::serve_until_drained(listener, routers, addresses, &health, env, ending).await;
         Ok(())
     }
 
-    fn into_routers(self, ending: &CancellationToken, env: &Env) -> Result<Routers, ServeError> {
+    fn into_routers(
+        self,
+        ending: &CancellationToken,
+        env: &Env,
+        hosts: Hosts,
+    ) -> Result<Routers, ServeError> {
         let names: Vec<&str> = self.services.iter().map(|service| service.name).collect();
-        let served =
-            [names.as_slice(), &[V1, V1_ALPHA, tonic_health::pb::health_server::SERVICE_NAME]].concat();
-        let mut router = reflection(&self.descriptors, &names, ending)?;
-        let health = Guard::unlimited(self.health.rpc(), ending);
-        router = mount(router, health, tonic_health::pb::health_server::SERVICE_NAME);
+        let served = [names.as_slice(), &[V1, V1_ALPHA, HEALTH]].concat();
+        let mut router = match self.for_strangers {
+            true => Router::new(),
+            false => reflection(&self.descriptors, &names, ending)?,
+        };
+        let checks = Guard::of_checks(self.health.rpc(), ending);
+        router = router.route_service(&format!("/{HEALTH}/Check"), checks);
+        if !self.for_strangers {
+            let watches = Guard::of_health_watches(self.health.rpc(), ending);
+            router = router.route_service(&format!("/{HEALTH}/Watch"), watches);
+        }
         for service in self.services {
             router = (service.mount)(router, ending, self.traced_as);
         }
         let served = |method: &&str| served.iter().any(|name| method.starts_with(name));
         let methods = self.methods.into_iter().filter(served).collect();
         let measure = Measure::new(env.metrics.rpc_server().clone(), methods);
-        let grpc = router.fallback(unknown_service).layer(measure);
+        let grpc = router.fallback(unknown_method).layer(measure);
         let mut http = self.http.unwrap_or_else(|| Router::new().fallback(plain_not_found));
         if self.shows_metrics {
             http = http.route("/metrics", get(show(env.metrics.clone())));
         }
-        Ok(Routers { grpc, http })
+        Ok(Routers { grpc, http, hosts: Arc::new(hosts), refuse_host: self.refuse_host })
     }
 }
 
@@ -176,26 +246,50 @@ impl GrpcServer {
 struct Routers {
     grpc: Router,
     http: Router,
+    hosts: Arc<Hosts>,
+    refuse_host: RefuseHost,
 }
 
 impl Routers {
-    fn call<B>(&mut self, request: http::Request<B>) -> RouteFuture<Infallible>
+    #[cfg(test)]
+    fn plain(http: Router) -> Self {
+        Self { grpc: Router::new(), http, hosts: Arc::default(), refuse_host }
+    }
+
+    fn call<B>(&mut self, request: http::Request<B>) -> Answering
     where
         B: hyper::body::Body<Data = bytes::Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let content_type = request.headers().get(http::header::CONTENT_TYPE);
         if content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc")) {
-            self.grpc.call(request)
-        } else {
-            self.http.call(request)
+            // Browsers speak HTTP/1 without TLS, and no page of theirs is to call a method.
+            if request.version() < http::Version::HTTP_2 {
+                return Either::Right(ready(Ok(needs_http2())));
+            }
+            return Either::Left(self.grpc.call(request));
         }
+        if let Some(host) = self.hosts.refused(request.uri(), request.headers()) {
+            return Either::Right(ready(Ok((self.refuse_host)(&cut(host)))));
+        }
+        Either::Left(self.http.call(request))
     }
 }
 
-async fn unknown_service(request: Request) -> Response {
-    let path: String = request.uri().path().chars().take(MAX_SHOWN_CHARS).collect();
-    Status::new(Code::Unimplemented, format!("no service answers {path}")).into_http()
+type Answering = Either<RouteFuture<Infallible>, Ready<Result<Response, Infallible>>>;
+
+fn needs_http2() -> Response {
+    (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC is spoken over HTTP/2 only\n").into_response()
+}
+
+fn refuse_host(host: &str) -> Response {
+    let text = format!("this port is not called {host}: use its IP address or localhost\n");
+    (StatusCode::MISDIRECTED_REQUEST, text).into_response()
+}
+
+async fn unknown_method(request: Request) -> Response {
+    let path = cut(request.uri().path());
+    Status::new(Code::Unimplemented, format!("no service answers {path} on this port")).into_http()
 }
 
 fn mount<S>(router: Router, service: S, name: &str) -> Router
@@ -229,8 +323,9 @@ fn reflection(
     Ok(mount(router, Guard::limited(v1alpha, ending), V1_ALPHA))
 }
 
-/// Most characters of a path that an error repeats.
-const MAX_SHOWN_CHARS: usize = 200;
+/// Connections that one address may hold at most: never all of a port's.
+pub const MAX_CONNECTIONS_PER_ADDRESS: usize = stop::MAX_CONNECTIONS / 2;
+const HEALTH: &str = tonic_health::pb::health_server::SERVICE_NAME;
 const V1: &str = "grpc.reflection.v1.ServerReflection";
 const V1_ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
 

@@ -162,6 +162,8 @@ reasons! {
     // HTTP only.
     /// No such route.
     RouteNotFound = "ROUTE_NOT_FOUND", NotFound, 404;
+    /// The request names a host that is not this one's.
+    HostNotAllowed = "HOST_NOT_ALLOWED", PermissionDenied, 421;
     /// The route does not take this method.
     MethodNotAllowed = "METHOD_NOT_ALLOWED", Unimplemented, 405;
     /// A body that does not arrive in time.

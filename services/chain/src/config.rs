@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use vision_block_tree::MAX_OPEN_BLOCKS;
-use vision_host::server::ListenAddress;
+use vision_host::server::{ListenAddress, MAX_CONNECTIONS_PER_ADDRESS};
 
 use crate::error::Error;
 pub use crate::peers::Accepts;
@@ -28,6 +28,9 @@ pub struct Config {
     pub max_peers: usize,
     /// Most introductions under way from one address, 1 to 64.
     pub max_introductions_per_address: usize,
+    /// Most connections to `p2p_listen` from one address (of IPv6: one /64), 1 to 512. More than 8 where many nodes share
+    /// an address.
+    pub max_connections_per_address: usize,
     /// Most transactions that may wait, 1 to 1,000,000.
     pub max_waiting_transactions: usize,
     /// Their bytes, 1 KiB to 1 GiB.
@@ -47,6 +50,7 @@ impl Default for Config {
             accept_addresses: Accepts::Routable,
             max_peers: 32,
             max_introductions_per_address: 2,
+            max_connections_per_address: 8,
             max_waiting_transactions: 20_000,
             max_waiting_bytes: 16 << 20,
             max_open_blocks: MAX_OPEN_BLOCKS,
@@ -59,6 +63,11 @@ impl Config {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let ranges = [
             ("max_peers", self.max_peers, 1..=256),
+            (
+                "max_connections_per_address",
+                self.max_connections_per_address,
+                1..=MAX_CONNECTIONS_PER_ADDRESS,
+            ),
             ("max_introductions_per_address", self.max_introductions_per_address, 1..=64),
             ("max_waiting_transactions", self.max_waiting_transactions, 1..=1_000_000),
             ("max_waiting_bytes", self.max_waiting_bytes, 1 << 10..=1 << 30),

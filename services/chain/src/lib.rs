@@ -198,14 +198,19 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     tracing::info!(grpc = %config.grpc_listen, p2p = %p2p_address, "chain service listens");
     let own_face = GrpcServer::new(&health)
         .traced_as(trace::SERVICE)
+        .called(config.grpc_listen.host())
         .add(chain_service)
         .descriptor_set(FILE_DESCRIPTOR_SET)
         .methods(METHODS)
         .show_metrics()
         .serve(grpc, &env);
+    let advertised_host = config.p2p_advertise.rsplit_once(':').map_or("", |(host, _)| host);
     let peer_face = GrpcServer::new(&health)
+        .for_strangers()
+        .connections_per_address(config.max_connections_per_address)
+        .called(config.p2p_listen.host())
+        .called(advertised_host)
         .add(peer_service)
-        .descriptor_set(FILE_DESCRIPTOR_SET)
         .methods(METHODS)
         .http_routes(page.router())
         .serve(p2p, &env);

@@ -273,7 +273,7 @@ async fn raw_garbage_on_the_port_leaves_the_node_answering() {
         }
         let mut socket = TcpStream::connect(("127.0.0.1", p2p)).expect("connects");
         socket
-            .write_all(b"GET /api/status HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .write_all(b"GET /api/status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
             .expect("writes");
         let mut text = String::new();
         socket.read_to_string(&mut text).expect("reads");

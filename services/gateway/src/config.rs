@@ -13,8 +13,13 @@ pub use network::{Network, NoNetwork};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Address of REST, gRPC health and reflection.
+    /// Address of REST and gRPC health.
     pub listen: ListenAddress,
+    /// Names by which browsers and others call the gateway, such as `node.example.org`. IP addresses and `localhost` need
+    /// not be named, nor names without a dot if `listen` is not on loopback.
+    pub allowed_hosts: Vec<String>,
+    /// Most connections from one address (of IPv6: one /64), 1 to 512: a reverse proxy is one address.
+    pub max_connections_per_address: usize,
     /// URL of the chain service.
     pub chain: String,
     /// URL of the sync-oracle service.
@@ -42,6 +47,8 @@ impl Default for Config {
         let local = |port: u16| format!("http://127.0.0.1:{port}");
         Self {
             listen: ([127, 0, 0, 1], 8080).into(),
+            allowed_hosts: Vec::new(),
+            max_connections_per_address: 256,
             chain: local(50051),
             sync_oracle: local(50052),
             selection: local(50053),

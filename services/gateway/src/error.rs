@@ -1,7 +1,7 @@
 //! Why the gateway could not run.
 
 use vision_host::RandomError;
-use vision_host::server::{BindError, ServeError};
+use vision_host::server::{BindError, MAX_CONNECTIONS_PER_ADDRESS, ServeError};
 use vision_wire::ChannelError;
 
 /// Why the gateway could not start or stopped by itself.
@@ -10,6 +10,9 @@ pub enum Error {
     /// The port cannot be had.
     #[error("gateway: {0}")]
     Bind(#[from] BindError),
+    /// A setting is out of range.
+    #[error("[gateway] max_connections_per_address: {0} is not 1 to {MAX_CONNECTIONS_PER_ADDRESS}")]
+    ConnectionsPerAddress(usize),
     /// A URL of the configuration.
     #[error("gateway: {0}")]
     Url(#[from] ChannelError),

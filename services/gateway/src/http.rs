@@ -35,6 +35,7 @@ use crate::config::Config;
 use crate::metrics::{GatewayMetrics, Scraper, measure};
 use crate::views::to_json;
 use problem::Problem;
+use vision_wire::Reason;
 
 /// Largest body of a request that is read without need.
 const MAX_BODY_BYTES: usize = 256 << 10;
@@ -130,6 +131,14 @@ pub(crate) fn routes(state: AppState) -> Router {
         .layer(measured)
         .layer(axum::middleware::from_fn(trace::traced))
         .with_state(state)
+}
+
+/// The answer to a request that names another host.
+pub(crate) fn wrong_host(host: &str) -> Response {
+    let detail = format!(
+        "this gateway is not called {host}: use its IP address or localhost, or name it in [gateway] allowed_hosts"
+    );
+    Problem::new(Reason::HostNotAllowed, detail).into_response()
 }
 
 async fn no_route(uri: axum::http::Uri) -> Problem {

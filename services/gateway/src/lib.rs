@@ -1,8 +1,7 @@
 //! The gateway: the node's face over HTTP. Translates REST into gRPC, decides nothing.
 //!
 //! `GET /api/mining/status` is answered from a body kept current by the producer's watch; every
-//! other route asks the services behind when it is called. gRPC health and reflection stand on the
-//! same port.
+//! other route asks the services behind when it is called. gRPC health stands on the same port.
 
 mod actor;
 mod adapters;
@@ -16,7 +15,7 @@ mod views;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::info;
-use vision_host::server::{GrpcServer, bind};
+use vision_host::server::{GrpcServer, MAX_CONNECTIONS_PER_ADDRESS, bind};
 use vision_host::{Env, Health};
 
 pub use config::{Config, Network, NoNetwork};
@@ -39,6 +38,10 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
 /// # Errors
 /// [`Error`] when a URL of the configuration is none.
 pub async fn serve_on(listener: TcpListener, config: Config, env: Env) -> Result<(), Error> {
+    let connections = config.max_connections_per_address;
+    if !(1..=MAX_CONNECTIONS_PER_ADDRESS).contains(&connections) {
+        return Err(Error::ConnectionsPerAddress(connections));
+    }
     let address = listener.local_addr().map_or_else(|_| config.listen.clone(), Into::into);
     let backends = adapters::Backends::new(&config, &env.metrics.rpc_client().recorder())?;
     let metrics = metrics::GatewayMetrics::new(&env.metrics);
@@ -56,7 +59,13 @@ pub async fn serve_on(listener: TcpListener, config: Config, env: Env) -> Result
     }
 
     let state = http::AppState::new(&config, backends, mining, metrics, scraper, &env)?;
-    let server = GrpcServer::new(&health).http_routes(http::routes(state));
+    let server = GrpcServer::new(&health)
+        .for_strangers()
+        .connections_per_address(connections)
+        .called(config.listen.host())
+        .refuse_host_with(http::wrong_host)
+        .http_routes(http::routes(state));
+    let server = config.allowed_hosts.iter().fold(server, |server, host| server.called(host));
     health.set_serving();
     info!(%address, "gateway serving REST on http://{address}");
     server.serve(listener, &env).await?;

@@ -10,8 +10,9 @@ use support::{Node, SOON};
 
 /// `GET path` by way of a proxy that says who asks.
 async fn get_for(node: &Node, client: &str, path: &str) -> support::http::Answer {
-    let head =
-        format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-forwarded-for: {client}\r\n\r\n");
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-forwarded-for: {client}\r\n\r\n"
+    );
     parse(&raw(node.gateway.address, head.as_bytes()).await)
 }
 
@@ -37,7 +38,7 @@ async fn one_client_does_not_hold_the_places_of_others() {
         let address = node.gateway.address;
         let mut held = tokio::task::JoinSet::new();
         for _ in 0..2 {
-            let head = "GET /api/peers HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 192.0.2.1\r\n\r\n";
+            let head = "GET /api/peers HTTP/1.1\r\nhost: localhost\r\nx-forwarded-for: 192.0.2.1\r\n\r\n";
             held.spawn(async move { raw(address, head.as_bytes()).await });
         }
         hanging(&node, 2).await;

@@ -86,6 +86,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let actor = Actor::new(hands, machine, loaded.book, config.mining_tick_ms, outlets);
     let server = GrpcServer::new(&health)
         .traced_as(trace::SERVICE)
+        .called(config.grpc_listen.host())
         .add(
             ProducerServiceServer::new(Rpc { statuses, claims: newest_claims })
                 .max_decoding_message_size(MAX_SMALL_MESSAGE_BYTES),

@@ -38,6 +38,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let service = SelectionServiceServer::new(rpc).max_decoding_message_size(MAX_SCHEDULE_BYTES);
     let server = GrpcServer::new(&health)
         .traced_as("selection")
+        .called(config.grpc_listen.host())
         .add(service)
         .descriptor_set(FILE_DESCRIPTOR_SET)
         .methods(METHODS)

@@ -60,6 +60,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         Oracle::new(chain.clone(), pools.clone(), env.clock.clone(), config.snapshot_interval_ms, outlets);
     let server = GrpcServer::new(&health)
         .traced_as(trace::SERVICE)
+        .called(config.grpc_listen.host())
         .add(
             SyncOracleServiceServer::new(Rpc { snapshots, pools })
                 .max_decoding_message_size(MAX_SMALL_MESSAGE_BYTES),

@@ -6,9 +6,11 @@ mod tx;
 pub mod values;
 mod verify;
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::Resettable;
+use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use vision_primitives::Hash;
 
@@ -46,6 +48,22 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Reads the command line, or ends the process with what is wrong with it.
+pub fn parse() -> Cli {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let matches = without_variables(Cli::command(), is_empty).get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// The command without its variables that are empty: those count as unset, everywhere.
+fn without_variables(command: clap::Command, is_empty: fn(&OsStr) -> bool) -> clap::Command {
+    let unset = |arg: Arg| match arg.get_env().is_some_and(is_empty) {
+        true => arg.env(Resettable::Reset),
+        false => arg,
+    };
+    command.mut_args(unset).mut_subcommands(|below| without_variables(below, is_empty))
 }
 
 /// The commands.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 use tonic::transport::Endpoint;
 use vision_host::health;
+use vision_host::server::ListenAddress;
 
 use crate::cli::HealthcheckArgs;
-use crate::cli::values::decimal;
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, Format};
 
@@ -18,8 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 pub async fn run(args: &HealthcheckArgs, format: Format) -> Outcome {
     let HealthcheckArgs { addr, service } = args;
     let wrong = || Failure::usage(format!("--addr {addr:?} is not HOST:PORT; example: 127.0.0.1:50051"));
-    let (host, port) = addr.rsplit_once(':').ok_or_else(wrong)?;
-    if host.is_empty() || decimal::<u16>(port).is_none() {
+    if !addr.parse::<ListenAddress>().is_ok_and(|address| address.port() != 0) {
         return Err(wrong());
     }
     let endpoint = Endpoint::from_shared(format!("http://{addr}")).map_err(|_| wrong())?;
@@ -29,5 +28,29 @@ pub async fn run(args: &HealthcheckArgs, format: Format) -> Outcome {
     match format {
         Format::Json => output::json(&json!({ "status": "SERVING", "service": service })),
         Format::Table => output::line("SERVING"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+
+    #[tokio::test]
+    async fn what_is_no_address_is_wrong_use() {
+        let cases = [
+            "http://127.0.0.1:50051",
+            "127.0.0.1",
+            "127.0.0.1:0",
+            "127.0.0.1:+1",
+            ":50051",
+            "a b:1",
+            "::1:50051",
+        ];
+        for addr in cases {
+            let args = HealthcheckArgs { addr: addr.into(), service: String::new() };
+            let failure = run(&args, Format::Table).await.expect_err(addr);
+            assert_eq!(failure.exit(), Exit::Usage, "{addr}: {failure}");
+        }
     }
 }

@@ -7,10 +7,14 @@ use std::path::Path;
 use serde_json::json;
 use vision_host::files;
 use vision_primitives::{PublicKey, SecretKey};
+use zeroize::Zeroizing;
 
 use crate::cli::{Keys, ShowArgs};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, Format};
+
+/// A key file holds 64 hex digits and perhaps a line end.
+const MAX_KEY_FILE_BYTES: u64 = 256;
 
 /// `vision keys …`.
 pub fn run(command: &Keys, format: Format) -> Outcome {
@@ -80,15 +84,19 @@ fn read_public_file(file: &Path) -> Outcome<PublicKey> {
 
 /// A key from the system's randomness.
 pub fn random_key() -> Outcome<SecretKey> {
-    let mut seed = vision_host::random_bytes::<32>().map_err(|error| Failure::failed(error.to_string()))?;
-    let key = SecretKey::from_seed(&seed);
-    seed.fill(0);
-    Ok(key)
+    let seed = vision_host::random_bytes::<32>().map_err(|error| Failure::failed(error.to_string()))?;
+    Ok(SecretKey::from_seed(&Zeroizing::new(seed)))
 }
 
-/// Reads a key file.
+/// Reads a key file, which nobody but its owner may read.
 pub fn read_secret(file: &Path) -> Outcome<SecretKey> {
-    SecretKey::from_hex(&read_text(file)?)
+    let secret = files::read_secret(file, MAX_KEY_FILE_BYTES).map_err(|error| {
+        let exit = if error.is_not_found() { Exit::NotFound } else { Exit::Failed };
+        Failure::new(exit, error.to_string())
+    })?;
+    // Text that is not UTF-8 is no key either.
+    let text = std::str::from_utf8(&secret).unwrap_or_default();
+    SecretKey::from_hex(text)
         .map_err(|error| Failure::failed(format!("{}: {error}; is it a key file?", file.display())))
 }
 
@@ -104,8 +112,8 @@ fn read_text(file: &Path) -> Outcome<String> {
 
 /// Writes a key into a new file that only its owner may read.
 pub fn write_secret(file: &Path, key: &SecretKey) -> Outcome {
-    let text = key.to_secret_hex();
-    files::write_secret_new(file, format!("{}\n", *text).as_bytes()).map_err(|error| {
+    let text = Zeroizing::new(format!("{}\n", *key.to_secret_hex()));
+    files::write_secret_new(file, text.as_bytes()).map_err(|error| {
         if error.is_already_there() {
             return Failure::refused(format!(
                 "{} exists and a key is never overwritten; choose another file",
@@ -137,10 +145,23 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_others_may_read_is_not_used() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let file = dir.path().join("a.key");
+        write_secret(&file, &random_key().expect("randomness")).expect("new file");
+        let mut mode = std::fs::metadata(&file).expect("made").permissions();
+        mode.set_mode(0o604);
+        std::fs::set_permissions(&file, mode).expect("changed");
+        let error = read_secret(&file).expect_err("open to others").to_string();
+        assert!(error.contains("0604") && error.contains("chmod 600"), "{error}");
+    }
+
+    #[test]
     fn errors_do_not_repeat_the_secret() {
         let dir = tempfile::tempdir().expect("temp dir");
         let file = dir.path().join("a.key");
         std::fs::write(&file, "not a key but secret").expect("write");
+        files::make_private(&file).expect("changed");
         let error = read_secret(&file).expect_err("no key").to_string();
         assert!(!error.contains("secret\u{20}key but") && !error.contains("not a key but"), "{error}");
         assert_eq!(read_secret(&dir.path().join("none")).expect_err("none").exit(), Exit::NotFound);

@@ -24,7 +24,6 @@ mod verify;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
 use tokio::runtime::Builder;
 
 use cli::{Cli, Command};
@@ -37,7 +36,7 @@ const LEFTOVERS: Duration = Duration::from_secs(2);
 const LAST_SPANS: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    match run(&cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

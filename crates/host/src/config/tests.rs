@@ -94,11 +94,14 @@ fn flags_win_over_variables_and_variables_over_the_file() {
 }
 
 #[test]
-fn an_empty_variable_empties_lists_and_options() {
-    let variables = [("VISION_NODE_SEEDS", ""), ("VISION_NODE_ADVERTISE", "")];
-    let (_home, settings) = load("[node]\nseeds = [\"a:1\"]\nadvertise = \"x\"", &variables);
+fn an_empty_variable_counts_as_unset() {
+    let file = "[node]\nseeds = [\"a:1\"]\nadvertise = \"x\"\nmax_peers = 7";
+    let empty = ["SEEDS", "ADVERTISE", "MAX_PEERS", "NO_SUCH_KEY"].map(|key| format!("VISION_NODE_{key}"));
+    let variables: Vec<(&str, &str)> = empty.iter().map(|name| (name.as_str(), "")).collect();
+    let (_home, settings) = load(file, &variables);
     let node: Node = settings.expect("loads").section("node").expect("reads");
-    assert_eq!((node.seeds, node.advertise), (vec![], None));
+    assert_eq!((node.seeds, node.advertise), (vec!["a:1".to_owned()], Some("x".to_owned())));
+    assert_eq!(node.max_peers, 7);
 }
 
 #[test]

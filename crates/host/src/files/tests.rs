@@ -39,7 +39,7 @@ fn secrets_are_private_and_never_overwritten() {
     assert_eq!(mode(&path), 0o600);
     let error = write_secret_new(&path, b"two").expect_err("exists");
     assert!(error.is_already_there(), "{error}");
-    assert_eq!(read_secret(&path, 100).expect("private"), b"one");
+    assert_eq!(**read_secret(&path, 100).expect("private"), *b"one");
     for open in [0o644, 0o604, 0o620, 0o601] {
         fs::set_permissions(&path, fs::Permissions::from_mode(open)).expect("changed");
         let error = read_secret(&path, 100).expect_err("open to others");
@@ -48,7 +48,7 @@ fn secrets_are_private_and_never_overwritten() {
         assert!(!text.contains("one"), "secrets are not shown");
     }
     make_private(&path).expect("changed");
-    assert_eq!(read_secret(&path, 100).expect("private again"), b"one");
+    assert_eq!(**read_secret(&path, 100).expect("private again"), *b"one");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use tonic_health::pb::health_server;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::{BECAUSE_HEADER, Health, State};
+use crate::text::cut;
 
 /// Most characters of a reason that fit into the header.
 const MAX_BECAUSE_CHARS: usize = 500;
@@ -62,7 +63,7 @@ impl health_server::Health for HealthRpc {
             (status_of(&state, &service), state.because())
         };
         if status == ServingStatus::ServiceUnknown {
-            return Err(Status::not_found(format!("no service {service:?} here")));
+            return Err(Status::not_found(format!("no service {:?} here", cut(&service))));
         }
         let mut response = Response::new(answer(status));
         let header = because.and_then(|text| MetadataValue::try_from(header_text(&text)).ok());

@@ -6,25 +6,22 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
+
+use super::guard::Held;
 
 pub(super) struct GuardedBody {
     inner: tonic::body::Body,
     ending: Pin<Box<WaitForCancellationFutureOwned>>,
     ended: bool,
-    _place: Option<OwnedSemaphorePermit>,
+    _held: Held,
 }
 
 impl GuardedBody {
-    pub(super) fn wrap(
-        inner: tonic::body::Body,
-        ending: &CancellationToken,
-        place: Option<OwnedSemaphorePermit>,
-    ) -> axum::body::Body {
+    pub(super) fn wrap(inner: tonic::body::Body, ending: &CancellationToken, held: Held) -> axum::body::Body {
         let ending = Box::pin(ending.clone().cancelled_owned());
-        axum::body::Body::new(Self { inner, ending, ended: false, _place: place })
+        axum::body::Body::new(Self { inner, ending, ended: false, _held: held })
     }
 }
 

@@ -1,9 +1,8 @@
 //! One connection: HTTP/1 or HTTP/2, whichever the client speaks, with limits on what it may hold.
 
-use std::io;
-use std::net::SocketAddr;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::connect_info::ConnectInfo;
@@ -11,13 +10,12 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::time::Sleep;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpConnectInfo;
 
 use super::Routers;
+use super::guard::Shares;
 use super::slow_reader::SlowReader;
 
 const MAX_STREAMS_PER_CONNECTION: u32 = 256;
@@ -30,10 +28,8 @@ const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 const KEEPALIVE: Duration = Duration::from_secs(10);
 /// A client must have sent the head of an HTTP/1 request within this; idle connections end with it.
 const HEADER_READ: Duration = Duration::from_secs(30);
-/// A client must have said something within this.
-const FIRST_BYTES: Duration = Duration::from_secs(10);
-/// No request of any kind is shorter.
-const MIN_REQUEST_BYTES: usize = 16;
+/// The head of the first request must be there, whole, within this: a connection that asks nothing holds no place for long.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
 
 pub(super) fn protocol() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -55,127 +51,122 @@ pub(super) fn protocol() -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// Serves until the client is done, or, once the server is `ending`, the requests in progress are.
-pub(super) async fn serve(
-    stream: TcpStream,
-    remote: SocketAddr,
+/// Serves until the client is done or asks nothing in time, or, once the server is `ending`, the requests in progress are.
+pub(super) async fn serve<S>(
+    stream: S,
+    info: TcpConnectInfo,
     routers: Routers,
     protocol: auto::Builder<TokioExecutor>,
     ending: CancellationToken,
-) {
-    let _ = stream.set_nodelay(true);
-    let info = TcpConnectInfo { local_addr: stream.local_addr().ok(), remote_addr: Some(remote) };
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(info.clone());
-        request.extensions_mut().insert(ConnectInfo(remote));
-        routers.clone().call(request)
+) where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let remote = info.remote_addr;
+    let (asked, shares) = (Arc::new(AtomicBool::new(false)), Shares::new());
+    let service = hyper::service::service_fn({
+        let asked = Arc::clone(&asked);
+        move |mut request: Request<Incoming>| {
+            asked.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(info.clone());
+            request.extensions_mut().insert(shares.clone());
+            if let Some(remote) = remote {
+                request.extensions_mut().insert(ConnectInfo(remote));
+            }
+            routers.clone().call(request)
+        }
     });
-    let io = TokioIo::new(Impatient::new(SlowReader::new(stream)));
-    let mut connection = pin!(protocol.serve_connection_with_upgrades(io, service));
+    let mut connection =
+        pin!(protocol.serve_connection_with_upgrades(TokioIo::new(SlowReader::new(stream)), service));
+    let silent = async {
+        tokio::time::sleep(FIRST_REQUEST).await;
+        if asked.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
     let result = tokio::select! {
         result = connection.as_mut() => result,
+        () = silent => Err("no request came in time".into()),
         () = ending.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = result {
-        tracing::debug!(%remote, error, "connection ended");
-    }
-}
-
-/// A stream whose client must say something soon: a connection that never speaks holds no place for long.
-struct Impatient<S> {
-    stream: S,
-    received_bytes: usize,
-    patience: Option<Pin<Box<Sleep>>>,
-}
-
-impl<S> Impatient<S> {
-    fn new(stream: S) -> Self {
-        let patience = Some(Box::pin(tokio::time::sleep(FIRST_BYTES)));
-        Self { stream, received_bytes: 0, patience }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        let Some(patience) = &mut self.patience else { return read };
-        if read.is_pending() && patience.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        self.received_bytes += buffer.filled().len() - before;
-        if self.received_bytes >= MIN_REQUEST_BYTES {
-            self.patience = None;
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        tracing::debug!(?remote, error, "connection ended");
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use axum::Router;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::time::Instant;
 
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    /// A frame of no settings.
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+    /// The client's end of a connection that is served.
+    fn served() -> DuplexStream {
+        let (client, server) = duplex(64 << 10);
+        let info = TcpConnectInfo { local_addr: None, remote_addr: Some(([127, 0, 0, 1], 1).into()) };
+        let routers = Routers::plain(Router::new().route("/", axum::routing::get(|| async { "hello" })));
+        tokio::spawn(serve(server, info, routers, protocol(), CancellationToken::new()));
+        client
+    }
+
+    /// Reads until the other side ends it.
+    async fn until_dropped(client: &mut DuplexStream) {
+        let mut bytes = Vec::new();
+        let end = client.read_to_end(&mut bytes);
+        let _ = tokio::time::timeout(FIRST_REQUEST * 10, end).await.expect("dropped");
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_does_not_speak_is_dropped() {
-        for said in ["", "P", "PRI * HTTP/2.0\r"] {
-            let (mut client, server) = duplex(100);
-            let mut server = Impatient::new(server);
-            let start = Instant::now();
-            client.write_all(said.as_bytes()).await.expect("room");
-            let mut text = String::new();
-            let error = server.read_to_string(&mut text).await.expect_err("no more comes");
-            assert_eq!((error.kind(), start.elapsed()), (io::ErrorKind::TimedOut, FIRST_BYTES), "{said:?}");
+    async fn a_client_that_asks_nothing_is_dropped() {
+        let preface_and_settings = [PREFACE, SETTINGS].concat();
+        let cases: [(&str, &[u8]); 6] = [
+            ("nothing", b""),
+            ("a letter", b"P"),
+            ("half a preface", b"PRI * HTTP/2.0\r\n"),
+            ("a preface and no stream", PREFACE),
+            ("settings and no stream", &preface_and_settings),
+            ("half a head", b"GET / HTTP/1.1\r\nhost: x\r\n"),
+        ];
+        for (desc, said) in cases {
+            let (mut client, start) = (served(), Instant::now());
+            client.write_all(said).await.expect("room");
+            until_dropped(&mut client).await;
+            assert_eq!(start.elapsed().as_secs(), FIRST_REQUEST.as_secs(), "{desc}");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_has_spoken_may_be_slow() {
-        let (mut client, server) = duplex(100);
-        let mut server = Impatient::new(server);
-        let reading = tokio::spawn(async move {
-            let mut text = String::new();
-            server.read_to_string(&mut text).await.map(|_| text)
+    async fn a_head_that_trickles_is_not_waited_for() {
+        let (client, start) = (served(), Instant::now());
+        let (mut read, mut write) = tokio::io::split(client);
+        tokio::spawn(async move {
+            let _ = write.write_all(b"GET / HTTP/1.1\r\nx: ").await;
+            while write.write_all(b"y").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
         });
-        client.write_all(b"GET /some/path HTTP/1.1").await.expect("room");
-        tokio::time::sleep(FIRST_BYTES * 3).await;
-        client.write_all(b", and more").await.expect("room");
-        drop(client);
-        let text = reading.await.expect("no panic").expect("no error");
-        assert_eq!(text, "GET /some/path HTTP/1.1, and more");
+        let mut bytes = Vec::new();
+        let _ = read.read_to_end(&mut bytes).await;
+        assert_eq!(start.elapsed().as_secs(), FIRST_REQUEST.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_has_asked_may_rest() {
+        let mut client = served();
+        let ask = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        for _ in 0..2 {
+            client.write_all(ask).await.expect("room");
+            let mut bytes = [0; 1024];
+            let read = client.read(&mut bytes).await.expect("an answer");
+            assert!(bytes[..read].ends_with(b"hello"), "{:?}", String::from_utf8_lossy(&bytes[..read]));
+            tokio::time::sleep(FIRST_REQUEST * 2).await;
+        }
     }
 }

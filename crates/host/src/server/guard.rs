@@ -8,12 +8,13 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::Response;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tower::Service;
@@ -22,15 +23,46 @@ use super::body::GuardedBody;
 
 /// Calls of one service in progress at once, open streams included; more are refused at once.
 const MAX_CALLS_IN_PROGRESS: usize = 1024;
+/// Health checks of one port in progress at once: more than the connections of one address can have.
+const MAX_CHECKS: usize = 256;
+/// Watches of one port's health at once.
+const MAX_HEALTH_WATCHES: usize = 64;
+/// Health checks of one connection in progress at once.
+const MAX_CHECKS_PER_CONNECTION: usize = 16;
+/// Watches of the health by one connection at once.
+const MAX_HEALTH_WATCHES_PER_CONNECTION: usize = 4;
+/// A health check must have come whole within this.
+const MAX_CHECK: Duration = Duration::from_secs(5);
+
+/// What one connection may have of the places for health checks. Every request bears its connection's.
+#[derive(Clone)]
+pub(super) struct Shares {
+    checks: Arc<Semaphore>,
+    watches: Arc<Semaphore>,
+}
+
+impl Shares {
+    pub(super) fn new() -> Self {
+        Self {
+            checks: Arc::new(Semaphore::new(MAX_CHECKS_PER_CONNECTION)),
+            watches: Arc::new(Semaphore::new(MAX_HEALTH_WATCHES_PER_CONNECTION)),
+        }
+    }
+}
 
 /// A service behind its guard.
 #[derive(Clone)]
 pub(super) struct Guard<S> {
     inner: S,
-    /// `None` for health checks, which must be answered however busy the rest is.
-    places: Option<Arc<Semaphore>>,
+    places: Arc<Semaphore>,
+    /// Which share of its connection a call needs besides.
+    share: Option<fn(&Shares) -> &Arc<Semaphore>>,
+    max_call: Duration,
     ending: CancellationToken,
 }
+
+/// What a call holds until its answer is sent.
+pub(super) type Held = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 impl<S> Guard<S> {
     pub(super) fn limited(inner: S, ending: &CancellationToken) -> Self {
@@ -38,11 +70,29 @@ impl<S> Guard<S> {
     }
 
     pub(super) fn with_places(inner: S, ending: &CancellationToken, calls: usize) -> Self {
-        Self { inner, places: Some(Arc::new(Semaphore::new(calls))), ending: ending.clone() }
+        let places = Arc::new(Semaphore::new(calls));
+        Self { inner, places, share: None, max_call: timeout::MAX_CALL, ending: ending.clone() }
     }
 
-    pub(super) fn unlimited(inner: S, ending: &CancellationToken) -> Self {
-        Self { inner, places: None, ending: ending.clone() }
+    /// For health checks: in places of their own, so that they are answered however busy the rest is.
+    pub(super) fn of_checks(inner: S, ending: &CancellationToken) -> Self {
+        let guard = Self::with_places(inner, ending, MAX_CHECKS);
+        Self { share: Some(|shares| &shares.checks), max_call: MAX_CHECK, ..guard }
+    }
+
+    /// For watches of the health.
+    pub(super) fn of_health_watches(inner: S, ending: &CancellationToken) -> Self {
+        let guard = Self::with_places(inner, ending, MAX_HEALTH_WATCHES);
+        Self { share: Some(|shares| &shares.watches), max_call: MAX_CHECK, ..guard }
+    }
+
+    fn hold(&self, request: &Request) -> Option<Held> {
+        let take = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned().ok();
+        let share = match (self.share, request.extensions().get::<Shares>()) {
+            (Some(of), Some(shares)) => Some(take(of(shares))?),
+            _ => None,
+        };
+        Some((take(&self.places)?, share))
     }
 }
 
@@ -60,14 +110,10 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let place = match &self.places {
-            None => None,
-            Some(places) => match Arc::clone(places).try_acquire_owned() {
-                Ok(place) => Some(place),
-                Err(_) => return Box::pin(async { Ok(answer(refusal::overloaded())) }),
-            },
+        let Some(held) = self.hold(&request) else {
+            return Box::pin(async { Ok(answer(refusal::overloaded())) });
         };
-        let limit = timeout::of(request.headers());
+        let limit = timeout::of(request.headers()).min(self.max_call);
         let ending = self.ending.clone();
         let handling = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         Box::pin(async move {
@@ -81,7 +127,7 @@ where
             if let Some(clearer) = refusal::clearer(response.headers()) {
                 return Ok(answer(clearer));
             }
-            Ok(response.map(|body| GuardedBody::wrap(body, &ending, place)))
+            Ok(response.map(|body| GuardedBody::wrap(body, &ending, held)))
         })
     }
 }

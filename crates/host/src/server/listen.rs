@@ -28,6 +28,12 @@ impl ListenAddress {
     pub const fn port(&self) -> u16 {
         self.port
     }
+
+    /// Its host: a name, or an IP address.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.text.rsplit_once(':').map_or("", |(host, _)| host)
+    }
 }
 
 impl FromStr for ListenAddress {
@@ -47,7 +53,9 @@ impl FromStr for ListenAddress {
         if !port.bytes().all(|b| b.is_ascii_digit()) {
             return Err(wrong());
         }
-        Ok(Self { text: text.to_owned(), port: port.parse().map_err(|_| wrong())? })
+        // Digits only: the library takes a sign, too.
+        let digits = port.bytes().all(|b| b.is_ascii_digit()).then_some(port).ok_or_else(wrong)?;
+        Ok(Self { text: text.to_owned(), port: digits.parse().map_err(|_| wrong())? })
     }
 }
 
@@ -146,6 +154,7 @@ mod tests {
             ("no port", "127.0.0.1", None),
             ("empty port", "127.0.0.1:", None),
             ("no host", ":7072", None),
+            ("a sign", "127.0.0.1:+80", None),
             ("port too high", "127.0.0.1:65536", None),
             ("bare v6", "::1:7072", None),
             ("broken v6", "[::1:7072", None),

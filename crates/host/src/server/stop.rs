@@ -7,14 +7,19 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::server::TcpConnectInfo;
 use tracing::{debug, info, warn};
 
+use super::addresses::Addresses;
 use super::{Routers, connection};
 use crate::{Env, Health};
 
 /// Connections of one port at once; more wait in the listener's queue.
-const MAX_CONNECTIONS: usize = 1024;
+pub(super) const MAX_CONNECTIONS: usize = 1024;
+/// That an address holds as many connections as it may is said so often at most.
+const SAY_FULL_EVERY: Duration = Duration::from_secs(60);
 /// Between NOT_SERVING and closing the port: long enough for watchers of the health to turn away.
 const NOTICE: Duration = Duration::from_millis(200);
 /// After this, whatever still runs is dropped.
@@ -25,13 +30,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) async fn serve_until_drained(
     listener: TcpListener,
     routers: Routers,
+    addresses: Addresses,
     health: &Health,
     env: &Env,
     ending: CancellationToken,
 ) {
     // If this future is dropped, so is the set, and with it every connection.
     let mut connections = JoinSet::new();
-    let accepting = accept(&listener, routers, &mut connections, &ending);
+    let accepting = accept(&listener, routers, addresses, &mut connections, &ending);
     tokio::select! {
         () = accepting => {}
         () = drained_and_noticed(health, env) => {}
@@ -55,21 +61,46 @@ async fn drained_and_noticed(health: &Health, env: &Env) {
 async fn accept(
     listener: &TcpListener,
     routers: Routers,
+    addresses: Addresses,
     connections: &mut JoinSet<()>,
     ending: &CancellationToken,
 ) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let protocol = connection::protocol();
+    let mut full = Full { said: None, refused: 0 };
     loop {
         // Never closed, so a place always comes.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let (stream, remote) = next(listener).await;
-        let serving = connection::serve(stream, remote, routers.clone(), protocol.clone(), ending.clone());
+        let Some(seat) = addresses.take(remote.ip()) else {
+            full.say(remote);
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let info = TcpConnectInfo { local_addr: stream.local_addr().ok(), remote_addr: Some(remote) };
+        let serving = connection::serve(stream, info, routers.clone(), protocol.clone(), ending.clone());
         connections.spawn(async move {
             serving.await;
-            drop(place);
+            drop((place, seat));
         });
         while connections.try_join_next().is_some() {}
+    }
+}
+
+/// Says now and then that connections are refused.
+struct Full {
+    said: Option<Instant>,
+    refused: u64,
+}
+
+impl Full {
+    fn say(&mut self, remote: SocketAddr) {
+        self.refused += 1;
+        if self.said.is_none_or(|said| said.elapsed() >= SAY_FULL_EVERY) {
+            let refused = std::mem::take(&mut self.refused);
+            warn!(address = %remote.ip(), refused, "an address holds as many connections as it may, more are refused");
+            self.said = Some(Instant::now());
+        }
     }
 }
 

@@ -170,7 +170,7 @@ async fn calls_are_answered_and_faults_have_clear_codes() {
 #[tokio::test]
 async fn http1_stands_beside_grpc_on_one_port() {
     let server = Running::start().await;
-    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     for (path, line, body) in [
         ("/hello", "HTTP/1.1 200 OK", "hello"),
         ("/nothing", "HTTP/1.1 404 Not Found", "our own 404"),
@@ -179,9 +179,9 @@ async fn http1_stands_beside_grpc_on_one_port() {
         let answer = http1(server.address, &get(path)).await;
         assert!(answer.starts_with(line) && answer.ends_with(body), "{path}: {answer}");
     }
-    let grpc = "POST /no.Service/Method HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n\r\n";
+    let grpc = "POST /no.Service/Method HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n\r\n";
     let answer = http1(server.address, grpc).await;
-    assert!(answer.contains("grpc-status: 12"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 505 "), "no page of a browser calls a method: {answer}");
     let garbage = http1(server.address, "\u{1}\u{2}\u{3} this is neither HTTP/1 nor HTTP/2\r\n\r\n").await;
     assert!(garbage.is_empty() || garbage.starts_with("HTTP/1.1 400"), "{garbage}");
     assert_eq!(server.call("/test.Fake/Check", "").await.expect("still up"), ServingStatus::Serving);
@@ -214,7 +214,7 @@ async fn calls_are_measured_by_known_methods_only() {
         line("test.Fake/Check", "FAILED_PRECONDITION", 1),
         line("test.Fake/Check", "OK", 1),
     ];
-    let get = "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let get = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let all_there = async {
         loop {
             let answer = http1(server.address, get).await;
@@ -369,4 +369,121 @@ async fn what_does_not_end_is_dropped_at_the_deadline() {
     let cut = tokio::time::timeout(SOON, hanging).await.expect("cut in time").expect("no panic");
     assert_ne!(cut.code(), Code::Ok);
     assert!(TcpStream::connect(address).await.is_err(), "the port is free");
+}
+
+/// A server of this kind.
+async fn started(build: impl FnOnce(GrpcServer) -> GrpcServer) -> (SocketAddr, Env, Health) {
+    let (health, env) = (Health::new(), Env::new("/nowhere", "test"));
+    let listener = bind(&([127, 0, 0, 1], 0).into()).await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let server = build(GrpcServer::new(&health));
+    let inner = env.clone();
+    tokio::spawn(async move { server.serve(listener, &inner).await.expect("serves") });
+    (address, env, health)
+}
+
+async fn connected(address: SocketAddr) -> Channel {
+    Channel::from_shared(format!("http://{address}")).expect("a URL").connect().await.expect("connects")
+}
+
+#[tokio::test]
+async fn strangers_may_check_the_health_and_no_more() {
+    use tonic_reflection::pb::v1::ServerReflectionRequest;
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    let (address, env, health) = started(GrpcServer::for_strangers).await;
+    health.set_serving();
+    let channel = connected(address).await;
+    assert_eq!(check(channel.clone(), "", SOON).await, Ok(()));
+    let watch = HealthClient::new(channel.clone()).watch(HealthCheckRequest::default()).await;
+    assert_eq!(watch.expect_err("no watch").code(), Code::Unimplemented);
+    let asked = futures::stream::iter([ServerReflectionRequest::default()]);
+    let reflected = ServerReflectionClient::new(channel).server_reflection_info(asked).await;
+    assert_eq!(reflected.expect_err("no reflection").code(), Code::Unimplemented);
+    env.drain.begin();
+}
+
+#[tokio::test]
+async fn a_health_check_is_small_and_its_errors_are() {
+    let (address, env, _health) = started(|server| server).await;
+    let mut client = HealthClient::new(connected(address).await);
+    for (length, expect) in [(1000, Code::NotFound), (1 << 10, Code::ResourceExhausted)] {
+        let request = HealthCheckRequest { service: "x".repeat(length) };
+        let error = client.check(request).await.expect_err("unknown");
+        assert_eq!(error.code(), expect, "{length}");
+        assert!(error.message().len() < 200, "{error:?}");
+    }
+    env.drain.begin();
+}
+
+#[tokio::test]
+async fn one_connection_holds_few_watches_and_checks_go_on_beside_them() {
+    let (address, env, health) = started(|server| server).await;
+    health.set_serving();
+    let channel = connected(address).await;
+    let mut client = HealthClient::new(channel.clone());
+    let mut held = Vec::new();
+    let refused = loop {
+        match client.watch(HealthCheckRequest::default()).await {
+            Ok(stream) => held.push(stream),
+            Err(refused) => break refused,
+        }
+        assert!(held.len() <= 64, "no end");
+    };
+    assert_eq!((refused.code(), reason(&refused).as_deref()), (Code::ResourceExhausted, Some("OVERLOADED")));
+    assert_eq!(check(channel, "", SOON).await, Ok(()));
+    let mut other = HealthClient::new(connected(address).await);
+    assert!(other.watch(HealthCheckRequest::default()).await.is_ok(), "another connection has its own");
+    env.drain.begin();
+}
+
+#[tokio::test]
+async fn an_address_has_few_connections_and_gets_them_back() {
+    let (address, env, health) = started(|server| server.connections_per_address(2)).await;
+    health.set_serving();
+    let first = connected(address).await;
+    let second = connected(address).await;
+    assert_eq!(check(first.clone(), "", SOON).await, Ok(()));
+    assert_eq!(check(second.clone(), "", SOON).await, Ok(()));
+    let mut third = TcpStream::connect(address).await.expect("the listener's queue takes it");
+    let mut text = String::new();
+    let ended = tokio::time::timeout(SOON, third.read_to_string(&mut text)).await.expect("dropped in time");
+    assert!(ended.is_err() || text.is_empty(), "{text}");
+    drop(first);
+    let again = async {
+        while check(
+            Channel::from_shared(format!("http://{address}")).expect("a URL").connect_lazy(),
+            "",
+            SOON,
+        )
+        .await
+        .is_err()
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, again).await.expect("the place came back");
+    env.drain.begin();
+}
+
+#[tokio::test]
+async fn a_page_of_another_name_reads_nothing() {
+    let (address, env, _health) = started(|server| {
+        let routes = Router::new().route("/hello", axum::routing::get(|| async { "hello" }));
+        server.http_routes(routes).show_metrics().called("node.example.org")
+    })
+    .await;
+    let get =
+        |path: &str, host: &str| format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    let here = address.to_string();
+    for (path, host, expect) in [
+        ("/hello", here.as_str(), "200"),
+        ("/hello", "node.example.org", "200"),
+        ("/hello", "attacker.example", "421"),
+        ("/metrics", "attacker.example", "421"),
+        ("/metrics", "localhost", "200"),
+    ] {
+        let answer = http1(address, &get(path, host)).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expect} ")), "{path} {host}: {answer:.200}");
+    }
+    env.drain.begin();
 }

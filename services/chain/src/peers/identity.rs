@@ -16,6 +16,8 @@ use crate::error::Error;
 
 /// The only version of the peer protocol there is.
 pub const PROTOCOL_VERSION: u32 = 1;
+/// A key file holds 64 hex digits and perhaps a line end.
+const MAX_KEY_FILE_BYTES: u64 = 256;
 /// Longest version text taken from a peer, bytes.
 const MAX_VERSION_BYTES: usize = 255;
 
@@ -92,8 +94,11 @@ impl Identity {
         let bad = |name: &str, why: &str| Error::Home { path: home.join(name), why: why.to_owned() };
         let node_key: PublicKey =
             read("node.pub")?.trim().parse().map_err(|_| bad("node.pub", "is no public key in hex"))?;
-        let peer_key = SecretKey::from_hex(&read("peer.key")?)
-            .map_err(|_| bad("peer.key", "is no secret key in hex"))?;
+        let path = home.join("peer.key");
+        let secret = vision_host::files::read_secret(&path, MAX_KEY_FILE_BYTES)
+            .map_err(|error| Error::Home { path, why: error.to_string() })?;
+        let text = std::str::from_utf8(&secret).unwrap_or_default();
+        let peer_key = SecretKey::from_hex(text).map_err(|_| bad("peer.key", "is no secret key in hex"))?;
         let certificate = hex::decode(read("peer.cert")?.trim())
             .ok()
             .and_then(|bytes| Signature::from_slice(&bytes))

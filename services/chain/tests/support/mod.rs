@@ -88,7 +88,8 @@ pub fn write_home(home: &Path, key: &SecretKey, genesis: &Genesis) {
     let write = |name: &str, text: String| std::fs::write(home.join(name), text).expect("writable");
     write("genesis.json", genesis.to_json());
     write("node.pub", key.public_key().to_string());
-    write("peer.key", peer_key.to_secret_hex().to_string());
+    let secret = peer_key.to_secret_hex();
+    vision_host::files::write_secret_new(&home.join("peer.key"), secret.as_bytes()).expect("writable");
     write("peer.cert", certificate.to_string());
 }
 
@@ -158,6 +159,8 @@ impl Node {
         let config = vision_chain::Config {
             grpc_listen: ([127, 0, 0, 1], grpc).into(),
             p2p_listen: ([127, 0, 0, 1], p2p).into(),
+            // All nodes of a test share one address.
+            max_connections_per_address: 512,
             ..config
         };
         let drain = Drain::new();

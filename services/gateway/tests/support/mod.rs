@@ -103,6 +103,8 @@ impl Node {
             sync_oracle: url(&oracle_server),
             selection: url(&selection_server),
             producer: url(&producer_server),
+            // All callers of a test share one address.
+            max_connections_per_address: 512,
             ..Config::default()
         };
         change(&mut config);

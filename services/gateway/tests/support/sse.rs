@@ -25,7 +25,7 @@ impl Events {
     /// Opens a stream with these headers besides, each with its line end.
     pub async fn open(node: &Node, headers: &str) -> Self {
         let mut stream = TcpStream::connect(node.gateway.address).await.expect("connects");
-        let request = format!("GET /api/transactions/events HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
+        let request = format!("GET /api/transactions/events HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).await.expect("sent");
         let mut events = Self { head: Vec::new(), lines: BufReader::new(stream).lines() };
         while let Some(line) = events.line().await.filter(|line| !line.is_empty()) {

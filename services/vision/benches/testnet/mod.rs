@@ -70,7 +70,7 @@ impl Drop for Testnet {
 /// What a node answers.
 pub fn get(port: u16, path: &str) -> Value {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).expect("connected");
-    write!(socket, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("asked");
+    write!(socket, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").expect("asked");
     let mut text = String::new();
     socket.read_to_string(&mut text).expect("answered");
     let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);

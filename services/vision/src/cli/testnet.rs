@@ -112,8 +112,9 @@ pub struct InitArgs {
     pub chain_id: String,
     #[command(flatten)]
     pub genesis: GenesisArgs,
-    /// Derive all keys from this text instead of the system's randomness. For tests only: whoever knows it has the keys.
-    #[arg(long, value_name = "TEXT")]
+    /// Derive all keys from this text instead of the system's randomness. For tests only: whoever knows it has the keys, and
+    /// everybody on this machine sees arguments. `-` reads it from stdin.
+    #[arg(long, value_name = "TEXT", env = "VISION_TESTNET_SEED", hide_env_values = true)]
     pub seed: Option<String>,
     /// Where the nodes will run.
     #[arg(long, value_enum, default_value = "local")]

@@ -64,3 +64,14 @@ fn wrong_use_is_refused_by_name() {
         assert!(error.to_string().contains(expect), "{desc}: {error}");
     }
 }
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let variables = |is_empty| {
+        let command = without_variables(Cli::command(), is_empty);
+        let chain = command.find_subcommand("chain").expect("there");
+        chain.get_arguments().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert_eq!(variables(|_| false), ["VISION_HOME"]);
+    assert!(variables(|name| name == "VISION_HOME").is_empty());
+}

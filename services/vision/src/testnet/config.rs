@@ -1,11 +1,15 @@
 //! The `config.toml` of a node, as written first and as edited when its ports change.
 
+use vision_host::server::MAX_CONNECTIONS_PER_ADDRESS;
+
 use super::ports::NodePorts;
 use crate::cli::Profile;
 use crate::service::Service;
 
 /// Introductions under way that a node of a test network takes from one address.
 const MAX_INTRODUCTIONS_PER_ADDRESS: usize = 64;
+/// Namespace of the manifests in deploy/k8s.
+const NAMESPACE: &str = "vision";
 
 /// Names and ports of all nodes, in order: what any node's configuration may need.
 #[derive(Clone, Debug)]
@@ -97,6 +101,18 @@ impl Neighbours {
                 (section, "selection", url(Service::Selection, ports.selection)),
             ]);
         }
+        match self.profile {
+            // All nodes share one address, and so does whoever tests them.
+            Profile::Local => settings.extend(["chain", "gateway"].map(|section| {
+                (section, "max_connections_per_address", MAX_CONNECTIONS_PER_ADDRESS.to_string())
+            })),
+            Profile::Kubernetes => {
+                let outside = ["", ".svc", ".svc.cluster.local"];
+                let hosts = outside.map(|end| quoted(&format!("{name}-gateway.{NAMESPACE}{end}")));
+                settings.push(("gateway", "allowed_hosts", format!("[{}]", hosts.join(", "))));
+            }
+            Profile::Compose => {}
+        }
         settings.push(("gateway", "producer", url(Service::Producer, ports.producer)));
         settings
     }
@@ -187,6 +203,25 @@ mod tests {
             assert_eq!(chain_config.accept_addresses, vision_chain::Accepts::Any, "{desc}");
             assert_eq!(chain_config.max_introductions_per_address, MAX_INTRODUCTIONS_PER_ADDRESS, "{desc}");
             assert_eq!(parsed["gateway"]["chain"].as_str(), Some(chain), "{desc}");
+        }
+    }
+
+    #[test]
+    fn nodes_on_one_address_may_hold_many_connections_and_others_have_the_defaults() {
+        let many = Some(MAX_CONNECTIONS_PER_ADDRESS as i64);
+        let cases = [(Profile::Local, many), (Profile::Compose, None), (Profile::Kubernetes, None)];
+        for (profile, expect) in cases {
+            let text = neighbours(profile, 7072).config(0, &Service::ALL);
+            let parsed: toml::Table = text.parse().expect("TOML");
+            for section in ["chain", "gateway"] {
+                let set =
+                    parsed[section].get("max_connections_per_address").and_then(toml::Value::as_integer);
+                assert_eq!(set, expect, "{profile} {section}");
+            }
+            let hosts = parsed["gateway"].get("allowed_hosts").and_then(toml::Value::as_array);
+            let first = hosts.and_then(|hosts| hosts[0].as_str());
+            let expect = (profile == Profile::Kubernetes).then_some("node1-gateway.vision");
+            assert_eq!(first, expect, "{profile}");
         }
     }
 

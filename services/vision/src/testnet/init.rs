@@ -7,6 +7,7 @@ use vision_primitives::{
     ConsensusParams, Entropy, Finality, Genesis, GenesisAccount, GenesisProducer, SecretKey, TimestampMs,
     hash,
 };
+use zeroize::Zeroizing;
 
 use super::config::Neighbours;
 use super::homes::{self, NodeKeys, private_dir, write};
@@ -32,7 +33,7 @@ pub struct Plan {
     /// Parameters of the genesis.
     pub genesis: GenesisArgs,
     /// Text to derive all keys from.
-    pub seed: Option<String>,
+    pub seed: Option<Zeroizing<String>>,
     /// Where the nodes will run.
     pub profile: Profile,
     /// Time stamp of block 0.

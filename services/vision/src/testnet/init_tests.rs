@@ -14,7 +14,7 @@ fn plan(seed: Option<&str>) -> Plan {
         nodes: 3,
         chain_id: "vision-testnet-1".into(),
         genesis: GenesisArgs { block_interval_ms: Some(200), params: vec!["claim_timeout_ms=800".into()] },
-        seed: seed.map(str::to_owned),
+        seed: seed.map(|text| text.to_owned().into()),
         profile: Profile::Local,
         genesis_time_ms: 1_700_000_000_000,
         ports: BasePorts::new(&PortArgs::default()),

@@ -17,15 +17,19 @@ mod up;
 mod watch;
 
 use vision_host::Clock;
+use zeroize::Zeroizing;
 
 use crate::cli::{InitArgs, Testnet};
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 use crate::output::{self, Format, properties};
 use init::Plan;
 use layout::{Facts, Layout};
 use ports::BasePorts;
 
 pub use process::MAX_LOG_BYTES;
+
+/// A text that keys are derived from is no longer.
+const MAX_SEED_BYTES: usize = 4096;
 
 /// `vision testnet …`.
 pub async fn run(command: &Testnet, format: Format) -> Outcome {
@@ -44,13 +48,30 @@ pub async fn run(command: &Testnet, format: Format) -> Outcome {
     }
 }
 
+/// The text that keys are derived from: what was given, or for `-` the first line of `input`.
+fn read_seed(given: &str, input: impl std::io::BufRead) -> Outcome<Zeroizing<String>> {
+    if given != "-" {
+        return Ok(Zeroizing::new(given.to_owned()));
+    }
+    let mut line = Zeroizing::new(String::with_capacity(MAX_SEED_BYTES));
+    let mut input = std::io::Read::take(input, MAX_SEED_BYTES as u64);
+    std::io::BufRead::read_line(&mut input, &mut line)
+        .map_err(|error| Failure::failed(format!("cannot read the seed from stdin: {error}")))?;
+    let length = line.trim_end_matches(['\r', '\n']).len();
+    line.truncate(length);
+    match line.is_empty() {
+        true => Err(Failure::usage("--seed -: stdin holds no text")),
+        false => Ok(line),
+    }
+}
+
 fn make(args: &InitArgs, clock: &Clock, format: Format) -> Outcome {
     let layout = Layout::new(&args.dir.dir)?;
     let plan = Plan {
         nodes: args.nodes,
         chain_id: args.chain_id.clone(),
         genesis: args.genesis.clone(),
-        seed: args.seed.clone(),
+        seed: args.seed.as_deref().map(|text| read_seed(text, std::io::stdin().lock())).transpose()?,
         profile: args.profile,
         genesis_time_ms: args.genesis_time_ms.unwrap_or_else(|| clock.now_ms()),
         ports: BasePorts::new(&args.ports),
@@ -83,4 +104,24 @@ fn make(args: &InitArgs, clock: &Clock, format: Format) -> Outcome {
         eprintln!("start it with: {}", layout.command("up"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_is_an_argument_or_the_first_line_of_the_input() {
+        let cases = [
+            ("given", "unread", Some("given")),
+            ("-", "a text\r\nand more", Some("a text")),
+            ("-", "no line end", Some("no line end")),
+            ("-", "\n", None),
+            ("-", "", None),
+        ];
+        for (given, input, expect) in cases {
+            let read = read_seed(given, input.as_bytes()).ok();
+            assert_eq!(read.as_ref().map(|text| text.as_str()), expect, "{given:?} {input:?}");
+        }
+    }
 }

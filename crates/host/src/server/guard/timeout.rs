@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 /// Longest that a call may take, whatever the caller asks for.
-const MAX_CALL: Duration = Duration::from_secs(30);
+pub(super) const MAX_CALL: Duration = Duration::from_secs(30);
 
 pub(super) fn of(headers: &HeaderMap) -> Duration {
     let asked = headers.get("grpc-timeout").and_then(|value| parse(value.to_str().ok()?));
