@@ -111,6 +111,25 @@ fn a_peer_key_is_made_and_vouched_for_by_the_command_that_is_named() {
 }
 
 #[test]
+fn a_collector_that_cannot_be_reached_by_its_url_is_exit_two_and_names_the_variable() {
+    let net = Net::new(&Plan::fast(1));
+    let home = net[0].home.to_str().expect("UTF-8");
+    for start in ["node", "chain", "sync-oracle", "selection", "producer", "gateway"] {
+        for url in ["https://127.0.0.1:4317", "127.0.0.1:4317", "http://:4317"] {
+            let mut command = command(&[start, "--home", home]);
+            let output = command.env("OTEL_EXPORTER_OTLP_ENDPOINT", url).output().expect("it starts");
+            let text = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{start} {url}: {text}");
+            let errors = errors(&text);
+            assert!(
+                errors.len() == 1 && errors[0].contains("OTEL_EXPORTER_OTLP_ENDPOINT"),
+                "{start} {url}: {text}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_taken_port_is_one_line_and_nothing_stays() {
     let mut net = Net::new(&Plan::fast(1));
     for port in [net[0].p2p, net[0].rest, net[0].grpc] {

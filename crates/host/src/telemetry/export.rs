@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{SpanExporter as Otlp, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use tokio::runtime::Runtime;
 
 use super::processor::Processor;
 use super::sampling::Ratio;
@@ -20,34 +22,50 @@ pub(super) fn start(
     subject: &Subject,
     ratio: Ratio,
 ) -> Result<Processor, TelemetryError> {
+    let (processor, items, shared) = Processor::new(ratio, variables.queue_spans);
+    let (resources, variables) = (Resources::new(variables, subject), variables.clone());
+    let (say, made) = std::sync::mpsc::sync_channel(1);
+    // Whatever the exporter does, no thread of the services does it. The runtime is made and dropped there, too: the
+    // thread that waits for it here may be one of a runtime, where no other may be dropped.
+    let body = move || {
+        let (runtime, otlp) = match make(&variables) {
+            Ok(made) => made,
+            Err(error) => return drop(say.send(Err(error))),
+        };
+        let worker = Worker {
+            items,
+            shared,
+            exporter: Exporter { otlp, resources },
+            waiting: Waiting::new(MAX_SPANS),
+            batch_spans: variables.batch_spans,
+            delay: variables.delay,
+            timeout: variables.timeout,
+            ready: BTreeMap::new(),
+            failing: false,
+        };
+        if say.send(Ok(())).is_ok() {
+            runtime.block_on(worker.run());
+        }
+    };
     let failed = |why: &dyn std::fmt::Display| TelemetryError::Exporter(why.to_string());
-    // One of its own: whatever the exporter does, no thread of the services does it.
+    std::thread::Builder::new().name("spans".into()).spawn(body).map_err(|error| failed(&error))?;
+    made.recv().map_err(|error| failed(&error))??;
+    Ok(processor)
+}
+
+fn make(variables: &Variables) -> Result<(Runtime, Otlp), TelemetryError> {
+    let failed = |why: &dyn std::fmt::Display| TelemetryError::Exporter(why.to_string());
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| failed(&error))?;
-    let exporter = {
+    let built = {
         let _inside = runtime.enter();
-        let built = if variables.http {
+        if variables.http {
             Otlp::builder().with_http().with_protocol(opentelemetry_otlp::Protocol::HttpBinary).build()
         } else {
             Otlp::builder().with_tonic().build()
-        };
-        built.map_err(|error| failed(&error))?
+        }
     };
-    let (processor, items, shared) = Processor::new(ratio, variables.queue_spans);
-    let worker = Worker {
-        items,
-        shared,
-        exporter: Exporter { otlp: exporter, resources: Resources::new(variables, subject) },
-        waiting: Waiting::new(MAX_SPANS),
-        batch_spans: variables.batch_spans,
-        delay: variables.delay,
-        timeout: variables.timeout,
-        ready: BTreeMap::new(),
-        failing: false,
-    };
-    let body = move || runtime.block_on(worker.run());
-    std::thread::Builder::new().name("spans".into()).spawn(body).map_err(|error| failed(&error))?;
-    Ok(processor)
+    Ok((runtime, built.map_err(|error| failed(&error))?))
 }
 
 struct Exporter {
@@ -66,17 +84,22 @@ impl Export for Exporter {
 /// Who the services of this process are.
 struct Resources {
     prefix: String,
-    base: Vec<KeyValue>,
+    /// What is said of all of them, by key.
+    base: BTreeMap<String, String>,
     known: BTreeMap<String, Resource>,
 }
 
 impl Resources {
     fn new(variables: &Variables, subject: &Subject) -> Self {
-        let base = vec![
-            KeyValue::new(names::SERVICE_NAMESPACE, "vision"),
-            KeyValue::new(names::SERVICE_INSTANCE_ID, subject.instance.clone()),
-            KeyValue::new(names::SERVICE_VERSION, subject.version),
+        let ours = [
+            (names::SERVICE_NAMESPACE, "vision"),
+            (names::SERVICE_INSTANCE_ID, &subject.instance),
+            (names::SERVICE_VERSION, subject.version),
         ];
+        let mut base: BTreeMap<String, String> =
+            ours.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        // What the variables say goes before what we say.
+        base.extend(variables.attributes.clone());
         Self { prefix: variables.prefix.clone(), base, known: BTreeMap::new() }
     }
 
@@ -84,11 +107,41 @@ impl Resources {
         let Self { prefix, base, known } = self;
         known.entry(service.to_owned()).or_insert_with(|| {
             let name = if service.is_empty() { prefix.clone() } else { format!("{prefix}-{service}") };
-            // What OTEL_RESOURCE_ATTRIBUTES says goes before what we say, but for the name.
-            let told = Resource::builder().build();
-            let ours = base.iter().filter(|pair| told.get(&pair.key).is_none()).cloned();
-            let all = Resource::builder().with_attributes(ours.collect::<Vec<_>>());
-            all.with_service_name(name).build()
+            let attributes = base.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+            // The library would read the variables again, in its own way.
+            let all = Resource::builder_empty().with_detector(Box::new(TelemetryResourceDetector));
+            all.with_attributes(attributes).with_service_name(name).build()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_a_service_is() {
+        let set = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1"),
+            (
+                "OTEL_RESOURCE_ATTRIBUTES",
+                "service.name=mine,deployment.environment=a%20b%2Cc,service.version=7",
+            ),
+        ];
+        let get = |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
+        let variables = Variables::read(get).expect("fine").expect("on");
+        let subject = Subject { instance: "i".into(), version: "1" };
+        let mut resources = Resources::new(&variables, &subject);
+        let chain = resources.of("chain");
+        let of = |key: &'static str| chain.get(&key.into()).map(|value| value.to_string());
+        for (key, expect) in [
+            ("service.name", "mine-chain"),
+            ("deployment.environment", "a b,c"),
+            ("service.version", "7"),
+            ("service.instance.id", "i"),
+            ("telemetry.sdk.language", "rust"),
+        ] {
+            assert_eq!(of(key).as_deref(), Some(expect), "{key}");
+        }
     }
 }

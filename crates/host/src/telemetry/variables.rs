@@ -1,9 +1,11 @@
 //! The standard variables of OpenTelemetry that decide whether and how traces are made. Endpoint, headers and compression are
 //! read by the exporter itself.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::TelemetryError;
+use crate::text::cut;
 
 /// What the variables say.
 #[derive(Clone, PartialEq, Debug)]
@@ -22,6 +24,8 @@ pub(super) struct Variables {
     pub timeout: Duration,
     /// Name of the namespace's services before their own.
     pub prefix: String,
+    /// Further attributes of all services.
+    pub attributes: BTreeMap<String, String>,
 }
 
 const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
@@ -31,6 +35,9 @@ const PROTOCOLS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORT
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 const TIMEOUTS: [&str; 3] =
     ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_BSP_EXPORT_TIMEOUT"];
+
+const COMPRESSIONS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"];
+const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 
 impl Variables {
     /// Reads them; `None` when no traces are to be made.
@@ -76,6 +83,12 @@ impl Variables {
             },
         };
         let timeout = first(&TIMEOUTS).map_or(Ok(10_000), |(name, _)| number(name, 10_000))?;
+        check_endpoint(first(&ENDPOINTS))?;
+        check_compression(first(&COMPRESSIONS))?;
+        let mut attributes = attributes(&get(ATTRIBUTES).unwrap_or_default())?;
+        // Each service has a name of its own, which begins with the one that is given.
+        let named = attributes.remove("service.name").filter(|name| !name.is_empty());
+        let prefix = get("OTEL_SERVICE_NAME").or(named).unwrap_or_else(|| "vision".into());
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Ok(Some(Self {
             ratio,
@@ -84,9 +97,64 @@ impl Variables {
             batch_spans: size(number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512)?),
             delay: Duration::from_millis(number("OTEL_BSP_SCHEDULE_DELAY", 1000)?),
             timeout: Duration::from_millis(timeout),
-            prefix: get("OTEL_SERVICE_NAME").unwrap_or_else(|| "vision".into()),
+            prefix,
+            attributes,
         }))
     }
+}
+
+/// Spans go without TLS, so only `http://HOST:PORT` can be followed.
+fn check_endpoint(set: Option<(&'static str, String)>) -> Result<(), TelemetryError> {
+    let Some((name, value)) = set else { return Ok(()) };
+    let uri = value.parse::<http::Uri>().ok();
+    let is_followed = uri.is_some_and(|uri| {
+        uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty())
+    });
+    if is_followed {
+        return Ok(());
+    }
+    Err(wrong(name, &cut(&value), "http://HOST:PORT (there is no TLS: for https:// put a collector between)"))
+}
+
+/// The exporter reads the variable itself; what it would not follow is said here.
+fn check_compression(set: Option<(&'static str, String)>) -> Result<(), TelemetryError> {
+    match set {
+        Some((name, other)) if other != "gzip" && other != "none" => {
+            Err(wrong(name, &cut(&other), "gzip or none"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `key=value` pairs between commas, percent-encoded.
+fn attributes(text: &str) -> Result<BTreeMap<String, String>, TelemetryError> {
+    let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+    let read = |pair: &str| {
+        let (key, value) = pair.split_once('=')?;
+        let key = decoded(key.trim()).filter(|key| !key.is_empty())?;
+        Some((key, decoded(value.trim())?))
+    };
+    pairs
+        .map(|pair| read(pair).ok_or_else(|| wrong(ATTRIBUTES, &cut(pair), "KEY=VALUE, percent-encoded")))
+        .collect()
+}
+
+/// A text without its percent-encoding; `None` if it is none.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, further @ ..] = rest {
+        rest = further;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let (digits, further) = further.split_at_checked(2)?;
+        let digits = std::str::from_utf8(digits).ok().filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = further;
+    }
+    String::from_utf8(bytes).ok()
 }
 
 fn wrong(name: &'static str, got: &str, expected: &str) -> TelemetryError {
@@ -149,6 +217,23 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_the_services() {
+        let attribute = (ATTRIBUTES, "service.name=two%20words,a=b");
+        let cases: [(&[(&str, &str)], &str); 4] = [
+            (&[], "vision"),
+            (&[attribute], "two words"),
+            (&[attribute, ("OTEL_SERVICE_NAME", "mine")], "mine"),
+            (&[(ATTRIBUTES, "service.name=,a=b")], "vision"),
+        ];
+        for (further, expect) in cases {
+            let set = [&[ENDPOINT], further].concat();
+            let variables = read(&set).expect("fine").expect("on");
+            assert_eq!(variables.prefix, expect, "{further:?}");
+            assert!(!variables.attributes.contains_key("service.name"));
+        }
+    }
+
+    #[test]
     fn what_cannot_be_followed_is_named() {
         let cases = [
             (EXPORTER, "console"),
@@ -160,6 +245,26 @@ mod tests {
         for (name, value) in cases {
             let error = read(&[ENDPOINT, (name, value)]).expect_err(name).to_string();
             assert!(error.contains(name) && error.contains(value), "{error}");
+        }
+        for endpoint in
+            ["https://c:4317", "c:4317", "localhost", "http://", "http://:4317", "/x", "http://a b"]
+        {
+            for name in ENDPOINTS {
+                let error = read(&[(name, endpoint)]).expect_err(endpoint).to_string();
+                assert!(error.starts_with(name) && error.contains(endpoint), "{error}");
+            }
+        }
+        for (name, value) in [
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
+            ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "Gzip"),
+            (ATTRIBUTES, "a=b%2"),
+            (ATTRIBUTES, "a=%+1"),
+            (ATTRIBUTES, "a=%ff"),
+            (ATTRIBUTES, "a"),
+            (ATTRIBUTES, "=b"),
+        ] {
+            let error = read(&[ENDPOINT, (name, value)]).expect_err(value).to_string();
+            assert!(error.starts_with(name) && error.contains(value), "{error}");
         }
         for share in ["1.1", "-0.1", "NaN", "half"] {
             let set = [ENDPOINT, (SAMPLER, "traceidratio"), (SAMPLER_ARG, share)];
