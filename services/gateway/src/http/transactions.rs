@@ -1,6 +1,8 @@
 //! Handing in transactions, and finding them again.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
 use axum::Extension;
 use axum::extract::rejection::PathRejection;
@@ -8,7 +10,8 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use vision_wire::Reason;
 use vision_wire::chain::SubmitOutcome;
 
@@ -32,7 +35,7 @@ struct Body<'a> {
     #[serde(borrow)]
     transaction: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    transactions: Option<Vec<Text<'a>>>,
+    transactions: Option<Batch<'a>>,
     #[serde(default)]
     wait: bool,
 }
@@ -40,6 +43,43 @@ struct Body<'a> {
 /// Text that is not copied out of the body.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// A list of which no more is kept than may be given: an empty text takes three bytes of a body and eight times as many
+/// in memory.
+struct Batch<'a> {
+    texts: Vec<Text<'a>>,
+    /// Length of the list.
+    given: usize,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Batch<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Counting<'a>(PhantomData<&'a ()>);
+
+        impl<'de: 'a, 'a> Visitor<'de> for Counting<'a> {
+            type Value = Batch<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of texts")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Batch<'a>, A::Error> {
+                let mut texts = Vec::new();
+                while texts.len() < MAX_BATCH {
+                    let Some(text) = list.next_element()? else { break };
+                    texts.push(text);
+                }
+                let mut given = texts.len();
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    given += 1;
+                }
+                Ok(Batch { texts, given })
+            }
+        }
+
+        deserializer.deserialize_seq(Counting(PhantomData))
+    }
+}
 
 /// What a body asks for.
 #[derive(PartialEq, Eq, Debug)]
@@ -61,13 +101,13 @@ impl Wish {
                 let detail = "only one transaction can be waited for";
                 Err(Problem::field(Reason::InvalidArgument, "wait", detail))
             }
-            (None, Some(texts)) if (1..=MAX_BATCH).contains(&texts.len()) => {
+            (None, Some(Batch { texts, given })) if (1..=MAX_BATCH).contains(&given) => {
                 let bytes =
                     |(at, text): (usize, &Text<'_>)| signed_bytes(&format!("transactions[{at}]"), &text.0);
                 Ok(Self::Many(texts.iter().enumerate().map(bytes).collect::<Result<_, _>>()?))
             }
-            (None, Some(texts)) => {
-                let detail = format!("{} given, allowed are 1 to {MAX_BATCH}", texts.len());
+            (None, Some(Batch { given, .. })) => {
+                let detail = format!("{given} given, allowed are 1 to {MAX_BATCH}");
                 Err(Problem::field(Reason::InvalidArgument, "transactions", &detail))
             }
             (Some(_), Some(_)) | (None, None) => Err(Problem::new(Reason::InvalidArgument, expected)),
@@ -206,9 +246,20 @@ mod tests {
             ("no JSON", "transaction=01".into(), None),
             ("nothing", String::new(), None),
             ("more behind", r#"{"transaction":"01"}{}"#.into(), None),
+            ("no list is given", r#"{"transaction":"01ab","transactions":null}"#.into(), one(false)),
+            ("no list", r#"{"transactions":{}}"#.into(), None),
         ];
         for (desc, body, expect) in cases {
             assert_eq!(Wish::parse(body.as_bytes()).ok(), expect, "{desc}");
         }
+    }
+
+    #[test]
+    fn of_a_list_that_is_too_long_no_more_is_kept_than_may_be() {
+        let count = 500_000;
+        let body = format!(r#"{{"transactions":[{}]}}"#, vec![r#""""#; count].join(","));
+        let parsed: Body<'_> = serde_json::from_str(&body).expect("it is JSON");
+        let batch = parsed.transactions.expect("a list");
+        assert_eq!((batch.texts.capacity(), batch.given), (MAX_BATCH, count));
     }
 }
