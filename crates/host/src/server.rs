@@ -15,6 +15,7 @@ mod measure;
 mod slow_reader;
 mod stop;
 mod traced;
+mod untaken;
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -64,7 +65,13 @@ pub struct GrpcServer {
 /// Makes the answer to a request that names a host which is not this one's.
 type RefuseHost = fn(&str) -> Response;
 
-type Mount = Box<dyn FnOnce(Router, &CancellationToken, Option<&'static str>) -> Router + Send>;
+type Mount = Box<dyn FnOnce(Router, &CancellationToken, &Port) -> Router + Send>;
+
+/// What all services of a port have in common.
+struct Port {
+    traced_as: Option<&'static str>,
+    for_strangers: bool,
+}
 
 struct Named {
     name: &'static str,
@@ -115,8 +122,12 @@ impl GrpcServer {
         S::Future: Send + 'static,
     {
         self.health.register(S::NAME);
-        let mount: Mount = Box::new(|router, ending, traced_as| {
-            mount(router, Traced::new(Guard::limited(service, ending), traced_as), S::NAME)
+        let mount: Mount = Box::new(|router, ending, port| {
+            let guard = match port.for_strangers {
+                true => Guard::of_strangers(service, ending),
+                false => Guard::limited(service, ending),
+            };
+            mount(router, Traced::new(guard, port.traced_as), S::NAME)
         });
         self.services.push(Named { name: S::NAME, mount });
         self
@@ -131,7 +142,8 @@ impl GrpcServer {
     }
 
     /// For a port that anybody may reach: no reflection, and health answers Check only. What stays open or describes
-    /// much is for those whom the operator lets in.
+    /// much is for those whom the operator lets in. Whoever does not take an answer loses the connection, and one
+    /// connection has few calls of a service.
     #[must_use]
     pub const fn for_strangers(mut self) -> Self {
         self.for_strangers = true;
@@ -225,8 +237,9 @@ impl GrpcServer {
             let watches = Guard::of_health_watches(self.health.rpc(), ending);
             router = router.route_service(&format!("/{HEALTH}/Watch"), watches);
         }
+        let port = Port { traced_as: self.traced_as, for_strangers: self.for_strangers };
         for service in self.services {
-            router = (service.mount)(router, ending, self.traced_as);
+            router = (service.mount)(router, ending, &port);
         }
         let served = |method: &&str| served.iter().any(|name| method.starts_with(name));
         let methods = self.methods.into_iter().filter(served).collect();
@@ -236,7 +249,8 @@ impl GrpcServer {
         if self.shows_metrics {
             http = http.route("/metrics", get(show(env.metrics.clone())));
         }
-        Ok(Routers { grpc, http, hosts: Arc::new(hosts), refuse_host: self.refuse_host })
+        let (refuse_host, for_strangers) = (self.refuse_host, self.for_strangers);
+        Ok(Routers { grpc, http, hosts: Arc::new(hosts), refuse_host, for_strangers })
     }
 }
 
@@ -248,12 +262,13 @@ struct Routers {
     http: Router,
     hosts: Arc<Hosts>,
     refuse_host: RefuseHost,
+    for_strangers: bool,
 }
 
 impl Routers {
     #[cfg(test)]
     fn plain(http: Router) -> Self {
-        Self { grpc: Router::new(), http, hosts: Arc::default(), refuse_host }
+        Self { grpc: Router::new(), http, hosts: Arc::default(), refuse_host, for_strangers: true }
     }
 
     fn call<B>(&mut self, request: http::Request<B>) -> Answering

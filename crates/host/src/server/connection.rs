@@ -17,6 +17,7 @@ use tonic::transport::server::TcpConnectInfo;
 use super::Routers;
 use super::guard::Shares;
 use super::slow_reader::SlowReader;
+use super::untaken::Untaken;
 
 const MAX_STREAMS_PER_CONNECTION: u32 = 256;
 const MAX_HEADER_BYTES: u32 = 16 << 10;
@@ -51,7 +52,7 @@ pub(super) fn protocol() -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// Serves until the client is done or asks nothing in time, or, once the server is `ending`, the requests in progress are.
+/// Serves until the client is done, asks nothing in time or does not take an answer, or, once the server is `ending`, the requests in progress are.
 pub(super) async fn serve<S>(
     stream: S,
     info: TcpConnectInfo,
@@ -63,8 +64,9 @@ pub(super) async fn serve<S>(
 {
     let remote = info.remote_addr;
     let (asked, shares) = (Arc::new(AtomicBool::new(false)), Shares::new());
+    let untaken = Untaken::default();
     let service = hyper::service::service_fn({
-        let asked = Arc::clone(&asked);
+        let (asked, untaken) = (Arc::clone(&asked), untaken.clone());
         move |mut request: Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(info.clone());
@@ -72,7 +74,15 @@ pub(super) async fn serve<S>(
             if let Some(remote) = remote {
                 request.extensions_mut().insert(ConnectInfo(remote));
             }
-            routers.clone().call(request)
+            let answering = routers.clone().call(request);
+            // Services of one node share connections, and one that reads slowly must not end the watches of all.
+            let untaken = routers.for_strangers.then(|| untaken.clone());
+            async move {
+                answering.await.map(|answer| match untaken {
+                    Some(untaken) => untaken.watch(answer),
+                    None => answer,
+                })
+            }
         }
     });
     let mut connection =
@@ -86,6 +96,7 @@ pub(super) async fn serve<S>(
     let result = tokio::select! {
         result = connection.as_mut() => result,
         () = silent => Err("no request came in time".into()),
+        () = untaken.overdue() => Err("an answer was not taken in time".into()),
         () = ending.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -98,6 +109,7 @@ pub(super) async fn serve<S>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::slow_reader::{MIN_BYTES, PATIENCE};
     use super::*;
     use axum::Router;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -107,11 +119,17 @@ mod tests {
     /// A frame of no settings.
     const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 
+    /// Length of a long answer.
+    const LONG_BYTES: usize = 256 << 10;
+
     /// The client's end of a connection that is served.
     fn served() -> DuplexStream {
         let (client, server) = duplex(64 << 10);
         let info = TcpConnectInfo { local_addr: None, remote_addr: Some(([127, 0, 0, 1], 1).into()) };
-        let routers = Routers::plain(Router::new().route("/", axum::routing::get(|| async { "hello" })));
+        let routes = Router::new()
+            .route("/", axum::routing::get(|| async { "hello" }))
+            .route("/long", axum::routing::get(|| async { vec![0_u8; LONG_BYTES] }));
+        let routers = Routers::plain(routes);
         tokio::spawn(serve(server, info, routers, protocol(), CancellationToken::new()));
         client
     }
@@ -167,6 +185,60 @@ mod tests {
             let read = client.read(&mut bytes).await.expect("an answer");
             assert!(bytes[..read].ends_with(b"hello"), "{:?}", String::from_utf8_lossy(&bytes[..read]));
             tokio::time::sleep(FIRST_REQUEST * 2).await;
+        }
+    }
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    }
+
+    /// Asks for `/long` over HTTP/2 with a window of so many bytes, answers pings, and takes what comes, slowly, if it does.
+    /// Gives how many bytes came, and when the connection or the answer ended.
+    async fn take(window: u32, takes: bool) -> (usize, Duration) {
+        let (mut client, begin) = (served(), Instant::now());
+        let settings = frame(4, 0, 0, &[&[0, 4], &window.to_be_bytes()[..]].concat());
+        let head = frame(1, 5, 1, b"\x82\x86\x04\x05/long\x01\x09localhost");
+        client.write_all(&[PREFACE, &settings, &head].concat()).await.expect("room");
+        let mut got = 0;
+        let mut top = [0; 9];
+        while got < LONG_BYTES && client.read_exact(&mut top).await.is_ok() {
+            let [a, b, c, kind, flags, ..] = top;
+            let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+            if client.read_exact(&mut payload).await.is_err() {
+                break;
+            }
+            let more = u32::try_from(payload.len()).expect("short").to_be_bytes();
+            let reply = match kind {
+                0 => {
+                    got += payload.len();
+                    // Little more than it must.
+                    tokio::time::sleep(PATIENCE.mul_f64(0.9 * payload.len() as f64 / MIN_BYTES as f64)).await;
+                    [frame(8, 0, 0, &more), frame(8, 0, 1, &more)].concat()
+                }
+                6 if flags == 0 => frame(6, 1, 0, &payload),
+                _ => continue,
+            };
+            if (kind == 6 || takes) && client.write_all(&reply).await.is_err() {
+                break;
+            }
+        }
+        (got, begin.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_stops_an_answer_does_not_hold_it() {
+        for window in [0, 1, 70_000] {
+            let taking = tokio::time::timeout(FIRST_REQUEST * 10, take(window, false));
+            let (got, ended) = taking.await.expect("the connection is dropped");
+            assert!(got <= window as usize && ended <= FIRST_REQUEST * 3, "{window}: {got} bytes, {ended:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_an_answer_slowly_gets_it_all() {
+        for window in [20_000, 65_535] {
+            assert_eq!(take(window, true).await.0, LONG_BYTES, "{window}");
         }
     }
 }

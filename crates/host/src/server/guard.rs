@@ -31,14 +31,18 @@ const MAX_HEALTH_WATCHES: usize = 64;
 const MAX_CHECKS_PER_CONNECTION: usize = 16;
 /// Watches of the health by one connection at once.
 const MAX_HEALTH_WATCHES_PER_CONNECTION: usize = 4;
+/// Calls by one connection of a stranger at once, open streams included. Of a connection with a peer one stream is the
+/// conversation, and the rest is for tools.
+const MAX_CALLS_PER_CONNECTION: usize = 16;
 /// A health check must have come whole within this.
 const MAX_CHECK: Duration = Duration::from_secs(5);
 
-/// What one connection may have of the places for health checks. Every request bears its connection's.
+/// What one connection may have of the places. Every request bears its connection's.
 #[derive(Clone)]
 pub(super) struct Shares {
     checks: Arc<Semaphore>,
     watches: Arc<Semaphore>,
+    calls: Arc<Semaphore>,
 }
 
 impl Shares {
@@ -46,6 +50,7 @@ impl Shares {
         Self {
             checks: Arc::new(Semaphore::new(MAX_CHECKS_PER_CONNECTION)),
             watches: Arc::new(Semaphore::new(MAX_HEALTH_WATCHES_PER_CONNECTION)),
+            calls: Arc::new(Semaphore::new(MAX_CALLS_PER_CONNECTION)),
         }
     }
 }
@@ -72,6 +77,11 @@ impl<S> Guard<S> {
     pub(super) fn with_places(inner: S, ending: &CancellationToken, calls: usize) -> Self {
         let places = Arc::new(Semaphore::new(calls));
         Self { inner, places, share: None, max_call: timeout::MAX_CALL, ending: ending.clone() }
+    }
+
+    /// For services that anybody may call.
+    pub(super) fn of_strangers(inner: S, ending: &CancellationToken) -> Self {
+        Self { share: Some(|shares| &shares.calls), ..Self::limited(inner, ending) }
     }
 
     /// For health checks: in places of their own, so that they are answered however busy the rest is.

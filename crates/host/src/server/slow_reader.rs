@@ -9,9 +9,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 /// A client for which something waits to be sent must take [`MIN_BYTES`] within this.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// What any link that is of use takes within [`PATIENCE`].
-const MIN_BYTES: usize = 64 << 10;
+pub(super) const MIN_BYTES: usize = 64 << 10;
 
 /// Fails with `TimedOut` once the client reads too slowly.
 pub(super) struct SlowReader<S> {

@@ -437,6 +437,41 @@ async fn one_connection_holds_few_watches_and_checks_go_on_beside_them() {
 }
 
 #[tokio::test]
+async fn one_connection_of_a_stranger_has_few_calls_of_a_service() {
+    let fake = || Renamed(HealthServer::new(Fake::default()));
+    // However the server is put together.
+    for before in [true, false] {
+        let (address, env, _health) = started(|server| match before {
+            true => server.add(fake()).for_strangers(),
+            false => server.for_strangers().add(fake()),
+        })
+        .await;
+        let watch = async |channel: Channel| {
+            let mut grpc = tonic::client::Grpc::new(channel);
+            grpc.ready().await.expect("connected");
+            let path = "/test.Fake/Watch".parse().expect("a path");
+            let request = GrpcRequest::new(HealthCheckRequest::default());
+            grpc.server_streaming(request, path, tonic_health_codec()).await
+        };
+        let channel = connected(address).await;
+        let mut held = Vec::new();
+        let refused = loop {
+            match watch(channel.clone()).await {
+                Ok(stream) => held.push(stream),
+                Err(refused) => break refused,
+            }
+            assert!(held.len() <= 64, "no end");
+        };
+        assert_eq!(
+            (refused.code(), reason(&refused).as_deref()),
+            (Code::ResourceExhausted, Some("OVERLOADED"))
+        );
+        assert!(watch(connected(address).await).await.is_ok(), "another connection has its own");
+        env.drain.begin();
+    }
+}
+
+#[tokio::test]
 async fn an_address_has_few_connections_and_gets_them_back() {
     let (address, env, health) = started(|server| server.connections_per_address(2)).await;
     health.set_serving();
