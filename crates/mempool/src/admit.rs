@@ -32,7 +32,7 @@ struct Plan {
 struct Bounds {
     window: u64,
     limits: Limits,
-    /// Whether what waits stays, however little it is worth.
+    /// Whether what waits and could be in a block stays, however little it is worth.
     spare: bool,
 }
 
@@ -178,11 +178,8 @@ impl Mempool {
 
         let place = (sender, terms.nonce);
         let replaces = replaced.map(|_| place).into_iter().chain(rival).collect();
-        let newcomer = Newcomer { place, worth, size: terms.size, replaces };
+        let newcomer = Newcomer { place, worth, size: terms.size, replaces, spares: bounds.spare };
         let evicted = self.room_for(&newcomer, &bounds.limits).ok_or(Rejected::Full)?;
-        if bounds.spare && !evicted.is_empty() {
-            return Err(Rejected::Full);
-        }
         Ok(Plan { sender, account, terms, worth, rival, evicted })
     }
 

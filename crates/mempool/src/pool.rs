@@ -21,7 +21,7 @@ pub struct Mempool {
     pub(crate) proofs: Proofs,
     pub(crate) seen: Seen,
     pub(crate) next_seq: u64,
-    /// Whether newcomers must leave alone what waits.
+    /// Whether newcomers must leave alone what waits and could be in a block.
     pub(crate) spare: bool,
 }
 
@@ -53,7 +53,8 @@ impl Mempool {
         Self { limits, ..Self::default() }
     }
 
-    /// From now on newcomers displace nothing for want of room, or may again. What comes back may in any case.
+    /// From now on newcomers displace for want of room only what waits behind a gap, which costs its sender nothing and may
+    /// wait for ever; or they may displace the rest again. What comes back may in any case.
     pub const fn spare_what_waits(&mut self, spare: bool) {
         self.spare = spare;
     }

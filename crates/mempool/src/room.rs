@@ -19,6 +19,14 @@ pub(crate) struct Newcomer {
     /// What leaves for it in any case, because it takes their place. Another sender's is a registration like
     /// the newcomer, and as long: then nothing else has to leave.
     pub(crate) replaces: Vec<Place>,
+    /// Only what waits behind a gap may leave for it, and only if it does not wait behind one itself.
+    pub(crate) spares: bool,
+}
+
+impl Newcomer {
+    fn displaces(&self, worth: Worth) -> bool {
+        worth < self.worth && (!self.spares || self.worth.ready && !worth.ready)
+    }
 }
 
 impl Mempool {
@@ -45,7 +53,7 @@ impl Mempool {
             };
             let key = if from_opened { opened.pop().map(|key| key.0) } else { untouched.next() };
             let (worth, Reverse(left), address) = key?;
-            if worth >= newcomer.worth {
+            if !newcomer.displaces(worth) {
                 return None;
             }
             let waiting = self.senders.get(&address)?.waiting.get(..left)?;

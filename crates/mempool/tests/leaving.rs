@@ -300,17 +300,17 @@ fn what_waits_behind_a_gap_names_the_missing_nonce() {
 #[test]
 fn a_pool_that_spares_what_waits_takes_only_what_there_is_room_for() {
     let limits = Limits { transactions: 2, ..Limits::default() };
-    let mut world = World::new(limits, &[10, 11, 12].map(|seed| (seed, 1_000, 0)));
+    let mut world = World::new(limits, &[10, 11, 12, 13].map(|seed| (seed, 1_000, 0)));
     world.take(&[data(10, 0, 5, 0), data(11, 1, 5, 0)]);
     world.pool.spare_what_waits(true);
-    assert_eq!(
-        world.admit(&data(12, 0, 90, 0)),
-        Err(Rejected::Full),
-        "not even what waits behind a gap goes"
-    );
+    assert_eq!(world.admit(&data(12, 1, 90, 0)), Err(Rejected::Full), "it waits behind a gap itself");
+    // What waits behind a gap costs its sender nothing: it must not keep out what a block can have.
+    let evicted = gone(&world.admit(&data(13, 0, 1, 0)).unwrap());
+    assert_eq!(evicted, [(data(11, 1, 5, 0).hash(), "EVICTED")]);
+    assert_eq!(world.admit(&data(12, 0, 90, 0)), Err(Rejected::Full), "what a block can have is spared");
     let replaced = gone(&world.admit(&data(10, 0, 9, 0)).unwrap());
     assert_eq!(replaced, [(data(10, 0, 5, 0).hash(), "REPLACED")], "a sender may replace its own");
     world.pool.spare_what_waits(false);
     let evicted = gone(&world.admit(&data(12, 0, 90, 0)).unwrap());
-    assert_eq!(evicted, [(data(11, 1, 5, 0).hash(), "EVICTED")]);
+    assert_eq!(evicted, [(data(13, 0, 1, 0).hash(), "EVICTED")]);
 }

@@ -1,5 +1,6 @@
 //! The loop: receive, ask the machine, perform. Sole owner of the machine and the claim book.
 
+mod floor;
 mod heard;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::ports::Neighbours;
 use crate::status::{Bars, Trouble, compose, judge};
 use crate::trace::{Duty, deed_span, number};
 use crate::{Error, adapters, log_line};
+use floor::FloorWrites;
 
 /// Deeds under way at once; with more, no new head is taken in until some have ended.
 const MAX_DEEDS: usize = 64;
@@ -77,6 +79,7 @@ pub(crate) struct Actor<N> {
     audited_to: Option<Hash>,
     /// Blocks seen that bear this key and are not of its claims.
     foreign_blocks: u64,
+    floor: FloorWrites,
     shown: Option<MiningStatus>,
     stale: Option<Stale>,
     /// The span of the height to be produced.
@@ -120,6 +123,7 @@ impl<N: Neighbours> Actor<N> {
             snapshot: None,
             audited_to: None,
             foreign_blocks: 0,
+            floor: FloorWrites::default(),
             shown: None,
             stale: None,
             duty: None,
@@ -147,12 +151,13 @@ impl<N: Neighbours> Actor<N> {
         self.stale.map_or(Ok(()), Err)
     }
 
-    /// Lets a commit under way end, and saves which claims are done.
+    /// Lets a commit under way end, and saves which claims are done, and the floor if it has risen.
     async fn stop(&mut self) {
         self.deeds.abort_all();
         while self.deeds.join_next().await.is_some() {}
         let write = self.write(None, self.machine.guard().floor());
-        if !write.claims.is_empty() {
+        // A write of the floor that had not begun is called off with the rest.
+        if !write.claims.is_empty() || self.floor.ever_rose() {
             let signer = Arc::clone(&self.hands.signer);
             let saved = tokio::task::spawn_blocking(move || signer.commit(&write)).await;
             if let Ok(Err(error)) = saved {
@@ -188,6 +193,7 @@ impl<N: Neighbours> Actor<N> {
             Err(error) if error.is_cancelled() => {}
             Err(error) => tracing::error!(%error, "a deed did not end"),
         }
+        self.save_floor();
     }
 
     fn on_news(&mut self, news: News) {
@@ -271,9 +277,9 @@ impl<N: Neighbours> Actor<N> {
             }
             Output::AskRecord { op, head } => drop(self.deeds.spawn(hands.record(op, head))),
             Output::Audit { op } => drop(self.deeds.spawn(hands.audit(op, self.audited_to))),
-            Output::SaveFloor { floor } => {
-                let write = self.write(None, floor);
-                self.deeds.spawn_blocking(move || hands.save_floor(write));
+            Output::SaveFloor { .. } => {
+                self.floor.has_risen();
+                self.save_floor();
             }
             Output::Prepare { op, ask } => {
                 let (height, slot) = (ask.parent.height.next(), number(ask.window.slot.get()));

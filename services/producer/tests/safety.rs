@@ -196,6 +196,44 @@ async fn a_twins_block_beside_the_chain_is_noticed_at_once_and_after_a_restart()
     running.stop().await;
 }
 
+/// As when a node without chain and claims fetches what its key has made: hundreds of own blocks a second.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_blocks_of_the_key_at_once_are_not_a_write_each() {
+    // Fewer than the played chain service keeps for a watcher that is slow.
+    const BLOCKS: u64 = 200;
+    // Each write under way takes a thread.
+    const MAX_MORE_THREADS: usize = 64;
+    let world = World::start(Facts::new(fast(), 1));
+    world.facts.state().last_height = 0;
+    let home = world.facts.home();
+    let running = world.producer(home.path());
+    let told = |status: &MiningStatus| {
+        world.facts.foreign_sibling_at(1);
+        status.foreign_blocks > 0
+    };
+    running.until("it is told of stored blocks", told).await;
+    let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+    let before = threads();
+    let highest = (2..=BLOCKS).map(|above| world.facts.foreign_sibling_at(above).height).max();
+    let highest = highest.expect("some").get();
+    let most = std::cell::Cell::new(0);
+    let all_seen = |status: &MiningStatus| {
+        most.set(most.get().max(threads()));
+        status.highest_foreign_block == highest
+    };
+    running.until("all are seen", all_seen).await;
+    assert!(most.get() < before + MAX_MORE_THREADS, "{before} threads, then {}", most.get());
+    running.stop().await;
+    // The last of them is on disk all the same.
+    let running = world.producer(home.path());
+    let barred = |status: &MiningStatus| {
+        let because = &status.not_eligible_because;
+        because.starts_with("SIGNING_FLOOR: ") && because.contains(&highest.to_string())
+    };
+    running.until("it is silent up to there", barred).await;
+    running.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_at_the_start() {
     let world = World::start(Facts::new(fast(), 0));

@@ -289,7 +289,7 @@ impl Core {
                 let why = if is_proof { DropReason::ProofUseless } else { drop_reason(rejected) };
                 self.parts.metrics.dropped.get([why.reason()]).inc();
                 // Whether it was acknowledged here is not known any more.
-                if self.owed(turn).takes_more() {
+                if self.owed(turn).takes_one_of_a_left_block() {
                     turn.commit.fates.insert(hash, fate(&why, now.wall));
                 }
                 self.dropped.insert(hash, why.clone(), now.wall);

@@ -12,7 +12,8 @@ use crate::transactions::fate;
 /// Acknowledged transactions that wait or whose fate is kept; beyond, callers are refused. Each takes about 150 bytes of
 /// the store once it is dropped.
 const MAX_OWED: u64 = 1_000_000;
-/// Fates beyond which what waits is not dropped for what is worth more: the rest is for what leaves for other reasons.
+/// Fates beyond which what waits is not dropped for what is worth more, and what blocks that the head has left give back gets
+/// none that is durable: the rest is for what leaves for other reasons, or no caller could be answered after a long split.
 const MAX_FATES_OF_ROOM: u64 = MAX_OWED / 2;
 
 /// How much is owed.
@@ -30,9 +31,14 @@ impl Owed {
         self.fates.saturating_add(self.waiting) < MAX_OWED
     }
 
-    /// Whether what waits must stay, however little it is worth.
+    /// Whether what waits and could be in a block must stay, however little it is worth.
     pub(super) const fn spares_what_waits(self) -> bool {
         self.fates >= MAX_FATES_OF_ROOM
+    }
+
+    /// Whether there is a place for one that was in a block which the head has left: others may have acknowledged it.
+    pub(super) const fn takes_one_of_a_left_block(self) -> bool {
+        self.takes_more() && self.fates < MAX_FATES_OF_ROOM
     }
 }
 
@@ -75,18 +81,25 @@ mod tests {
     #[test]
     fn a_place_is_held_from_the_acknowledgement_on() {
         let cases = [
-            ("nothing", 0, 0, (true, false)),
-            ("a full pool", 0, 20_000, (true, false)),
-            ("almost as many fates as may be made for room", MAX_FATES_OF_ROOM - 1, 20_000, (true, false)),
-            ("as many", MAX_FATES_OF_ROOM, 20_000, (true, true)),
-            ("the last place is free", MAX_OWED - 20_001, 20_000, (true, true)),
-            ("no place is free", MAX_OWED - 20_000, 20_000, (false, true)),
-            ("more than there are places", MAX_OWED, MAX_OWED, (false, true)),
-            ("a store that cannot be read", u64::MAX, 1, (false, true)),
+            ("nothing", 0, 0, (true, false, true)),
+            ("a full pool", 0, 20_000, (true, false, true)),
+            (
+                "almost as many fates as may be made for room",
+                MAX_FATES_OF_ROOM - 1,
+                20_000,
+                (true, false, true),
+            ),
+            ("as many", MAX_FATES_OF_ROOM, 20_000, (true, true, false)),
+            ("the last place is free", MAX_OWED - 20_001, 20_000, (true, true, false)),
+            ("no place is free", MAX_OWED - 20_000, 20_000, (false, true, false)),
+            ("more than there are places", MAX_OWED, MAX_OWED, (false, true, false)),
+            ("all wait", 0, MAX_OWED, (false, false, false)),
+            ("a store that cannot be read", u64::MAX, 1, (false, true, false)),
         ];
         for (desc, fates, waiting, expect) in cases {
             let owed = Owed { fates, waiting };
-            assert_eq!((owed.takes_more(), owed.spares_what_waits()), expect, "{desc}");
+            let found = (owed.takes_more(), owed.spares_what_waits(), owed.takes_one_of_a_left_block());
+            assert_eq!(found, expect, "{desc}");
         }
     }
 }
