@@ -14,7 +14,7 @@ async fn a_block_signed_before_the_kill_is_handed_in_after_it() {
     {
         let mut state = world.facts.state();
         state.mood = Mood::Dead;
-        state.waiting = vec![vec![1; 500], vec![2; 100]];
+        state.waiting = vec![vec![1; 500], vec![2; 200]];
     }
     let home = world.facts.home();
     let running = world.producer(home.path());
@@ -26,13 +26,13 @@ async fn a_block_signed_before_the_kill_is_handed_in_after_it() {
         state.mood = Mood::Good;
         // The chain service was killed too: it knows of no prepared block, and has other transactions now.
         state.prepared.clear();
-        state.waiting = vec![vec![3; 10]];
+        state.waiting = vec![vec![3; 150]];
     }
     let running = world.producer(home.path());
     world.until_height(3).await;
     let first = world.facts.state().blocks[0].clone();
     assert_eq!(signed[&first.header.parent].first(), Some(&first.hash), "the very same block");
-    assert_eq!(first.transactions, [vec![1; 500], vec![2; 100]]);
+    assert_eq!(first.transactions, [vec![1; 500], vec![2; 200]]);
     world.facts.assert_never_two();
     running.stop().await;
 }
