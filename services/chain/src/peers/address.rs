@@ -1,6 +1,6 @@
 //! Addresses of other nodes, `host:port`: which texts are any, and which of them may be called. Pure.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::Deserialize;
 
@@ -121,6 +121,22 @@ pub fn owner_of(ip: IpAddr) -> IpAddr {
     }
 }
 
+/// Where a caller can be called that has said to listen here: one that does not know its own address says `:port`, or
+/// every interface, and is called where it calls from.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn of_caller(listens: &str, caller: IpAddr) -> Result<String, &'static str> {
+    let port = match listens.parse::<SocketAddr>() {
+        Ok(every) if every.ip().to_canonical().is_unspecified() => Some(every.port()),
+        _ => listens.strip_prefix(':').map(|port| port.parse().unwrap_or(0)),
+    };
+    // Others may have no IPv6 to call an IPv4 address by.
+    let here = |port| SocketAddr::new(caller.to_canonical(), port).to_string();
+    let address = port.map_or(listens.to_owned(), here);
+    check(&address).map(|()| address)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,5 +212,24 @@ mod tests {
         assert_ne!(owner("2001:db8::1"), owner("2001:db8:0:1::1"));
         assert_eq!(owner("::ffff:10.0.0.1"), owner("10.0.0.1"));
         assert_ne!(owner("10.0.0.1"), owner("10.0.0.2"));
+    }
+
+    #[test]
+    fn callers_are_called_where_they_listen_or_call_from() {
+        let cases = [
+            ("node1:7072", "10.0.0.1", Ok("node1:7072")),
+            (":7072", "10.0.0.1", Ok("10.0.0.1:7072")),
+            ("0.0.0.0:7072", "10.0.0.1", Ok("10.0.0.1:7072")),
+            ("[::]:7072", "2001:db8::1", Ok("[2001:db8::1]:7072")),
+            // As a port sees it that listens for both.
+            (":7072", "::ffff:10.0.0.1", Ok("10.0.0.1:7072")),
+            (":0", "10.0.0.1", Err(())),
+            (":x", "10.0.0.1", Err(())),
+            ("", "10.0.0.1", Err(())),
+        ];
+        for (listens, caller, expect) in cases {
+            let got = of_caller(listens, caller.parse().expect("an address"));
+            assert_eq!(got.as_deref().map_err(|_| ()), expect, "{listens:?} {caller}");
+        }
     }
 }

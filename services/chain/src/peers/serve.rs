@@ -5,10 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
-use tokio::sync::mpsc;
+use futures::{Stream, StreamExt, stream};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 use vision_primitives::Hash;
 use vision_wire::Reason;
@@ -17,6 +18,7 @@ use vision_wire::p2p::{
     ExchangeRequest, ExchangeResponse, GetBlocksRequest, GetBlocksResponse, GetStatusRequest,
     GetStatusResponse,
 };
+use vision_wire::types::Block;
 
 use super::Context;
 use super::blocks::BlockQuery;
@@ -71,6 +73,44 @@ fn place(of: &Arc<Introductions>, from: SocketAddr, what: &str) -> Result<Place,
     })
 }
 
+/// Blocks that `run` gives, as fast as the caller reads them. What ends before its time ends with an error, so that it
+/// does not look whole.
+fn paced(
+    gives_way: CancellationToken,
+    deadline: Instant,
+    run: impl FnOnce(&mut dyn FnMut(Block) -> bool) -> Result<(), Status> + Send + 'static,
+) -> impl Stream<Item = Result<GetBlocksResponse, Status>> + Send {
+    let (sender, receiver) = mpsc::channel(AHEAD_BLOCKS);
+    let (end, ended) = oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    tokio::task::spawn_blocking(move || {
+        let cut = |why: &str| Err(vision_wire::status(Reason::Overloaded, why, &[]));
+        let mut sent = Ok(());
+        let given = run(&mut |block| {
+            let sending = timeout_at(deadline, sender.send(GetBlocksResponse { block: Some(block) }));
+            sent = runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = gives_way.cancelled() => cut("this place is needed for another caller, ask for the rest"),
+                    sent = sending => match sent {
+                        Ok(Ok(())) => Ok(()),
+                        // The caller has gone; nobody needs the error.
+                        Ok(Err(_)) => Err(Status::cancelled("the caller has gone")),
+                        Err(_) => cut("the blocks were read too slowly, ask for the rest"),
+                    },
+                }
+            });
+            sent.is_ok()
+        });
+        let _ = end.send(given.and(sent));
+    });
+    let end = stream::once(ended).filter_map(|ended| {
+        let broke = || Err(vision_wire::status(Reason::Internal, "the blocks could not be read", &[]));
+        std::future::ready(ended.unwrap_or_else(|_| broke()).err().map(Err))
+    });
+    ReceiverStream::new(receiver).map(Ok).chain(end)
+}
+
 #[tonic::async_trait]
 impl PeerService for PeerRpc {
     type ExchangeStream = Stream_<ExchangeResponse>;
@@ -108,27 +148,13 @@ impl PeerService for PeerRpc {
         let place = place(&self.block_streams, address_of(&request)?, "block streams")?;
         let query = BlockQuery::parse(&request.into_inner(), MAX_BLOCKS_IN_CALL)?;
         let store = self.context.store.clone();
-        let (sender, receiver) = mpsc::channel(AHEAD_BLOCKS);
-        let (runtime, deadline) = (tokio::runtime::Handle::current(), Instant::now() + CALL_DEADLINE);
-        tokio::task::spawn_blocking(move || {
-            let gives_way = place.gives_way();
-            let send = |item| {
-                runtime.block_on(async {
-                    tokio::select! {
-                        sent = timeout_at(deadline, sender.send(item)) => matches!(sent, Ok(Ok(()))),
-                        () = gives_way.cancelled() => false,
-                    }
-                })
-            };
-            let sent =
-                query.run(&store, usize::MAX, |block| send(Ok(GetBlocksResponse { block: Some(block) })));
-            if let Err(status) = sent {
-                // The caller may have gone; then nobody needs the error.
-                send(Err(status));
-            }
+        let (gives_way, deadline) = (place.gives_way(), Instant::now() + CALL_DEADLINE);
+        let blocks = paced(gives_way, deadline, move |give| {
+            let given = query.run(&store, usize::MAX, give);
             drop(place);
+            given
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        Ok(Response::new(Box::pin(blocks)))
     }
 
     async fn get_status(
@@ -138,5 +164,42 @@ impl PeerService for PeerRpc {
         let status = self.context.status(&Hash::ZERO);
         let hello = self.context.identity.hello(&[]);
         Ok(Response::new(GetStatusResponse { status: Some(status), hello: Some(hello) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn blocks_that_end_before_their_time_end_with_an_error() {
+        let reason = |status: Status| vision_wire::reason_of(&status).unwrap_or_default();
+        let (no_longer, soon) = (Instant::now(), Instant::now() + CALL_DEADLINE);
+        let cases: [(&str, usize, bool, Instant, Option<&str>); 4] = [
+            ("whole", 3, false, soon, None),
+            ("not read", usize::MAX, false, no_longer, Some("OVERLOADED")),
+            ("its place is needed", 3, true, soon, Some("OVERLOADED")),
+            ("nothing", 0, false, soon, None),
+        ];
+        for (desc, count, needed, deadline, expect) in cases {
+            let gives_way = CancellationToken::new();
+            if needed {
+                gives_way.cancel();
+            }
+            let (given, all_given) = oneshot::channel();
+            let blocks = paced(gives_way, deadline, move |give| {
+                let _ = given.send((0..count).all(|_| give(Block::default())));
+                Ok(())
+            });
+            // Nothing is read until then.
+            assert_eq!(all_given.await, Ok(expect.is_none()), "{desc}");
+            let mut items: Vec<_> = blocks.collect().await;
+            let end = items.pop_if(|last| last.is_err()).and_then(Result::err).map(reason);
+            assert_eq!(end.as_deref(), expect, "{desc}");
+            assert!(items.iter().all(Result::is_ok), "{desc}");
+        }
+        let refused = paced(CancellationToken::new(), soon, |_| Err(Status::not_found("no block")));
+        let items: Vec<_> = refused.collect().await;
+        assert!(matches!(&items[..], [Err(status)] if status.message() == "no block"), "{items:?}");
     }
 }

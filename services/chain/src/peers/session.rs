@@ -188,15 +188,10 @@ fn connection(
     let (address, inbound) = match way {
         Way::Called(address) => (address.clone(), false),
         Way::CalledBy(socket) => {
-            let told = remote.listen_address.as_str();
-            let port = match told.parse::<SocketAddr>() {
-                Ok(every) if every.ip().to_canonical().is_unspecified() => Some(every.port()),
-                _ => told.strip_prefix(':').map(|port| port.parse().unwrap_or(0)),
-            };
-            let address = port.map_or(told.to_owned(), |port| SocketAddr::new(socket.ip(), port).to_string());
-            if let Err(why) = address::check(&address) {
-                return Err(Refused::new(Reason::MalformedMessage, format!("hello: listen_address: {why}")));
-            }
+            let address = address::of_caller(&remote.listen_address, socket.ip());
+            let address = address.map_err(|why| {
+                Refused::new(Reason::MalformedMessage, format!("hello: listen_address: {why}"))
+            })?;
             context.learn(&address, &source_of(way));
             (address, true)
         }
