@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
+use tonic::codec::CompressionEncoding;
 use vision_block_tree::{BlockTree, ChainRules, RestoreBase, StoredBlock};
 use vision_host::server::{GrpcServer, bind};
 use vision_host::{Env, Health};
@@ -182,8 +183,10 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         clock: env.clock.clone(),
     };
     let (chain_rpc, peer_rpc) = (Arc::new(chain_rpc), Arc::new(PeerRpc::new(context)));
-    let chain_service =
-        |limit| ChainServiceServer::from_arc(chain_rpc.clone()).max_decoding_message_size(limit);
+    let chain_service = |limit| {
+        let service = ChainServiceServer::from_arc(chain_rpc.clone()).max_decoding_message_size(limit);
+        service.accept_compressed(CompressionEncoding::Gzip).send_compressed(CompressionEncoding::Gzip)
+    };
     let chain_service = ByMethod::new(
         chain_service(MAX_SMALL_MESSAGE_BYTES),
         chain_service(max_message_bytes.max(MAX_BATCH_BYTES)),

@@ -4,6 +4,7 @@ mod support;
 
 use support::transactions::{large, submit_all};
 use support::{Net, Node};
+use tonic::codec::CompressionEncoding;
 use vision_wire::chain as proto;
 use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::p2p::GetBlocksRequest;
@@ -67,5 +68,40 @@ async fn a_batch_may_be_larger_than_the_largest_block() {
     let batch: Vec<_> = net.senders.iter().map(|key| large(&net, key, 0)).collect();
     let outcomes = submit_all(&mut client, &batch).await;
     assert_eq!(outcomes.len(), batch.len(), "1 MiB is read, and each is answered");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compressed_messages_are_bounded_by_what_they_hold() {
+    let mut net = Net::new(3);
+    net.genesis.params.max_block_txs = 1_000;
+    let home = net.home(0);
+    let node = Node::start(home.path(), &[]);
+    let plain = node.client().await;
+    let mut client = plain.clone().send_compressed(CompressionEncoding::Gzip);
+    let block = |count: usize, bytes: usize| proto::SubmitBlockRequest {
+        header: vec![1; 290].into(),
+        signature: vec![1; 64].into(),
+        transactions: vec![vec![1; bytes].into(); count],
+    };
+    let batch =
+        |count: usize| proto::SubmitTransactionsRequest { transactions: vec![Default::default(); count] };
+    let address = "a".repeat(200_000);
+    let large = proto::GetAccountRequest { address, ..Default::default() };
+    let cases = [
+        ("a large method's bomb", client.submit_block(block(50_000, 1_000)).await.err(), "MESSAGE_TOO_LARGE"),
+        ("a small method's bomb", client.get_account(large).await.err(), "MESSAGE_TOO_LARGE"),
+        ("entries", client.submit_transactions(batch(300_000)).await.err(), "INVALID_ARGUMENT"),
+    ];
+    for (desc, refused, reason) in cases {
+        let refused = refused.unwrap_or_else(|| panic!("{desc} is taken"));
+        assert_eq!(reason_of(&refused).as_deref(), Some(reason), "{desc}: {refused:?}");
+    }
+    let mut client = client.accept_compressed(CompressionEncoding::Gzip);
+    let asked = client.get_head(proto::GetHeadRequest {}).await.expect("a compressed question is answered");
+    let unasked = plain.clone().get_head(proto::GetHeadRequest {}).await.expect("answered");
+    let encodings = [&asked, &unasked].map(|answer| answer.metadata().get("grpc-encoding").cloned());
+    assert_eq!(encodings, ["gzip".parse().ok(), None], "only those that ask get gzip");
+    assert_eq!(asked.get_ref(), unasked.get_ref());
     node.stop().await;
 }

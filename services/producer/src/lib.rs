@@ -27,6 +27,7 @@ pub use config::{Config, MAX_MINING_TICK_MS, MIN_MINING_TICK_MS};
 pub use error::Error;
 
 use tokio::sync::watch;
+use tonic::codec::CompressionEncoding;
 use vision_authoring::Machine;
 use vision_host::server::{GrpcServer, bind};
 use vision_host::{Env, Health, files};
@@ -89,7 +90,9 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         .called(config.grpc_listen.host())
         .add(
             ProducerServiceServer::new(Rpc { statuses, claims: newest_claims })
-                .max_decoding_message_size(MAX_SMALL_MESSAGE_BYTES),
+                .max_decoding_message_size(MAX_SMALL_MESSAGE_BYTES)
+                .accept_compressed(CompressionEncoding::Gzip)
+                .send_compressed(CompressionEncoding::Gzip),
         )
         .descriptor_set(FILE_DESCRIPTOR_SET)
         .methods(METHODS)

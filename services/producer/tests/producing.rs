@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 
 use common::{Facts, Mood, World, eventually, fast};
 use futures::StreamExt;
+use tonic::codec::CompressionEncoding;
 use vision_primitives::{Action, ConsensusParams, Hash, SignedTransaction, SyncProof};
 use vision_wire::chain::{Producer, producer::Status as Registered};
 use vision_wire::producer::{IsHeightClaimedRequest, ListClaimsRequest, WatchMiningStatusRequest};
-use vision_wire::{deadline, metadata_of, reason_of};
+use vision_wire::{MAX_SMALL_MESSAGE_BYTES, deadline, metadata_of, reason_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn alone_it_makes_block_after_block_and_tells_of_each() {
@@ -242,4 +243,24 @@ async fn a_header_that_was_not_asked_for_is_not_signed() {
         world.until_height(2).await;
         running.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_questions_are_answered_and_bounded_by_what_they_hold() {
+    let world = World::start(Facts::new(fast(), 0));
+    let home = world.facts.home();
+    let running = world.producer(home.path());
+    running.until_health("serving", "").await;
+    let gzip = CompressionEncoding::Gzip;
+    let mut client = running.client().send_compressed(gzip).accept_compressed(gzip);
+    let answer = client.list_claims(deadline(ListClaimsRequest::default())).await.expect("answered");
+    assert_eq!(
+        answer.metadata().get("grpc-encoding").map(|value| value.as_bytes()),
+        Some(b"gzip".as_slice())
+    );
+    let page_token = "a".repeat(MAX_SMALL_MESSAGE_BYTES + 1);
+    let request = ListClaimsRequest { page_token, ..Default::default() };
+    let refused = client.list_claims(deadline(request)).await.expect_err("too large");
+    assert_eq!(reason_of(&refused).as_deref(), Some("MESSAGE_TOO_LARGE"), "{refused:?}");
+    running.stop().await;
 }

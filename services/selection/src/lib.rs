@@ -13,6 +13,7 @@ pub use config::Config;
 pub use decode::MAX_DRAWS;
 pub use error::Error;
 
+use tonic::codec::CompressionEncoding;
 use vision_host::server::{GrpcServer, bind};
 use vision_host::{Env, Health};
 use vision_wire::selection::selection_service_server::SelectionServiceServer;
@@ -35,7 +36,10 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
 
     let health = Health::new();
     let rpc = Rpc::new(SelectionMetrics::new(&env.metrics));
-    let service = SelectionServiceServer::new(rpc).max_decoding_message_size(MAX_SCHEDULE_BYTES);
+    let service = SelectionServiceServer::new(rpc)
+        .max_decoding_message_size(MAX_SCHEDULE_BYTES)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .send_compressed(CompressionEncoding::Gzip);
     let server = GrpcServer::new(&health)
         .traced_as("selection")
         .called(config.grpc_listen.host())

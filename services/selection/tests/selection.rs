@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tonic::Code;
+use tonic::codec::CompressionEncoding;
 use tonic::transport::Channel;
 use vision_host::Env;
 use vision_primitives::{Hash, hash};
@@ -316,4 +317,24 @@ async fn every_slot_there_is_has_an_owner() {
     assert_eq!(asked, [u64::MAX, 0, u64::MAX, 7]);
     assert_eq!(answer.slots[0], answer.slots[2]);
     assert!(answer.slots.iter().all(|slot| ids(3).contains(&slot.node_id)));
+}
+
+#[tokio::test]
+async fn compressed_questions_are_answered_alike_and_bounded_by_what_they_hold() {
+    let running = start().await;
+    let mut plain = running.client.clone();
+    let gzip = CompressionEncoding::Gzip;
+    let mut client = running.client.clone().send_compressed(gzip).accept_compressed(gzip);
+    let unasked = plain.get_schedule(deadline(question(ids(300)))).await.expect("answered");
+    let asked = client.get_schedule(deadline(question(ids(300)))).await.expect("answered");
+    let encodings = [&asked, &unasked].map(|answer| answer.metadata().get("grpc-encoding").cloned());
+    assert_eq!(encodings, ["gzip".parse().ok(), None], "only those that ask get gzip");
+    assert_eq!(asked.get_ref(), unasked.get_ref());
+    for (desc, pool, reason) in [
+        ("too many entries", vec![String::new(); MAX_POOL_IDS + 1], "TOO_MANY_IDS"),
+        ("too many bytes", vec!["a".repeat(MAX_SCHEDULE_BYTES + 1)], "MESSAGE_TOO_LARGE"),
+    ] {
+        let refused = client.get_schedule(deadline(question(pool))).await.expect_err(desc);
+        assert_eq!(reason_of(&refused).as_deref(), Some(reason), "{desc}: {refused:?}");
+    }
 }

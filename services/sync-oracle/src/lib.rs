@@ -22,6 +22,7 @@ pub use error::Error;
 
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
+use tonic::codec::CompressionEncoding;
 use vision_host::server::{GrpcServer, bind};
 use vision_host::{Env, Health};
 use vision_wire::sync_oracle::sync_oracle_service_server::SyncOracleServiceServer;
@@ -63,7 +64,9 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         .called(config.grpc_listen.host())
         .add(
             SyncOracleServiceServer::new(Rpc { snapshots, pools })
-                .max_decoding_message_size(MAX_SMALL_MESSAGE_BYTES),
+                .max_decoding_message_size(MAX_SMALL_MESSAGE_BYTES)
+                .accept_compressed(CompressionEncoding::Gzip)
+                .send_compressed(CompressionEncoding::Gzip),
         )
         .descriptor_set(FILE_DESCRIPTOR_SET)
         .methods(METHODS)

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use common::{ChainProcess, Facts, OracleProcess, eventually, free_address, id};
 use tonic::Code;
+use tonic::codec::CompressionEncoding;
 use vision_host::health::check;
 use vision_sync_oracle::{Config, SERVICE_NAME, serve};
 use vision_wire::sync_oracle::{
-    GetEligiblePoolRequest, GetEligiblePoolResponse, Snapshot, SyncState, WatchSnapshotRequest,
+    GetEligiblePoolRequest, GetEligiblePoolResponse, GetSnapshotRequest, Snapshot, SyncState,
+    WatchSnapshotRequest,
 };
-use vision_wire::{Reason, metadata_of, reason_of};
+use vision_wire::{MAX_SMALL_MESSAGE_BYTES, Reason, metadata_of, reason_of};
 
 const FAST_MS: u64 = 30;
 /// So slow that nothing observed in a test comes from a second tick.
@@ -268,4 +270,24 @@ async fn a_wrong_configuration_is_refused_before_anything_starts() {
         let error = serve(config, vision_host::Env::new("/nonexistent", "test")).await.expect_err(expect);
         assert!(error.to_string().starts_with(expect), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_questions_are_answered_and_bounded_by_what_they_hold() {
+    let (address, facts) = (free_address(), Facts::new());
+    let _chain = ChainProcess::start(address, &facts);
+    let _fresh = facts.keep_peers(&[(10, 0.4), (10, -3.0)]);
+    let oracle = OracleProcess::start(address, FAST_MS);
+    oracle.until("a snapshot", |snapshot| snapshot.tick > 0).await;
+    let gzip = CompressionEncoding::Gzip;
+    let mut client = oracle.client.clone().send_compressed(gzip).accept_compressed(gzip);
+    let answer = client.get_snapshot(GetSnapshotRequest {}).await.expect("answered");
+    assert_eq!(
+        answer.metadata().get("grpc-encoding").map(|value| value.as_bytes()),
+        Some(b"gzip".as_slice())
+    );
+    let request = GetEligiblePoolRequest { parent: "a".repeat(MAX_SMALL_MESSAGE_BYTES + 1) };
+    let refused = client.get_eligible_pool(request).await.expect_err("too large");
+    assert_eq!(reason_of(&refused).as_deref(), Some("MESSAGE_TOO_LARGE"), "{refused:?}");
+    oracle.stop().await;
 }

@@ -39,14 +39,23 @@ pub(super) fn clearer(head: &HeaderMap) -> Option<Status> {
     }
     let text = refused.message();
     let begins = |starts: &[&str]| starts.iter().any(|start| text.starts_with(start));
-    let unreadable =
-        ["failed to decode Protobuf message", "Missing request message", "Unexpected EOF", "protocol error"];
+    let unreadable = [
+        "failed to decode Protobuf message",
+        "Missing request message",
+        "Unexpected EOF",
+        "protocol error",
+        "Error decompressing",
+    ];
     match refused.code() {
         Code::OutOfRange if begins(&["Error, decoded message length too large"]) => {
             Some(status(Code::ResourceExhausted, "MESSAGE_TOO_LARGE", text))
         }
         Code::Internal if begins(&unreadable) => {
             Some(status(Code::InvalidArgument, "MALFORMED_MESSAGE", text))
+        }
+        // How far a compressed message would have gone is not known: no more is read than may be.
+        Code::ResourceExhausted if begins(&["Error decompressing: size limit"]) => {
+            Some(status(Code::ResourceExhausted, "MESSAGE_TOO_LARGE", text))
         }
         _ => None,
     }
@@ -61,6 +70,19 @@ mod tests {
         let too_large = "Error, decoded message length too large: found 5 bytes, the limit is: 4 bytes";
         let cases = [
             ("size", Status::out_of_range(too_large), Some((Code::ResourceExhausted, "MESSAGE_TOO_LARGE"))),
+            (
+                "size, decompressed",
+                Status::resource_exhausted(
+                    "Error decompressing: size limit, of 4 bytes, exceeded while decompressing message",
+                ),
+                Some((Code::ResourceExhausted, "MESSAGE_TOO_LARGE")),
+            ),
+            (
+                "no gzip",
+                Status::internal("Error decompressing: invalid gzip header, while sending request"),
+                Some((Code::InvalidArgument, "MALFORMED_MESSAGE")),
+            ),
+            ("a service's own bound", Status::resource_exhausted("pool"), None),
             (
                 "protobuf",
                 Status::internal("failed to decode Protobuf message: invalid tag"),
