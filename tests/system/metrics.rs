@@ -44,15 +44,14 @@ fn documented() -> BTreeMap<String, Family> {
     table
 }
 
-/// Reads an exposition, which must be a valid one.
+/// Reads an exposition in the classic text format, which must be a valid one.
 fn exposed(text: &str) -> BTreeMap<String, Family> {
-    let text = text.strip_suffix("# EOF\n").expect("the end is marked");
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
     let (mut current, mut series) = (String::new(), BTreeSet::new());
     for line in text.lines() {
         if let Some(declared) = line.strip_prefix("# TYPE ") {
             let (name, kind) = declared.split_once(' ').expect("name and type");
-            current = if kind == "counter" { format!("{name}_total") } else { name.to_owned() };
+            name.clone_into(&mut current);
             let family = Family { kind: kind.to_owned(), ..Family::default() };
             assert!(families.insert(current.clone(), family).is_none(), "declared twice: {line}");
             continue;

@@ -1,10 +1,11 @@
-//! The metrics of one service, in the text format of OpenMetrics.
+//! The metrics of one service, in the text format of OpenMetrics, or the classic one for those that ask for no other.
 //!
 //! A service names its metrics in one place, holds their handles, and counts through these: what is counted often costs an atomic
 //! operation or a short lock, and nothing is worked out before somebody asks. Every sample bears the label `service`.
 
 mod exposition;
 mod labelled;
+mod negotiation;
 mod process;
 mod rpc;
 mod spans;
@@ -17,6 +18,7 @@ use prometheus_client::registry::Registry;
 
 pub use exposition::merge;
 pub use labelled::{Labelled, OTHER};
+pub use negotiation::{OPENMETRICS, answer};
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::histogram::Histogram;
 pub use rpc::RpcDurations;
@@ -24,10 +26,11 @@ pub use rpc::RpcDurations;
 /// A value that goes up and down.
 pub type Gauge = gauge::Gauge<f64, std::sync::atomic::AtomicU64>;
 
-/// Content type of what [`Metrics::encode`] gives.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Upper bounds for calls and requests; seconds. Few: each is a series for every method and outcome there is, and these are most of
+/// what a node shows.
+pub const CALL_SECONDS: &[f64] = &[0.001, 0.005, 0.025, 0.1, 0.5, 2.5];
 
-/// Upper bounds for what takes between 0.1 ms and 10 s: calls, and writes that reach the disk; seconds.
+/// Upper bounds for what takes between 0.1 ms and 10 s, such as writes that reach the disk; seconds.
 pub const SHORT_SECONDS: &[f64] = &[
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
@@ -132,7 +135,7 @@ impl Metrics {
         &self.0.rpc_client
     }
 
-    /// All of it as text, families without a sample included.
+    /// All of it as text in OpenMetrics, families without a sample included.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut text = String::with_capacity(32 << 10);

@@ -355,9 +355,8 @@ const KNOWN_METHODS: [&str; 4] = [
 /// The handler of `/metrics`.
 fn show(
     shown: metrics::Metrics,
-) -> impl Fn() -> std::future::Ready<([(http::HeaderName, &'static str); 1], String)> + Clone + Send + Sync + 'static
-{
-    move || std::future::ready(([(http::header::CONTENT_TYPE, metrics::CONTENT_TYPE)], shown.encode()))
+) -> impl Fn(http::HeaderMap) -> Ready<Response> + Clone + Send + Sync + 'static {
+    move |asked| ready(metrics::answer(shown.encode(), &asked))
 }
 
 async fn plain_not_found() -> StatusCode {

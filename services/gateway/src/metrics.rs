@@ -3,7 +3,7 @@
 mod requests;
 mod scrape;
 
-use vision_host::metrics::{Gauge, Histogram, Labelled, Metrics, SHORT_SECONDS};
+use vision_host::metrics::{CALL_SECONDS, Gauge, Histogram, Labelled, Metrics};
 
 use crate::ports::Neighbour;
 
@@ -26,7 +26,7 @@ impl GatewayMetrics {
                 "http_server_request_duration_seconds",
                 "Requests, from their head to the head of the answer",
                 ["http_request_method", "http_route", "http_response_status_code"],
-                SHORT_SECONDS,
+                CALL_SECONDS,
             ),
             streams: metrics.gauge("vision_gateway_streams", "Open streams of events"),
             scrape_up: metrics.gauges(

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::http::request;
+use support::http::{parse, raw, request};
 use support::{ANY, Node};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vision_gateway::Config;
@@ -67,6 +67,7 @@ async fn serve(answer: &'static [u8]) -> String {
 async fn a_service_that_does_not_tell_is_missing_and_said_to_be() {
     let fine = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\
         # HELP there Is there.\n# TYPE there gauge\nthere{service=\"chain\"} 1\n\
+        # TYPE count counter\ncount_total{service=\"chain\"} 1\n\
         # HELP vision_build_info Version.\n# TYPE vision_build_info gauge\nvision_build_info{service=\"chain\"} 1\n# EOF\n";
     let broken = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n# TYPE half gauge\nhalf 1\n";
     let refusing = b"HTTP/1.1 500 Oh\r\nconnection: close\r\n\r\n# TYPE bad gauge\nbad 1\n# EOF\n";
@@ -80,7 +81,8 @@ async fn a_service_that_does_not_tell_is_missing_and_said_to_be() {
     };
     let gateway = support::start_gateway(config).await;
     let began = tokio::time::Instant::now();
-    let answer = request(gateway.address, "GET", "/metrics").await;
+    let asking = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\naccept: application/openmetrics-text\r\n\r\n";
+    let answer = parse(&raw(gateway.address, asking.as_bytes()).await);
     assert!(began.elapsed() < Duration::from_secs(5), "one that is silent holds nobody up for long");
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     assert_eq!((answer.status, answer.header("content-type")), (200, Some(content_type)));
@@ -95,4 +97,15 @@ async fn a_service_that_does_not_tell_is_missing_and_said_to_be() {
         "vision_build_info{service=\"\",version=\"1.2.3\"} 1.0\nvision_build_info{service=\"chain\"} 1\n"
     ));
     assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1);
+
+    let answer = request(gateway.address, "GET", "/metrics").await;
+    let content_type = "text/plain; version=0.0.4; charset=utf-8";
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (200, Some(content_type)),
+        "as nobody asks for more"
+    );
+    assert_eq!(answer.header("vary"), Some("Accept, Accept-Encoding"));
+    let declared = "# TYPE count_total counter\ncount_total{service=\"chain\"} 1\n";
+    assert!(answer.body.contains(declared) && !answer.body.contains("# EOF"), "{}", answer.body);
 }

@@ -1,4 +1,4 @@
-//! Several expositions as one.
+//! Several expositions as one, and one as the classic text format.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -78,9 +78,110 @@ fn belongs(sample: &str, family: &str) -> bool {
     name.strip_prefix(family).is_some_and(|suffix| suffixes.contains(&suffix))
 }
 
+/// The same in the classic text format, 0.0.4: a counter is declared by the name of its samples, and what that format does not
+/// know (units, exemplars, when a counter began, the end) is left out.
+#[must_use]
+pub(super) fn classic(openmetrics: &str) -> String {
+    let mut text = String::with_capacity(openmetrics.len());
+    let (mut help, mut kind) = (None, "");
+    for line in openmetrics.lines() {
+        // A string takes everything that is written.
+        let Some(comment) = line.strip_prefix("# ") else {
+            if let Some((sample, value)) = split_sample(line)
+                && !is_birth(sample, kind)
+            {
+                let _ = writeln!(text, "{sample} {value}");
+            }
+            continue;
+        };
+        let mut words = comment.splitn(3, ' ');
+        let (Some(keyword), Some(name)) = (words.next(), words.next()) else { continue };
+        let rest = words.next().unwrap_or("");
+        match keyword {
+            "HELP" => help = Some((name, rest)),
+            "TYPE" => {
+                kind = rest;
+                let (suffix, declared) = classic_kind(kind);
+                if let Some((_, about)) = help.take().filter(|(of, _)| *of == name) {
+                    let _ = writeln!(text, "# HELP {name}{suffix} {about}");
+                }
+                let _ = writeln!(text, "# TYPE {name}{suffix} {declared}");
+            }
+            _ => {}
+        }
+    }
+    text
+}
+
+/// What the name of a family ends in, and its type, in the classic format.
+fn classic_kind(kind: &str) -> (&'static str, &'static str) {
+    match kind {
+        "counter" => ("_total", "counter"),
+        "gauge" | "stateset" => ("", "gauge"),
+        "info" => ("_info", "gauge"),
+        "histogram" => ("", "histogram"),
+        "summary" => ("", "summary"),
+        _ => ("", "untyped"),
+    }
+}
+
+/// Whether a sample says when a counter or a distribution began.
+fn is_birth(sample: &str, kind: &str) -> bool {
+    let name = sample.split('{').next().unwrap_or("");
+    name.ends_with("_created") && ["counter", "histogram", "summary"].contains(&kind)
+}
+
+/// Name and labels of a sample, and its value, without a time and an exemplar.
+fn split_sample(line: &str) -> Option<(&str, &str)> {
+    let (mut quoted, mut escaped) = (false, false);
+    let end = line.find(|c| {
+        let ends = c == ' ' && !quoted;
+        quoted ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    })?;
+    let (sample, rest) = line.split_at(end);
+    Some((sample, rest.split_ascii_whitespace().next()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_classic_format_names_counters_by_their_samples_and_knows_no_more() {
+        let cases = [
+            ("nothing", "# EOF\n", ""),
+            (
+                "a counter",
+                "# HELP x Some help.\n# TYPE x counter\n# UNIT x seconds\nx_total{a=\"b\"} 2\nx_created{a=\"b\"} 1.5\n# EOF\n",
+                "# HELP x_total Some help.\n# TYPE x_total counter\nx_total{a=\"b\"} 2\n",
+            ),
+            (
+                "a counter with neither help nor samples",
+                "# HELP w Of another.\n# TYPE x counter\n# EOF\n",
+                "# TYPE x_total counter\n",
+            ),
+            (
+                "labels that look like the end, an exemplar, a time",
+                "# TYPE x counter\nx_total{a=\"} 1 # {\\\" \"} 2 3.5 # {id=\"1\"} 1 2\n# EOF\n",
+                "# TYPE x_total counter\nx_total{a=\"} 1 # {\\\" \"} 2\n",
+            ),
+            (
+                "gauge, histogram",
+                "# TYPE g_created gauge\ng_created 1.0\n# TYPE h histogram\nh_sum 1.0\nh_count 1\nh_bucket{le=\"+Inf\"} 1 # {} 1\n# EOF\n",
+                "# TYPE g_created gauge\ng_created 1.0\n# TYPE h histogram\nh_sum 1.0\nh_count 1\nh_bucket{le=\"+Inf\"} 1\n",
+            ),
+            (
+                "info, unknown",
+                "# TYPE i info\ni_info 1\n# TYPE u unknown\nu 1\n",
+                "# TYPE i_info gauge\ni_info 1\n# TYPE u untyped\nu 1\n",
+            ),
+        ];
+        for (desc, openmetrics, expect) in cases {
+            assert_eq!(classic(openmetrics), expect, "{desc}");
+        }
+    }
 
     #[test]
     fn families_are_grouped_and_what_does_not_fit_is_left_out() {

@@ -7,7 +7,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tonic::Code;
 
-use super::{Labelled, SHORT_SECONDS};
+use super::{CALL_SECONDS, Labelled};
 use crate::code_name::code_name;
 
 /// Durations of calls by method and outcome. Cheap to clone; all clones are one.
@@ -17,7 +17,7 @@ pub struct RpcDurations(Labelled<Histogram, 2>);
 impl RpcDurations {
     pub(super) fn register(registry: &mut Registry, name: &str, help: &str) -> Self {
         let labels = ["rpc_method", "rpc_response_status_code"];
-        let durations = Labelled::new(labels, || Histogram::new(SHORT_SECONDS.iter().copied()));
+        let durations = Labelled::new(labels, || Histogram::new(CALL_SECONDS.iter().copied()));
         registry.register(name, help, durations.clone());
         Self(durations)
     }

@@ -21,6 +21,8 @@ use tonic_types::StatusExt;
 use super::*;
 use crate::health::{NotServing, check};
 
+mod compressed;
+
 const SOON: Duration = Duration::from_secs(10);
 
 /// A service of our own making, under another name, so that it stands beside the real health.
@@ -98,7 +100,9 @@ impl Running {
         let http = Router::new()
             .route("/hello", axum::routing::get(|| async { "hello" }))
             .fallback(|| async { (StatusCode::NOT_FOUND, "our own 404") });
-        let server = HealthServer::new(fake.clone()).max_decoding_message_size(100);
+        let server = HealthServer::new(fake.clone())
+            .max_decoding_message_size(100)
+            .accept_compressed(tonic::codec::CompressionEncoding::Gzip);
         let server = GrpcServer::new(&health)
             .add(Renamed(server))
             .methods(&["test.Fake/Check", "test.Fake/Watch", "test.Else/Check"])
@@ -214,7 +218,7 @@ async fn calls_are_measured_by_known_methods_only() {
         line("test.Fake/Check", "FAILED_PRECONDITION", 1),
         line("test.Fake/Check", "OK", 1),
     ];
-    let get = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let get = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\naccept: application/openmetrics-text\r\n\r\n";
     let all_there = async {
         loop {
             let answer = http1(server.address, get).await;

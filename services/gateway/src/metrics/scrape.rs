@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{StatusCode, Uri};
+use axum::http::header::ACCEPT;
+use axum::http::{Request, StatusCode, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::Semaphore;
-use vision_host::metrics::{Metrics, merge};
+use vision_host::metrics::{Metrics, OPENMETRICS, merge};
 
 use super::GatewayMetrics;
 use crate::config::Config;
@@ -56,7 +57,7 @@ impl Scraper {
         }))
     }
 
-    /// All metrics of the node as one text; none if too many ask at once. A service that does not answer is missing, and the
+    /// All metrics of the node as one text in OpenMetrics; none if too many ask at once. A service that does not answer is missing, and the
     /// gateway's own metrics say so.
     pub(crate) async fn scrape(&self) -> Option<String> {
         let _place = self.0.places.try_acquire().ok()?;
@@ -72,7 +73,8 @@ impl Scraper {
 
     async fn ask(&self, url: &str) -> Option<String> {
         let url: Uri = url.parse().ok()?;
-        let response = self.0.client.get(url).await.ok()?;
+        let request = Request::get(url).header(ACCEPT, OPENMETRICS).body(Empty::new()).ok()?;
+        let response = self.0.client.request(request).await.ok()?;
         if response.status() != StatusCode::OK {
             return None;
         }
