@@ -131,7 +131,7 @@ fn the_operators_commands_read_a_node() {
         ("its link", &["query", "block", "2", "--trace-url", "http://j/{trace_id}"], "http://j/"),
         ("blocks", &["query", "blocks", "--from", "1", "--limit", "3"], "SLOT"),
         ("producers", &["query", "producers"], &net[0].id),
-        ("schedule", &["query", "schedule"], "CLOSES_AT_MS"),
+        ("schedule", &["query", "schedule"], "CLOSES AT"),
         ("peers", &["query", "peers"], "CLOCK_OFFSET_MS"),
         ("params", &["query", "params"], "claim_timeout_ms"),
         ("watch", &["watch", "--count", "2"], "block"),

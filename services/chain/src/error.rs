@@ -15,6 +15,9 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// A secret file of the home cannot be used.
+    #[error(transparent)]
+    HomeFile(vision_host::files::FileError),
     /// A setting is out of range.
     #[error("[chain] {field}: {why}")]
     Setting {

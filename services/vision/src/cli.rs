@@ -266,14 +266,10 @@ pub enum Query {
         /// Show the signature and the header's bytes too; `-o json` always has them.
         #[arg(long)]
         raw: bool,
-        /// Where traces are looked at; {trace_id} stands for the id. Empty: no link is shown.
-        #[arg(
-            long,
-            env = "VISION_TRACE_URL",
-            value_name = "URL",
-            default_value = "http://127.0.0.1:16686/trace/{trace_id}"
-        )]
-        trace_url: String,
+        /// Where traces are looked at; {trace_id} stands for the id. Empty: no link is shown [default, if the node
+        /// exports traces: http://127.0.0.1:16686/trace/{trace_id}].
+        #[arg(long, env = "VISION_TRACE_URL", value_name = "URL")]
+        trace_url: Option<String>,
         #[command(flatten)]
         remote: RemoteArgs,
     },

@@ -20,7 +20,7 @@ pub async fn run(query: &Query, format: Format) -> Outcome {
         Query::Block { id, raw, trace_url, remote } => {
             let gateway = Gateway::new(&remote.node)?;
             let mut answer = found(&gateway, id.and_then(BlockName::id)).await?;
-            block::add_trace_link(&gateway, trace_url, &mut answer).await;
+            block::add_trace_link(&gateway, trace_url.as_deref(), &mut answer).await;
             (answer, if *raw { block::raw_text } else { block::text })
         }
         Query::Blocks { from, limit, remote } => {

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use vision_host::files::FileError;
 use vision_primitives::{Hash, NodeId, PublicKey, SecretKey, Signature, Tag};
 use vision_wire::Reason;
 use vision_wire::p2p::{Hello, HelloProof, Status as PeerStatus};
@@ -82,21 +83,25 @@ impl Identity {
         version: &str,
     ) -> Result<Self, Error> {
         let make = format!("`vision keys peer --home {}`", vision_host::shell::word(home));
+        let unread = |name: &str, error: &std::io::Error| {
+            let why = match error.kind() {
+                std::io::ErrorKind::NotFound => format!("is missing; {make} makes it"),
+                _ => error.to_string(),
+            };
+            Error::Home { path: home.join(name), why }
+        };
         let read = |name: &'static str| {
-            std::fs::read_to_string(home.join(name)).map_err(|error| {
-                let why = match error.kind() {
-                    std::io::ErrorKind::NotFound => format!("is missing; {make} makes it"),
-                    _ => error.to_string(),
-                };
-                Error::Home { path: home.join(name), why }
-            })
+            std::fs::read_to_string(home.join(name)).map_err(|error| unread(name, &error))
         };
         let bad = |name: &str, why: &str| Error::Home { path: home.join(name), why: why.to_owned() };
         let node_key: PublicKey =
             read("node.pub")?.trim().parse().map_err(|_| bad("node.pub", "is no public key in hex"))?;
         let path = home.join("peer.key");
-        let secret = vision_host::files::read_secret(&path, MAX_KEY_FILE_BYTES)
-            .map_err(|error| Error::Home { path, why: error.to_string() })?;
+        let secret = match vision_host::files::read_secret(&path, MAX_KEY_FILE_BYTES) {
+            Ok(secret) => secret,
+            Err(FileError::Io { source, .. }) => return Err(unread("peer.key", &source)),
+            Err(error) => return Err(Error::HomeFile(error)),
+        };
         let text = std::str::from_utf8(&secret).unwrap_or_default();
         let peer_key = SecretKey::from_hex(text).map_err(|_| bad("peer.key", "is no secret key in hex"))?;
         let certificate = hex::decode(read("peer.cert")?.trim())

@@ -8,6 +8,8 @@ use crate::rest::Gateway;
 
 /// Stands for a block's trace in a URL.
 const TRACE_ID: &str = "{trace_id}";
+/// Jaeger on this machine.
+const USUAL_TRACE_URL: &str = "http://127.0.0.1:16686/trace/{trace_id}";
 /// What people look for first; whatever else there is follows.
 const FIRST: [&str; 11] = [
     "height",
@@ -27,11 +29,13 @@ const LAST: [&str; 2] = ["trace_id", "trace_url"];
 /// Hundreds of digits that only a program reads.
 const RAW: [&str; 2] = ["signature", "header"];
 
-/// Adds where its trace is looked at, if the node sends traces anywhere.
-pub async fn add_trace_link(gateway: &Gateway, url: &str, block: &mut Value) {
-    let Some(link) = trace_link(url, block) else { return };
+/// Adds where its trace is looked at: where the caller says, else at the usual place if the node sends traces anywhere.
+pub async fn add_trace_link(gateway: &Gateway, url: Option<&str>, block: &mut Value) {
+    let Some(link) = trace_link(url.unwrap_or(USUAL_TRACE_URL), block) else { return };
     // A node that cannot say so now has shown the block nevertheless.
-    if gateway.get("/api/status").await.is_ok_and(|status| status["traces_exported"] == true) {
+    let exports =
+        async || gateway.get("/api/status").await.is_ok_and(|status| status["traces_exported"] == true);
+    if url.is_some() || exports().await {
         block["trace_url"] = link.into();
     }
 }
