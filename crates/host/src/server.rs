@@ -231,7 +231,10 @@ impl GrpcServer {
             true => Router::new(),
             false => reflection(&self.descriptors, &names, ending)?,
         };
-        let checks = Guard::of_checks(self.health.rpc(), ending);
+        let checks = match self.for_strangers {
+            true => Guard::of_strangers_checks(self.health.rpc(), ending),
+            false => Guard::of_checks(self.health.rpc(), ending),
+        };
         router = router.route_service(&format!("/{HEALTH}/Check"), checks);
         if !self.for_strangers {
             let watches = Guard::of_health_watches(self.health.rpc(), ending);

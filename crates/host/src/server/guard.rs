@@ -20,11 +20,15 @@ use tonic::Status;
 use tower::Service;
 
 use super::body::GuardedBody;
+use super::stop::MAX_CONNECTIONS;
 
 /// Calls of one service in progress at once, open streams included; more are refused at once.
 const MAX_CALLS_IN_PROGRESS: usize = 1024;
-/// Health checks of one port in progress at once: more than the connections of one address can have.
+/// Health checks of one port in progress at once.
 const MAX_CHECKS: usize = 256;
+/// Health checks of one connection of a stranger in progress at once. Every connection has places for them: whoever
+/// begins many holds up itself and nobody's probes.
+const MAX_CHECKS_PER_STRANGER: usize = 4;
 /// Watches of one port's health at once.
 const MAX_HEALTH_WATCHES: usize = 64;
 /// Health checks of one connection in progress at once.
@@ -41,6 +45,7 @@ const MAX_CHECK: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(super) struct Shares {
     checks: Arc<Semaphore>,
+    strangers_checks: Arc<Semaphore>,
     watches: Arc<Semaphore>,
     calls: Arc<Semaphore>,
 }
@@ -49,6 +54,7 @@ impl Shares {
     pub(super) fn new() -> Self {
         Self {
             checks: Arc::new(Semaphore::new(MAX_CHECKS_PER_CONNECTION)),
+            strangers_checks: Arc::new(Semaphore::new(MAX_CHECKS_PER_STRANGER)),
             watches: Arc::new(Semaphore::new(MAX_HEALTH_WATCHES_PER_CONNECTION)),
             calls: Arc::new(Semaphore::new(MAX_CALLS_PER_CONNECTION)),
         }
@@ -88,6 +94,12 @@ impl<S> Guard<S> {
     pub(super) fn of_checks(inner: S, ending: &CancellationToken) -> Self {
         let guard = Self::with_places(inner, ending, MAX_CHECKS);
         Self { share: Some(|shares| &shares.checks), max_call: MAX_CHECK, ..guard }
+    }
+
+    /// For health checks on a port that anybody may reach.
+    pub(super) fn of_strangers_checks(inner: S, ending: &CancellationToken) -> Self {
+        let guard = Self::with_places(inner, ending, MAX_CONNECTIONS * MAX_CHECKS_PER_STRANGER);
+        Self { share: Some(|shares| &shares.strangers_checks), max_call: MAX_CHECK, ..guard }
     }
 
     /// For watches of the health.

@@ -476,6 +476,33 @@ async fn one_connection_of_a_stranger_has_few_calls_of_a_service() {
 }
 
 #[tokio::test]
+async fn strangers_that_begin_health_checks_keep_no_others_out() {
+    let (address, env, health) = started(GrpcServer::for_strangers).await;
+    health.set_serving();
+    let mut begun = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let channel = connected(address).await;
+        for _ in 0..16 {
+            let mut grpc = tonic::client::Grpc::new(channel.clone());
+            begun.spawn(async move {
+                grpc.ready().await.expect("connected");
+                let path = "/grpc.health.v1.Health/Check".parse().expect("a path");
+                let never = GrpcRequest::new(futures::stream::pending::<HealthCheckRequest>());
+                grpc.client_streaming(never, path, tonic_health_codec()).await.map(|_| ())
+            });
+        }
+    }
+    // As many as there is no place for.
+    for _ in 0..64 {
+        let refused =
+            begun.join_next().await.expect("some are left").expect("no panic").expect_err("no whole check");
+        assert_eq!(reason(&refused).as_deref(), Some("OVERLOADED"), "{refused:?}");
+    }
+    assert_eq!(check(connected(address).await, "", SOON).await, Ok(()));
+    env.drain.begin();
+}
+
+#[tokio::test]
 async fn an_address_has_few_connections_and_gets_them_back() {
     let (address, env, health) = started(|server| server.connections_per_address(2)).await;
     health.set_serving();
