@@ -4,19 +4,19 @@ use std::fs;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::future::join_all;
 use tokio::io::AsyncWriteExt as _;
 use tokio::runtime::Runtime;
-use vision_primitives::{Header, SecretKey, Tag, TimestampMs};
+use vision_primitives::{Header, Height, SecretKey, Tag, TimestampMs};
 use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::chain::{
     BlockInfo, GetBlockRequest, ListBlocksRequest, SubmitBlockRequest, get_block_request,
 };
 use vision_wire::p2p::peer_message::Kind;
 use vision_wire::p2p::peer_service_client::PeerServiceClient;
-use vision_wire::p2p::{BlocksRequest, GetBlocksRequest, NewBlock, PeerAddresses, Transactions};
+use vision_wire::p2p::{self, BlocksRequest, GetBlocksRequest, NewBlock, PeerAddresses, Transactions};
 use vision_wire::types;
 
 use super::stranger::{Stranger, address, channel};
@@ -32,6 +32,12 @@ const SIBLINGS: u64 = 200;
 const QUESTIONS: u64 = 300;
 /// Empty entries of a message of 1.3 MB.
 const EMPTY_ENTRIES: usize = 650_000;
+/// Such messages of one peer: more than it may send.
+const BOMBS: usize = 10;
+/// Heights that nobody has, as a liar claims them.
+const CLAIMED_AHEAD: u64 = 50;
+/// Blocks that the node has to produce while it hears lies.
+const BLOCKS_AMONG_LIES: usize = 3;
 
 impl Target<'_> {
     /// A stranger gets in sooner or later, from an address that did nothing.
@@ -102,12 +108,15 @@ async fn newest_block_of(port: u16, producer: &str) -> Option<BlockInfo> {
     client.get_block(request).await.expect("the block").into_inner().block
 }
 
+fn key_of(target: &Target<'_>, node: usize) -> SecretKey {
+    let text = fs::read_to_string(target.net[node].home.join("producer.key")).expect("a key");
+    SecretKey::from_hex(text.trim()).expect("a key")
+}
+
 /// Blocks that differ from one of the traitor's by their stamps only, each with its signature: all valid.
 pub fn equivocation(target: &Target<'_>, runtime: &Runtime) -> String {
     let traitor = &target.net[TRAITOR];
-    let key =
-        SecretKey::from_hex(fs::read_to_string(traitor.home.join("producer.key")).expect("a key").trim());
-    let (key, genesis_hash) = (key.expect("a key"), target.genesis.hash());
+    let (key, genesis_hash) = (key_of(target, TRAITOR), target.genesis.hash());
     let newest = || runtime.block_on(newest_block_of(target.net[1].grpc, &traitor.id));
     let block = wait_for("the traitor has a block", 60, newest).block.expect("a block");
     let header = Header::from_bytes(&block.header).expect("a header");
@@ -196,19 +205,27 @@ pub fn addresses(target: &Target<'_>, runtime: &Runtime) -> String {
 }
 
 pub fn count_bombs(target: &Target<'_>, runtime: &Runtime) -> String {
-    let empty = || vec![Default::default(); EMPTY_ENTRIES];
+    fn empty<T: Clone + Default>() -> Vec<T> {
+        vec![T::default(); EMPTY_ENTRIES]
+    }
     let mut ends = Vec::new();
     let mut bombs = Vec::new();
     for number in 60..66 {
         let peer = target.admits_another(runtime, number);
-        let kind = if number % 2 == 0 {
-            let block = types::Block { transactions: empty(), ..types::Block::default() };
-            Kind::NewBlock(NewBlock { block: Some(block), ..NewBlock::default() })
-        } else {
-            Kind::Transactions(Transactions { transactions: empty() })
+        let kind = move || {
+            if number % 2 == 0 {
+                let block = types::Block { transactions: empty(), ..types::Block::default() };
+                Kind::NewBlock(NewBlock { block: Some(block), ..NewBlock::default() })
+            } else {
+                Kind::Transactions(Transactions { transactions: empty() })
+            }
         };
         bombs.push(async move {
-            peer.say(kind).await;
+            for _ in 0..BOMBS {
+                if !peer.say(kind()).await {
+                    break;
+                }
+            }
             peer.end().await
         });
     }
@@ -216,11 +233,44 @@ pub fn count_bombs(target: &Target<'_>, runtime: &Runtime) -> String {
         assert_ne!(status.code(), tonic::Code::Ok, "the node goes on listening to it");
         ends.push(vision_wire::reason_of(&status).unwrap_or_else(|| format!("{:?}", status.code())));
     }
-    let mut client = ChainServiceClient::new(channel(address(1), target.grpc));
-    let request = SubmitBlockRequest { transactions: empty(), ..SubmitBlockRequest::default() };
-    let status = runtime.block_on(async { client.submit_block(request).await }).expect_err("no block");
+    let submitting = async {
+        let mut client = ChainServiceClient::new(channel(address(1), target.grpc));
+        let request = SubmitBlockRequest { transactions: empty(), ..SubmitBlockRequest::default() };
+        client.submit_block(request).await
+    };
+    let status = runtime.block_on(submitting).expect_err("no block");
     ends.push(vision_wire::reason_of(&status).unwrap_or_else(|| format!("{:?}", status.code())));
     ends.sort();
     ends.dedup();
     ends.join(", ")
+}
+
+/// Heads that a producer has signed and that nobody has, each of all the weight there is.
+pub fn heavy_claims(target: &Target<'_>, runtime: &Runtime) -> String {
+    let (key, genesis_hash) = (key_of(target, TRAITOR), target.genesis.hash());
+    let newest = || runtime.block_on(newest_block_of(target.net[1].grpc, &target.net[TRAITOR].id));
+    let block = wait_for("the traitor has a block", 60, newest).block.expect("a block");
+    let header = Header::from_bytes(&block.header).expect("a header");
+    let height = Height(header.height.get() + CLAIMED_AHEAD);
+    let bytes = Header { height, weight: u64::MAX, ..header }.to_bytes();
+    let hash = Header::hash_bytes(&genesis_hash, &bytes);
+    let claim = p2p::Status {
+        height: height.get(),
+        tip_hash: hash.0.to_vec().into(),
+        header: bytes.into(),
+        header_signature: key.sign(Tag::Block, &genesis_hash, hash.as_bytes()).0.to_vec().into(),
+        ..p2p::Status::default()
+    };
+    let liars: Vec<_> = (70..74).map(|number| target.admits_another(runtime, number)).collect();
+    let (before, mut told) = (target.net[1].height(), 0);
+    wait_until("the node produces among lies", 30, || {
+        for liar in &liars {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
+            let mut status = p2p::Status { sent_at_ms: now as u64, ..claim.clone() };
+            liar.sign(&mut status);
+            told += usize::from(runtime.block_on(liar.say(Kind::Status(status))));
+        }
+        super::made_by(target.net, super::VICTIM, before) >= BLOCKS_AMONG_LIES
+    });
+    format!("{told} lies told by {}", liars.len())
 }

@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
-use vision_primitives::{Genesis, SecretKey, Tag};
+use vision_primitives::{Genesis, Hash, SecretKey, Tag};
 use vision_wire::p2p::peer_message::Kind;
 use vision_wire::p2p::peer_service_client::PeerServiceClient;
-use vision_wire::p2p::{ExchangeRequest, ExchangeResponse, Hello, HelloProof, PeerMessage};
+use vision_wire::p2p::{self, ExchangeRequest, ExchangeResponse, Hello, HelloProof, PeerMessage};
 
 /// Longest wait for a word of the node.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -30,6 +30,8 @@ pub fn channel(from: IpAddr, port: u16) -> Channel {
 
 /// An introduced peer.
 pub struct Stranger {
+    peer_key: SecretKey,
+    genesis_hash: Hash,
     outbox: mpsc::Sender<ExchangeRequest>,
     pub inbound: Streaming<ExchangeResponse>,
 }
@@ -41,18 +43,19 @@ impl Stranger {
             (SecretKey::from_seed(&[seed; 32]), SecretKey::from_seed(&[seed ^ 0x80; 32]));
         let genesis_hash = genesis.hash();
         let certificate = node_key.sign(Tag::PeerKey, &genesis_hash, &peer_key.public_key().0);
+        let peer_public = peer_key.public_key().0.to_vec();
         let (outbox, messages) = mpsc::channel(64);
         let mut client = PeerServiceClient::new(channel(from, p2p)).max_encoding_message_size(MAX_BYTES);
         let opening = client.exchange(ReceiverStream::new(messages));
         let opened = tokio::time::timeout(DEADLINE, opening).await;
         let inbound = opened.map_err(|_| Status::deadline_exceeded("no stream"))??.into_inner();
-        let mut this = Self { outbox, inbound };
+        let mut this = Self { peer_key, genesis_hash, outbox, inbound };
         let hello = Hello {
             protocol_version: 1,
             chain_id: genesis.chain_id.clone(),
             genesis_hash: genesis_hash.0.to_vec().into(),
             node_key: node_key.public_key().0.to_vec().into(),
-            peer_key: peer_key.public_key().0.to_vec().into(),
+            peer_key: peer_public.into(),
             peer_key_signature: certificate.0.to_vec().into(),
             challenge: vec![7; 32].into(),
             listen_address: "127.0.0.1:9".into(),
@@ -61,7 +64,7 @@ impl Stranger {
         this.say(Kind::Hello(hello)).await;
         let Kind::Hello(theirs) = this.hear().await? else { return Err(Status::internal("not a hello")) };
         let payload = [b"hello", &theirs.challenge[..], &[7; 32], &theirs.node_key[..]].concat();
-        let signature = peer_key.sign(Tag::Status, &genesis_hash, &payload).0.to_vec().into();
+        let signature = this.peer_key.sign(Tag::Status, &genesis_hash, &payload).0.to_vec().into();
         this.say(Kind::Proof(HelloProof { signature })).await;
         // The node's own proof, and then its first status: the connection stands.
         for _ in 0..2 {
@@ -75,6 +78,20 @@ impl Stranger {
         let message = Some(PeerMessage { kind: Some(kind) });
         let sent = tokio::time::timeout(DEADLINE, self.outbox.send(ExchangeRequest { message })).await;
         matches!(sent, Ok(Ok(())))
+    }
+
+    /// Signs what it claims of its head.
+    pub fn sign(&self, status: &mut p2p::Status) {
+        let payload = [
+            b"status".as_slice(),
+            &status.height.to_le_bytes(),
+            &status.tip_hash,
+            &status.finalized_height.to_le_bytes(),
+            &status.sent_at_ms.to_le_bytes(),
+        ]
+        .concat();
+        let signature = self.peer_key.sign(Tag::Status, &self.genesis_hash, &payload);
+        status.signature = signature.0.to_vec().into();
     }
 
     pub async fn hear(&mut self) -> Result<Kind, Status> {
