@@ -15,6 +15,7 @@ mod full_disk;
 mod metrics;
 mod normal;
 mod offline;
+mod open_files;
 mod partition;
 mod pause;
 mod rapid;

@@ -43,6 +43,7 @@ use measure::Measure;
 use traced::Traced;
 
 pub use listen::{BindError, ListenAddress, NoListenAddress, bind};
+pub use stop::MAX_CONNECTIONS;
 
 /// Domain of the `google.rpc.ErrorInfo` that the stack itself answers with.
 pub const ERROR_DOMAIN: &str = "vision";
@@ -342,7 +343,7 @@ fn reflection(
 }
 
 /// Connections that one address may hold at most: never all of a port's.
-pub const MAX_CONNECTIONS_PER_ADDRESS: usize = stop::MAX_CONNECTIONS / 2;
+pub const MAX_CONNECTIONS_PER_ADDRESS: usize = MAX_CONNECTIONS / 2;
 const HEALTH: &str = tonic_health::pb::health_server::SERVICE_NAME;
 const V1: &str = "grpc.reflection.v1.ServerReflection";
 const V1_ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";

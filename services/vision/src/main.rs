@@ -11,6 +11,7 @@ mod keys;
 mod load;
 mod logfile;
 mod node;
+mod open_files;
 mod output;
 mod query;
 mod rest;

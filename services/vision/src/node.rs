@@ -14,6 +14,7 @@ use vision_host::config::Settings;
 use crate::cli::{NodeArgs, ServiceArgs};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::logfile;
+use crate::open_files;
 use crate::service::{Service, enter, read, reread_log_level};
 use crate::signals::{Asked, Interrupts};
 
@@ -27,6 +28,7 @@ pub async fn run(args: &NodeArgs) -> Outcome {
     }
     let (mut settings, env) = enter(&args.service)?;
     apply_ports(&mut settings, args)?;
+    open_files::make_room(Service::ALL.map(Service::ports).iter().sum());
     // All settings are read before anything starts.
     let services = Service::ALL.map(|service| Ok((service, service.prepare(&settings, &env)?)));
     let services = services.into_iter().collect::<Outcome<Vec<_>>>()?;

@@ -11,6 +11,7 @@ use vision_primitives::PublicKey;
 use crate::cli::{LogFormat, ServiceArgs};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::node::Running;
+use crate::open_files;
 use crate::signals;
 
 /// One of the services of a node.
@@ -49,6 +50,14 @@ impl Service {
         match self {
             Self::SyncOracle => "sync_oracle",
             other => other.name(),
+        }
+    }
+
+    /// How many ports it serves: chain has one for peers, too.
+    pub const fn ports(self) -> usize {
+        match self {
+            Self::Chain => 2,
+            Self::SyncOracle | Self::Selection | Self::Producer | Self::Gateway => 1,
         }
     }
 
@@ -177,6 +186,7 @@ pub fn reread_log_level(args: &ServiceArgs) {
 /// Runs one service until a signal comes.
 pub async fn run(service: Service, args: &ServiceArgs) -> Outcome {
     let (settings, env) = enter(args)?;
+    open_files::make_room(service.ports());
     let mut running = Running::new(env.clone(), args.clone())?;
     running.spawn(service, service.prepare(&settings, &env)?);
     running.until_ended().await

@@ -17,7 +17,7 @@ use super::{Routers, connection};
 use crate::{Env, Health};
 
 /// Connections of one port at once; more wait in the listener's queue.
-pub(super) const MAX_CONNECTIONS: usize = 1024;
+pub const MAX_CONNECTIONS: usize = 1024;
 /// That an address holds as many connections as it may is said so often at most.
 const SAY_FULL_EVERY: Duration = Duration::from_secs(60);
 /// Between NOT_SERVING and closing the port: long enough for watchers of the health to turn away.
