@@ -168,4 +168,8 @@ reasons! {
     MethodNotAllowed = "METHOD_NOT_ALLOWED", Unimplemented, 405;
     /// A body that does not arrive in time.
     RequestTooSlow = "REQUEST_TOO_SLOW", DeadlineExceeded, 408;
+    /// A body in an encoding that is not taken.
+    UnknownEncoding = "UNKNOWN_ENCODING", Unimplemented, 415;
+    /// The names and values of the request's headers are too many or too long.
+    HeadersTooLarge = "HEADERS_TOO_LARGE", ResourceExhausted, 431;
 }

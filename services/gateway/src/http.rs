@@ -3,6 +3,7 @@
 mod accounts;
 mod blocks;
 mod events;
+mod head;
 mod limits;
 mod metrics;
 mod mining;
@@ -128,6 +129,7 @@ pub(crate) fn routes(state: AppState) -> Router {
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(axum::middleware::from_fn(head::bounded))
         .layer(measured)
         .layer(axum::middleware::from_fn(trace::traced))
         .with_state(state)

@@ -44,3 +44,95 @@ async fn the_health_is_checked_and_not_watched() {
     let refused = client.watch(request()).await.expect_err("not on this port");
     assert_eq!(refused.code(), tonic::Code::Unimplemented);
 }
+
+/// A long text, and more than any head may have.
+const LONG_CHARS: usize = 20_000;
+/// What is told of a refusal, with all that is told beside it.
+const MAX_TOLD_BYTES: usize = 900;
+
+#[tokio::test]
+async fn no_answer_repeats_a_long_text() {
+    let node = Node::start().await;
+    // As long as a head of 12 KiB leaves room for.
+    let most = "a".repeat(11_000);
+    let long = "a".repeat(LONG_CHARS);
+    let get = |path: String| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    let post = |body: String| {
+        let length = body.len();
+        format!(
+            "POST /api/transactions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+    };
+    let line = |text: &str| format!("{text}\r\nconnection: close\r\n\r\n");
+    let cases = [
+        ("path", 404, get(format!("/{most}"))),
+        ("longer path", 431, get(format!("/{long}"))),
+        ("block", 400, get(format!("/api/chain/blocks/{most}"))),
+        ("transaction", 400, get(format!("/api/transactions/{most}"))),
+        ("account", 400, get(format!("/api/accounts/{most}"))),
+        ("key", 400, get(format!("/api/chain/blocks?{most}=1"))),
+        ("value", 400, get(format!("/api/chain/blocks?from={most}"))),
+        ("limit", 400, get(format!("/api/chain/blocks?limit={most}"))),
+        ("height", 400, get(format!("/api/mining/schedule?height={most}"))),
+        ("slots", 400, get(format!("/api/mining/schedule?height=1&slots={most}"))),
+        ("watched address", 400, get(format!("/api/transactions/events?address={most}"))),
+        ("method", 405, line(&format!("{most} /api/status HTTP/1.1\r\nhost: localhost"))),
+        ("host", 421, line(&format!("GET /api/status HTTP/1.1\r\nhost: {most}.example"))),
+        ("body", 400, post(long.clone())),
+        ("misspelt key", 400, post(format!("{{\"{long}\":1}}"))),
+        ("bytes that are none", 400, post(format!("{{\"transaction\":\"{long}x\"}}"))),
+        ("a text that is no flag", 400, post(format!("{{\"wait\":\"{long}\"}}"))),
+        (
+            "encoding",
+            415,
+            line(&format!(
+                "POST /api/transactions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\ncontent-encoding: {most}"
+            )),
+        ),
+    ];
+    for (desc, status, request) in cases {
+        let answer = parse(&raw(node.gateway.address, request.as_bytes()).await);
+        assert_eq!(answer.status, status, "{desc}: {:.300}", answer.body);
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{desc}");
+        assert!(answer.body.len() < MAX_TOLD_BYTES, "{desc}: {} bytes", answer.body.len());
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_told_so() {
+    let node = Node::start().await;
+    let head = |headers: usize, bytes: usize| {
+        let further: String =
+            (0..headers).map(|number| format!("x-{number}: {}\r\n", "v".repeat(bytes))).collect();
+        format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{further}\r\n")
+    };
+    for (headers, bytes, status) in
+        [(60, 100, 200), (63, 1, 431), (1, 11_000, 200), (1, 13_000, 431), (8, 1_600, 431)]
+    {
+        let answer = parse(&raw(node.gateway.address, head(headers, bytes).as_bytes()).await);
+        assert_eq!(answer.status, status, "{headers} of {bytes}: {answer:?}");
+        if status == 431 {
+            assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+            assert_eq!(answer.json()["reason"], "HEADERS_TOO_LARGE");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_packed_body_is_refused_and_a_plain_one_is_read() {
+    let node = Node::start().await;
+    for (encoding, status) in
+        [("gzip", 415), ("zstd, gzip", 415), ("nonsense", 415), ("identity", 400), ("IDENTITY", 400)]
+    {
+        let request = format!(
+            "POST /api/transactions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 2\r\n\
+             content-encoding: {encoding}\r\n\r\n{{}}"
+        );
+        let answer = parse(&raw(node.gateway.address, request.as_bytes()).await);
+        assert_eq!(answer.status, status, "{encoding}: {answer:?}");
+        if status == 415 {
+            assert_eq!(answer.json()["reason"], "UNKNOWN_ENCODING");
+            assert_eq!(answer.header("accept-encoding"), Some("identity"));
+        }
+    }
+}

@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vision_wire::Reason;
 
 use super::AppState;
+use super::head::as_it_is;
 use super::problem::Problem;
 use crate::config::Config;
 use budget::{Budget, Held};
@@ -171,6 +172,7 @@ impl Received {
         place: &Place,
         max_bytes: usize,
     ) -> Result<Self, Problem> {
+        as_it_is(request.headers())?;
         let length =
             request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         place.reserve(length.unwrap_or(max_bytes).min(max_bytes).saturating_mul(BODY_WEIGHT)).await?;

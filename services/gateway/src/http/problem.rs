@@ -5,20 +5,18 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::rejection::BytesRejection;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tonic::{Code, Status};
 use vision_host::telemetry::current_trace_id;
+use vision_host::text::cut;
 use vision_host::{RandomError, random_bytes};
 use vision_primitives::hash;
 use vision_wire::{Reason, all_metadata_of, reason_of};
 
 use crate::views::to_json;
-
-/// Most characters of a path that an error repeats.
-const MAX_SHOWN_CHARS: usize = 200;
 
 /// An error answer.
 #[derive(Debug)]
@@ -62,13 +60,11 @@ impl Problem {
     }
 
     pub(super) fn no_route(path: &str) -> Self {
-        let shown: String = path.chars().take(MAX_SHOWN_CHARS).collect();
-        Self::new(Reason::RouteNotFound, format!("there is no route {shown}"))
+        Self::new(Reason::RouteNotFound, format!("there is no route {}", cut(path)))
     }
 
     pub(super) fn wrong_method(method: &str, path: &str) -> Self {
-        let shown: String = path.chars().take(MAX_SHOWN_CHARS).collect();
-        Self::new(Reason::MethodNotAllowed, format!("{shown} does not take {method}"))
+        Self::new(Reason::MethodNotAllowed, format!("{} does not take {}", cut(path), cut(method)))
     }
 }
 
@@ -115,7 +111,7 @@ impl From<BytesRejection> for Problem {
             StatusCode::PAYLOAD_TOO_LARGE => Reason::MessageTooLarge,
             _ => Reason::InvalidArgument,
         };
-        Self::new(reason, rejection.body_text())
+        Self::new(reason, cut(&rejection.body_text()))
     }
 }
 
@@ -142,6 +138,10 @@ impl IntoResponse for Problem {
         let mut response = (self.status, headers, to_json(&body)).into_response();
         // A block makes room, and one comes about every two seconds; a service is back when it is back.
         let retry_after_s = match self.status {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+                return response;
+            }
             StatusCode::TOO_MANY_REQUESTS => "2",
             StatusCode::SERVICE_UNAVAILABLE => "1",
             _ => return response,

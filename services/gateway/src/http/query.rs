@@ -5,6 +5,7 @@ use std::str::FromStr;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
+use vision_host::text::cut;
 use vision_primitives::Hash;
 use vision_wire::Reason;
 
@@ -25,7 +26,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let pairs: Result<Query<Vec<(String, String)>>, QueryRejection> =
             Query::from_request_parts(parts, state).await;
-        let Query(pairs) = pairs.map_err(|error| Problem::new(Reason::InvalidArgument, error.body_text()))?;
+        let Query(pairs) =
+            pairs.map_err(|error| Problem::new(Reason::InvalidArgument, cut(&error.body_text())))?;
         Ok(Self(pairs))
     }
 }
@@ -35,7 +37,7 @@ impl Params {
     pub(super) fn allow(self, known: &[&str]) -> Result<Self, Problem> {
         for (at, (key, _)) in self.0.iter().enumerate() {
             if !known.contains(&key.as_str()) {
-                let shown: String = key.chars().take(40).collect();
+                let shown = cut(key);
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 let detail = format!("unknown query parameter {shown:?}; known: {known}");
                 return Err(Problem::new(Reason::InvalidArgument, detail));

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use vision_host::text::cut;
 use vision_wire::Reason;
 use vision_wire::chain::SubmitOutcome;
 
@@ -25,6 +26,9 @@ use crate::views::{PlacedView, proven_header};
 pub(super) const MAX_BODY_BYTES: usize = 2 << 20;
 /// Most transactions of a batch.
 const MAX_BATCH: usize = 1024;
+
+/// What some programs put before UTF-8 text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What the answer about the longest transaction takes while it is made.
 const ANSWER_BYTES: usize = 512 << 10;
@@ -91,8 +95,11 @@ enum Wish {
 impl Wish {
     fn parse(body: &[u8]) -> Result<Self, Problem> {
         let expected = "expected {\"transaction\": HEX} or {\"transactions\": [HEX, …]}";
-        let body: Body<'_> = serde_json::from_slice(body)
-            .map_err(|error| Problem::new(Reason::InvalidArgument, format!("{error}; {expected}")))?;
+        let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+        let body: Body<'_> = serde_json::from_slice(body).map_err(|error| {
+            let (line, column, text) = (error.line(), error.column(), cut(&error.to_string()));
+            Problem::new(Reason::InvalidArgument, format!("line {line} column {column}: {text}; {expected}"))
+        })?;
         match (body.transaction, body.transactions) {
             (Some(text), None) => {
                 Ok(Self::One { transaction: signed_bytes("transaction", &text)?, wait: body.wait })
@@ -229,6 +236,8 @@ mod tests {
         let many = |count: usize| format!(r#"{{"transactions":[{}]}}"#, vec![r#""01""#; count].join(","));
         let cases = [
             ("one", r#"{"transaction":"01ab"}"#.to_owned(), one(false)),
+            ("behind a byte order mark", "\u{feff}{\"transaction\":\"01ab\"}".into(), one(false)),
+            ("behind two of them", "\u{feff}\u{feff}{\"transaction\":\"01ab\"}".into(), None),
             ("not waited for", r#"{"transaction":"01ab","wait":false}"#.into(), one(false)),
             ("waited for", r#"{"transaction":"01ab","wait":true}"#.into(), one(true)),
             ("many", many(2), Some(Wish::Many(vec![Bytes::from_static(&[1]); 2]))),
