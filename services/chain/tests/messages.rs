@@ -58,6 +58,64 @@ async fn a_message_may_be_as_large_as_its_method_needs_and_no_larger() {
     node.stop().await;
 }
 
+/// What is told of a refusal, of which the details repeat the sentence.
+const MAX_TOLD_CHARS: usize = 600;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_refusal_repeats_a_long_text() {
+    let net = Net::new(3);
+    let home = net.home(0);
+    let node = Node::start(home.path(), &[]);
+    drop(node.client().await);
+    let url = format!("http://127.0.0.1:{}", node.grpc);
+    let mut client = ChainServiceClient::new(vision_wire::connect_lazy(&url).expect("a URL"));
+    let long = || "a".repeat(20_000);
+
+    let id = Some(proto::get_block_request::Id::Hash(long()));
+    let block = proto::GetBlockRequest { id, ..Default::default() };
+    let blocks = proto::ListBlocksRequest { page_token: long(), ..Default::default() };
+    let at = Some(proto::get_producers_request::At::Hash(long()));
+    let account = proto::GetAccountRequest { address: long(), ..Default::default() };
+    let transaction = proto::GetTransactionRequest { hash: long(), ..Default::default() };
+    let cursor = proto::WatchTransactionsRequest { cursor: long(), ..Default::default() };
+    let address = proto::WatchTransactionsRequest { address: long(), ..Default::default() };
+    // A head has less room than a message.
+    let mut packed = tonic::Request::new(proto::GetHeadRequest {});
+    packed.metadata_mut().insert("grpc-encoding", "a".repeat(10_000).parse().expect("ASCII"));
+    let refusals = [
+        ("block", client.get_block(block).await.err()),
+        ("page token", client.list_blocks(blocks).await.err()),
+        ("producers", client.get_producers(proto::GetProducersRequest { at }).await.err()),
+        ("account", client.get_account(account).await.err()),
+        ("transaction", client.get_transaction(transaction).await.err()),
+        (
+            "cursor of blocks",
+            client
+                .watch_blocks(proto::WatchBlocksRequest { cursor: long(), ..Default::default() })
+                .await
+                .err(),
+        ),
+        ("cursor of heads", client.watch_head(proto::WatchHeadRequest { cursor: long() }).await.err()),
+        ("cursor of transactions", client.watch_transactions(cursor).await.err()),
+        ("watched address", client.watch_transactions(address).await.err()),
+        (
+            "parent",
+            client
+                .prepare_block(proto::PrepareBlockRequest { parent: long(), ..Default::default() })
+                .await
+                .err(),
+        ),
+        ("encoding", client.get_head(packed).await.err()),
+    ];
+    for (desc, refusal) in refusals {
+        let refusal = refusal.unwrap_or_else(|| panic!("{desc} is not refused"));
+        let told = refusal.message().chars().count() + refusal.details().len();
+        assert!(told < MAX_TOLD_CHARS, "{desc}: {told} characters: {:.300}", refusal.message());
+        assert_ne!(refusal.code(), tonic::Code::Internal, "{desc}: {refusal:?}");
+    }
+    node.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_may_be_larger_than_the_largest_block() {
     let mut net = Net::new(3);

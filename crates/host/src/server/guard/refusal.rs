@@ -8,6 +8,10 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::server::ERROR_DOMAIN;
+use crate::text::cut;
+
+/// How the library begins to tell that it cannot unpack a message.
+const UNKNOWN_COMPRESSION: &str = "Content is compressed with";
 
 fn status(code: Code, reason: &str, message: impl Into<String>) -> Status {
     let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, HashMap::new());
@@ -56,6 +60,10 @@ pub(super) fn clearer(head: &HeaderMap) -> Option<Status> {
         // How far a compressed message would have gone is not known: no more is read than may be.
         Code::ResourceExhausted if begins(&["Error decompressing: size limit"]) => {
             Some(status(Code::ResourceExhausted, "MESSAGE_TOO_LARGE", text))
+        }
+        // It repeats the header, and names in its own what is taken.
+        Code::Unimplemented if begins(&[UNKNOWN_COMPRESSION]) => {
+            Some(Status::with_metadata(Code::Unimplemented, cut(text), refused.metadata().clone()))
         }
         _ => None,
     }
