@@ -61,7 +61,10 @@ fn what_is_paid_at_one_node_is_proven_by_another() {
         let answer = ok(proven.clone());
         let file = path(net.scratch().join("proof.json"));
         std::fs::write(&file, stdout(&proven)).expect("written");
-        let verdict = ok(vision(&["verify", "--proof", &file, "-o", "json"]));
+        // By itself it shows nothing: any header can be made up.
+        let output = vision(&["verify", "--proof", &file, "-o", "json"]);
+        assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+        let verdict: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
         let block = verdict["block_hash"].as_str().expect("the block it holds under");
         // Another node has that very block on its chain.
         assert!(net[1].block(block).is_some_and(|block| block["canonical"] == true), "{verdict}");

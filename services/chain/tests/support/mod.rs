@@ -89,6 +89,8 @@ pub fn write_home(home: &Path, key: &SecretKey, genesis: &Genesis) {
     write("genesis.json", genesis.to_json());
     write("node.pub", key.public_key().to_string());
     let secret = peer_key.to_secret_hex();
+    // A home may be written anew, for another genesis.
+    let _ = std::fs::remove_file(home.join("peer.key"));
     vision_host::files::write_secret_new(&home.join("peer.key"), secret.as_bytes()).expect("writable");
     write("peer.cert", certificate.to_string());
 }
