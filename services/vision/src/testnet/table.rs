@@ -95,25 +95,39 @@ impl NodeView {
     }
 }
 
+/// The table that is drawn anew, narrow enough for a terminal of 80 columns: without the ports, which do not change.
+pub fn render_live(views: &[NodeView]) -> String {
+    let mut table = Table::new(&["node", "id", "pid", "rest", "height", "tip", "state"]);
+    for view in views {
+        let [name, id, pid, _, rest, _, height, tip, state] = cells(view);
+        table.row([name, id, pid, rest, height, tip, state]);
+    }
+    table.render()
+}
+
 /// The table as text.
 pub fn render(views: &[NodeView]) -> String {
     let mut table = Table::new(&["node", "id", "pid", "p2p", "rest", "grpc", "height", "tip", "state"]);
     for view in views {
-        let ports = &view.facts.ports;
-        let tip = view.status.as_ref().map_or("-".into(), |status| short(&status["tip_hash"]));
-        table.row([
-            view.facts.name.clone(),
-            view.facts.id.chars().take(8).collect(),
-            view.life.pid().map_or("-".into(), |pid| pid.to_string()),
-            ports.p2p.to_string(),
-            ports.rest.to_string(),
-            format!("{}-{}", ports.chain, ports.producer),
-            view.height().map_or("-".into(), |height| height.to_string()),
-            tip,
-            view.state(),
-        ]);
+        table.row(cells(view));
     }
     table.render()
+}
+
+fn cells(view: &NodeView) -> [String; 9] {
+    let ports = &view.facts.ports;
+    let tip = view.status.as_ref().map_or("-".into(), |status| short(&status["tip_hash"]));
+    [
+        view.facts.name.clone(),
+        view.facts.id.chars().take(8).collect(),
+        view.life.pid().map_or("-".into(), |pid| pid.to_string()),
+        ports.p2p.to_string(),
+        ports.rest.to_string(),
+        format!("{}-{}", ports.chain, ports.producer),
+        view.height().map_or("-".into(), |height| height.to_string()),
+        tip,
+        view.state(),
+    ]
 }
 
 /// Prints the state of the whole network.
@@ -135,10 +149,9 @@ mod tests {
     use super::*;
     use crate::cli::PortArgs;
 
-    #[test]
-    fn states_in_words() {
+    fn facts() -> NodeFacts {
         let ports = BasePorts::new(&PortArgs::default()).assign(1).expect("fits").remove(0);
-        let facts = NodeFacts {
+        NodeFacts {
             name: "node1".into(),
             id: "abcdef0123".into(),
             public_key: String::new(),
@@ -148,7 +161,29 @@ mod tests {
             ended: None,
             urls: Urls::new(&ports),
             ports,
-        };
+        }
+    }
+
+    #[test]
+    fn the_live_table_fits_80_columns() {
+        let status = json!({
+            "height": 1_000_000,
+            "tip_hash": "0123456789abcdef",
+            "sync_state": "CatchingUp",
+            "eligible": false,
+            "not_eligible_because": "CATCHING_UP: 100 blocks behind",
+        });
+        // The largest process id of Linux.
+        let view = NodeView { facts: facts(), life: Life::Running(4_194_304), status: Some(status) };
+        let text = render_live(&[view]);
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        assert!(text.contains("CatchingUp, CATCHING_UP"), "{text}");
+    }
+
+    #[test]
+    fn states_in_words() {
         let answer = |eligible: bool, because: &str| {
             Some(
                 json!({ "height": 3, "sync_state": "AtTip", "eligible": eligible, "not_eligible_because": because }),
@@ -164,7 +199,7 @@ mod tests {
             ("unsaid", Life::Running(7), answer(false, ""), "AtTip, not eligible"),
         ];
         for (desc, life, status, expect) in cases {
-            let view = NodeView { facts: facts.clone(), life, status };
+            let view = NodeView { facts: facts(), life, status };
             assert_eq!(view.state(), expect, "{desc}");
             assert!(render(&[view]).contains("node1  abcdef01"), "{desc}");
         }

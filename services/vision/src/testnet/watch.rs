@@ -21,6 +21,10 @@ const REDRAW: Duration = Duration::from_secs(1);
 /// How often new blocks are asked for.
 const POLL: Duration = Duration::from_millis(250);
 
+/// The terminal cuts long lines, or wraps them again.
+const WRAP_OFF: &str = "\x1b[?7l";
+const WRAP_ON: &str = "\x1b[?7h";
+
 /// Why it is not watched any longer.
 pub enum End {
     /// A signal came.
@@ -79,14 +83,10 @@ impl Screen {
     }
 
     async fn table(&mut self, facts: &Facts) -> Outcome {
-        let text = table::render(&NodeView::of_all(&facts.nodes).await);
-        let back = match self.drawn_lines {
-            0 => String::new(),
-            // Up to the table's first line, and clear from there.
-            lines => format!("\x1b[{lines}A\x1b[J"),
-        };
+        let text = table::render_live(&NodeView::of_all(&facts.nodes).await);
+        let drawn = drawn_over(self.drawn_lines, &text);
         self.drawn_lines = text.lines().count();
-        output::write(&format!("{back}{text}"))
+        output::write(&drawn)
     }
 
     async fn blocks(&mut self, facts: &Facts) -> Outcome {
@@ -106,6 +106,17 @@ impl Screen {
     }
 }
 
+/// A text drawn in the place of so many lines. Each line takes one row however narrow the terminal is: what does not fit
+/// is cut there, since rows that wrap would not be counted and would stay.
+fn drawn_over(lines: usize, text: &str) -> String {
+    let back = match lines {
+        0 => String::new(),
+        // Up to the first line, and clear from there.
+        lines => format!("\x1b[{lines}A\x1b[J"),
+    };
+    format!("{back}{WRAP_OFF}{text}{WRAP_ON}")
+}
+
 /// One block in one line, its producer by name.
 fn line(block: &Value, facts: &Facts) -> String {
     let producer = block["producer"].as_str().unwrap_or_default();
@@ -118,4 +129,15 @@ fn line(block: &Value, facts: &Facts) -> String {
         name.unwrap_or(producer),
         transactions(block),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_row() {
+        assert_eq!(drawn_over(0, "a\n"), "\x1b[?7la\n\x1b[?7h");
+        assert_eq!(drawn_over(2, "b\nc\n"), "\x1b[2A\x1b[J\x1b[?7lb\nc\n\x1b[?7h");
+    }
 }
