@@ -23,10 +23,12 @@ impl Hosts {
         Self { names, plain_names: listens.is_some_and(|address| !address.ip().is_loopback()) }
     }
 
-    /// The host of a request that must not be answered; `None` if all is well. No browser leaves its host out.
+    /// The host of a request that must not be answered, without a port, as the configuration would have to name it; `None`
+    /// if all is well. No browser leaves its host out.
     pub(super) fn refused<'a>(&self, uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
         let named = headers.get_all(HOST).iter().map(|value| value.to_str().unwrap_or("?"));
-        named.chain(uri.authority().map(|authority| authority.as_str())).find(|host| !self.fits(host))
+        let mut named = named.chain(uri.authority().map(|authority| authority.as_str()));
+        named.find(|host| !self.fits(host)).map(|host| without_port(host).unwrap_or(host))
     }
 
     fn fits(&self, host: &str) -> bool {
@@ -110,8 +112,8 @@ mod tests {
             ("/", &["localhost"], None),
             ("/", &[], None),
             ("/", &["attacker.example"], Some("attacker.example")),
-            ("/", &["localhost", "attacker.example"], Some("attacker.example")),
-            ("http://attacker.example:1/", &["localhost"], Some("attacker.example:1")),
+            ("/", &["localhost", "attacker.example:8080"], Some("attacker.example")),
+            ("http://attacker.example:1/", &["localhost"], Some("attacker.example")),
             ("http://localhost:1/", &[], None),
         ];
         for (uri, named, expect) in cases {
