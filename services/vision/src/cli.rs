@@ -92,7 +92,7 @@ pub enum Command {
     /// Read the chain through a node's gateway.
     #[command(subcommand)]
     Query(Query),
-    /// Build, sign and hand in transactions.
+    /// Build, sign and submit transactions.
     #[command(subcommand)]
     Tx(Tx),
     /// Check a proof, asking no node, or a node's blocks, believing it nothing; exit 1 if something is wrong.

@@ -68,7 +68,7 @@ pub struct SendArgs {
     /// Wait until a block has it, at most 25 s.
     #[arg(long)]
     pub wait: bool,
-    /// Show the signed bytes and the hash, and hand in nothing.
+    /// Show the signed bytes and the hash, and submit nothing.
     #[arg(long, conflicts_with = "wait")]
     pub dry_run: bool,
     #[command(flatten)]

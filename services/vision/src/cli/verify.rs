@@ -35,7 +35,7 @@ pub struct VerifyArgs {
     /// Height of the first block checked, 1 or more.
     #[arg(long, value_name = "HEIGHT", requires = "to", value_parser = values::within::<u64>(1..=u64::MAX))]
     pub from: Option<u64>,
-    /// Height of the last block checked; the head, if the chain is not so long yet.
+    /// Height of the last block checked. If the chain is not so long yet, the check ends at its head.
     #[arg(long, value_name = "HEIGHT", requires = "from", value_parser = values::whole)]
     pub to: Option<u64>,
     /// The chain's genesis. Of a range, all states are computed from it on; with --from 1. Of a proof, the header must be
