@@ -162,6 +162,11 @@ impl CoreHandle {
         end.await.unwrap_or(ImportEnd::Stopped(0))
     }
 
+    /// Whether a block is known, be it of a turn that nobody has heard of yet.
+    pub async fn knows(&self, hash: Hash) -> bool {
+        self.read(move |core| Ok(core.tree().get(&hash).is_some())).await.unwrap_or_default()
+    }
+
     /// Hashes of the head's chain for finding the last block in common.
     pub async fn locator(&self) -> Vec<Hash> {
         self.read(|core| Ok(core.locator())).await.unwrap_or_default()

@@ -292,7 +292,10 @@ impl Round {
         };
         let answer = context.table.ask(&first.node_id, request).ok_or(first.node_id)?;
         let Some(last) = self.import(context, first.node_id, answer, None).await? else {
-            self.nothing.push((first.node_id, first.hash));
+            // The locator may have named the very block: it is taken before it is stored and the table hears of it.
+            if !context.core.knows(first.hash).await {
+                self.nothing.push((first.node_id, first.hash));
+            }
             return Ok(());
         };
         // The locator ends with the last final block: whoever starts below it has another chain.
