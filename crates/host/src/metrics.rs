@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 
 pub use exposition::merge;
 pub use labelled::{Labelled, OTHER};
-pub use negotiation::{OPENMETRICS, answer};
+pub use negotiation::{OPENMETRICS, answer, wants_gzip};
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::histogram::Histogram;
 pub use rpc::RpcDurations;

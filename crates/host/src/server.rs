@@ -64,7 +64,7 @@ pub struct GrpcServer {
 }
 
 /// Makes the answer to a request that names a host which is not this one's.
-type RefuseHost = fn(&str) -> Response;
+type RefuseHost = fn(&str, &http::HeaderMap) -> Response;
 
 type Mount = Box<dyn FnOnce(Router, &CancellationToken, &Port) -> Router + Send>;
 
@@ -166,9 +166,9 @@ impl GrpcServer {
         self
     }
 
-    /// Answers requests to other hosts with this.
+    /// Answers requests to other hosts with this, told the host and the headers.
     #[must_use]
-    pub fn refuse_host_with(mut self, answer: fn(&str) -> Response) -> Self {
+    pub fn refuse_host_with(mut self, answer: fn(&str, &http::HeaderMap) -> Response) -> Self {
         self.refuse_host = answer;
         self
     }
@@ -289,7 +289,7 @@ impl Routers {
             return Either::Left(self.grpc.call(request));
         }
         if let Some(host) = self.hosts.refused(request.uri(), request.headers()) {
-            return Either::Right(ready(Ok((self.refuse_host)(&cut(host)))));
+            return Either::Right(ready(Ok((self.refuse_host)(&cut(host), request.headers()))));
         }
         Either::Left(self.http.call(request))
     }
@@ -301,7 +301,7 @@ fn needs_http2() -> Response {
     (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC is spoken over HTTP/2 only\n").into_response()
 }
 
-fn refuse_host(host: &str) -> Response {
+fn refuse_host(host: &str, _: &http::HeaderMap) -> Response {
     let text = format!("this port is not called {host}: use its IP address or localhost\n");
     (StatusCode::MISDIRECTED_REQUEST, text).into_response()
 }

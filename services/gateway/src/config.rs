@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use serde::Deserialize;
 use vision_host::server::ListenAddress;
 
+pub use crate::http::{NoOrigin, Origin};
 pub use network::{Network, NoNetwork};
 
 /// Where the gateway listens, whom it asks, and what one client may have of it.
@@ -18,6 +19,8 @@ pub struct Config {
     /// Names by which browsers and others call the gateway, such as `node.example.org`. IP addresses and `localhost` need
     /// not be named, nor names without a dot if `listen` is not on loopback.
     pub allowed_hosts: Vec<String>,
+    /// Origins of pages on other sites that may read the answers, such as `https://wallet.example.org`; none by default.
+    pub allowed_origins: Vec<Origin>,
     /// Most connections from one address (of IPv6: one /64), 1 to 512: a reverse proxy is one address.
     pub max_connections_per_address: usize,
     /// URL of the chain service.
@@ -48,6 +51,7 @@ impl Default for Config {
         Self {
             listen: ([127, 0, 0, 1], 8080).into(),
             allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
             max_connections_per_address: 256,
             chain: local(50051),
             sync_oracle: local(50052),

@@ -2,14 +2,18 @@
 
 mod accounts;
 mod blocks;
+mod caching;
+mod cors;
 mod events;
 mod head;
 mod limits;
 mod metrics;
 mod mining;
 mod node;
+mod packing;
 mod problem;
 mod query;
+mod request_id;
 mod schedule;
 mod seal;
 mod stats;
@@ -21,9 +25,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::middleware::from_fn_with_state;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
@@ -36,7 +40,10 @@ use crate::config::Config;
 use crate::metrics::{GatewayMetrics, Scraper, measure};
 use crate::views::to_json;
 use problem::Problem;
+use request_id::RequestId;
 use vision_wire::Reason;
+
+pub use cors::{NoOrigin, Origin};
 
 /// Largest body of a request that is read without need.
 const MAX_BODY_BYTES: usize = 256 << 10;
@@ -54,6 +61,7 @@ pub(crate) struct Inner {
     stats: stats::StatsCache,
     metrics: GatewayMetrics,
     scraper: Scraper,
+    allowed_origins: Vec<Origin>,
     version: &'static str,
 }
 
@@ -84,6 +92,7 @@ impl AppState {
             stats: stats::StatsCache::default(),
             metrics,
             scraper,
+            allowed_origins: config.allowed_origins.clone(),
             version: env.version,
         })))
     }
@@ -119,7 +128,8 @@ pub(crate) fn routes(state: AppState) -> Router {
     let asking = limits::limited(&state, asking, handing_in);
     let weighed = from_fn_with_state(state.clone(), limits::weighed);
     let measured = from_fn_with_state(state.metrics.clone(), measure);
-    Router::new()
+    let shared = from_fn_with_state(state.clone(), cors::shared);
+    let routes = Router::new()
         .route("/api/mining/status", get(mining::status))
         .route("/healthz", get(node::alive))
         // Streams have places of their own, and so has what must be seen above all when the rest is busy.
@@ -129,24 +139,35 @@ pub(crate) fn routes(state: AppState) -> Router {
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(axum::middleware::from_fn(head::bounded))
+        .layer(from_fn(packing::packed))
+        .layer(from_fn(head::bounded))
+        .layer(shared)
         .layer(measured)
-        .layer(axum::middleware::from_fn(trace::traced))
-        .with_state(state)
+        .layer(from_fn(trace::traced))
+        .layer(from_fn(request_id::logged))
+        .with_state(state);
+    Router::new().fallback_service(routes).layer(from_fn(request_id::identified))
 }
 
 /// The answer to a request that names another host.
-pub(crate) fn wrong_host(host: &str) -> Response {
+pub(crate) fn wrong_host(host: &str, headers: &HeaderMap) -> Response {
     let detail = format!(
         "this gateway is not called {host}: use its IP address or localhost, or name it in [gateway] allowed_hosts"
     );
-    Problem::new(Reason::HostNotAllowed, detail).into_response()
+    let id = RequestId::of(headers);
+    let mut answer = id.within_sync(|| Problem::new(Reason::HostNotAllowed, detail).into_response());
+    id.mark(&mut answer);
+    answer
 }
 
-async fn no_route(uri: axum::http::Uri) -> Problem {
+async fn no_route(uri: Uri) -> Problem {
     Problem::no_route(uri.path())
 }
 
-async fn wrong_method(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
-    Problem::wrong_method(method.as_str(), uri.path())
+/// Asked by `OPTIONS`, a route tells its methods; the router adds them.
+async fn wrong_method(method: Method, uri: Uri) -> Answer {
+    match method {
+        Method::OPTIONS => Ok(StatusCode::NO_CONTENT.into_response()),
+        _ => Err(Problem::wrong_method(method.as_str(), uri.path())),
+    }
 }

@@ -64,7 +64,7 @@ async fn other_methods_are_refused_and_those_allowed_named() {
     for method in ["POST", "DELETE", "PUT"] {
         let answer = request(node.gateway.address, method, "/api/status").await;
         assert_eq!((answer.status, answer.json()["reason"].as_str()), (405, Some("METHOD_NOT_ALLOWED")));
-        assert_eq!(answer.header("allow"), Some("GET,HEAD"), "{answer:?}");
+        assert_eq!(answer.header("allow"), Some("GET,HEAD,OPTIONS"), "{answer:?}");
     }
     let head = request(node.gateway.address, "HEAD", "/healthz").await;
     assert_eq!((head.status, head.body.as_str()), (200, ""));

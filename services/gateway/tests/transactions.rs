@@ -162,7 +162,7 @@ async fn bad_requests_reach_no_service() {
     }
     assert!(node.chain.pool.lock().handed_in.is_empty());
     let other = post(node.gateway.address, "/api/status", "{}").await;
-    assert_eq!((other.status, other.header("allow")), (405, Some("GET,HEAD")));
+    assert_eq!((other.status, other.header("allow")), (405, Some("GET,HEAD,OPTIONS")));
 }
 
 #[tokio::test]

@@ -48,7 +48,9 @@ fn wants_openmetrics(asked: &HeaderMap) -> bool {
     openmetrics.is_some_and(|quality| quality > 0.0 && quality >= plain.unwrap_or(0.0))
 }
 
-fn wants_gzip(asked: &HeaderMap) -> bool {
+/// Whether the head of a request asks for gzip.
+#[must_use]
+pub fn wants_gzip(asked: &HeaderMap) -> bool {
     let of = |names: &[&str]| {
         quality(asked, &ACCEPT_ENCODING, |range| names.iter().any(|n| range.value.eq_ignore_ascii_case(n)))
     };

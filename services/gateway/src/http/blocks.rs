@@ -3,10 +3,12 @@
 use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use serde::Serialize;
 use vision_primitives::Hash;
 use vision_wire::chain::BlockInfo;
 
+use super::caching::Final;
 use super::limits::Place;
 use super::query::{Params, block_id};
 use super::{Answer, AppState, json};
@@ -67,21 +69,32 @@ pub(super) async fn one(
     State(state): State<AppState>,
     Extension(place): Extension<Place>,
     path: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
     params: Params,
 ) -> Answer {
     params.allow(&[])?;
     let id = block_id(path)?;
     // How large it is must be known before its transactions are in memory.
     let (info, head) = tokio::try_join!(state.backends.chain_info(), state.backends.block_head(id))?;
+    let fixed = if head.finalized { Final::block(&head.hash, state.version) } else { None };
+    if let Some(unchanged) = fixed.as_ref().and_then(|fixed| fixed.unchanged(&headers)) {
+        return Ok(unchanged);
+    }
+    let show = |block: &BlockInfo| {
+        let answer = json(&BlockView::whole(block, &info)?);
+        Ok(match &fixed {
+            Some(fixed) => fixed.mark(answer),
+            None => answer,
+        })
+    };
     if head.tx_count == 0 {
-        return Ok(json(&BlockView::whole(&head, &info)?));
+        return show(&head);
     }
     let size_bytes = usize::try_from(head.size_bytes).unwrap_or(usize::MAX);
     place.reserve(size_bytes.saturating_mul(BLOCK_WEIGHT).saturating_add(BLOCK_BYTES)).await?;
     // By hash: another block may be at that height by now.
     let hash: Hash = vision_wire::parse_hash("hash", &head.hash)?;
-    let block = state.backends.block(BlockId::Hash(hash)).await?;
-    Ok(json(&BlockView::whole(&block, &info)?))
+    show(&state.backends.block(BlockId::Hash(hash)).await?)
 }
 
 /// The newest blocks, or those below a height, newest first; block 0 has no producer and is left out.

@@ -120,6 +120,13 @@ impl Place {
         self.budget.adjust(&self.share, &mut *self.bytes.lock().await, bytes).await
     }
 
+    /// Holds as many bytes at least.
+    pub(super) async fn at_least(&self, bytes: usize) -> Result<(), Problem> {
+        let mut held = self.bytes.lock().await;
+        let has = held.as_ref().map_or(0, Held::bytes);
+        self.budget.adjust(&self.share, &mut held, bytes.max(has)).await
+    }
+
     /// Changes this place for one among those that wait for a block.
     pub(super) async fn wait(&self) -> Result<Permit, Problem> {
         let what = "requests that wait for a block (submit without `wait`)";
@@ -130,7 +137,7 @@ impl Place {
     }
 
     /// Gives the place to the answer, which holds it, and as many bytes as it is long, until it is sent.
-    async fn hold(self, answer: Response) -> Response {
+    pub(super) async fn hold(self, answer: Response) -> Response {
         let Some(length) = answer.body().size_hint().exact() else { return answer };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if let Err(problem) = self.reserve(length).await {
@@ -175,6 +182,10 @@ impl Received {
         as_it_is(request.headers())?;
         let length =
             request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        if let Some(length) = length.filter(|length| *length > max_bytes) {
+            let detail = format!("the body has {length} bytes, at most {max_bytes} are taken");
+            return Err(Problem::new(Reason::MessageTooLarge, detail));
+        }
         place.reserve(length.unwrap_or(max_bytes).min(max_bytes).saturating_mul(BODY_WEIGHT)).await?;
         match tokio::time::timeout(BODY_DEADLINE, Bytes::from_request(request, state)).await {
             Ok(body) => Ok(Self(body?)),
@@ -210,11 +221,13 @@ async fn limit(
     };
     request.extensions_mut().insert(place.clone());
     let answer = tokio::time::timeout(deadline, next.run(request)).await;
-    let answer = answer.unwrap_or_else(|_| {
+    let mut answer = answer.unwrap_or_else(|_| {
         let detail = format!("not done within {} s", deadline.as_secs());
         Problem::new(Reason::Deadline, detail).into_response()
     });
-    place.hold(answer).await
+    // It is held when it is as long as it is sent: `packing`.
+    answer.extensions_mut().insert(place);
+    answer
 }
 
 /// For a route outside of those limits whose answers are long: they weigh as all others do until they are sent.
@@ -228,7 +241,9 @@ pub(super) async fn weighed(State(state): State<AppState>, request: Request, nex
         permit: Arc::default(),
         bytes: Arc::default(),
     };
-    place.hold(next.run(request).await).await
+    let mut answer = next.run(request).await;
+    answer.extensions_mut().insert(place);
+    answer
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use vision_host::{RandomError, random_bytes};
 use vision_primitives::hash;
 use vision_wire::{Reason, all_metadata_of, reason_of};
 
+use super::request_id::RequestId;
 use crate::views::to_json;
 
 /// An error answer.
@@ -35,6 +36,8 @@ struct Body<'a> {
     detail: &'a str,
     reason: &'a str,
     trace_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     metadata: &'a BTreeMap<String, String>,
 }
@@ -124,6 +127,7 @@ fn title(reason: &str) -> String {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let request_id = RequestId::current();
         let body = Body {
             r#type: format!("urn:vision:error:{}", self.reason),
             title: title(&self.reason),
@@ -131,7 +135,8 @@ impl IntoResponse for Problem {
             detail: &self.detail,
             reason: &self.reason,
             // The request's own trace, or at least an id to look for in logs.
-            trace_id: current_trace_id().unwrap_or_else(fresh_trace_id),
+            trace_id: current_trace_id().unwrap_or_else(fresh_id),
+            request_id: request_id.as_ref().map(RequestId::as_str),
             metadata: &self.metadata,
         };
         let headers = [(CONTENT_TYPE, "application/problem+json"), (CACHE_CONTROL, "no-store")];
@@ -162,7 +167,7 @@ pub(super) fn seed_trace_ids() -> Result<(), RandomError> {
 }
 
 /// An id of 32 hex digits that no other answer bears.
-fn fresh_trace_id() -> String {
+pub(super) fn fresh_id() -> String {
     let seed = TRACE_SEED.get().copied().unwrap_or_default();
     let number = TRACES.fetch_add(1, Ordering::Relaxed);
     hex::encode(&hash(&[b"vision/request/v1", &seed, &number.to_le_bytes()]).as_bytes()[..16])
@@ -188,6 +193,6 @@ mod tests {
         }
         assert_eq!(title("TIP_CHANGED"), "Tip changed");
         assert_eq!(title(""), "");
-        assert_ne!(fresh_trace_id(), fresh_trace_id());
+        assert_ne!(fresh_id(), fresh_id());
     }
 }

@@ -7,6 +7,8 @@ use tracing::Instrument as _;
 use tracing::field::Empty;
 use vision_host::telemetry::{self, names};
 
+use super::request_id::RequestId;
+
 /// The name of this service in traces.
 const SERVICE: &str = "gateway";
 /// Routes that are asked all the time, by machines.
@@ -32,6 +34,8 @@ pub(super) async fn traced(request: Request, next: Next) -> Response {
         { names::HTTP_REQUEST_METHOD } = method,
         { names::HTTP_ROUTE } = route,
         { names::HTTP_RESPONSE_STATUS_CODE } = Empty,
+        // The one thing here that a caller may choose: a short plain word.
+        vision.request.id = RequestId::current().as_ref().map(RequestId::as_str),
     );
     telemetry::begin(&span, SERVICE);
     let response = next.run(request).instrument(span.clone()).await;

@@ -48,12 +48,16 @@ pub async fn post(address: SocketAddr, path: &str, body: &str) -> Answer {
 }
 
 pub async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&raw_bytes(address, bytes).await).into_owned()
+}
+
+pub async fn raw_bytes(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await.expect("connects");
         stream.write_all(bytes).await.expect("sent");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.expect("read");
-        String::from_utf8_lossy(&answer).into_owned()
+        answer
     };
     tokio::time::timeout(SOON, exchange).await.expect("answers in time")
 }

@@ -26,7 +26,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.total.num_permits()
     }
 }
