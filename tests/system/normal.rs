@@ -29,6 +29,22 @@ fn three_nodes_make_one_chain_that_follows_the_schedule() {
 }
 
 #[test]
+fn a_planned_stop_warns_of_nothing() {
+    let mut net = Net::started(&Plan::fast(2));
+    net.wait_height(&[0, 1], 5, 60);
+    wait_for("both may produce", 30, || (net[0].eligible() && net[1].eligible()).then_some(()));
+    net.stop_all();
+    for node in net.nodes() {
+        let log = node.log();
+        let (_, after) = log.split_once("vision::node: stopping").expect("it says that it stops");
+        assert!(after.contains("vision::node: stopped"), "{after}");
+        let loud: Vec<&str> =
+            after.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();
+        assert!(loud.is_empty(), "{}: {loud:#?}", node.name);
+    }
+}
+
+#[test]
 fn the_nodes_tell_the_same_and_in_the_documents_shape() {
     // Slow enough that all three can be asked within one height.
     let net = Net::started(&Plan::fast(3).param("block_interval_ms", 1500));

@@ -68,6 +68,15 @@ impl Drain {
         self.0.clone().cancelled_owned()
     }
 
+    /// Works until the signal is given: what happens after that is a planned end, which the work shall not see.
+    pub async fn ends(self, work: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            () = self.begun() => {}
+            () = work => {}
+        }
+    }
+
     /// A signal that is given with this one, and can be given alone.
     #[must_use]
     pub fn child(&self) -> Self {
@@ -78,6 +87,25 @@ impl Drain {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn work_sees_nothing_of_what_comes_after_the_signal() {
+        let drain = Drain::new();
+        let (seen, mut sees) = tokio::sync::mpsc::unbounded_channel();
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let working = tokio::spawn(drain.clone().ends(async move {
+            while let Some(news) = told.recv().await {
+                let _ = seen.send(news);
+            }
+        }));
+        tell.send("before").expect("it works");
+        assert_eq!(sees.recv().await, Some("before"));
+        // Both at once: the work is woken by the news and finds the signal given.
+        tell.send("after").expect("it works");
+        drain.begin();
+        working.await.expect("it ends");
+        assert_eq!(sees.recv().await, None);
+    }
 
     #[tokio::test]
     async fn a_child_follows_its_parent_and_not_the_other_way() {

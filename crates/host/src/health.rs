@@ -30,11 +30,16 @@ struct State {
     services: BTreeSet<String>,
     /// Why each condition does not hold; `None` if it does.
     conditions: BTreeMap<String, Option<String>>,
+    /// Whether it ends as planned.
+    stopping: bool,
 }
 
 impl State {
     /// Why the service is not serving; `None` when it is.
     fn because(&self) -> Option<String> {
+        if self.stopping {
+            return Some("stopping".into());
+        }
         let failed = self.conditions.iter().filter_map(|(name, failure)| {
             let why = failure.as_deref()?;
             Some(if name == MAIN { why.to_owned() } else { format!("{name}: {why}") })
@@ -55,7 +60,7 @@ impl Health {
     #[must_use]
     pub fn new() -> Self {
         let starting = (MAIN.to_owned(), Some("starting".to_owned()));
-        let state = State { services: BTreeSet::new(), conditions: BTreeMap::from([starting]) };
+        let state = State { conditions: BTreeMap::from([starting]), ..State::default() };
         Self(Arc::new(watch::Sender::new(state)))
     }
 
@@ -80,6 +85,12 @@ impl Health {
     /// The service itself is not ready.
     pub fn set_not_serving(&self, because: impl Into<String>) {
         self.set(MAIN, Some(because.into()));
+    }
+
+    /// The service ends as planned: from now on it does not serve, whatever becomes of its conditions, and nothing about
+    /// that is worth a warning.
+    pub fn set_stopping(&self) {
+        self.0.send_modify(|state| state.stopping = true);
     }
 
     /// Whether the service serves.

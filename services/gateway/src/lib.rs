@@ -52,10 +52,11 @@ pub async fn serve_on(listener: TcpListener, config: Config, env: Env) -> Result
     let mining = actor::MiningStatusBody::starting();
     // Dropped, and thereby stopped, when this function returns.
     let mut tasks = JoinSet::new();
-    tasks.spawn(actor::keep_mining_status(backends.clone(), mining.clone()));
+    let until_stopped = || env.drain.clone();
+    tasks.spawn(until_stopped().ends(actor::keep_mining_status(backends.clone(), mining.clone())));
     for neighbour in ports::Neighbour::ALL {
         let condition = health.condition(neighbour.name());
-        tasks.spawn(actor::keep_health(backends.clone(), neighbour, condition));
+        tasks.spawn(until_stopped().ends(actor::keep_health(backends.clone(), neighbour, condition)));
     }
 
     let state = http::AppState::new(&config, backends, mining, metrics, scraper, &env)?;

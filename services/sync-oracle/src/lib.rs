@@ -72,8 +72,8 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         .methods(METHODS)
         .show_metrics();
 
-    // The oracle works while the server serves; the reporter ends with the oracle.
-    let _working = AbortOnDropHandle::new(tokio::spawn(oracle.run()));
+    // The oracle works until the drain begins: that the chain service ends too is then no finding. The reporter ends with it.
+    let _working = AbortOnDropHandle::new(tokio::spawn(env.drain.clone().ends(oracle.run())));
     let _reporting = AbortOnDropHandle::new(tokio::spawn(reporter::run(chain, newest)));
     Ok(server.serve(listener, &env).await?)
 }

@@ -55,6 +55,28 @@ async fn serving_only_while_every_condition_holds() {
 }
 
 #[tokio::test]
+async fn a_service_that_stops_as_planned_serves_no_more_whatever_holds() {
+    let health = Health::new();
+    let chain = health.condition("chain");
+    health.set_serving();
+    chain.ok();
+    let mut watch = HealthRpc::new(health.clone()).watch(ask("")).await.expect("opens").into_inner();
+    let mut next = async || watch.next().await.expect("an item").expect("an answer").status();
+    assert_eq!(next().await, ServingStatus::Serving);
+    health.set_stopping();
+    assert_eq!(next().await, ServingStatus::NotServing);
+    let steps: [(&str, &dyn Fn()); 3] = [
+        ("a neighbour goes too", &|| chain.failed("gone")),
+        ("and comes back", &|| chain.ok()),
+        ("ready all the same", &|| health.set_serving()),
+    ];
+    for (desc, act) in steps {
+        act();
+        assert_eq!(answer(&health, "").await, (ServingStatus::NotServing, Some("stopping".into())), "{desc}");
+    }
+}
+
+#[tokio::test]
 async fn unknown_services_are_not_found() {
     let health = Health::new();
     let rpc = HealthRpc::new(health.clone());

@@ -54,7 +54,7 @@ pub(super) async fn serve_until_drained(
 
 async fn drained_and_noticed(health: &Health, env: &Env) {
     env.drain.begun().await;
-    health.set_not_serving("stopping");
+    health.set_stopping();
     tokio::time::sleep(NOTICE).await;
 }
 
