@@ -57,6 +57,50 @@ fn settings_that_can_be_right_nowhere_are_exit_two_and_name_the_fault() {
 }
 
 #[test]
+fn every_fault_of_the_configuration_is_exit_two() {
+    let net = Net::new(&Plan::fast(1));
+    let file = net[0].home.join("config.toml");
+    let home = net[0].home.to_str().expect("UTF-8");
+    let whole = fs::read_to_string(&file).expect("settings");
+    let within = |line: &str| whole.replacen("[chain]\n", &format!("[chain]\n{line}\n"), 1);
+    let added = |text: &str| format!("{whole}\n{text}\n");
+    let files = [
+        ("no TOML", added("[chain"), "is no TOML"),
+        ("an unknown section", added("[chains]\nx = 1"), "[chains]"),
+        ("an unknown key", within("no_such = 1"), "no_such"),
+        ("another type", within("max_peers = \"many\""), "max_peers"),
+    ];
+    for (desc, text, expect) in files {
+        assert_ne!(text, whole, "{desc}");
+        fs::write(&file, text).expect("written");
+        for service in ["node", "chain"] {
+            let output = vision(&[service, "--home", home]);
+            let text = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{desc} {service}: {text}");
+            assert!(text.contains(expect) && errors(&text).len() == 1, "{desc} {service}: {text}");
+        }
+    }
+    fs::write(&file, &whole).expect("restored");
+    let variables = [
+        ("sync-oracle", "VISION_SYNC_ORACLE_SNAPSHOT_INTERVAL_MS", "1", "snapshot_interval_ms"),
+        ("sync-oracle", "VISION_SYNC_ORACLE_CHAIN", "nowhere", "chain"),
+        ("producer", "VISION_PRODUCER_MINING_TICK_MS", "1", "mining_tick_ms"),
+        ("producer", "VISION_PRODUCER_SELECTION", "nowhere", "selection"),
+        ("gateway", "VISION_GATEWAY_MAX_CONNECTIONS_PER_ADDRESS", "0", "max_connections_per_address"),
+        ("gateway", "VISION_GATEWAY_PRODUCER", "nowhere", "nowhere"),
+        ("selection", "VISION_SELECTION_GRPC_LISTEN", "nowhere", "grpc_listen"),
+    ];
+    for (service, name, value, expect) in variables {
+        for start in ["node", service] {
+            let output = command(&[start, "--home", home]).env(name, value).output().expect("it starts");
+            let text = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{start} {name}: {text}");
+            assert!(text.contains(expect) && errors(&text).len() == 1, "{start} {name}: {text}");
+        }
+    }
+}
+
+#[test]
 fn another_port_of_a_node_is_no_gateway_and_said_to_be_none() {
     let mut net = Net::started(&Plan::fast(1));
     for port in [net[0].grpc, net[0].grpc + 1, net[0].p2p] {
@@ -287,7 +331,7 @@ fn settings_are_refused_by_name() {
     let refused = |name: &str, value: &str| {
         let output =
             command(&["node", "--home", &home]).env(name, value).output().expect("the program starts");
-        assert_eq!(output.status.code(), Some(1), "{name}: {}", stderr(&output));
+        assert_eq!(output.status.code(), Some(2), "{name}: {}", stderr(&output));
         stderr(&output)
     };
     let cases = [

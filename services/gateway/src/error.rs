@@ -23,3 +23,11 @@ pub enum Error {
     #[error("gateway: {0}")]
     Random(#[from] RandomError),
 }
+
+impl Error {
+    /// Whether a setting can be right nowhere: exit code 2.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        matches!(self, Self::ConnectionsPerAddress(_) | Self::Url(_))
+    }
+}

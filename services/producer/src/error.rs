@@ -122,6 +122,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a setting can be right nowhere: exit code 2.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        matches!(self, Self::MiningTick(_) | Self::Url { .. })
+    }
+
     /// Whether starting was refused because it could make the key sign twice: exit code 5.
     #[must_use]
     pub const fn is_safety_refusal(&self) -> bool {

@@ -21,3 +21,11 @@ pub enum Error {
     #[error(transparent)]
     Serve(#[from] vision_host::server::ServeError),
 }
+
+impl Error {
+    /// Whether a setting can be right nowhere: exit code 2.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        matches!(self, Self::SnapshotInterval(_) | Self::Chain(_))
+    }
+}

@@ -65,9 +65,6 @@ impl Service {
     pub fn prepare(self, settings: &Settings, env: &Env) -> Outcome<BoxFuture<'static, Outcome>> {
         let env = env.of_service(self.name());
         macro_rules! serve {
-            ($service:ident) => {
-                serve!($service, |_: &$service::Error| Exit::Failed)
-            };
             ($service:ident, $exit:expr) => {{
                 let config: $service::Config = read(settings, self.section())?;
                 Box::pin(async move {
@@ -84,12 +81,18 @@ impl Service {
                 error if error.is_usage() => Exit::Usage,
                 _ => Exit::Failed,
             }),
-            Self::SyncOracle => serve!(vision_sync_oracle),
-            Self::Selection => serve!(vision_selection),
-            Self::Producer => serve!(vision_producer, |error: &vision_producer::Error| {
-                if error.is_safety_refusal() { Exit::Refused } else { Exit::Failed }
+            Self::SyncOracle => serve!(vision_sync_oracle, |error: &vision_sync_oracle::Error| {
+                if error.is_usage() { Exit::Usage } else { Exit::Failed }
             }),
-            Self::Gateway => serve!(vision_gateway),
+            Self::Selection => serve!(vision_selection, |_: &vision_selection::Error| Exit::Failed),
+            Self::Producer => serve!(vision_producer, |error: &vision_producer::Error| match error {
+                error if error.is_safety_refusal() => Exit::Refused,
+                error if error.is_usage() => Exit::Usage,
+                _ => Exit::Failed,
+            }),
+            Self::Gateway => serve!(vision_gateway, |error: &vision_gateway::Error| {
+                if error.is_usage() { Exit::Usage } else { Exit::Failed }
+            }),
         })
     }
 }
@@ -114,7 +117,7 @@ impl Default for ProcessConfig {
 
 /// Reads one section of the settings.
 pub fn read<T: serde::de::DeserializeOwned>(settings: &Settings, section: &str) -> Outcome<T> {
-    settings.section(section).map_err(|error| Failure::failed(error.to_string()))
+    settings.section(section).map_err(|error| Failure::usage(error.to_string()))
 }
 
 /// Reads the settings of a home, starts logging, and makes the surroundings of its services.
@@ -130,7 +133,7 @@ pub fn enter(args: &ServiceArgs) -> Outcome<(Settings, Env)> {
             ),
         ));
     }
-    let settings = Settings::load(&args.home).map_err(|error| Failure::failed(error.to_string()))?;
+    let settings = Settings::load(&args.home).map_err(|error| Failure::usage(error.to_string()))?;
     if settings.is_empty_file() {
         return Err(Failure::usage(format!(
             "{}: the file is empty, so it is not the one that was made for this node; restore it, or remove it if the \
@@ -139,7 +142,7 @@ pub fn enter(args: &ServiceArgs) -> Outcome<(Settings, Env)> {
         )));
     }
     let sections: Vec<&str> = Service::ALL.iter().map(|s| s.section()).chain(["node"]).collect();
-    settings.check_sections(&sections).map_err(|error| Failure::failed(error.to_string()))?;
+    settings.check_sections(&sections).map_err(|error| Failure::usage(error.to_string()))?;
     let process: ProcessConfig = read(&settings, "node")?;
     let filter = args.log.as_deref().unwrap_or(&process.log);
     let format = match args.log_format.unwrap_or(process.log_format) {
