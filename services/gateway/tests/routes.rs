@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
@@ -326,5 +327,34 @@ async fn every_route_of_the_document_is_there() {
     for path in paths.iter().filter(|path| !path.ends_with("events")) {
         let answer = node.get(&format!("/{path}")).await;
         assert_ne!(answer.status, 404, "{path}: {answer:?}");
+    }
+}
+
+/// The first list of names in a row of the document's table, and whatever single names stand behind it up to the full stop.
+fn documented(document: &str, row: &str) -> BTreeSet<String> {
+    let start = format!("| {row} | ");
+    let text = document.lines().find_map(|line| line.strip_prefix(&start)).expect(row);
+    let sentence = text.split(". ").next().unwrap_or_default();
+    let names = sentence.split('`').skip(1).step_by(2).flat_map(|names| names.split(", "));
+    names.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn the_document_lists_every_field_of_peers_accounts_and_producers() {
+    let node = Node::start().await;
+    let document = include_str!("../../../docs/rest.md");
+    let account = format!("/api/accounts/{}?proof=true", "05".repeat(32));
+    let cases = [
+        ("peer", "/api/peers".to_owned(), "/peers/0"),
+        ("account", account, ""),
+        ("producer", "/api/chain/producers".to_owned(), "/registered/0"),
+    ];
+    for (row, path, pointer) in cases {
+        let answer = node.get(&path).await;
+        assert_eq!(answer.status, 200, "{row}: {answer:?}");
+        let answer = answer.json();
+        let fields = answer.pointer(pointer).and_then(|entry| entry.as_object()).expect(row);
+        let fields: BTreeSet<String> = fields.keys().cloned().collect();
+        assert_eq!(documented(document, row), fields, "{row}");
     }
 }
