@@ -111,6 +111,11 @@ impl NotEligible {
     }
 }
 
+/// What a noun bears after this number.
+const fn plural(number: u64) -> &'static str {
+    if number == 1 { "" } else { "s" }
+}
+
 impl fmt::Display for NotEligible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.code())?;
@@ -144,8 +149,9 @@ impl fmt::Display for NotEligible {
             ),
             Self::TooFewPeers { ready, required, connected } => write!(
                 f,
-                "{ready} ready peers of {connected} connected, {required} needed: start more nodes, or check \
-                 [chain] seeds and that their P2P ports can be reached"
+                "{ready} ready peer{} of {connected} connected, {required} needed: start more nodes, or check [chain] seeds \
+                 and that their P2P ports can be reached",
+                plural(*ready)
             ),
             Self::CatchingUp { lag, local_height, network_height } => write!(
                 f,
@@ -159,7 +165,8 @@ impl fmt::Display for NotEligible {
             ),
             Self::Streak { streak, required } => write!(
                 f,
-                "at the tip for {streak} ticks in a row, {required} needed: wait {} more",
+                "at the tip for {streak} tick{} in a row, {required} needed: wait {} more",
+                plural(*streak),
                 required.saturating_sub(*streak)
             ),
             Self::NoTickYet => f.write_str("the sync-oracle has measured nothing yet: wait a second"),

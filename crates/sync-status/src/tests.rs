@@ -247,7 +247,7 @@ fn the_gravest_reason_is_told_and_its_sentence_has_the_numbers() {
             "too few before lag",
             many,
             vec![peer(90)],
-            "TOO_FEW_PEERS: 1 ready peers of 1 connected, 2 needed: start more nodes, or check [chain] seeds and that their P2P ports can be reached",
+            "TOO_FEW_PEERS: 1 ready peer of 1 connected, 2 needed: start more nodes, or check [chain] seeds and that their P2P ports can be reached",
         ),
         (
             "behind before streak",
@@ -261,7 +261,7 @@ fn the_gravest_reason_is_told_and_its_sentence_has_the_numbers() {
             tips(&[12]),
             "CATCHING_UP: local height 10 is 2 behind the network's 12: wait until it has caught up",
         ),
-        ("streak", PARAMS, tips(&[10]), "STREAK: at the tip for 1 ticks in a row, 3 needed: wait 2 more"),
+        ("streak", PARAMS, tips(&[10]), "STREAK: at the tip for 1 tick in a row, 3 needed: wait 2 more"),
     ];
     for (desc, params, peers, expect) in cases {
         let mut machine = SyncMachine::new(params);

@@ -246,7 +246,7 @@ async fn other_parameters_after_a_restart_of_the_chain_service_are_heeded() {
     facts.params.lock().unwrap().min_ready_peers = 2;
     let _chain = ChainProcess::start(address, &facts);
     let wants =
-        |snapshot: &Snapshot| snapshot.not_eligible_because.starts_with("TOO_FEW_PEERS: 1 ready peers of 1");
+        |snapshot: &Snapshot| snapshot.not_eligible_because.starts_with("TOO_FEW_PEERS: 1 ready peer of 1");
     oracle.until("two peers are needed", wants).await;
 }
 
