@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use clap::builder::Resettable;
 use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+use vision_host::shell::word;
 use vision_primitives::Hash;
 
 use crate::output::Format;
@@ -26,6 +27,8 @@ pub use verify::VerifyArgs;
 
 /// The gateway asked unless told otherwise.
 pub const DEFAULT_NODE_URL: &str = "http://127.0.0.1:8080";
+/// Names another one.
+const NODE_VARIABLE: &str = "VISION_URL";
 
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 not healthy, timed out, or nothing to rest a proof on, \
 4 not found, 5 refused for safety.";
@@ -233,8 +236,29 @@ pub struct ShowArgs {
 #[derive(Args, Debug, Clone)]
 pub struct RemoteArgs {
     /// URL of a node's gateway.
-    #[arg(long, default_value = DEFAULT_NODE_URL, env = "VISION_URL", value_name = "URL")]
+    #[arg(long, default_value = DEFAULT_NODE_URL, env = NODE_VARIABLE, value_name = "URL")]
     pub node: String,
+}
+
+impl RemoteArgs {
+    /// The flag that names this node in a command to be typed, with a blank before it.
+    pub fn flag(&self) -> String {
+        node_flag(&self.node)
+    }
+}
+
+/// The flag that names a node's gateway in a command to be typed, with a blank before it; nothing where it goes without
+/// saying.
+pub fn node_flag(url: &str) -> String {
+    node_flag_beside(url, std::env::var_os(NODE_VARIABLE).is_some_and(|value| !value.is_empty()))
+}
+
+/// The same where the variable is set, or not. It may be set for one command alone, so the flag is there beside it.
+fn node_flag_beside(url: &str, variable: bool) -> String {
+    match url == DEFAULT_NODE_URL && !variable {
+        true => String::new(),
+        false => format!(" --node {}", word(url)),
+    }
 }
 
 /// `watch`.

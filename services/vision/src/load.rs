@@ -21,7 +21,7 @@ use vision_primitives::{Action, Hash, SignedTransaction, Transaction};
 use crate::chain::{Account, Chain};
 use crate::cli::LoadArgs;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::output::Format;
+use crate::output::{Format, count};
 use crate::query::height;
 use crate::rest::Gateway;
 use accounts::Sender;
@@ -90,12 +90,13 @@ async fn senders(args: &LoadArgs, gateways: &[Gateway], chain: &Chain) -> Outcom
     // Twice what an equal share of the load costs, and a whole window more.
     let share = (args.rate * args.seconds).div_ceil(wanted as u64).saturating_add(NONCE_WINDOW);
     let needed = share.saturating_mul(2).saturating_mul(chain.min_fee.saturating_add(AMOUNT));
-    eprintln!("{} further accounts are derived from the {} funded ones", wanted - funded.len(), funded.len());
-    let count = accounts::fund(&senders, funded.len(), needed, gateways, chain).await?;
-    if count == 0 {
+    let (further, of) = (count(wanted - funded.len(), "further account"), count(funded.len(), "funded one"));
+    eprintln!("derived {further} from {of}");
+    let topped_up = accounts::fund(&senders, funded.len(), needed, gateways, chain).await?;
+    if topped_up == 0 {
         return Ok(senders);
     }
-    eprintln!("{count} of them got up to {needed} each");
+    eprintln!("{} got up to {needed} each", count(topped_up, "account"));
     accounts::ask(&keys, gateways).await
 }
 
@@ -103,8 +104,9 @@ fn warn_if_too_few(args: &LoadArgs, senders: &[Sender], chain: &Chain) {
     let bearable = senders.len() as u64 * NONCE_WINDOW * 1000 / chain.block_interval_ms.max(1);
     if args.rate > bearable {
         eprintln!(
-            "{} accounts bear at most about {bearable} transactions a second on this chain; give more --accounts",
-            senders.len()
+            "no more than about {} a second can come from {} on this chain; give more --accounts",
+            count(bearable, "transaction"),
+            count(senders.len(), "account")
         );
     }
 }

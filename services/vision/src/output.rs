@@ -1,10 +1,14 @@
 //! Data on stdout, as a table for people or JSON for programs.
 
+mod width;
+
 use std::io::{self, Write as _};
 
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure, Outcome};
+
+pub use width::{fitting, properties_within, width};
 
 /// Form of the data on stdout.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]

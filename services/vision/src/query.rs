@@ -1,21 +1,26 @@
 //! `vision query`: what the chain holds, through a gateway.
 
 mod block;
+mod table;
 
 use serde_json::Value;
 
-use crate::cli::Query;
 use crate::cli::values::{BlockId, BlockName};
+use crate::cli::{Query, RemoteArgs};
 use crate::exit::{Failure, Outcome};
-use crate::output::{self, Format, Table, cell, properties, short};
+use crate::output::{self, Format, cell, properties_within};
 use crate::rest::Gateway;
+use table::{blocks_text, peers_text, producers_text, schedule_text};
 
 /// Fields that are milliseconds since the Unix epoch.
 const TIMES: [&str; 5] = ["timestamp_ms", "parent_timestamp_ms", "genesis_time_ms", "since_ms", "at_ms"];
 
+/// Makes text of an answer, for so many columns.
+type Show = fn(&Value, Option<usize>) -> String;
+
 /// Runs one query.
 pub async fn run(query: &Query, format: Format) -> Outcome {
-    let (answer, show): (Value, fn(&Value) -> String) = match query {
+    let (answer, show): (Value, Show) = match query {
         Query::Head(remote) => (found(&Gateway::new(&remote.node)?, None).await?, block::text),
         Query::Block { id, raw, trace_url, remote } => {
             let gateway = Gateway::new(&remote.node)?;
@@ -45,7 +50,10 @@ pub async fn run(query: &Query, format: Format) -> Outcome {
             (Gateway::new(&remote.node)?.get(path).await?, schedule_text)
         }
         Query::Account { address, proof, remote } => {
-            let path = format!("/api/accounts/{address}{}", asking(*proof, format));
+            let path = format!(
+                "/api/accounts/{address}{}",
+                asking(*proof, format, &format!("account {address}"), remote)
+            );
             (Gateway::new(&remote.node)?.get(&path).await?, flat)
         }
         Query::Tx { hash, data: true, remote, .. } => {
@@ -53,7 +61,8 @@ pub async fn run(query: &Query, format: Format) -> Outcome {
             return output::bytes(&data_of(&Gateway::new(&remote.node)?.get(&path).await?)?);
         }
         Query::Tx { hash, proof, remote, .. } => {
-            let path = format!("/api/transactions/{hash}{}", asking(*proof, format));
+            let path =
+                format!("/api/transactions/{hash}{}", asking(*proof, format, &format!("tx {hash}"), remote));
             (Gateway::new(&remote.node)?.get(&path).await?, transaction_text)
         }
         Query::Peers(remote) => (Gateway::new(&remote.node)?.get("/api/peers").await?, peers_text),
@@ -61,7 +70,7 @@ pub async fn run(query: &Query, format: Format) -> Outcome {
     };
     match format {
         Format::Json => output::json(&answer),
-        Format::Table => output::write(&show(&answer)),
+        Format::Table => output::write(&show(&answer, output::width())),
     }
 }
 
@@ -81,18 +90,21 @@ fn data_of(answer: &Value) -> Outcome<Vec<u8>> {
 }
 
 /// The query for a proof, which is for programs.
-fn asking(proof: bool, format: Format) -> &'static str {
+fn asking(proof: bool, format: Format, what: &str, remote: &RemoteArgs) -> &'static str {
     if proof && format == Format::Table {
-        eprintln!("a proof is shown in JSON only: add -o json, and hand what is printed to `vision verify`");
+        eprintln!(
+            "a proof is shown in JSON only; check it with `vision query {what} --proof -o json{} | vision verify --proof -`",
+            remote.flag()
+        );
     }
     if proof { "?proof=true" } else { "" }
 }
 
-fn transaction_text(answer: &Value) -> String {
-    let Some(inner) = answer["transaction"].as_object() else { return flat(answer) };
+fn transaction_text(answer: &Value, width: Option<usize>) -> String {
+    let Some(inner) = answer["transaction"].as_object() else { return flat(answer, width) };
     let told = inner.iter().filter(|(name, _)| *name != "hash");
     let pairs: Vec<_> = told.map(|(name, value)| (name.as_str(), brief(value))).collect();
-    format!("{}\n{}", flat(answer), properties(&pairs))
+    format!("{}\n{}", flat(answer, width), properties_within(width, &pairs))
 }
 
 /// Height of the node's head.
@@ -124,10 +136,11 @@ pub fn entries<'a>(answer: &'a Value, name: &str) -> &'a [Value] {
 }
 
 /// Every field that is no list or object, one a line.
-fn flat(answer: &Value) -> String {
+fn flat(answer: &Value, width: Option<usize>) -> String {
     let Some(fields) = answer.as_object() else { return cell(answer) + "\n" };
     let plain = fields.iter().filter(|(_, value)| !value.is_object() && !value.is_array());
-    properties(&plain.map(|(name, value)| (name.as_str(), readable(name, value))).collect::<Vec<_>>())
+    let rows: Vec<_> = plain.map(|(name, value)| (name.as_str(), readable(name, value))).collect();
+    properties_within(width, &rows)
 }
 
 /// A value as a cell; a time with what it means to people.
@@ -138,88 +151,10 @@ fn readable(name: &str, value: &Value) -> String {
     }
 }
 
-/// A time alone.
-fn time(value: &Value) -> String {
-    value.as_u64().map_or_else(|| cell(value), output::time)
-}
-
-/// A column: the field's name and how its value becomes a cell.
-type Column = (&'static str, fn(&Value) -> String);
-
-fn table(entries: &[Value], columns: &[Column]) -> String {
-    // What is shown as a time is no number of milliseconds.
-    let heading = |name: &'static str| match name {
-        "timestamp_ms" => "time",
-        "opens_at_ms" => "opens at",
-        "closes_at_ms" => "closes at",
-        name => name,
-    };
-    let mut table = Table::new(&columns.iter().map(|(name, _)| heading(name)).collect::<Vec<_>>());
-    for entry in entries {
-        table.row(columns.iter().map(|(name, show)| show(&entry[*name])));
-    }
-    table.render()
-}
-
 /// A cell that may be long, cut to what a line can bear.
 fn brief(value: &Value) -> String {
     let text = cell(value);
-    if text.chars().count() <= 60 { text } else { text.chars().take(59).chain(['…']).collect() }
-}
-
-fn blocks_text(answer: &Value) -> String {
-    table(
-        entries(answer, "blocks"),
-        &[
-            ("height", cell),
-            ("hash", short),
-            ("slot", cell),
-            ("producer", short),
-            ("timestamp_ms", time),
-            ("tx_count", cell),
-        ],
-    )
-}
-
-fn producers_text(answer: &Value) -> String {
-    let columns: [Column; 6] = [
-        ("node_id", cell),
-        ("status", cell),
-        ("missed", cell),
-        ("suspensions", cell),
-        ("suspended_at", cell),
-        ("may_return_at", cell),
-    ];
-    let all = [entries(answer, "registered"), entries(answer, "candidates")].concat();
-    table(&all, &columns)
-}
-
-fn schedule_text(answer: &Value) -> String {
-    let slots = table(
-        entries(answer, "slots"),
-        &[
-            ("slot", cell),
-            ("node_id", cell),
-            ("jitter_ms", cell),
-            ("opens_at_ms", time),
-            ("closes_at_ms", time),
-        ],
-    );
-    format!("{}\n{slots}", flat(answer))
-}
-
-fn peers_text(answer: &Value) -> String {
-    let columns: [Column; 8] = [
-        ("node_id", short),
-        ("address", cell),
-        ("state", cell),
-        ("height", cell),
-        ("tip_hash", short),
-        ("rtt_ms", cell),
-        ("clock_offset_ms", cell),
-        ("version", cell),
-    ];
-    table(entries(answer, "peers"), &columns)
+    if text.chars().count() <= 64 { text } else { text.chars().take(63).chain(['…']).collect() }
 }
 
 #[cfg(test)]
@@ -242,29 +177,17 @@ mod tests {
     }
 
     #[test]
-    fn candidates_are_listed_below_the_registered() {
-        let answer = json!({
-            "registered": [{ "node_id": "aa", "status": "suspended", "missed": 3 }],
-            "candidates": [{ "node_id": "bb", "status": "candidate", "missed": 0 }],
-        });
-        let text = producers_text(&answer);
-        let rows: Vec<Vec<&str>> =
-            text.lines().skip(1).map(|line| line.split_whitespace().take(3).collect()).collect();
-        assert_eq!(rows, [["aa", "suspended", "3"], ["bb", "candidate", "0"]]);
-    }
-
-    #[test]
     fn a_transaction_is_shown_with_what_it_does() {
         let inner = json!({ "hash": "aa", "type": "transfer", "amount": "5", "bytes": "0".repeat(99) });
         let answer = json!({ "hash": "aa", "status": "pending", "transaction": inner });
-        let text = transaction_text(&answer);
+        let text = transaction_text(&answer, None);
         assert_eq!(text.matches("aa").count(), 1, "{text}");
         assert!(
             text.contains("amount  5") && text.contains("000…") && text.contains("status  pending"),
             "{text}"
         );
         let gone = json!({ "status": "dropped", "reason": "EXPIRED" });
-        assert_eq!(transaction_text(&gone), "reason  EXPIRED\nstatus  dropped\n");
+        assert_eq!(transaction_text(&gone, None), "reason  EXPIRED\nstatus  dropped\n");
     }
 
     #[test]
@@ -285,14 +208,14 @@ mod tests {
     fn times_are_shown_for_people_too() {
         let answer = json!({ "since_ms": 0, "at_ms": 1_700_000_000_123_u64, "rtt_ms": 5 });
         let expect = "at_ms     1700000000123 (2023-11-14 22:13:20.123 UTC)\nrtt_ms    5\nsince_ms  0 (1970-01-01 00:00:00.000 UTC)\n";
-        assert_eq!(flat(&answer), expect);
+        assert_eq!(flat(&answer, None), expect);
         let blocks = json!([{ "height": 1, "timestamp_ms": 1_700_000_000_123_u64 }]);
-        let text = blocks_text(&blocks);
+        let text = blocks_text(&blocks, None);
         assert!(text.contains(" TIME ") && text.contains(" 2023-11-14 22:13:20.123 UTC "), "{text}");
     }
 
     #[test]
     fn a_flat_answer_leaves_lists_out() {
-        assert_eq!(flat(&json!({ "a": 1, "b": [1], "c": "x" })), "a  1\nc  x\n");
+        assert_eq!(flat(&json!({ "a": 1, "b": [1], "c": "x" }), None), "a  1\nc  x\n");
     }
 }

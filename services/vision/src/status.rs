@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{RemoteArgs, WatchArgs};
 use crate::exit::{Exit, Outcome};
-use crate::output::{self, Format, cell, count, properties, short};
+use crate::output::{self, Format, cell, count, properties_within, short};
 use crate::query::{entries, height};
 use crate::rest::Gateway;
 
@@ -28,7 +28,10 @@ pub async fn run(args: &RemoteArgs, format: Format) -> Outcome {
     let (chain, mining) = ask(&gateway).await?;
     match format {
         Format::Json => output::json(&json!({ "status": chain, "mining": mining.as_ref().ok() }))?,
-        Format::Table => output::write(&text(&chain, mining.as_ref().map_err(ToString::to_string)))?,
+        Format::Table => {
+            let rows = rows(&chain, mining.as_ref().map_err(ToString::to_string));
+            output::write(&properties_within(output::width(), &rows))?;
+        }
     }
     mining.map(|_| ())
 }
@@ -63,7 +66,7 @@ fn is_of_head(chain: &Value, mining: &Value) -> bool {
 /// A row of the table.
 type Row = (&'static str, String);
 
-fn text(chain: &Value, mining: Result<&Value, String>) -> String {
+fn rows(chain: &Value, mining: Result<&Value, String>) -> Vec<Row> {
     let because = chain["not_eligible_because"].as_str().unwrap_or_default();
     let eligible = chain["eligible"] == true;
     let mut rows = vec![
@@ -80,7 +83,7 @@ fn text(chain: &Value, mining: Result<&Value, String>) -> String {
     }
     rows.extend(plans(chain, mining));
     rows.push(("uptime s", cell(&chain["uptime_seconds"])));
-    properties(&rows)
+    rows
 }
 
 /// What the oracle found at its last look, and how long ago that was.
@@ -207,6 +210,23 @@ mod tests {
 
     fn mining() -> Value {
         json!({ "next_height": 15, "current_winner": "cc", "my_slot": 0, "recent_claims": [[9, {}]] })
+    }
+
+    fn text(chain: &Value, mining: Result<&Value, String>) -> String {
+        properties_within(None, &rows(chain, mining))
+    }
+
+    #[test]
+    fn a_status_fits_80_columns_with_its_ids_in_full() {
+        let mut chain = chain();
+        (chain["eligible"], chain["node_id"]) = (json!(false), json!("ab".repeat(32)));
+        chain["not_eligible_because"] =
+            json!("TOO_FEW_PEERS: ".to_owned() + &"start more nodes, or ".repeat(8));
+        for width in [80, 120] {
+            let text = properties_within(Some(width), &rows(&chain, Err("no gateway answers ".repeat(9))));
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}\n{text}");
+            assert!(text.contains(&"ab".repeat(32)) && text.matches("more").count() == 8, "{width}\n{text}");
+        }
     }
 
     #[test]

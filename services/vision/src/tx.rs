@@ -49,11 +49,12 @@ pub async fn run(command: &Tx, format: Format) -> Outcome {
     if send.dry_run {
         return show(&dry(&signed), format);
     }
-    let answer = hand_in(&gateway, &signed, send)
-        .await
-        .map_err(|refusal| explain(refusal, &hints::Facts { intent: &intent, sender, chain: &chain }))?;
+    let node = send.remote.flag();
+    let answer = hand_in(&gateway, &signed, send).await.map_err(|refusal| {
+        explain(refusal, &hints::Facts { intent: &intent, sender, chain: &chain, node: &node })
+    })?;
     report(&answer, &signed, format)?;
-    ended(&answer, send.wait)
+    ended(&answer, send.wait, &node)
 }
 
 /// What the transaction shall do.
@@ -159,8 +160,8 @@ fn show(shown: &Shown, format: Format) -> Outcome {
     }
 }
 
-/// Whether the transaction got where the caller wanted it.
-fn ended(answer: &Value, wait: bool) -> Outcome {
+/// Whether the transaction got where the caller wanted it. `node` is the flag that names the node.
+fn ended(answer: &Value, wait: bool, node: &str) -> Outcome {
     match answer["status"].as_str() {
         Some("dropped") => {
             Err(Failure::failed(format!("the transaction was dropped: {}", cell(&answer["reason"]))))
@@ -174,7 +175,7 @@ fn ended(answer: &Value, wait: bool) -> Outcome {
                 None => "it still waits; ask".to_owned(),
             };
             Err(Failure::unhealthy(format!(
-                "no block has the transaction yet, {why} with `vision query tx {hash}`"
+                "no block has the transaction yet, {why} with `vision query tx {hash}{node}`"
             )))
         }
         _ => Ok(()),

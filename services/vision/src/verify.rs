@@ -24,16 +24,16 @@ use seal::Trusted;
 
 /// Checks a proof or a range of blocks.
 pub async fn run(args: &VerifyArgs, format: Format) -> Outcome {
-    match (&args.proof, args.from.zip(args.to)) {
+    match (&args.proof, args.from) {
         (Some(file), None) => {
             let genesis = args.genesis.as_deref().map(read_genesis).transpose()?;
             proof::run(file, &Trusted { block: args.block, genesis }, format)
         }
-        (None, Some((from, to))) => {
-            let range = range::Range::new(from, to, args.genesis.as_deref())?;
+        (None, Some(from)) => {
+            let range = range::Range::new(from, args.to, args.genesis.as_deref())?;
             range.run(&Gateway::new(&args.remote.node)?, format).await
         }
-        _ => Err(Failure::usage("give either --proof FILE, or --from HEIGHT and --to HEIGHT")),
+        _ => Err(Failure::usage("give either --proof FILE or --from HEIGHT")),
     }
 }
 

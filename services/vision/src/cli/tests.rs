@@ -32,7 +32,6 @@ fn wrong_use_is_refused_by_name() {
         ("both", &["vision", "verify", "--proof", "-", "--from", "1", "--to", "2"], "cannot be used with"),
         ("a proof up to", &["vision", "verify", "--proof", "-", "--to", "2"], "cannot be used with"),
         ("its block", &["vision", "verify", "--from", "1", "--to", "2", "--block", HASH], "cannot be used"),
-        ("no end", &["vision", "verify", "--from", "1"], "--to"),
         ("no beginning", &["vision", "verify", "--to", "1"], "--from"),
         ("block 0", &["vision", "verify", "--from", "0", "--to", "1"], "--from"),
         (
@@ -74,4 +73,19 @@ fn an_empty_variable_counts_as_unset() {
     };
     assert_eq!(variables(|_| false), ["VISION_HOME"]);
     assert!(variables(|name| name == "VISION_HOME").is_empty());
+}
+
+#[test]
+fn a_command_to_be_typed_names_the_node_unless_it_goes_without_saying() {
+    let other = "http://127.0.0.1:8081";
+    let cases = [
+        ("the usual one", DEFAULT_NODE_URL, false, ""),
+        ("another", other, false, " --node http://127.0.0.1:8081"),
+        ("another by the variable", other, true, " --node http://127.0.0.1:8081"),
+        ("the usual one beside a variable", DEFAULT_NODE_URL, true, " --node http://127.0.0.1:8080"),
+        ("a shell's letters", "http://h/a b;c'd", false, r" --node 'http://h/a b;c'\''d'"),
+    ];
+    for (desc, url, variable, expect) in cases {
+        assert_eq!(node_flag_beside(url, variable), expect, "{desc}");
+    }
 }

@@ -15,6 +15,7 @@ use super::{RemoteArgs, values};
   vision query tx HASH --proof -o json | vision verify --proof - --block HASH
   vision query account ADDRESS --proof -o json | vision verify --proof - --genesis genesis.json
   vision verify --from 100 --to 200 --node http://127.0.0.1:8081
+  vision verify --from 1
   vision verify --from 1 --to 5000 --genesis .vision/testnet/node1/genesis.json
 
 Of a range every block is computed anew, and what is wrong is told in a line each. What takes the state (state roots, \
@@ -33,9 +34,9 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "HASH", value_parser = values::hash, conflicts_with_all = ["from", "to"])]
     pub block: Option<Hash>,
     /// Height of the first block checked, 1 or more.
-    #[arg(long, value_name = "HEIGHT", requires = "to", value_parser = values::within::<u64>(1..=u64::MAX))]
+    #[arg(long, value_name = "HEIGHT", value_parser = values::within::<u64>(1..=u64::MAX))]
     pub from: Option<u64>,
-    /// Height of the last block checked. If the chain is not so long yet, the check ends at its head.
+    /// Height of the last block checked [default: the node's head]. If the chain is not so long yet, the check ends there.
     #[arg(long, value_name = "HEIGHT", requires = "from", value_parser = values::whole)]
     pub to: Option<u64>,
     /// The chain's genesis. Of a range, all states are computed from it on; with --from 1. Of a proof, the header must be

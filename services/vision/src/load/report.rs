@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::book::Book;
 use crate::exit::{Failure, Outcome};
-use crate::output::{self, Format, cell, properties};
+use crate::output::{self, Format, cell, count, properties};
 
 /// What cannot be read from the book.
 pub struct Setting {
@@ -41,9 +41,10 @@ fn verdict(book: &Book) -> Outcome {
         }
         0 => Ok(()),
         missing => {
-            let what =
-                "transactions were accepted and are in no block, and no node knows what became of them";
-            Err(Failure::unhealthy(format!("{missing} {what}")))
+            let missing = count(missing, "transaction");
+            Err(Failure::unhealthy(format!(
+                "missing from all blocks: {missing} that a node accepted, and no node knows what became of it"
+            )))
         }
     }
 }

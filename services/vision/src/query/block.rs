@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::{cell, entries, readable, short, table};
-use crate::output::properties;
+use super::table::{Column, table};
+use super::{entries, readable};
+use crate::output::{cell, fitting, properties_within, short};
 use crate::rest::Gateway;
 
 /// Stands for a block's trace in a URL.
@@ -51,29 +52,39 @@ fn trace_link(url: &str, block: &Value) -> Option<String> {
 }
 
 /// A block's fields, and its transactions in a table below.
-pub fn text(block: &Value) -> String {
-    fields(block, &[])
+pub fn text(block: &Value, width: Option<usize>) -> String {
+    fields(block, &[], width)
 }
 
 /// The same with the canonical bytes.
-pub fn raw_text(block: &Value) -> String {
-    fields(block, &RAW)
+pub fn raw_text(block: &Value, width: Option<usize>) -> String {
+    fields(block, &RAW, width)
 }
 
-fn fields(block: &Value, raw: &[&str]) -> String {
+fn fields(block: &Value, raw: &[&str], width: Option<usize>) -> String {
     let Some(all) = block.as_object() else { return cell(block) + "\n" };
     let plain = |name: &&str| all.get(*name).is_some_and(|value| !value.is_object() && !value.is_array());
     let others = all.keys().map(String::as_str);
     let others = others.filter(|name| ![&FIRST[..], &LAST, &RAW].concat().contains(name));
     let names = FIRST.into_iter().chain(others).chain(LAST).chain(raw.iter().copied()).filter(plain);
-    let text = properties(&names.map(|name| (name, readable(name, &all[name]))).collect::<Vec<_>>());
+    let rows: Vec<_> = names.map(|name| (name, readable(name, &all[name]))).collect();
+    let text = properties_within(width, &rows);
     let transactions = entries(block, "transactions");
     if transactions.is_empty() {
         return text;
     }
-    let columns: [super::Column; 6] =
-        [("hash", cell), ("type", cell), ("sender", short), ("nonce", cell), ("to", short), ("amount", cell)];
-    format!("{text}\n{}", table(transactions, &columns))
+    let of = |hash| -> [Column; 6] {
+        [
+            ("hash", "hash", hash),
+            ("type", "type", cell),
+            ("sender", "sender", short),
+            ("nonce", "nonce", cell),
+            ("to", "to", short),
+            ("amount", "amount", cell),
+        ]
+    };
+    let below = fitting(width, [cell, short].map(|hash| table(transactions, &of(hash))));
+    format!("{text}\n{below}")
 }
 
 #[cfg(test)]
@@ -105,18 +116,37 @@ mod tests {
         let names = |text: &str| -> Vec<String> {
             text.lines().filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
         };
-        let shown = text(&block);
+        let shown = text(&block, None);
         let expect = ["height", "hash", "timestamp_ms", "certificate", "newer", "version", "trace_id"];
         assert_eq!(names(&shown), expect);
         assert!(shown.contains("1700000000123 (2023-11-14 22:13:20.123 UTC)"), "{shown}");
-        assert_eq!(names(&raw_text(&block))[7..], ["signature", "header"]);
+        assert_eq!(names(&raw_text(&block, None))[7..], ["signature", "header"]);
     }
 
     #[test]
     fn transactions_stand_below() {
         let block =
             json!({ "height": 1, "transactions": [{ "hash": "cc", "type": "transfer", "amount": "5" }] });
-        assert_eq!(text(&block).lines().next(), Some("height  1"));
-        assert!(text(&block).lines().last().is_some_and(|line| line.starts_with("cc") && line.contains('5')));
+        assert_eq!(text(&block, None).lines().next(), Some("height  1"));
+        assert!(
+            text(&block, None)
+                .lines()
+                .last()
+                .is_some_and(|line| line.starts_with("cc") && line.contains('5'))
+        );
+    }
+
+    #[test]
+    fn a_block_fits_80_columns() {
+        let hash = "cd".repeat(32);
+        let transfer = json!({ "hash": hash, "type": "register_producer", "sender": hash, "nonce": 12_345, "to": hash,
+            "amount": "18446744073709551615" });
+        let block = json!({ "height": 1, "hash": hash, "certificate_hash": hash, "producer": hash,
+            "trace_url": format!("http://127.0.0.1:16686/trace/{}", "ab".repeat(16)), "transactions": [transfer] });
+        for (width, whole) in [(80, 2), (120, 3)] {
+            let text = text(&block, Some(width));
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}\n{text}");
+            assert_eq!(text.matches(&hash).count(), whole, "{width}\n{text}");
+        }
     }
 }

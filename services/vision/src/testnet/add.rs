@@ -10,7 +10,7 @@ use super::homes::{self, NodeKeys};
 use super::layout::{Facts, Layout, NodeFacts};
 use super::ports::BasePorts;
 use super::same;
-use crate::cli::{DirArgs, PortArgs, Profile};
+use crate::cli::{DirArgs, PortArgs, Profile, node_flag};
 use crate::exit::{Failure, Outcome};
 use crate::keys::random_key;
 use crate::output::{self, Format, properties};
@@ -18,9 +18,10 @@ use crate::output::{self, Format, properties};
 /// Makes the home of one more node, and notes it in `testnet.json`.
 pub fn run(args: &DirArgs, format: Format) -> Outcome {
     let layout = Layout::new(&args.dir)?;
-    let mut made = None;
+    let (mut made, mut other) = (None, None);
     Facts::update(&layout, |facts| {
         let node = make(&layout, facts)?;
+        other = facts.nodes.first().map(|node| node.urls.rest.clone());
         facts.nodes.push(node.clone());
         made = Some(node);
         Ok(())
@@ -35,9 +36,10 @@ pub fn run(args: &DirArgs, format: Format) -> Outcome {
         ]))?,
     }
     eprintln!(
-        "start it with: {}\nmake it a producer with: vision tx register --key ACCOUNT.key --producer-key {}",
+        "start it with: {}\nmake it a producer with: vision tx register --key ACCOUNT.key --producer-key {}{}",
         layout.command(&format!("start {}", node.name)),
-        word(node.home.join("producer.key"))
+        word(node.home.join("producer.key")),
+        other.map_or_else(String::new, |url: String| node_flag(&url)),
     );
     Ok(())
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::layout::{Facts, NodeFacts};
 use super::process::Life;
 use crate::exit::Outcome;
-use crate::output::{self, Format, Table, short};
+use crate::output::{self, Format, Table, fitting, short};
 use crate::rest::Gateway;
 
 /// How long a node that has no process may take to answer all the same.
@@ -105,14 +105,23 @@ pub fn render_live(views: &[NodeView]) -> String {
     table.render()
 }
 
-/// The table as text.
-pub fn render(views: &[NodeView]) -> String {
-    let mut table = Table::new(&["node", "id", "pid", "p2p", "rest", "grpc", "height", "tip", "state"]);
-    for view in views {
-        table.row(cells(view));
-    }
-    table.render()
+/// The table as text, with as much as fits into so many columns.
+pub fn render(views: &[NodeView], width: Option<usize>) -> String {
+    let without = |left_out: &[&str]| {
+        let kept = |at: &usize| !left_out.contains(&COLUMNS[*at]);
+        let columns: Vec<usize> = (0..COLUMNS.len()).filter(kept).collect();
+        let mut table = Table::new(&columns.iter().map(|at| COLUMNS[*at]).collect::<Vec<_>>());
+        for view in views {
+            let cells = cells(view);
+            table.row(columns.iter().map(|at| cells[*at].clone()));
+        }
+        table.render()
+    };
+    fitting(width, [without(&[]), without(&["tip"]), without(&["tip", "grpc"])])
 }
+
+/// What is known of a node.
+const COLUMNS: [&str; 9] = ["node", "id", "pid", "p2p", "rest", "grpc", "height", "tip", "state"];
 
 fn cells(view: &NodeView) -> [String; 9] {
     let ports = &view.facts.ports;
@@ -133,7 +142,7 @@ fn cells(view: &NodeView) -> [String; 9] {
 /// Prints the state of the whole network.
 pub fn print(facts: &Facts, views: &[NodeView], format: Format) -> Outcome {
     match format {
-        Format::Table => output::write(&render(views)),
+        Format::Table => output::write(&render(views, output::width())),
         Format::Json => output::json(&json!({
             "chain_id": facts.chain_id,
             "genesis_hash": facts.genesis_hash,
@@ -183,6 +192,38 @@ mod tests {
     }
 
     #[test]
+    fn the_whole_table_fits_its_columns() {
+        let status = |state: &str, because: &str| {
+            json!({ "height": 1_000_000, "tip_hash": "0123456789abcdef", "sync_state": state, "eligible": because.is_empty(),
+                    "not_eligible_because": because })
+        };
+        let cases = [
+            ("eligible", status("AtTip", ""), Some(80), "REST   GRPC         HEIGHT   STATE"),
+            ("not yet", status("CatchingUp", "TOO_FEW_PEERS: 1"), Some(80), "REST   HEIGHT   STATE"),
+            (
+                "wide",
+                status("CatchingUp", "TOO_FEW_PEERS: 1"),
+                Some(120),
+                "GRPC         HEIGHT   TIP       STATE",
+            ),
+            ("no terminal", status("AtTip", ""), None, "GRPC         HEIGHT   TIP       STATE"),
+        ];
+        for (desc, status, width, expect) in cases {
+            let mut facts = facts();
+            facts.name = "node100".into();
+            facts.ports = BasePorts::new(&PortArgs::default()).assign(1).expect("fits").remove(0);
+            (facts.ports.p2p, facts.ports.rest) = (17_072, 18_080);
+            let text =
+                render(&[NodeView { facts, life: Life::Running(4_194_304), status: Some(status) }], width);
+            let widest = text.lines().map(|line| line.chars().count()).max().expect("lines");
+            assert!(
+                widest <= width.unwrap_or(usize::MAX) && text.contains(expect),
+                "{desc}: {widest}\n{text}"
+            );
+        }
+    }
+
+    #[test]
     fn states_in_words() {
         let answer = |eligible: bool, because: &str| {
             Some(
@@ -201,7 +242,7 @@ mod tests {
         for (desc, life, status, expect) in cases {
             let view = NodeView { facts: facts(), life, status };
             assert_eq!(view.state(), expect, "{desc}");
-            assert!(render(&[view]).contains("node1  abcdef01"), "{desc}");
+            assert!(render(&[view], None).contains("node1  abcdef01"), "{desc}");
         }
     }
 }

@@ -16,9 +16,9 @@ use super::same;
 use super::started::Started;
 use super::table::{self, NodeView};
 use super::watch::{self, End};
-use crate::cli::{Profile, UpArgs};
+use crate::cli::{Profile, UpArgs, node_flag};
 use crate::exit::{Failure, Outcome};
-use crate::output::{Format, count};
+use crate::output::{self, Format, count};
 use crate::rest::Gateway;
 use crate::signals::Interrupts;
 
@@ -212,7 +212,7 @@ async fn common_block(views: &[NodeView], above: u64) -> Option<String> {
 }
 
 fn not_agreed(views: &[NodeView], facts: &Facts) -> Failure {
-    eprint!("{}", table::render(views));
+    eprint!("{}", table::render(views, output::width()));
     let stuck = views.iter().min_by_key(|view| view.height());
     let name = stuck.map_or("a node", |view| view.facts.name.as_str());
     if let Some(view) = stuck {
@@ -241,10 +241,7 @@ fn program() -> String {
 
 fn next_commands(layout: &Layout, facts: &Facts, end: &str) -> String {
     let Some(node) = facts.nodes.first() else { return String::new() };
-    let url = match node.urls.rest.as_str() {
-        crate::cli::DEFAULT_NODE_URL => String::new(),
-        url => format!(" --node {url}"),
-    };
+    let url = node_flag(&node.urls.rest);
     let last = facts.nodes.last().map_or("node1", |node| node.name.as_str());
     let (vision, dir) = (program(), layout.flag());
     format!(

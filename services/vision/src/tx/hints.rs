@@ -13,11 +13,13 @@ pub struct Facts<'a> {
     pub sender: Address,
     /// The chain it is for.
     pub chain: &'a Chain,
+    /// The flag that names the node.
+    pub node: &'a str,
 }
 
 /// By the rule that was broken, or the reason where there is no rule.
 pub fn what_to_do(cause: &str, facts: &Facts<'_>) -> Option<String> {
-    let sender = facts.sender;
+    let (sender, node) = (facts.sender, facts.node);
     Some(match cause {
         "NONCE_TOO_LOW" | "NONCE_USED" => "leave --nonce out to take the account's next".into(),
         "NONCE_GAP" | "NONCE_TOO_HIGH" => {
@@ -25,12 +27,12 @@ pub fn what_to_do(cause: &str, facts: &Facts<'_>) -> Option<String> {
         }
         "INSUFFICIENT_BALANCE" | "UNAFFORDABLE" => match facts.intent {
             Intent::Exit => format!(
-                "the producer's own account pays the fee of its exit: first send it at least {} with \
-                 `vision tx transfer --to {sender}`",
+                "the producer's own account pays the fee of its exit: first send it that much with \
+                 `vision tx transfer --key FILE --to {sender} --amount {}{node}`",
                 facts.chain.min_fee
             ),
             _ => format!(
-                "see what it holds with `vision query account {sender}`; what waits already counts too"
+                "see what it holds with `vision query account {sender}{node}`; what waits already counts too"
             ),
         },
         "FEE_TOO_LOW" => {
@@ -46,9 +48,11 @@ pub fn what_to_do(cause: &str, facts: &Facts<'_>) -> Option<String> {
         "NOT_A_PRODUCER" => format!(
             "the key given is that of {sender}: give a registered producer's own key, such as HOME/producer.key"
         ),
-        "LAST_PRODUCER" => "another producer must be active first: see `vision query producers`".into(),
+        "LAST_PRODUCER" => {
+            format!("another producer must be active first: see `vision query producers{node}`")
+        }
         "ALREADY_REGISTERED" => {
-            "a key is registered once and for all: make another with `vision keys new`".into()
+            "a key is registered once and for all: make another with `vision keys new --out FILE`".into()
         }
         "REGISTRY_FULL" => "wait until a producer leaves".into(),
         _ => return None,

@@ -6,6 +6,7 @@ fn key(seed: u8) -> SecretKey {
     SecretKey::from_seed(&[seed; 32])
 }
 
+const NODE: &str = " --node http://127.0.0.1:8081";
 const GENESIS: Hash = Hash([3; 32]);
 
 #[test]
@@ -62,11 +63,16 @@ fn refusals_say_what_to_do() {
         ("FEE_TOO_LOW", &transfer, Some("least fee of this chain is 3")),
         ("UNDERPRICED", &transfer, Some("tenth more")),
         ("NONCE_GAP", &transfer, Some("before it first")),
+        ("LAST_PRODUCER", &Intent::Exit, Some("query producers --node")),
         ("STORE_CORRUPT", &transfer, None),
     ];
     for (cause, intent, expect) in cases {
-        let facts = hints::Facts { intent, sender: Hash([1; 32]), chain: &chain };
+        let facts = hints::Facts { intent, sender: Hash([1; 32]), chain: &chain, node: NODE };
         let hint = hints::what_to_do(cause, &facts);
+        for asks in ["query account", "query producers", "tx transfer"] {
+            let command = hint.iter().flat_map(|hint| hint.split('`')).find(|part| part.contains(asks));
+            assert!(command.is_none_or(|command| command.ends_with(NODE)), "{cause}: {command:?}");
+        }
         assert_eq!(hint.is_some(), expect.is_some(), "{cause}");
         assert!(hint.unwrap_or_default().contains(expect.unwrap_or_default()), "{cause}");
     }
@@ -82,15 +88,19 @@ fn what_became_of_it_decides_the_exit() {
         ("dropped", json!({ "status": "dropped", "reason": "EVICTED" }), true, Some(Exit::Failed)),
     ];
     for (desc, answer, wait, expect) in cases {
-        assert_eq!(ended(&answer, wait).err().map(|failure| failure.exit()), expect, "{desc}");
+        assert_eq!(ended(&answer, wait, NODE).err().map(|failure| failure.exit()), expect, "{desc}");
     }
 }
 
 #[test]
 fn what_waits_behind_a_gap_names_the_missing_nonce() {
-    let told = |answer| ended(&answer, true).expect_err("it waits").to_string();
+    let told = |answer| ended(&answer, true, NODE).expect_err("it waits").to_string();
     let behind = told(json!({ "status": "pending", "hash": "ab", "missing_nonce": 3 }));
-    assert!(behind.contains("nonce 3, which is missing") && behind.contains("query tx ab"), "{behind}");
+    assert!(
+        behind.contains("nonce 3, which is missing")
+            && behind.contains("`vision query tx ab --node http://127.0.0.1:8081`"),
+        "{behind}"
+    );
     let next = told(json!({ "status": "pending", "hash": "ab" }));
     assert!(!next.contains("missing") && next.contains("query tx ab"), "{next}");
 }

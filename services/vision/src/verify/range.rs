@@ -36,14 +36,15 @@ impl Source for Gateway {
 /// A range of heights, and what it is computed from.
 pub struct Range {
     from: u64,
-    to: u64,
+    /// The node's head, if no last one is named.
+    to: Option<u64>,
     genesis: Option<Genesis>,
 }
 
 impl Range {
     /// Both ends included.
-    pub fn new(from: u64, to: u64, genesis: Option<&Path>) -> Outcome<Self> {
-        if from > to {
+    pub fn new(from: u64, to: Option<u64>, genesis: Option<&Path>) -> Outcome<Self> {
+        if let Some(to) = to.filter(|to| from > *to) {
             return Err(Failure::usage(format!("--from {from} is above --to {to}")));
         }
         if genesis.is_some() && from != 1 {
@@ -58,15 +59,14 @@ impl Range {
     pub async fn run(&self, source: &impl Source, format: Format) -> Outcome {
         let told = |line: &str| if format == Format::Table { output::line(line) } else { Ok(()) };
         let report = self.audit(source, told).await?;
-        if let Some(head) = report.ends_early() {
+        if let Some((head, asked_to)) = report.ends_early() {
             eprintln!(
-                "the chain ends at height {head}, so this is verified up to there, and not to {}",
-                self.to
+                "the chain ends at height {head}, so this is verified up to there, and not to {asked_to}"
             );
         }
         match format {
             Format::Json => output::json(&report.to_json())?,
-            Format::Table => output::write(&report.to_text())?,
+            Format::Table => output::write(&report.to_text(output::width()))?,
         }
         ended(&report)
     }
@@ -113,7 +113,7 @@ impl Range {
             let from = self.from;
             return Err(Failure::not_found(format!("the chain ends at height {head}, below --from {from}")));
         }
-        Ok(self.to.min(head))
+        Ok(self.to.map_or(head, |to| to.min(head)))
     }
 
     /// What the first block stands on. Asks for the last first: whether it is there decides about all.

@@ -15,7 +15,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn range(world: &World, from: u64, to: u64, states: bool) -> Range {
-    Range { from, to, genesis: states.then(|| world.net.rules.genesis.clone()) }
+    Range { from, to: Some(to), genesis: states.then(|| world.net.rules.genesis.clone()) }
 }
 
 fn audit(world: &World, node: &Node, to: u64, states: bool) -> Outcome<Value> {
@@ -61,9 +61,9 @@ fn a_right_chain_holds_and_it_is_said_what_was_not_computed() {
     let tip = world.block(8).hash();
     let report = block_on(range(&world, 3, 100, false).audit(&node, |_| Ok(()))).expect("a report");
     let value = report.to_json();
-    assert_eq!((report.ends_early(), ended(&report).is_ok()), (Some(8), true));
+    assert_eq!((report.ends_early(), ended(&report).is_ok()), (Some((8, 100)), true));
     assert_eq!((&value["to"], &value["asked_to"], &value["tip_hash"]), (&json!(8), &json!(100), &json!(tip)));
-    let text = report.to_text();
+    let text = report.to_text(None);
     assert!(
         text.contains("3 to 8, the head; 100 was asked for") && text.contains(&tip.to_string()),
         "{text}"
@@ -71,7 +71,7 @@ fn a_right_chain_holds_and_it_is_said_what_was_not_computed() {
     // In the middle it stands on a block that is not judged itself.
     let report = block_on(range(&world, 4, 7, false).audit(&node, |_| Ok(()))).expect("a report");
     assert_eq!((report.faulty(), ended(&report).is_ok()), ((0, 4), true));
-    assert!(report.to_text().contains("that block 3, on which the range stands, is right"));
+    assert!(report.to_text(None).contains("that block 3, on which the range stands, is right"));
 }
 
 #[test]
@@ -340,6 +340,23 @@ fn a_branch_that_the_node_left_is_no_fault_of_a_block() {
 }
 
 #[test]
+fn without_a_last_height_the_check_ends_at_the_head_and_names_it() {
+    let world = world();
+    let (node, tip) = (world.node(), world.block(8).hash());
+    let open = Range { to: None, ..range(&world, 3, 0, false) };
+    let report = block_on(open.audit(&node, |_| Ok(()))).expect("a report");
+    assert_eq!((report.ends_early(), ended(&report).is_ok()), (None, true));
+    let value = report.to_json();
+    let told = (&value["to"], &value["asked_to"], &value["tip_hash"], &value["blocks"]);
+    assert_eq!(told, (&json!(8), &Value::Null, &json!(tip), &json!(6)));
+    let text = report.to_text(None);
+    assert!(text.contains("3 to 8, the head\n") && text.contains(&tip.to_string()), "{text}");
+    let above = Range { to: None, ..range(&world, 9, 0, false) };
+    let failure = block_on(above.audit(&node, |_| Ok(()))).err().map(|failure| failure.exit());
+    assert_eq!(failure, Some(Exit::NotFound), "the chain ends below");
+}
+
+#[test]
 fn the_exit_code_says_what_kind_of_trouble_it_is() {
     let world = world();
     let right = world.node();
@@ -366,7 +383,8 @@ fn the_exit_code_says_what_kind_of_trouble_it_is() {
     let dir = tempfile::tempdir().expect("temp dir");
     let file = dir.path().join("genesis.json");
     std::fs::write(&file, world.net.rules.genesis.to_json()).expect("written");
-    let usage = |from, to, genesis: Option<&Path>| Range::new(from, to, genesis).err().map(|f| f.exit());
+    let usage =
+        |from, to, genesis: Option<&Path>| Range::new(from, Some(to), genesis).err().map(|f| f.exit());
     assert_eq!(usage(1, 8, Some(&file)), None);
     assert_eq!(usage(2, 8, Some(&file)), Some(Exit::Usage), "a state needs all blocks");
     assert_eq!(usage(1, 8, Some(&dir.path().join("none"))), Some(Exit::Usage));

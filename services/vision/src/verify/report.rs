@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use vision_primitives::Hash;
 
 use super::audit::{Audit, Verdict};
-use crate::output::properties;
+use crate::output::properties_within;
 
 /// Faulty blocks that the JSON lists; more are counted. The table has a line for each as it is met.
 const MAX_LISTED: usize = 1000;
@@ -20,8 +20,8 @@ const NOT_RECOMPUTED: [&str; 4] = [
 /// Counts, and the faulty blocks.
 pub struct Report {
     from: u64,
-    /// The last height asked for, which may be above the head.
-    asked_to: u64,
+    /// The last height asked for, which may be above the head; none if that was asked for.
+    asked_to: Option<u64>,
     /// Hash of the last block, if it is one.
     tip: Option<Hash>,
     blocks: u64,
@@ -37,7 +37,7 @@ pub struct Report {
 
 impl Report {
     /// Nothing found yet in a range that begins here.
-    pub fn new(from: u64, asked_to: u64, audit: &Audit) -> Self {
+    pub fn new(from: u64, asked_to: Option<u64>, audit: &Audit) -> Self {
         let main_slots = usize::try_from(audit.rules().params.main_slots()).unwrap_or(0);
         let states_to = audit.computes_states().then(|| from.saturating_sub(1));
         let slots = vec![0; main_slots];
@@ -89,9 +89,9 @@ impl Report {
         (self.from + self.blocks).saturating_sub(1)
     }
 
-    /// Where the chain ends, if that is before the height asked for.
-    pub fn ends_early(&self) -> Option<u64> {
-        Some(self.to()).filter(|to| *to < self.asked_to)
+    /// Where the chain ends and the height asked for, if the end comes first.
+    pub fn ends_early(&self) -> Option<(u64, u64)> {
+        Some(self.to()).zip(self.asked_to).filter(|(to, asked_to)| to < asked_to)
     }
 
     /// What is the node's word.
@@ -139,19 +139,20 @@ impl Report {
 
     fn range(&self) -> String {
         let range = format!("{} to {}", self.from, self.to());
-        match self.ends_early() {
-            Some(_) => format!("{range}, the head; {} was asked for", self.asked_to),
-            None => range,
+        match (self.asked_to, self.ends_early()) {
+            (_, Some((_, asked_to))) => format!("{range}, the head; {asked_to} was asked for"),
+            (None, None) => format!("{range}, the head"),
+            (Some(_), None) => range,
         }
     }
 
     /// For people.
-    pub fn to_text(&self) -> String {
+    pub fn to_text(&self, width: Option<usize>) -> String {
         let slots: Vec<String> =
             self.slots().iter().map(|(slot, count)| format!("{slot}: {count}")).collect();
         let open = self.not_recomputed();
         let open = if open.is_empty() { "nothing".into() } else { open.join("; ") };
-        properties(&[
+        let rows = [
             ("holds", (self.faulty == 0).to_string()),
             ("range", self.range()),
             ("tip", self.tip.map_or_else(|| "-".into(), |hash| hash.to_string())),
@@ -160,6 +161,7 @@ impl Report {
             ("by slot", slots.join(", ")),
             ("wrong blocks", self.faulty.to_string()),
             ("not recomputed", open),
-        ])
+        ];
+        properties_within(width, &rows)
     }
 }
