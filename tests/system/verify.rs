@@ -60,6 +60,10 @@ fn a_chain_with_a_dead_producer_is_computed_anew_and_a_lie_is_named() {
     let middle = vision(&["verify", "--from", "2", "--to", &to.to_string(), "--node", &url]);
     assert!(middle.status.success() && stdout(&middle).contains("wrong blocks    0"), "{}", stdout(&middle));
 
+    let to_the_head = vision(&["verify", "--from", "2", "--node", &url]);
+    assert!(to_the_head.status.success(), "{}", stderr(&to_the_head));
+    assert!(stdout(&to_the_head).contains(", the head\n"), "{}", stdout(&to_the_head));
+
     proofs_rest_on_what_is_trusted(&url, &net.scratch().join("proof.json"), &genesis, &paid);
 
     // Between the node and whoever asks, one block's producer is bent.

@@ -73,17 +73,20 @@ fn fields(block: &Value, raw: &[&str], width: Option<usize>) -> String {
     if transactions.is_empty() {
         return text;
     }
-    let of = |hash| -> [Column; 6] {
+    let of = |hash, others| -> [Column; 6] {
         [
             ("hash", "hash", hash),
             ("type", "type", cell),
-            ("sender", "sender", short),
+            ("sender", "sender", others),
             ("nonce", "nonce", cell),
-            ("to", "to", short),
+            ("to", "to", others),
             ("amount", "amount", cell),
         ]
     };
-    let below = fitting(width, [cell, short].map(|hash| table(transactions, &of(hash))));
+    let below = fitting(
+        width,
+        [of(cell, cell), of(cell, short), of(short, short)].map(|columns| table(transactions, &columns)),
+    );
     format!("{text}\n{below}")
 }
 

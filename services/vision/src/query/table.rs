@@ -33,18 +33,19 @@ fn tenth(value: &Value) -> String {
 }
 
 pub fn blocks_text(answer: &Value, width: Option<usize>) -> String {
-    let of = |heading, show| -> [Column; 6] {
+    let of = |id, heading, show| -> [Column; 6] {
         [
             ("height", "height", cell),
-            ("hash", "hash", short),
+            ("hash", "hash", id),
             ("slot", "slot", cell),
-            ("producer", "producer", short),
+            ("producer", "producer", id),
             ("timestamp_ms", heading, show),
             ("tx_count", "tx_count", cell),
         ]
     };
     let blocks = entries(answer, "blocks");
-    fitting(width, [table(blocks, &of("time", time)), table(blocks, &of("time (UTC)", bare_time))])
+    let forms = [of(cell, "time", time), of(short, "time", time), of(short, "time (UTC)", bare_time)];
+    fitting(width, forms.map(|columns| table(blocks, &columns)))
 }
 
 pub fn producers_text(answer: &Value, width: Option<usize>) -> String {
@@ -87,16 +88,18 @@ pub fn schedule_text(answer: &Value, width: Option<usize>) -> String {
 }
 
 pub fn peers_text(answer: &Value, width: Option<usize>) -> String {
-    let whole: [Column; 8] = [
-        ("node_id", "node_id", short),
-        ("address", "address", cell),
-        ("state", "state", cell),
-        ("height", "height", cell),
-        ("tip_hash", "tip_hash", short),
-        ("rtt_ms", "rtt_ms", cell),
-        ("clock_offset_ms", "clock_offset_ms", cell),
-        ("version", "version", cell),
-    ];
+    let of = |id| -> [Column; 8] {
+        [
+            ("node_id", "node_id", id),
+            ("address", "address", cell),
+            ("state", "state", cell),
+            ("height", "height", cell),
+            ("tip_hash", "tip_hash", id),
+            ("rtt_ms", "rtt_ms", cell),
+            ("clock_offset_ms", "clock_offset_ms", cell),
+            ("version", "version", cell),
+        ]
+    };
     let brief: [Column; 7] = [
         ("node_id", "node_id", short),
         ("address", "address", cell),
@@ -107,7 +110,7 @@ pub fn peers_text(answer: &Value, width: Option<usize>) -> String {
         ("version", "version", cell),
     ];
     let peers = entries(answer, "peers");
-    fitting(width, [table(peers, &whole), table(peers, &brief)])
+    fitting(width, [table(peers, &of(cell)), table(peers, &of(short)), table(peers, &brief)])
 }
 
 #[cfg(test)]
@@ -153,7 +156,7 @@ mod tests {
             }
             assert_eq!(show(&answer, None), show(&answer, Some(1000)), "{desc}");
         }
-        for (desc, show, answer) in &answers()[..2] {
+        for (desc, show, answer) in &answers() {
             let last = |width| show(answer, width).lines().last().unwrap_or_default().to_owned();
             let id = "0123456789abcdef".repeat(4);
             assert!(last(None).contains(&id) && !last(Some(80)).contains(&id), "{desc}");
