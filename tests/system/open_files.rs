@@ -9,12 +9,12 @@ use crate::harness::{Net, Plan, VISION, wait_until};
 const FEW: u64 = 300;
 /// How each can be started, and the files that it needs.
 const STARTS: [(&str, u64); 6] = [
-    ("node", 6 * 1024 + 512),
+    ("node", 5 * 1024 + 2048 + 512),
     ("chain", 2 * 1024 + 512),
     ("sync-oracle", 1024 + 512),
     ("selection", 1024 + 512),
     ("producer", 1024 + 512),
-    ("gateway", 1024 + 512),
+    ("gateway", 2048 + 512),
 ];
 
 /// Ended when dropped.

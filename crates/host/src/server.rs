@@ -58,6 +58,7 @@ pub struct GrpcServer {
     shows_metrics: bool,
     traced_as: Option<&'static str>,
     for_strangers: bool,
+    connections: usize,
     connections_per_address: usize,
     hosts: Vec<String>,
     refuse_host: RefuseHost,
@@ -102,6 +103,7 @@ impl GrpcServer {
             shows_metrics: false,
             traced_as: None,
             for_strangers: false,
+            connections: MAX_CONNECTIONS,
             connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
             hosts: Vec::new(),
             refuse_host,
@@ -148,6 +150,13 @@ impl GrpcServer {
     #[must_use]
     pub const fn for_strangers(mut self) -> Self {
         self.for_strangers = true;
+        self
+    }
+
+    /// How many connections the port may hold; [`MAX_CONNECTIONS`] unless given.
+    #[must_use]
+    pub const fn connections(mut self, limit: usize) -> Self {
+        self.connections = limit;
         self
     }
 
@@ -215,8 +224,9 @@ impl GrpcServer {
         let health = self.health.clone();
         let addresses = Addresses::new(self.connections_per_address);
         let hosts = Hosts::new(listener.local_addr().ok(), &self.hosts);
+        let connections = self.connections;
         let routers = self.into_routers(&ending, env, hosts)?;
-        stop::serve_until_drained(listener, routers, addresses, &health, env, ending).await;
+        stop::serve_until_drained(listener, routers, connections, addresses, &health, env, ending).await;
         Ok(())
     }
 

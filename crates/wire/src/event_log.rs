@@ -121,6 +121,21 @@ impl<T: Clone + Send + Sync + 'static> EventLog<T> {
         self.ring().kept.back().map(|event| T::clone(event))
     }
 
+    /// Cursor of the last event; `None` before the first.
+    #[must_use]
+    pub fn last_cursor(&self) -> Option<Cursor> {
+        self.ring().next.checked_sub(1).map(|sequence| self.cursor(sequence))
+    }
+
+    /// The last events that are kept, newest first, at most `count`.
+    #[must_use]
+    pub fn recent(&self, count: usize) -> Vec<(Cursor, T)> {
+        let ring = self.ring();
+        let sequences = (ring.first()..ring.next).rev();
+        let events = ring.kept.iter().rev().map(|event| T::clone(event));
+        sequences.map(|sequence| self.cursor(sequence)).zip(events).take(count).collect()
+    }
+
     /// Starts a watch: after the event of the cursor, or with the last event if the cursor is empty.
     ///
     /// # Errors

@@ -140,6 +140,8 @@ reasons! {
     // Watches.
     /// The events after this cursor are no longer kept: start again without one.
     CursorTooOld = "CURSOR_TOO_OLD", OutOfRange, 410;
+    /// Events came faster than the listener took them.
+    SlowReader = "SLOW_READER", OutOfRange, 410;
 
     // The service itself.
     /// The service has not learned enough yet to answer.
@@ -164,6 +166,8 @@ reasons! {
     RouteNotFound = "ROUTE_NOT_FOUND", NotFound, 404;
     /// The request names a host that is not this one's.
     HostNotAllowed = "HOST_NOT_ALLOWED", PermissionDenied, 421;
+    /// A page of another origin asks for what only the gateway's own pages may have.
+    OriginNotAllowed = "ORIGIN_NOT_ALLOWED", PermissionDenied, 403;
     /// The route does not take this method.
     MethodNotAllowed = "METHOD_NOT_ALLOWED", Unimplemented, 405;
     /// A body that does not arrive in time.

@@ -7,15 +7,19 @@ mod cors;
 mod events;
 mod head;
 mod limits;
+mod live;
 mod metrics;
 mod mining;
 mod node;
+mod overview;
 mod packing;
 mod problem;
 mod query;
 mod request_id;
 mod schedule;
 mod seal;
+mod socket;
+mod sse;
 mod stats;
 mod trace;
 mod transactions;
@@ -34,9 +38,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use vision_host::{Clock, Drain, Env, RandomError};
 
-use crate::actor::MiningStatusBody;
 use crate::adapters::Backends;
 use crate::config::Config;
+use crate::live::{Live, MiningStatusBody};
 use crate::metrics::{GatewayMetrics, Scraper, measure};
 use crate::views::to_json;
 use problem::Problem;
@@ -62,6 +66,7 @@ pub(crate) struct Inner {
     metrics: GatewayMetrics,
     scraper: Scraper,
     allowed_origins: Vec<Origin>,
+    live: Live,
     version: &'static str,
 }
 
@@ -80,6 +85,7 @@ impl AppState {
         mining: MiningStatusBody,
         metrics: GatewayMetrics,
         scraper: Scraper,
+        live: Live,
         env: &Env,
     ) -> Result<Self, RandomError> {
         problem::seed_trace_ids()?;
@@ -93,6 +99,7 @@ impl AppState {
             metrics,
             scraper,
             allowed_origins: config.allowed_origins.clone(),
+            live,
             version: env.version,
         })))
     }
@@ -119,6 +126,7 @@ pub(crate) fn routes(state: AppState) -> Router {
         .route("/api/mining/schedule", get(schedule::schedule))
         .route("/api/mining/history", get(blocks::history))
         .route("/api/mining/stats", get(stats::stats))
+        .route("/api/overview", get(overview::overview))
         .route("/api/transactions/{hash}", get(transactions::one))
         .route("/api/accounts/{address}", get(accounts::one))
         .route("/readyz", get(node::ready));
@@ -135,6 +143,8 @@ pub(crate) fn routes(state: AppState) -> Router {
         // Streams have places of their own, and so has what must be seen above all when the rest is busy.
         .route("/metrics", get(metrics::metrics).layer(weighed))
         .route("/api/transactions/events", get(events::transactions))
+        .route("/api/mining/events", get(live::events))
+        .route("/api/mining/ws", get(socket::socket))
         .merge(asking)
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)

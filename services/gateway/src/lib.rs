@@ -3,11 +3,11 @@
 //! `GET /api/mining/status` is answered from a body kept current by the producer's watch; every
 //! other route asks the services behind when it is called. gRPC health stands on the same port.
 
-mod actor;
 mod adapters;
 mod config;
 mod error;
 mod http;
+mod live;
 mod metrics;
 mod ports;
 mod views;
@@ -23,6 +23,9 @@ pub use error::Error;
 
 /// Name of the gateway in `grpc.health.v1`.
 pub const SERVICE_NAME: &str = "vision.gateway";
+
+/// Connections of the gateway's port at once: listeners of events hold one each.
+pub const MAX_CONNECTIONS: usize = 2_048;
 
 /// Binds the port of the configuration and serves until the drain begins.
 ///
@@ -49,19 +52,15 @@ pub async fn serve_on(listener: TcpListener, config: Config, env: Env) -> Result
     let health = Health::new();
     health.register(SERVICE_NAME);
 
-    let mining = actor::MiningStatusBody::starting();
+    let (mining, live) = (live::MiningStatusBody::starting(), live::Live::new(env.clock.now_ms()));
+    let following = live::follow(backends.clone(), live.clone(), mining.clone(), &health, env.clock.clone());
     // Dropped, and thereby stopped, when this function returns.
     let mut tasks = JoinSet::new();
-    let until_stopped = || env.drain.clone();
-    tasks.spawn(until_stopped().ends(actor::keep_mining_status(backends.clone(), mining.clone())));
-    for neighbour in ports::Neighbour::ALL {
-        let condition = health.condition(neighbour.name());
-        tasks.spawn(until_stopped().ends(actor::keep_health(backends.clone(), neighbour, condition)));
-    }
-
-    let state = http::AppState::new(&config, backends, mining, metrics, scraper, &env)?;
+    tasks.spawn(env.drain.clone().ends(following));
+    let state = http::AppState::new(&config, backends, mining, metrics, scraper, live, &env)?;
     let server = GrpcServer::new(&health)
         .for_strangers()
+        .connections(MAX_CONNECTIONS)
         .connections_per_address(connections)
         .called(config.listen.host())
         .refuse_host_with(http::wrong_host)

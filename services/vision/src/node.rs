@@ -28,7 +28,7 @@ pub async fn run(args: &NodeArgs) -> Outcome {
     }
     let (mut settings, env) = enter(&args.service)?;
     apply_ports(&mut settings, args)?;
-    open_files::make_room(Service::ALL.map(Service::ports).iter().sum());
+    open_files::make_room(Service::ALL.map(Service::connections).iter().sum());
     // All settings are read before anything starts.
     let services = Service::ALL.map(|service| Ok((service, service.prepare(&settings, &env)?)));
     let services = services.into_iter().collect::<Outcome<Vec<_>>>()?;

@@ -2,7 +2,6 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{info, warn};
-use vision_host::server::MAX_CONNECTIONS;
 
 /// The store, logs, calls to other services and nodes, and what a process holds anyway.
 const OTHER_FILES: u64 = 512;
@@ -18,9 +17,9 @@ enum Step {
     Short(u64),
 }
 
-/// What a process with so many ports may need.
-const fn needed(ports: usize) -> u64 {
-    (ports * MAX_CONNECTIONS) as u64 + OTHER_FILES
+/// What a process with so many connections may need.
+const fn needed(connections: usize) -> u64 {
+    connections as u64 + OTHER_FILES
 }
 
 /// `None` stands for no limit.
@@ -33,10 +32,10 @@ const fn step(needed: u64, soft: Option<u64>, hard: Option<u64>) -> Step {
     }
 }
 
-/// Raises the soft limit to what so many ports may need, and warns if the hard one forbids that.
-pub fn make_room(ports: usize) {
+/// Raises the soft limit to what so many connections may need, and warns if the hard one forbids that.
+pub fn make_room(connections: usize) {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let needed = needed(ports);
+    let needed = needed(connections);
     let (limit, enough) = match step(needed, current, maximum) {
         Step::Nothing => return,
         Step::Raise(limit) => (limit, true),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use futures::future::BoxFuture;
 use vision_host::config::Settings;
+use vision_host::server::MAX_CONNECTIONS;
 use vision_host::telemetry::Subject;
 use vision_host::{Clock, Env, telemetry};
 use vision_primitives::PublicKey;
@@ -53,11 +54,12 @@ impl Service {
         }
     }
 
-    /// How many ports it serves: chain has one for peers, too.
-    pub const fn ports(self) -> usize {
+    /// How many connections its ports may hold: chain has a port for peers, too.
+    pub const fn connections(self) -> usize {
         match self {
-            Self::Chain => 2,
-            Self::SyncOracle | Self::Selection | Self::Producer | Self::Gateway => 1,
+            Self::Chain => 2 * MAX_CONNECTIONS,
+            Self::SyncOracle | Self::Selection | Self::Producer => MAX_CONNECTIONS,
+            Self::Gateway => vision_gateway::MAX_CONNECTIONS,
         }
     }
 
@@ -189,7 +191,7 @@ pub fn reread_log_level(args: &ServiceArgs) {
 /// Runs one service until a signal comes.
 pub async fn run(service: Service, args: &ServiceArgs) -> Outcome {
     let (settings, env) = enter(args)?;
-    open_files::make_room(service.ports());
+    open_files::make_room(service.connections());
     let mut running = Running::new(env.clone(), args.clone())?;
     running.spawn(service, service.prepare(&settings, &env)?);
     running.until_ended().await

@@ -16,7 +16,7 @@ use super::addresses::Addresses;
 use super::{Routers, connection};
 use crate::{Env, Health};
 
-/// Connections of one port at once; more wait in the listener's queue.
+/// Connections of one port at once unless it is given another number; more wait in the listener's queue.
 pub const MAX_CONNECTIONS: usize = 1024;
 /// That an address holds as many connections as it may is said so often at most.
 const SAY_FULL_EVERY: Duration = Duration::from_secs(60);
@@ -30,6 +30,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) async fn serve_until_drained(
     listener: TcpListener,
     routers: Routers,
+    max_connections: usize,
     addresses: Addresses,
     health: &Health,
     env: &Env,
@@ -37,7 +38,7 @@ pub(super) async fn serve_until_drained(
 ) {
     // If this future is dropped, so is the set, and with it every connection.
     let mut connections = JoinSet::new();
-    let accepting = accept(&listener, routers, addresses, &mut connections, &ending);
+    let accepting = accept(&listener, routers, max_connections, addresses, &mut connections, &ending);
     tokio::select! {
         () = accepting => {}
         () = drained_and_noticed(health, env) => {}
@@ -61,11 +62,12 @@ async fn drained_and_noticed(health: &Health, env: &Env) {
 async fn accept(
     listener: &TcpListener,
     routers: Routers,
+    max_connections: usize,
     addresses: Addresses,
     connections: &mut JoinSet<()>,
     ending: &CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(max_connections));
     let protocol = connection::protocol();
     let mut full = Full { said: None, refused: 0 };
     loop {

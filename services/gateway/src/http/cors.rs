@@ -69,6 +69,11 @@ fn allowed<'a>(origins: &[Origin], headers: &'a HeaderMap) -> Option<&'a HeaderV
     origins.iter().any(|allowed| allowed.0.as_bytes() == origin.as_bytes()).then_some(origin)
 }
 
+/// Whether a request names an origin that is on the list.
+pub(super) fn is_allowed(origins: &[Origin], headers: &HeaderMap) -> bool {
+    allowed(origins, headers).is_some()
+}
+
 /// Lets pages of allowed origins read the answers, and answers their browsers' questions before a request.
 pub(super) async fn shared(State(state): State<AppState>, request: Request, next: Next) -> Response {
     if state.allowed_origins.is_empty() {

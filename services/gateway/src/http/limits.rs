@@ -19,6 +19,7 @@ use vision_wire::Reason;
 use super::AppState;
 use super::head::as_it_is;
 use super::problem::Problem;
+use crate::MAX_CONNECTIONS;
 use crate::config::Config;
 use budget::{Budget, Held};
 use clients::{Clients, Share};
@@ -28,8 +29,8 @@ const MAX_REQUESTS_IN_PROGRESS: usize = 256;
 /// Requests at once that wait for a block; they hold up none of the others. They must be fewer than the calls that a
 /// connection with the chain service bears, 256.
 const MAX_WAITING: usize = 128;
-/// Open streams of events at once; they have a connection with the chain service of their own.
-const MAX_STREAMS: usize = 240;
+/// Open streams of events at once: half of the port's connections.
+const MAX_STREAMS: usize = MAX_CONNECTIONS / 2;
 /// Longest that a request may take.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 /// Longest that a request may take which may wait for a block.

@@ -22,10 +22,15 @@ pub struct Event {
 }
 
 impl Events {
-    /// Opens a stream with these headers besides, each with its line end.
+    /// Opens the stream of transactions with these headers besides, each with its line end.
     pub async fn open(node: &Node, headers: &str) -> Self {
+        Self::open_at(node, "/api/transactions/events", headers).await
+    }
+
+    /// Opens the stream of a path.
+    pub async fn open_at(node: &Node, path: &str, headers: &str) -> Self {
         let mut stream = TcpStream::connect(node.gateway.address).await.expect("connects");
-        let request = format!("GET /api/transactions/events HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).await.expect("sent");
         let mut events = Self { head: Vec::new(), lines: BufReader::new(stream).lines() };
         while let Some(line) = events.line().await.filter(|line| !line.is_empty()) {
@@ -51,6 +56,8 @@ impl Events {
         loop {
             let line = self.line().await.expect("the stream goes on");
             match line.split_once(": ") {
+                // An id alone moves the cursor on, and is no event.
+                None if line.is_empty() => (name, id) = (String::new(), String::new()),
                 Some(("event", text)) => text.clone_into(&mut name),
                 Some(("id", text)) => text.clone_into(&mut id),
                 Some(("data", text)) => {

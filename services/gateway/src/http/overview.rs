@@ -1,0 +1,128 @@
+//! `GET /api/overview`: all that a page shows first, in one answer, so that a reader sees one state of the node.
+//!
+//! Made of parts. One whose service does not answer is null, and `missing` says why: the rest is shown nevertheless.
+
+use std::collections::BTreeMap;
+
+use axum::Extension;
+use axum::extract::State;
+use bytes::Bytes;
+use tonic::Status;
+
+use super::limits::Place;
+use super::query::Params;
+use super::{Answer, AppState, json_bytes};
+use crate::live::Happened;
+use crate::ports::Stretch;
+use crate::views::{BlockView, ParamsView, to_json};
+
+/// Newest blocks shown.
+const BLOCKS: u32 = 64;
+/// Newest events shown.
+const EVENTS: usize = 200;
+/// What an answer takes while it is made.
+const ANSWER_BYTES: usize = 1 << 20;
+
+pub(super) async fn overview(
+    State(state): State<AppState>,
+    Extension(place): Extension<Place>,
+    params: Params,
+) -> Answer {
+    params.allow(&[])?;
+    place.reserve(ANSWER_BYTES).await?;
+    // First, so that nothing is missed between what is read and what follows the cursor.
+    let cursor = state.live.cursor();
+    let (chain, blocks) = tokio::join!(chain(&state), blocks(&state));
+    let mut answer = Object::default();
+    answer.put("version", to_json(&state.version));
+    answer.put("uptime_seconds", to_json(&(state.clock.monotonic_ms() / 1000)));
+    answer.put("cursor", to_json(&cursor));
+    answer.put("events", recent_events(&state));
+    answer.part("chain", chain);
+    answer.part("blocks", blocks);
+    Ok(json_bytes(answer.end(&state.live.status().json, state.clock.now_ms())))
+}
+
+async fn chain(state: &AppState) -> Result<Bytes, Status> {
+    Ok(to_json(&ParamsView(&state.backends.chain_info().await?)))
+}
+
+/// The newest blocks, oldest first.
+async fn blocks(state: &AppState) -> Result<Bytes, Status> {
+    let newest = Stretch::Before(u64::MAX);
+    let (info, found) = tokio::try_join!(state.backends.chain_info(), state.backends.blocks(newest, BLOCKS))?;
+    let views = found.iter().rev().map(|block| BlockView::new(block, &info));
+    Ok(to_json(&views.collect::<Result<Vec<_>, _>>()?))
+}
+
+/// Newest first.
+fn recent_events(state: &AppState) -> Bytes {
+    let mut json = vec![b'['];
+    for (number, (cursor, event)) in state.live.recent(EVENTS).iter().enumerate() {
+        if number > 0 {
+            json.push(b',');
+        }
+        json.extend_from_slice(&event_json(cursor, event));
+    }
+    json.push(b']');
+    json.into()
+}
+
+fn event_json(cursor: &str, event: &Happened) -> Vec<u8> {
+    let head = format!("{{\"event\":\"{}\",\"id\":\"{cursor}\",\"data\":", event.name);
+    [head.as_bytes(), &event.data, b"}"].concat()
+}
+
+/// A JSON object that is put together from finished parts.
+#[derive(Default)]
+struct Object {
+    parts: Vec<(&'static str, Bytes)>,
+    missing: BTreeMap<&'static str, String>,
+}
+
+impl Object {
+    fn put(&mut self, name: &'static str, json: Bytes) {
+        self.parts.push((name, json));
+    }
+
+    fn part(&mut self, name: &'static str, part: Result<Bytes, Status>) {
+        let json = part.unwrap_or_else(|why| {
+            self.missing.insert(name, why.message().to_owned());
+            Bytes::from_static(b"null")
+        });
+        self.put(name, json);
+    }
+
+    /// With all parts of the status, which is an object itself, or empty as long as nothing is known.
+    fn end(mut self, status: &[u8], now_ms: u64) -> Bytes {
+        self.put("missing", to_json(&self.missing));
+        let now = format!("{{\"now_ms\":{now_ms}");
+        let status = status.strip_suffix(b"}").map_or_else(Vec::new, |status| status.to_vec());
+        // Whatever the status says of the time is older than this.
+        let status = status.iter().position(|byte| *byte == b',').map_or(&[][..], |comma| &status[comma..]);
+        let mut json = [now.as_bytes(), status].concat();
+        for (name, part) in &self.parts {
+            json.extend_from_slice(format!(",\"{name}\":").as_bytes());
+            json.extend_from_slice(part);
+        }
+        json.push(b'}');
+        json.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_become_one_object() {
+        let mut object = Object::default();
+        object.put("version", to_json(&"1"));
+        object.part("blocks", Err(Status::unavailable("chain is away")));
+        let text = object.end(b"{\"now_ms\":7,\"services\":{\"chain\":\"away\"}}", 9);
+        let expect = r#"{"now_ms":9,"services":{"chain":"away"},"version":"1","blocks":null,"missing":{"blocks":"chain is away"}}"#;
+        assert_eq!(text, expect);
+        assert_eq!(Object::default().end(b"", 9), r#"{"now_ms":9,"missing":{}}"#);
+        assert_eq!(Object::default().end(b"{\"now_ms\":7}", 9), r#"{"now_ms":9,"missing":{}}"#);
+    }
+}

@@ -1,0 +1,240 @@
+//! `GET /api/mining/ws`: the events of `/api/mining/events` over a WebSocket, and a message that chooses among them.
+
+use std::time::Duration;
+
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::{HOST, ORIGIN};
+use bytes::Bytes;
+use serde::Deserialize;
+use tonic::Status;
+use vision_host::Drain;
+use vision_host::text::cut;
+use vision_wire::{Reason, reason_of};
+
+use super::live::{gap_json, listen, too_slow};
+use super::problem::Problem;
+use super::query::Params;
+use super::{Answer, AppState, cors};
+use crate::live::{EventName, Heard, Listener, Live, Wanted};
+
+/// Largest message of a client.
+const MAX_MESSAGE_BYTES: usize = 4 << 10;
+/// Buffer of a connection each way; the library's own is 128 KiB, which thousands of listeners would feel.
+const BUFFER_BYTES: usize = 4 << 10;
+/// Bytes that may wait for a client, which is told of most blocks in one message.
+const MAX_UNSENT_BYTES: usize = 1 << 20;
+/// A message must be taken within this.
+const SEND_DEADLINE: Duration = Duration::from_secs(10);
+
+pub(super) async fn socket(
+    State(state): State<AppState>,
+    params: Params,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    request: Request,
+) -> Answer {
+    params.allow(&[])?;
+    if !cors::is_allowed(&state.allowed_origins, request.headers()) {
+        own_origin(request.headers())?;
+    }
+    let upgrade = upgrade.map_err(|error| {
+        Problem::new(
+            Reason::InvalidArgument,
+            format!("this route takes WebSockets only: {}", error.body_text()),
+        )
+    })?;
+    let place = state.limits.stream(request.extensions(), request.headers())?;
+    let open = state.metrics.stream();
+    let (live, drain) = (state.live.clone(), state.drain.clone());
+    let upgrade = upgrade
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(BUFFER_BYTES)
+        .max_write_buffer_size(MAX_UNSENT_BYTES)
+        .max_message_size(MAX_MESSAGE_BYTES)
+        .max_frame_size(MAX_MESSAGE_BYTES);
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let _held = (place, open);
+        talk(socket, &live, &drain).await;
+    }))
+}
+
+/// A browser lets any page open a WebSocket to any host, and names the page: only those of this gateway and
+/// of `allowed_origins` are let in.
+/// Programs name none.
+fn own_origin(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    if authority.is_some() && authority == host {
+        return Ok(());
+    }
+    let detail = format!("pages of {} may not listen here", cut(origin));
+    Err(Problem::new(Reason::OriginNotAllowed, detail))
+}
+
+/// What a client says.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+enum Said {
+    /// Which events it wants, and from where on.
+    Subscribe {
+        /// All unless given.
+        events: Option<Vec<String>>,
+        /// From now on unless given.
+        #[serde(default)]
+        cursor: String,
+    },
+}
+
+/// What comes next on a connection.
+enum Next {
+    Heard(Option<Heard>),
+    Said(Option<Result<Message, axum::Error>>),
+    Stopping,
+}
+
+/// Tells all events until the client chooses.
+async fn talk(mut socket: WebSocket, live: &Live, drain: &Drain) {
+    let Ok((mut listener, _)) = listen(live, "", Wanted::ALL) else { return };
+    let end = loop {
+        let next = tokio::select! {
+            heard = listener.next() => Next::Heard(heard),
+            said = socket.recv() => Next::Said(said),
+            () = drain.begun() => Next::Stopping,
+        };
+        let told = match next {
+            Next::Heard(Some(Heard::TooSlow)) => {
+                break (close_code::POLICY, reason_of(&too_slow()).unwrap_or_default());
+            }
+            Next::Heard(Some(heard)) => send(&mut socket, message(&heard)).await,
+            Next::Said(Some(Ok(Message::Text(text)))) => match subscribe(live, &text) {
+                Ok((chosen, gap)) => {
+                    listener = chosen;
+                    send(&mut socket, gap.map(|gap| event("gap", "", &gap_json(&gap)))).await
+                }
+                Err(why) => break (close_code::POLICY, why),
+            },
+            Next::Said(Some(Ok(Message::Binary(_)))) => {
+                break (close_code::UNSUPPORTED, "send text".to_owned());
+            }
+            // The library answers pings.
+            Next::Said(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => Ok(()),
+            Next::Said(None | Some(Ok(Message::Close(_)) | Err(_))) => return,
+            Next::Heard(None) | Next::Stopping => {
+                break (close_code::AWAY, "the gateway is stopping".to_owned());
+            }
+        };
+        if told.is_err() {
+            return;
+        }
+    };
+    let (code, reason) = end;
+    // The protocol allows 123 bytes.
+    let reason = cut(&reason).into();
+    let _ = send(&mut socket, Some(Message::Close(Some(CloseFrame { code, reason })))).await;
+}
+
+fn subscribe(live: &Live, text: &str) -> Result<(Listener, Option<Status>), String> {
+    let Said::Subscribe { events, cursor } =
+        serde_json::from_str(text).map_err(|error| format!("no subscription: {error}"))?;
+    let names =
+        events.map(|names| names.iter().map(|name| name.parse()).collect::<Result<Vec<EventName>, _>>());
+    let names = names.transpose().map_err(|error| error.to_string())?;
+    listen(live, &cursor, names.map_or(Wanted::ALL, Wanted::only)).map_err(|error| error.message().to_owned())
+}
+
+fn message(heard: &Heard) -> Option<Message> {
+    match heard {
+        Heard::Event { cursor, event: happened } => {
+            Some(event(happened.name.as_str(), cursor, &happened.data))
+        }
+        Heard::Status { frame, whole } => {
+            let data = if *whole { &frame.json } else { &frame.changed_json };
+            Some(event(EventName::Status.as_str(), "", data))
+        }
+        // A sign of life, by which both sides notice that the other is gone.
+        Heard::Quiet { .. } => Some(Message::Ping(Bytes::new())),
+        Heard::TooSlow => None,
+    }
+}
+
+/// An event as a message; without an id if it has no cursor.
+fn event(name: &str, cursor: &str, data: &[u8]) -> Message {
+    let id = if cursor.is_empty() { String::new() } else { format!("\"id\":\"{cursor}\",") };
+    let text = [format!("{{\"event\":\"{name}\",{id}\"data\":").as_bytes(), data, b"}"].concat();
+    // All parts are UTF-8.
+    Message::Text(Utf8Bytes::try_from(Bytes::from(text)).unwrap_or_default())
+}
+
+async fn send(socket: &mut WebSocket, message: Option<Message>) -> Result<(), ()> {
+    let Some(message) = message else { return Ok(()) };
+    match tokio::time::timeout(SEND_DEADLINE, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        // Gone, or too slow for a closing word.
+        Ok(Err(_)) | Err(_) => Err(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins() {
+        let cases = [
+            ("a program", None, true),
+            ("the own page", Some("http://127.0.0.1:8080"), true),
+            ("the own page behind a proxy with TLS", Some("https://127.0.0.1:8080"), true),
+            ("another port", Some("http://127.0.0.1:8081"), false),
+            ("another host", Some("https://evil.example"), false),
+            ("a file", Some("null"), false),
+            ("nothing", Some(""), false),
+        ];
+        for (desc, origin, expect) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, "127.0.0.1:8080".parse().expect("a header"));
+            if let Some(origin) = origin {
+                headers.insert(ORIGIN, origin.parse().expect("a header"));
+            }
+            assert_eq!(own_origin(&headers).is_ok(), expect, "{desc}");
+        }
+    }
+
+    #[test]
+    fn subscriptions() {
+        let live = Live::new(1);
+        let cases = [
+            (r#"{"type":"subscribe"}"#, Ok(())),
+            (r#"{"type":"subscribe","events":["block","status"]}"#, Ok(())),
+            (r#"{"type":"subscribe","events":["blocks"]}"#, Err("no such event")),
+            (r#"{"type":"subscribe","event":["block"]}"#, Err("unknown field")),
+            (r#"{"type":"unsubscribe"}"#, Err("unknown variant")),
+            ("", Err("no subscription")),
+        ];
+        for (text, expect) in cases {
+            match (subscribe(&live, text), expect) {
+                (Ok((_, gap)), Ok(())) => assert!(gap.is_none(), "{text}"),
+                (Err(why), Err(part)) => assert!(why.contains(part), "{text}: {why}"),
+                (got, _) => panic!("{text}: {:?}", got.map(|_| ())),
+            }
+        }
+        let (_, gap) = subscribe(&live, r#"{"type":"subscribe","cursor":"nonsense"}"#).expect("subscribed");
+        assert_eq!(gap.and_then(|gap| reason_of(&gap)).as_deref(), Some("INVALID_CURSOR"));
+    }
+
+    #[test]
+    fn messages() {
+        let text = |message| match message {
+            Message::Text(text) => text.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            text(event("block", "a-1", b"{\"height\":1}")),
+            r#"{"event":"block","id":"a-1","data":{"height":1}}"#
+        );
+        assert_eq!(text(event("gap", "", b"{}")), r#"{"event":"gap","data":{}}"#);
+    }
+}

@@ -1,0 +1,52 @@
+//! Server-sent events: what all streams of them have in common.
+//!
+//! A browser gives up for good on any answer but 200, so a stream that finds no place is ended at once, to be tried
+//! again later.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName};
+use axum::response::{IntoResponse as _, Response};
+use futures::Stream;
+
+/// The header with the cursor of the last event seen.
+const LAST_EVENT_ID: &str = "last-event-id";
+/// Tells nginx to pass events on at once instead of collecting them.
+const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
+/// After this a client whose stream ended comes back.
+const RETRY: Duration = Duration::from_secs(1);
+/// The same for one that found no place.
+const RETRY_WHEN_FULL: Duration = Duration::from_secs(10);
+/// A text that is no cursor, and is refused as one.
+const NO_CURSOR: &str = "-";
+
+/// The cursor a client comes back with.
+pub(super) fn last_event_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or(NO_CURSOR))
+}
+
+/// How a stream begins.
+pub(super) fn begin(of_what: &str) -> Bytes {
+    format!("retry: {}\n: {of_what}\n\n", RETRY.as_millis()).into()
+}
+
+/// Moves the client's cursor on without an event.
+pub(super) fn cursor(cursor: &str) -> Bytes {
+    format!("id: {cursor}\n\n").into()
+}
+
+/// A stream of texts as an answer.
+pub(super) fn respond(texts: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    use futures::StreamExt as _;
+    let head = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache")];
+    (head, [UNBUFFERED], Body::from_stream(texts.map(Ok::<_, Infallible>))).into_response()
+}
+
+/// The answer to a client that finds no place.
+pub(super) fn full() -> Response {
+    let text = format!("retry: {}\n: too many streams are open\n\n", RETRY_WHEN_FULL.as_millis());
+    respond(futures::stream::iter([Bytes::from(text)]))
+}

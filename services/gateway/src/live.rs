@@ -1,0 +1,81 @@
+//! What listeners of the node's events hear: one hub, which asks each service once, renders each event once, and
+//! hands the same bytes to all who listen.
+//!
+//! Events have cursors of this gateway's start and are kept in a bounded ring. The status is no event but a state:
+//! a listener that was away or slow gets it whole, others what has changed.
+
+mod board;
+mod event;
+mod follow;
+mod listener;
+mod mining;
+mod status;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tonic::Status;
+use vision_wire::EventLog;
+
+pub(crate) use event::{EventName, Happened, NoEvent, Wanted, event_text};
+pub(crate) use follow::follow;
+pub(crate) use listener::{Heard, Listener};
+pub(crate) use mining::MiningStatusBody;
+pub(crate) use status::Frame;
+use status::Part;
+
+/// Events kept for listeners that come back.
+const KEPT_EVENTS: usize = 512;
+
+/// The hub. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub(crate) struct Live {
+    events: EventLog<Arc<Happened>>,
+    status: watch::Sender<Arc<Frame>>,
+}
+
+impl Live {
+    /// `start_id` tells the cursors of this start from those of others.
+    pub(crate) fn new(start_id: u64) -> Self {
+        let events = EventLog::new(start_id, KEPT_EVENTS);
+        // A listener begins at the last event, of which there must be one.
+        events.publish(Arc::new(Happened::nothing()));
+        Self { events, status: watch::Sender::new(Arc::default()) }
+    }
+
+    /// Tells all listeners.
+    pub(crate) fn tell(&self, event: Happened) {
+        self.events.publish(Arc::new(event));
+    }
+
+    /// How the node stands.
+    pub(crate) fn status(&self) -> Arc<Frame> {
+        Arc::clone(&self.status.borrow())
+    }
+
+    /// Tells all listeners how the node stands now.
+    pub(crate) fn show(&self, frame: Frame) {
+        self.status.send_replace(Arc::new(frame));
+    }
+
+    /// Listens after a cursor, or from now on if it is empty.
+    ///
+    /// # Errors
+    /// As [`EventLog::subscribe`].
+    pub(crate) fn listen(&self, cursor: &str, wanted: Wanted) -> Result<Listener, Status> {
+        Ok(Listener::new(self.events.subscribe(cursor)?, self.status.subscribe(), wanted))
+    }
+
+    /// The cursor from which nothing that happens from now on is missed.
+    pub(crate) fn cursor(&self) -> String {
+        self.events.last_cursor().map(|cursor| cursor.to_string()).unwrap_or_default()
+    }
+
+    /// The last events, newest first, with their cursors.
+    pub(crate) fn recent(&self, count: usize) -> Vec<(String, Arc<Happened>)> {
+        let kept = self.events.recent(count).into_iter();
+        kept.filter(|(_, event)| event.name != EventName::Gap)
+            .map(|(cursor, event)| (cursor.to_string(), event))
+            .collect()
+    }
+}

@@ -1,0 +1,174 @@
+//! One listener.
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use tokio::sync::watch;
+use vision_wire::{EventKind, LogEvent, Subscription};
+
+use super::event::{EventName, Happened, Wanted};
+use super::status::Frame;
+
+/// What a listener hears next.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// An event.
+    Event { cursor: String, event: Arc<Happened> },
+    /// How the node stands: all of it if the listener does not know the version before.
+    Status { frame: Arc<Frame>, whole: bool },
+    /// Nothing happened, up to this cursor.
+    Quiet { cursor: String },
+    /// The listener is too slow: it missed events, and hears no more.
+    TooSlow,
+}
+
+/// A listener's place in the events, and what it knows of the status.
+pub(crate) struct Listener {
+    events: Subscription<Arc<Happened>>,
+    status: watch::Receiver<Arc<Frame>>,
+    wanted: Wanted,
+    /// Version of the status told last.
+    known: u64,
+}
+
+impl Listener {
+    pub(super) fn new(
+        events: Subscription<Arc<Happened>>,
+        mut status: watch::Receiver<Arc<Frame>>,
+        wanted: Wanted,
+    ) -> Self {
+        // What is there already is news to this one.
+        status.mark_changed();
+        Self { events, status, wanted, known: 0 }
+    }
+
+    /// None when the hub is gone.
+    pub(crate) async fn next(&mut self) -> Option<Heard> {
+        loop {
+            let wants_status = self.wanted.includes(EventName::Status);
+            tokio::select! {
+                biased;
+                item = self.events.next() => match item? {
+                    Ok(item) => {
+                        if let Some(heard) = self.event(item) {
+                            return Some(heard);
+                        }
+                    }
+                    Err(_) => return Some(Heard::TooSlow),
+                },
+                changed = self.status.changed(), if wants_status => {
+                    changed.ok()?;
+                    let frame = Arc::clone(&self.status.borrow_and_update());
+                    if frame.version > self.known {
+                        let whole = frame.version != self.known + 1 || self.known == 0;
+                        self.known = frame.version;
+                        return Some(Heard::Status { frame, whole });
+                    }
+                }
+            }
+        }
+    }
+
+    fn event(&self, item: LogEvent<Arc<Happened>>) -> Option<Heard> {
+        match item.kind {
+            EventKind::New if self.wanted.includes(item.event.name) => {
+                Some(Heard::Event { cursor: item.cursor, event: item.event })
+            }
+            EventKind::New => None,
+            EventKind::Current | EventKind::Heartbeat => Some(Heard::Quiet { cursor: item.cursor }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use vision_wire::reason_of;
+
+    use super::super::status::Parts;
+    use super::super::{KEPT_EVENTS, Live, Part};
+    use super::*;
+
+    fn block(number: usize) -> Happened {
+        Happened::new(EventName::Block, Bytes::from(number.to_string()))
+    }
+
+    async fn text(listener: &mut Listener) -> String {
+        match listener.next().await.expect("the hub lives") {
+            Heard::Event { event, .. } => String::from_utf8_lossy(&event.data).into_owned(),
+            Heard::Status { frame, whole } => {
+                let text = if whole { &frame.whole } else { &frame.changes };
+                String::from_utf8_lossy(text).trim_start_matches("event: status\ndata: ").trim().to_owned()
+            }
+            Heard::Quiet { .. } => "quiet".into(),
+            Heard::TooSlow => "too slow".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn events_and_status_come_to_those_who_want_them() {
+        let live = Live::new(1);
+        let mut parts = Parts::default();
+        let mut show = |json: &'static str| {
+            parts.set(Part::Services, Bytes::from_static(json.as_bytes()));
+            live.show(parts.take(1));
+        };
+        show("1");
+        let mut all = live.listen("", Wanted::ALL).expect("listens");
+        let mut claims = live.listen("", Wanted::only([EventName::Claim])).expect("listens");
+        assert_eq!((text(&mut all).await, text(&mut claims).await), ("quiet".into(), "quiet".into()));
+        assert_eq!(text(&mut all).await, "{\"now_ms\":1,\"services\":1}");
+        live.tell(block(7));
+        live.tell(Happened::new(EventName::Claim, Bytes::from_static(b"mine")));
+        assert_eq!((text(&mut all).await, text(&mut all).await), ("7".into(), "mine".into()));
+        assert_eq!(text(&mut claims).await, "mine");
+        show("2");
+        assert_eq!(text(&mut all).await, "{\"now_ms\":1,\"services\":2}");
+    }
+
+    #[tokio::test]
+    async fn who_misses_a_version_gets_the_whole_status() {
+        let live = Live::new(1);
+        let mut listener = live.listen("", Wanted::only([EventName::Status])).expect("listens");
+        assert_eq!(text(&mut listener).await, "quiet");
+        let mut parts = Parts::default();
+        for (part, json) in [(Part::Services, "1"), (Part::Mining, "2"), (Part::Mining, "3")] {
+            parts.set(part, Bytes::from_static(json.as_bytes()));
+            live.show(parts.take(1));
+        }
+        assert_eq!(text(&mut listener).await, "{\"now_ms\":1,\"services\":1,\"mining\":3}");
+        parts.set(Part::Mining, Bytes::from_static(b"4"));
+        live.show(parts.take(2));
+        assert_eq!(text(&mut listener).await, "{\"now_ms\":2,\"mining\":4}");
+    }
+
+    #[tokio::test]
+    async fn who_is_too_slow_hears_no_more() {
+        let live = Live::new(1);
+        let mut listener = live.listen("", Wanted::ALL).expect("listens");
+        assert_eq!(text(&mut listener).await, "quiet");
+        for number in 0..=KEPT_EVENTS + 1 {
+            live.tell(block(number));
+        }
+        assert_eq!(text(&mut listener).await, "too slow");
+        assert!(listener.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_missed_after_a_cursor() {
+        let live = Live::new(1);
+        live.tell(block(1));
+        let cursor = live.cursor();
+        live.tell(block(2));
+        live.tell(block(3));
+        let mut listener = live.listen(&cursor, Wanted::ALL).expect("known");
+        assert_eq!((text(&mut listener).await, text(&mut listener).await), ("2".into(), "3".into()));
+        let recent: Vec<_> = live.recent(2).into_iter().map(|(_, event)| event.data.clone()).collect();
+        assert_eq!(recent, ["3", "2"]);
+        assert_eq!(live.recent(100).len(), 3, "what stands for the start is no event");
+        assert_eq!(
+            Live::new(2).listen(&cursor, Wanted::ALL).err().and_then(|error| reason_of(&error)),
+            Some("CURSOR_TOO_OLD".into())
+        );
+    }
+}

@@ -1,0 +1,218 @@
+//! What happens on the node, as browsers and programs hear it.
+
+mod support;
+
+use futures::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use support::others::mining_status;
+use support::sse::Events;
+use support::{Node, SOON};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use vision_wire::producer::Claim;
+
+const PATH: &str = "/api/mining/events";
+
+fn came_back(id: &str) -> String {
+    format!("last-event-id: {id}\r\n")
+}
+
+/// The producer claims a height.
+fn claim(node: &Node, height: u64) {
+    let mut status = mining_status(height + 1);
+    status.recent_claims.insert(0, Claim { height, ..status.recent_claims[0].clone() });
+    node.producer.log.publish(status);
+}
+
+fn claimed(height: u64) -> Value {
+    json!({
+        "height": height, "slot": 0, "winner_id": "bb".repeat(32), "tip_hash": "dd".repeat(32),
+        "claimed_at_ms": 1_702_668_960_000_u64,
+    })
+}
+
+/// A node whose gateway knows what the producer has claimed so far.
+async fn node() -> Node {
+    let node = Node::start().await;
+    node.get_until("/api/mining/status", |answer| answer.status == 200).await;
+    node
+}
+
+#[tokio::test]
+async fn claims_follow_and_resume() {
+    let node = node().await;
+    let path = format!("{PATH}?events=claim");
+    let mut events = Events::open_at(&node, &path, "").await;
+    for line in ["content-type: text/event-stream", "x-accel-buffering: no", "cache-control: no-cache"] {
+        assert!(events.head.contains(&line.to_owned()), "{line}: {:?}", events.head);
+    }
+    claim(&node, 5);
+    let first = events.next().await;
+    assert_eq!((first.name.as_str(), &first.data), ("claim", &claimed(5)));
+    claim(&node, 6);
+    assert_eq!(events.next().await.data, claimed(6));
+    for (desc, path, headers) in [
+        ("a browser that comes back", path.clone(), came_back(&first.id)),
+        ("a page that knows a cursor", format!("{path}&cursor={}", first.id), String::new()),
+        ("the header counts", format!("{path}&cursor=old"), came_back(&first.id)),
+    ] {
+        let mut events = Events::open_at(&node, &path, &headers).await;
+        assert_eq!(events.next().await.data, claimed(6), "{desc}");
+    }
+}
+
+#[tokio::test]
+async fn the_status_comes_whole_and_then_what_changes() {
+    let mut node = node().await;
+    let mut events = Events::open_at(&node, &format!("{PATH}?events=status"), "").await;
+    let mut known = serde_json::Map::new();
+    let mut until = async |wanted: &dyn Fn(&Value) -> bool| {
+        while !wanted(&Value::Object(known.clone())) {
+            let event = events.next().await;
+            assert_eq!((event.name.as_str(), event.id.as_str()), ("status", ""));
+            known.extend(event.data.as_object().expect("an object").clone());
+        }
+    };
+    until(&|status| status["services"]["chain"] == "serving" && status["mining"]["next_height"] == 6).await;
+    node.producer.log.publish(mining_status(7));
+    until(&|status| status["mining"]["next_height"] == 7).await;
+    node.producer_server.take().expect("running").kill().await;
+    until(&|status| status["mining"].is_null() && status["services"]["producer"] != "serving").await;
+}
+
+#[tokio::test]
+async fn what_was_missed_is_said() {
+    let node = node().await;
+    for (desc, headers, reason) in [
+        ("of another start", came_back("0000000000000001-3"), "CURSOR_TOO_OLD"),
+        ("no cursor", came_back("nonsense"), "INVALID_CURSOR"),
+    ] {
+        let mut events = Events::open_at(&node, &format!("{PATH}?events=claim"), &headers).await;
+        let gap = events.next().await;
+        assert_eq!((gap.name.as_str(), &gap.data["reason"]), ("gap", &json!(reason)), "{desc}");
+    }
+}
+
+#[tokio::test]
+async fn wishes_that_mean_nothing_are_refused() {
+    let node = node().await;
+    for (query, field) in [("?events=blocks", "events"), ("?events=", "events"), ("?event=block", "unknown")]
+    {
+        let answer = node.get(&format!("{PATH}{query}")).await;
+        assert_eq!(answer.status, 400, "{query}");
+        assert!(answer.json()["detail"].as_str().expect("text").contains(field), "{query}: {answer:?}");
+    }
+    let answer = node.get("/api/mining/ws").await;
+    assert_eq!((answer.status, &answer.json()["reason"]), (400, &json!("INVALID_ARGUMENT")));
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn open(node: &Node, origin: Option<&str>) -> Result<Socket, tungstenite::Error> {
+    let url = format!("ws://{}/api/mining/ws", node.gateway.address);
+    let mut request = url.into_client_request().expect("a request");
+    if let Some(origin) = origin {
+        request.headers_mut().insert("origin", origin.parse().expect("a header"));
+    }
+    connect_async(request).await.map(|(socket, _)| socket)
+}
+
+async fn next(socket: &mut Socket) -> Message {
+    loop {
+        let message = tokio::time::timeout(SOON, socket.next()).await.expect("in time");
+        match message.expect("the socket is open").expect("readable") {
+            Message::Ping(_) => {}
+            message => return message,
+        }
+    }
+}
+
+async fn next_event(socket: &mut Socket) -> Value {
+    let message = next(socket).await;
+    serde_json::from_str(message.to_text().expect("text")).expect("JSON")
+}
+
+#[tokio::test]
+async fn a_socket_hears_what_it_subscribes_to() {
+    let node = node().await;
+    let mut socket = open(&node, None).await.expect("open");
+    assert_eq!(next_event(&mut socket).await["event"], "status", "all events until it chooses");
+    socket.send(r#"{"type":"subscribe","events":["claim"]}"#.into()).await.expect("sent");
+    // What was on its way may still come.
+    let mut claims = async |height| {
+        claim(&node, height);
+        loop {
+            let event = next_event(&mut socket).await;
+            if event["event"] == "claim" && event["data"]["height"] == height {
+                return event;
+            }
+        }
+    };
+    let first = claims(5).await;
+    assert_eq!(first["data"], claimed(5));
+    claims(6).await;
+    let cursor = first["id"].as_str().expect("an id");
+    socket
+        .send(json!({"type": "subscribe", "events": ["claim"], "cursor": cursor}).to_string().into())
+        .await
+        .expect("sent");
+    assert_eq!(next_event(&mut socket).await["data"], claimed(6));
+    socket
+        .send(json!({"type": "subscribe", "events": ["claim"], "cursor": "old"}).to_string().into())
+        .await
+        .expect("sent");
+    let gap = next_event(&mut socket).await;
+    assert_eq!((&gap["event"], &gap["data"]["reason"]), (&json!("gap"), &json!("INVALID_CURSOR")));
+}
+
+#[tokio::test]
+async fn a_socket_is_closed_with_a_reason() {
+    let node = node().await;
+    for (said, code, reason) in [
+        (Message::text("hello"), CloseCode::Policy, "no subscription"),
+        (Message::text(r#"{"type":"subscribe","events":["blocks"]}"#), CloseCode::Policy, "no such event"),
+        (Message::binary(vec![1]), CloseCode::Unsupported, "send text"),
+    ] {
+        let mut socket = open(&node, None).await.expect("open");
+        socket.send(said.clone()).await.expect("sent");
+        let frame = loop {
+            match next(&mut socket).await {
+                Message::Close(frame) => break frame.expect("a reason"),
+                _ => {}
+            }
+        };
+        assert_eq!(frame.code, code, "{said:?}");
+        assert!(frame.reason.contains(reason), "{said:?}: {frame:?}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_others_open_no_socket() {
+    let node = node().await;
+    let own = format!("http://{}", node.gateway.address);
+    open(&node, Some(&own)).await.expect("the own page");
+    for origin in ["http://evil.example", "null"] {
+        match open(&node, Some(origin)).await {
+            Err(tungstenite::Error::Http(answer)) => assert_eq!(answer.status(), 403, "{origin}"),
+            other => panic!("{origin}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stop_ends_all_that_listen() {
+    let node = node().await;
+    let mut events = Events::open_at(&node, PATH, "").await;
+    let mut socket = open(&node, None).await.expect("open");
+    node.gateway.env.drain.begin();
+    while events.line().await.is_some() {}
+    loop {
+        if let Message::Close(frame) = next(&mut socket).await {
+            assert_eq!(frame.expect("a reason").code, CloseCode::Away);
+            break;
+        }
+    }
+}
