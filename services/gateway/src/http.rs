@@ -13,6 +13,7 @@ mod mining;
 mod node;
 mod overview;
 mod packing;
+mod page;
 mod problem;
 mod query;
 mod request_id;
@@ -146,6 +147,7 @@ pub(crate) fn routes(state: AppState) -> Router {
         .route("/api/mining/events", get(live::events))
         .route("/api/mining/ws", get(socket::socket))
         .merge(asking)
+        .merge(page::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -1,32 +1,59 @@
-//! What caches may keep: blocks that are final, for ever, and nothing else.
+//! What caches may keep: blocks that are final, for ever, and the files of the page as long as they are the same.
 
 use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use vision_primitives::hash;
 
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// For what another version of this program may have another of: caches ask whether it is still the same.
+pub(super) const ASK_AGAIN: &str = "no-cache";
+
+/// Tells one state of a thing from all others.
+#[derive(Clone)]
+pub(super) struct Tag(HeaderValue);
+
+impl Tag {
+    fn of(text: &str) -> Option<Self> {
+        HeaderValue::from_str(&format!("\"{text}\"")).ok().map(Self)
+    }
+
+    /// Of what the bytes are.
+    pub(super) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::of(&hash(&[b"vision/file/v1", bytes]).to_string())
+    }
+
+    /// Whether the caller has this state already.
+    pub(super) fn is_known(&self, asked: &HeaderMap) -> bool {
+        let tag = self.0.as_bytes();
+        asked.get_all(IF_NONE_MATCH).iter().any(|value| names(value.as_bytes(), tag))
+    }
+
+    /// Lets caches keep an answer, this long.
+    pub(super) fn mark(&self, mut answer: Response, cache_control: &'static str) -> Response {
+        answer.headers_mut().insert(ETAG, self.0.clone());
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
+        answer
+    }
+}
 
 /// The tag of an answer that never changes.
-pub(super) struct Final(HeaderValue);
+pub(super) struct Final(Tag);
 
 impl Final {
     /// Of a final block. Another version of this program may show it in another way.
     pub(super) fn block(hash: &str, version: &str) -> Option<Self> {
-        HeaderValue::from_str(&format!("\"{hash}.{version}\"")).ok().map(Self)
+        Tag::of(&format!("{hash}.{version}")).map(Self)
     }
 
     /// The answer to a caller that has it already.
     pub(super) fn unchanged(&self, asked: &HeaderMap) -> Option<Response> {
-        let tag = self.0.as_bytes();
-        let known = asked.get_all(IF_NONE_MATCH).iter().any(|value| names(value.as_bytes(), tag));
-        known.then(|| self.mark(StatusCode::NOT_MODIFIED.into_response()))
+        self.0.is_known(asked).then(|| self.mark(StatusCode::NOT_MODIFIED.into_response()))
     }
 
     /// Lets caches keep an answer.
-    pub(super) fn mark(&self, mut answer: Response) -> Response {
-        answer.headers_mut().insert(ETAG, self.0.clone());
-        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(FOR_EVER));
-        answer
+    pub(super) fn mark(&self, answer: Response) -> Response {
+        self.0.mark(answer, FOR_EVER)
     }
 }
 
