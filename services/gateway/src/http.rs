@@ -135,14 +135,14 @@ pub(crate) fn routes(state: AppState) -> Router {
     let handing_in = Router::new().route("/api/transactions", post(transactions::submit).layer(body_limit));
     // Those that ask nobody stand outside of the limits: they answer at once, however busy the rest is.
     let asking = limits::limited(&state, asking, handing_in);
-    let weighed = from_fn_with_state(state.clone(), limits::weighed);
+    let scraped = from_fn_with_state(state.clone(), limits::scraped);
     let measured = from_fn_with_state(state.metrics.clone(), measure);
     let shared = from_fn_with_state(state.clone(), cors::shared);
     let routes = Router::new()
         .route("/api/mining/status", get(mining::status))
         .route("/healthz", get(node::alive))
         // Streams have places of their own, and so has what must be seen above all when the rest is busy.
-        .route("/metrics", get(metrics::metrics).layer(weighed))
+        .route("/metrics", get(metrics::metrics).layer(scraped))
         .route("/api/transactions/events", get(events::transactions))
         .route("/api/mining/events", get(live::events))
         .route("/api/mining/ws", get(socket::socket))

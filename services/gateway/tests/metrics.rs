@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use support::http::{parse, raw, request};
@@ -61,6 +64,62 @@ async fn serve(answer: &'static [u8]) -> String {
         }
     });
     format!("http://{address}")
+}
+
+/// Accepts, says nothing, and counts.
+async fn silent() -> (String, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind(ANY).await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    (format!("http://{address}"), asked)
+}
+
+/// The metrics, asked for by way of a proxy that says who asks.
+async fn scraped_for(address: SocketAddr, client: &str) -> support::http::Answer {
+    let head = format!(
+        "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-forwarded-for: {client}\r\n\r\n"
+    );
+    parse(&raw(address, head.as_bytes()).await)
+}
+
+#[tokio::test]
+async fn one_client_does_not_hold_the_metrics_from_others() {
+    let (chain, asked) = silent().await;
+    let nobody = serve(b"HTTP/1.1 500 Oh\r\nconnection: close\r\n\r\n").await;
+    let config = Config {
+        listen: ANY.into(),
+        chain,
+        sync_oracle: nobody.clone(),
+        selection: nobody.clone(),
+        producer: nobody,
+        trusted_proxies: vec!["127.0.0.1".parse().expect("an address")],
+        ..Config::default()
+    };
+    let gateway = support::start_gateway(config).await;
+    let get = |client: &'static str| scraped_for(gateway.address, client);
+    let mut greedy = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        greedy.spawn(get("192.0.2.1"));
+    }
+    let deadline = tokio::time::Instant::now() + support::SOON;
+    while asked.load(Ordering::SeqCst) < 2 {
+        assert!(tokio::time::Instant::now() < deadline, "two questions reach the chain");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Those of the greedy client that find no place are answered first.
+    let refused = greedy.join_next().await.expect("one").expect("no panic");
+    assert_eq!((refused.status, refused.json()["reason"].as_str()), (429, Some("OVERLOADED")));
+    assert!(refused.body.contains("this client"), "{refused:?}");
+    assert_eq!(get("192.0.2.2").await.status, 200, "another client is answered");
+    greedy.shutdown().await;
 }
 
 #[tokio::test]

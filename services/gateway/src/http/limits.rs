@@ -49,9 +49,9 @@ pub(super) struct Limits {
     clients: Clients,
 }
 
-/// A place among all, and one among those of a client.
+/// A place among those of a client, and one among all where all are counted here.
 pub(super) struct Permit {
-    _all: OwnedSemaphorePermit,
+    _all: Option<OwnedSemaphorePermit>,
     _own: OwnedSemaphorePermit,
     /// Remembers the client.
     _share: Arc<Share>,
@@ -64,14 +64,21 @@ impl Permit {
         share: &Arc<Share>,
         what: &str,
     ) -> Result<Self, Problem> {
-        let take = |places: &Arc<Semaphore>, whose: &str| {
-            Arc::clone(places).try_acquire_owned().map_err(|_| {
-                Problem::new(Reason::Overloaded, format!("{whose}too many {what}: try again later"))
-            })
-        };
-        let own = take(own, "this client has ")?;
-        Ok(Self { _all: take(all, "")?, _own: own, _share: Arc::clone(share) })
+        let permit = Self::own(own, share, what)?;
+        Ok(Self { _all: Some(place(all, "", what)?), ..permit })
     }
+
+    /// For what is counted in all elsewhere.
+    fn own(own: &Arc<Semaphore>, share: &Arc<Share>, what: &str) -> Result<Self, Problem> {
+        let own = place(own, "this client has ", what)?;
+        Ok(Self { _all: None, _own: own, _share: Arc::clone(share) })
+    }
+}
+
+fn place(places: &Arc<Semaphore>, whose: &str, what: &str) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(places)
+        .try_acquire_owned()
+        .map_err(|_| Problem::new(Reason::Overloaded, format!("{whose}too many {what}: try again later")))
 }
 
 impl Limits {
@@ -94,14 +101,22 @@ impl Limits {
 
     fn enter(&self, share: Arc<Share>) -> Result<Place, Problem> {
         let permit = Permit::take(&self.requests, &share.requests, &share, "requests in progress")?;
-        let held = Arc::new(Mutex::new(Some(permit)));
-        Ok(Place {
+        Ok(self.place(share, permit))
+    }
+
+    fn scrape(&self, share: Arc<Share>) -> Result<Place, Problem> {
+        let permit = Permit::own(&share.scrapes, &share, "questions for the metrics")?;
+        Ok(self.place(share, permit))
+    }
+
+    fn place(&self, share: Arc<Share>, permit: Permit) -> Place {
+        Place {
             share,
             budget: self.budget.clone(),
             waiting: Arc::clone(&self.waiting),
-            permit: held,
+            permit: Arc::new(Mutex::new(Some(permit))),
             bytes: Arc::default(),
-        })
+        }
     }
 }
 
@@ -231,16 +246,14 @@ async fn limit(
     answer
 }
 
-/// For a route outside of those limits whose answers are long: they weigh as all others do until they are sent.
-pub(super) async fn weighed(State(state): State<AppState>, request: Request, next: Next) -> Response {
+/// For the metrics, which are outside of those limits and long: an answer weighs as all others do, and takes one of its
+/// client's places for them, until it is sent.
+pub(super) async fn scraped(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let limits = &state.limits;
     let share = limits.clients.share_of(request.extensions(), request.headers());
-    let place = Place {
-        share,
-        budget: limits.budget.clone(),
-        waiting: Arc::clone(&limits.waiting),
-        permit: Arc::default(),
-        bytes: Arc::default(),
+    let place = match limits.scrape(share) {
+        Ok(place) => place,
+        Err(problem) => return problem.into_response(),
     };
     let mut answer = next.run(request).await;
     answer.extensions_mut().insert(place);
@@ -283,6 +296,27 @@ mod tests {
         assert_eq!(free().0, MAX_REQUESTS_IN_PROGRESS - 1, "a byte is still to be sent");
         drop(last);
         assert_eq!(free(), (MAX_REQUESTS_IN_PROGRESS, before + (4 << 20)));
+    }
+
+    #[tokio::test]
+    async fn metrics_that_are_not_read_hold_their_clients_places_and_no_others() {
+        let limits = Limits::new(&Config::default());
+        let share_of = |last: u8| {
+            let mut extensions = Extensions::new();
+            let remote = std::net::SocketAddr::from(([10, 0, 0, last], 1));
+            extensions.insert(axum::extract::connect_info::ConnectInfo(remote));
+            limits.clients.share_of(&extensions, &HeaderMap::new())
+        };
+        let mut unsent = Vec::new();
+        for _ in 0..2 {
+            let place = limits.scrape(share_of(1)).expect("a place");
+            unsent.push(place.hold(Response::new(Body::from("# EOF"))).await);
+        }
+        let refused = limits.scrape(share_of(1)).err().expect("its places are taken").into_response();
+        assert_eq!(refused.status(), 429);
+        assert!(limits.scrape(share_of(2)).is_ok(), "another client has its own");
+        unsent.pop();
+        assert!(limits.scrape(share_of(1)).is_ok(), "what was sent gave its place back");
     }
 
     #[tokio::test]

@@ -15,6 +15,9 @@ use crate::config::{Config, Network};
 const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Most addresses of that header that are looked at.
 const MAX_PROXIES: usize = 16;
+/// Answers with the metrics of the node that one client may be given at once, from the question until the last byte is
+/// sent: fewer than can be made at once.
+const MAX_SCRAPES_PER_CLIENT: usize = 2;
 /// Entries of clients that may have gone, after which they are swept.
 const MIN_SWEEP_ENTRIES: usize = 64;
 
@@ -56,6 +59,7 @@ pub(super) struct Share {
     pub(super) requests: Arc<Semaphore>,
     pub(super) waiting: Arc<Semaphore>,
     pub(super) streams: Arc<Semaphore>,
+    pub(super) scrapes: Arc<Semaphore>,
     pub(super) bytes: Arc<Semaphore>,
 }
 
@@ -90,7 +94,8 @@ impl Clients {
         }
         let [requests, waiting, streams] = self.limits.map(|limit| Arc::new(Semaphore::new(limit)));
         let bytes = Arc::new(Semaphore::new(PER_CLIENT_BYTES));
-        let share = Arc::new(Share { requests, waiting, streams, bytes });
+        let scrapes = Arc::new(Semaphore::new(MAX_SCRAPES_PER_CLIENT));
+        let share = Arc::new(Share { requests, waiting, streams, scrapes, bytes });
         if shares.len() >= MIN_SWEEP_ENTRIES {
             shares.retain(|_, share| share.strong_count() > 0);
         }
