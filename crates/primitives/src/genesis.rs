@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Longest chain id, in bytes.
-const MAX_CHAIN_ID_BYTES: usize = 64;
+pub const MAX_CHAIN_ID_BYTES: usize = 64;
 
 /// A producer that is active from height 1.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, BorshSerialize)]

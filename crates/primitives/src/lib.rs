@@ -21,7 +21,7 @@ mod units;
 
 pub use block::{Block, BlockError, MAX_HEADER_BYTES};
 pub use canonical::{DecodeError, decode_strict, encode};
-pub use genesis::{Genesis, GenesisAccount, GenesisError, GenesisProducer};
+pub use genesis::{Genesis, GenesisAccount, GenesisError, GenesisProducer, MAX_CHAIN_ID_BYTES};
 pub use hash::{Hash, Hasher, HexError, hash};
 pub use header::{HEADER_VERSION, Header};
 pub use keys::{

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use tonic::Status;
-use vision_primitives::{ConsensusParams, MIN_TRANSACTION_BYTES};
+use vision_primitives::{ConsensusParams, MAX_CHAIN_ID_BYTES, MIN_TRANSACTION_BYTES};
 
 use crate::{Reason, status};
 
@@ -24,6 +24,17 @@ pub const MAX_SLOTS: usize = 1024;
 /// Largest message of a call that brings no block and no list of transactions, bytes: the largest transaction there is, with
 /// its envelope.
 pub const MAX_SMALL_MESSAGE_BYTES: usize = 128 << 10;
+/// Longest of each of the two texts in a peer's hello, bytes.
+pub const MAX_HELLO_TEXT_BYTES: usize = 255;
+/// What an introduction may have besides the fields there are, bytes: those that later versions add.
+const INTRODUCTION_MARGIN_BYTES: usize = 1 << 10;
+/// Largest message of a peer that has not proven who it is, bytes: the longest hello, which is larger than any proof. Its
+/// version, the chain's name, four texts of 32 bytes and one of 64, the two texts, each with a tag and up to two bytes of
+/// length, and two envelopes around all.
+pub const MAX_INTRODUCTION_BYTES: usize =
+    6 + MAX_CHAIN_ID_BYTES + 4 * 32 + 64 + 2 * MAX_HELLO_TEXT_BYTES + 10 * 3 + INTRODUCTION_MARGIN_BYTES;
+/// Largest question for blocks, bytes: its locator, and room for everything else.
+pub const MAX_BLOCK_QUESTION_BYTES: usize = MAX_LOCATOR_HASHES * 34 + (1 << 10);
 /// Bytes of transactions that one call may submit at least, however small the blocks are: what a body of REST holds.
 pub const MAX_BATCH_BYTES: usize = 2 << 20;
 /// Largest request for a schedule, bytes: two full pools of ids of 64 hex digits, a tag and a length each, the slots, and room

@@ -14,6 +14,7 @@ mod cursor;
 mod ending;
 mod event_log;
 mod head_event;
+mod introduction;
 pub mod page;
 mod parse;
 mod reason;
@@ -37,8 +38,9 @@ pub use generated::vision::types::v1 as types;
 
 pub use blocks::{block_from_proto, block_to_proto, genesis_to_proto};
 pub use bounds::{
-    MAX_ADDRESSES_IN_MESSAGE, MAX_BATCH_BYTES, MAX_LOCATOR_HASHES, MAX_POOL_IDS, MAX_SCHEDULE_BYTES,
-    MAX_SLOTS, MAX_SMALL_MESSAGE_BYTES, MAX_SUBMITTED_TRANSACTIONS, MAX_TRANSACTIONS_IN_MESSAGE,
+    MAX_ADDRESSES_IN_MESSAGE, MAX_BATCH_BYTES, MAX_BLOCK_QUESTION_BYTES, MAX_HELLO_TEXT_BYTES,
+    MAX_INTRODUCTION_BYTES, MAX_LOCATOR_HASHES, MAX_POOL_IDS, MAX_SCHEDULE_BYTES, MAX_SLOTS,
+    MAX_SMALL_MESSAGE_BYTES, MAX_SUBMITTED_TRANSACTIONS, MAX_TRANSACTIONS_IN_MESSAGE,
     max_block_message_bytes,
 };
 pub use by_method::ByMethod;
@@ -51,6 +53,7 @@ pub use codec::BoundedCodec;
 pub use cursor::{Cursor, CursorError};
 pub use event_log::{EventKind, EventLog, LogEvent, Subscription};
 pub use head_event::remarkable_heights;
+pub use introduction::{IntroducedAnswers, IntroducedCalls};
 pub use parse::{parse_hash, parse_optional_hash};
 pub use reason::{ERROR_DOMAIN, all_metadata_of, metadata_of, reason_of, status};
 pub use reason_table::Reason;

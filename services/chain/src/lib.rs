@@ -34,8 +34,8 @@ use vision_primitives::{Genesis, Height, Signature, TimestampMs};
 use vision_wire::chain::chain_service_server::ChainServiceServer;
 use vision_wire::p2p::peer_service_server::PeerServiceServer;
 use vision_wire::{
-    ByMethod, EventLog, FILE_DESCRIPTOR_SET, MAX_BATCH_BYTES, MAX_SMALL_MESSAGE_BYTES, METHODS,
-    max_block_message_bytes,
+    ByMethod, EventLog, FILE_DESCRIPTOR_SET, IntroducedCalls, MAX_BATCH_BYTES, MAX_BLOCK_QUESTION_BYTES,
+    MAX_SMALL_MESSAGE_BYTES, METHODS, max_block_message_bytes,
 };
 
 use actor::{Core, CoreHandle, HeadEvent, HeadView};
@@ -197,7 +197,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         service.max_encoding_message_size(max_message_bytes)
     };
     let peer_service =
-        ByMethod::new(peer_service(MAX_SMALL_MESSAGE_BYTES), peer_service(max_message_bytes), &["Exchange"]);
+        ByMethod::new(peer_service(MAX_BLOCK_QUESTION_BYTES), peer_service(max_message_bytes), &["Exchange"]);
     tracing::info!(grpc = %config.grpc_listen, p2p = %p2p_address, "chain service listens");
     let own_face = GrpcServer::new(&health)
         .traced_as(trace::SERVICE)
@@ -213,7 +213,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         .connections_per_address(config.max_connections_per_address)
         .called(config.p2p_listen.host())
         .called(advertised_host)
-        .add(peer_service)
+        .add(IntroducedCalls::new(peer_service))
         .methods(METHODS)
         .http_routes(page.router())
         .serve(p2p, &env);

@@ -5,8 +5,20 @@ mod support;
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use futures::StreamExt;
 use support::{Net, Node, crashed, free_port, wait_until};
+use tonic::{Request, Response, Status, Streaming};
 use tracing_subscriber::fmt::MakeWriter;
+use vision_host::server::{GrpcServer, bind};
+use vision_host::{Env, Health};
+use vision_wire::p2p::peer_message::Kind;
+use vision_wire::p2p::peer_service_server::{PeerService, PeerServiceServer};
+use vision_wire::p2p::{
+    ExchangeRequest, ExchangeResponse, GetBlocksRequest, GetBlocksResponse, GetStatusRequest,
+    GetStatusResponse, NewBlock, PeerMessage,
+};
+use vision_wire::types::Block;
+use vision_wire::{Reason, ResponseStream};
 
 /// All lines of this process, whichever node wrote them: these tests look for words of their own.
 #[derive(Clone, Default)]
@@ -67,6 +79,78 @@ async fn seeds_that_do_not_resolve_or_answer_are_named_once_with_the_reason() {
     assert!(line.contains("refused"), "{line}");
     node.stop().await;
     assert_eq!(lines().with(&["WARN", "seed", &nobody]).len(), 1, "once a minute is enough");
+}
+
+/// A node that answers every call with this, once.
+#[derive(Clone)]
+struct Rude(fn() -> Result<ExchangeResponse, Status>);
+
+#[tonic::async_trait]
+impl PeerService for Rude {
+    type ExchangeStream = ResponseStream<ExchangeResponse>;
+    type GetBlocksStream = ResponseStream<GetBlocksResponse>;
+
+    async fn exchange(
+        &self,
+        _: Request<Streaming<ExchangeRequest>>,
+    ) -> Result<Response<Self::ExchangeStream>, Status> {
+        let answer = futures::stream::iter([(self.0)()]).chain(futures::stream::pending());
+        Ok(Response::new(Box::pin(answer)))
+    }
+
+    async fn get_blocks(
+        &self,
+        _: Request<GetBlocksRequest>,
+    ) -> Result<Response<Self::GetBlocksStream>, Status> {
+        Err(Status::unimplemented("rude"))
+    }
+
+    async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
+        Err(Status::unimplemented("rude"))
+    }
+}
+
+impl Rude {
+    async fn start(self) -> (String, Env) {
+        let (health, env) = (Health::new(), Env::new("/nowhere", "test"));
+        let listener = bind(&([127, 0, 0, 1], 0).into()).await.expect("a free port");
+        let address = listener.local_addr().expect("bound").to_string();
+        let server = GrpcServer::new(&health).add(PeerServiceServer::new(self));
+        let inner = env.clone();
+        tokio::spawn(async move { server.serve(listener, &inner).await.expect("serves") });
+        (address, env)
+    }
+}
+
+/// Words that only a line of the other node's making would begin with.
+const FORGED: &str = "WARN forged by the other node";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_unproven_node_answers_is_read_and_repeated_in_short() {
+    lines();
+    let large = Rude(|| {
+        let header = vec![1; 1 << 20].into();
+        let block = Some(Block { header, ..Default::default() });
+        let kind = Kind::NewBlock(NewBlock { block, traceparent: String::new() });
+        Ok(ExchangeResponse { message: Some(PeerMessage { kind: Some(kind) }) })
+    });
+    let wordy = Rude(|| {
+        let words = format!("\u{1b}[2J\n{FORGED}\n{}", "a".repeat(3_000));
+        Err(vision_wire::status(Reason::Overloaded, words, &[]))
+    });
+    let ((large, large_env), (wordy, wordy_env)) = (large.start().await, wordy.start().await);
+    let net = Net::new(3);
+    let home = net.home(0);
+    let seeds = vec![large.clone(), wordy.clone()];
+    let node = Node::start_with(home.path(), vision_chain::Config { seeds, ..Default::default() });
+    let line = wait_for_line(&["WARN", "seed", &large]).await;
+    assert!(line.contains("MessageTooLarge"), "{line:.600}");
+    let line = wait_for_line(&["WARN", "seed", &wordy]).await;
+    assert!(line.contains("forged") && line.chars().count() < 500, "{line:.600}");
+    assert_eq!(lines().with(&[FORGED]).iter().filter(|line| line.starts_with(FORGED)).count(), 0);
+    node.stop().await;
+    large_env.drain.begin();
+    wordy_env.drain.begin();
 }
 
 /// Starts a node, one that calls it, and a copy of that one's home, which calls it too.

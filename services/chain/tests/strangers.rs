@@ -34,6 +34,28 @@ async fn pages_are_read_by_the_nodes_own_names_only() {
         let answer = tokio::task::spawn_blocking(move || ask(port, path, host)).await.expect("no panic");
         assert!(answer.starts_with(&format!("HTTP/1.1 {expect} ")), "{path} {host}: {answer:.100}");
     }
+    let answer = tokio::task::spawn_blocking(move || ask(p2p, "/api/status", "localhost")).await;
+    let answer = answer.expect("no panic");
+    let body = answer.split_once("\r\n\r\n").expect("a body").1.to_owned();
+    let mut keys: Vec<&str> = body.split('"').filter(|word| body.contains(&format!("\"{word}\":"))).collect();
+    keys.dedup();
+    let all = [
+        "node_id",
+        "chain_id",
+        "genesis_hash",
+        "version",
+        "height",
+        "tip_hash",
+        "finalized_height",
+        "safe_height",
+        "sync_state",
+        "eligible",
+        "not_eligible_because",
+        "ready_peers",
+        "now_ms",
+        "uptime_seconds",
+    ];
+    assert_eq!(keys, all, "what the document lists, and nothing about how the node is operated");
     node.stop().await;
 }
 

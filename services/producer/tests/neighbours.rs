@@ -3,6 +3,38 @@
 mod common;
 
 use common::{Facts, World, fast};
+use vision_wire::producer::{ListClaimsRequest, WatchMiningStatusRequest};
+use vision_wire::reason_of;
+
+/// What is told of a refusal, with the details, which repeat the sentence.
+const MAX_TOLD_CHARS: usize = 600;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_refusal_repeats_a_long_text_or_what_a_terminal_obeys() {
+    let world = World::start(Facts::new(fast(), 0));
+    let home = world.facts.home();
+    let running = world.producer(home.path());
+    world.until_height(2).await;
+    let mut client = running.client();
+    let long = "a\u{1b}[2J\n".repeat(3_400);
+    assert!(long.len() > 20_000);
+    let claims = ListClaimsRequest { page_token: long.clone(), ..Default::default() };
+    let refusals = [
+        ("page token", "INVALID_PAGE_TOKEN", client.list_claims(claims).await.err()),
+        (
+            "cursor",
+            "INVALID_CURSOR",
+            client.watch_mining_status(WatchMiningStatusRequest { cursor: long }).await.err(),
+        ),
+    ];
+    for (field, reason, refusal) in refusals {
+        let refusal = refusal.unwrap_or_else(|| panic!("{field} is not refused"));
+        assert_eq!(reason_of(&refusal).as_deref(), Some(reason), "{field}: {refusal:?}");
+        let told = refusal.message().chars().count() + refusal.details().len();
+        assert!(told < MAX_TOLD_CHARS && !refusal.message().contains(char::is_control), "{refusal:?}");
+    }
+    running.stop().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_neighbour_is_named_and_its_return_noticed() {

@@ -1,15 +1,13 @@
 //! From a request to a schedule and the slots asked for.
 
 use tonic::Status;
-use vision_primitives::{ConsensusParams, Hash, Height, Pool, Slot, TimestampMs};
+use vision_primitives::{ConsensusParams, Hash, Height, MAX_CHAIN_ID_BYTES, Pool, Slot, TimestampMs};
 use vision_schedule::{Schedule, ScheduleError, SlotTiming, epoch_salt, seed};
 use vision_wire::selection::{GetScheduleRequest, ScheduleParams};
 use vision_wire::{Reason, parse_hash, status};
 
 /// Most draws that one request may cost; about a second of hashing.
 pub const MAX_DRAWS: u64 = 1 << 22;
-/// Longest chain id, in bytes, as in a genesis.
-const MAX_CHAIN_ID_BYTES: usize = 64;
 /// Slots of a request that names none.
 const DEFAULT_SLOTS: u64 = 7;
 

@@ -53,6 +53,37 @@ fn ids(n: u64) -> Vec<String> {
     (0..n).map(|i| hash(&[&i.to_le_bytes()]).to_string()).collect()
 }
 
+/// What is told of a refusal, with the details, which repeat the sentence.
+const MAX_TOLD_CHARS: usize = 600;
+
+#[tokio::test]
+async fn no_refusal_repeats_a_long_text_or_what_a_terminal_obeys() {
+    let service = start().await;
+    let mut client = service.client.clone();
+    let long = "a\u{1b}[2J\n".repeat(3_400);
+    assert!(long.len() > 20_000);
+    let good = question(ids(3));
+    let cases = [
+        ("chain_id", "INVALID_ARGUMENT", GetScheduleRequest { chain_id: long.clone(), ..good.clone() }),
+        ("entropy", "INVALID_HASH", GetScheduleRequest { entropy: long.clone(), ..good.clone() }),
+        ("active", "INVALID_HASH", GetScheduleRequest { active: vec![long.clone()], ..good.clone() }),
+        ("registered", "INVALID_HASH", GetScheduleRequest { registered: vec![long.clone()], ..good.clone() }),
+    ];
+    let mut refusals = Vec::new();
+    for (field, reason, request) in cases {
+        refusals.push((field, reason, client.get_schedule(request).await.err()));
+    }
+    let request = VerifySlotRequest { schedule: Some(good), node_id: long, ..Default::default() };
+    refusals.push(("node_id", "INVALID_HASH", client.verify_slot(request).await.err()));
+    for (field, reason, refusal) in refusals {
+        let refusal = refusal.unwrap_or_else(|| panic!("{field} is not refused"));
+        assert_eq!(reason_of(&refusal).as_deref(), Some(reason), "{field}: {refusal:?}");
+        assert_eq!(metadata_of(&refusal, "field").as_deref(), Some(field));
+        let told = refusal.message().chars().count() + refusal.details().len();
+        assert!(told < MAX_TOLD_CHARS && !refusal.message().contains(char::is_control), "{refusal:?}");
+    }
+}
+
 fn question(active: Vec<String>) -> GetScheduleRequest {
     GetScheduleRequest {
         chain_id: "vision-mainnet".into(),

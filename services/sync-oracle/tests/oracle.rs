@@ -59,6 +59,31 @@ async fn a_node_at_the_tip_becomes_eligible_and_the_chain_is_told() {
     oracle.stop().await;
 }
 
+/// What is told of a refusal, with the details, which repeat the sentence.
+const MAX_TOLD_CHARS: usize = 600;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_refusal_repeats_a_long_text_or_what_a_terminal_obeys() {
+    let (address, facts) = (free_address(), Facts::new());
+    let _chain = ChainProcess::start(address, &facts);
+    let oracle = OracleProcess::start(address, FAST_MS);
+    oracle.until("a snapshot", |_| true).await;
+    let long = "a\u{1b}[2J\n".repeat(3_400);
+    assert!(long.len() > 20_000);
+    let cursor = WatchSnapshotRequest { cursor: long.clone() };
+    let refusals = [
+        ("parent", "INVALID_HASH", pool(&oracle, &long).await.err()),
+        ("cursor", "INVALID_CURSOR", oracle.client.clone().watch_snapshot(cursor).await.err()),
+    ];
+    for (field, reason, refusal) in refusals {
+        let refusal = refusal.unwrap_or_else(|| panic!("{field} is not refused"));
+        assert_eq!(reason_of(&refusal).as_deref(), Some(reason), "{field}: {refusal:?}");
+        let told = refusal.message().chars().count() + refusal.details().len();
+        assert!(told < MAX_TOLD_CHARS && !refusal.message().contains(char::is_control), "{refusal:?}");
+    }
+    oracle.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_moved_head_shows_at_once_without_a_tick() {
     let (address, facts) = (free_address(), Facts::new());

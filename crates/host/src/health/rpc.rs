@@ -12,7 +12,7 @@ use tonic_health::pb::health_server;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::{BECAUSE_HEADER, Health, State};
-use crate::text::cut;
+use crate::text::{cut, cut_to};
 
 /// Most characters of a reason that fit into the header.
 const MAX_BECAUSE_CHARS: usize = 500;
@@ -46,7 +46,7 @@ fn answer(status: ServingStatus) -> HealthCheckResponse {
 
 /// Header values are visible ASCII; anything else is replaced.
 fn header_text(because: &str) -> String {
-    because.chars().take(MAX_BECAUSE_CHARS).map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect()
+    cut_to(because, MAX_BECAUSE_CHARS).chars().map(|c| if c.is_ascii() { c } else { '?' }).collect()
 }
 
 #[tonic::async_trait]

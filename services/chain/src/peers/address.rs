@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use serde::Deserialize;
 
 /// Most bytes of an address.
-pub const MAX_ADDRESS_BYTES: usize = 255;
+pub const MAX_ADDRESS_BYTES: usize = vision_wire::MAX_HELLO_TEXT_BYTES;
 
 /// Which addresses are taken from other nodes. Seeds are not affected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]

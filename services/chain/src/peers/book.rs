@@ -92,11 +92,17 @@ impl AddressBook {
         self.entries.values().filter(|entry| entry.source.as_deref() == Some(source)).count()
     }
 
-    /// Forgets an address where nobody has ever answered, of the source that has most: it must have more than who asks.
+    /// Forgets an address where nobody has ever answered, else one where nobody did when it was last called.
     fn make_room(&mut self, of_source: usize) -> bool {
+        self.forget_one(of_source, |entry| !entry.ever_reached)
+            || self.forget_one(of_source, |entry| entry.failures > 0)
+    }
+
+    /// Forgets such an address of the source that has most of them: it must have more than who asks.
+    fn forget_one(&mut self, of_source: usize, gives_way: impl Fn(&Entry) -> bool) -> bool {
         let mut counts: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
         for (address, entry) in &self.entries {
-            if let (Some(source), false, false) = (&entry.source, entry.ever_reached, entry.calling) {
+            if let Some(source) = entry.source.as_ref().filter(|_| !entry.calling && gives_way(entry)) {
                 counts.entry(source).or_default().push(address);
             }
         }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use vision_wire::Reason;
+use vision_host::text::cut_to;
 use vision_wire::p2p::peer_service_client::PeerServiceClient;
 use vision_wire::p2p::{ExchangeRequest, PeerMessage};
+use vision_wire::{IntroducedAnswers, Reason};
 
 use super::Context;
 use super::book::CallEnd;
-use super::lines::printable;
 use super::session::{self, End, Way};
 
 /// How often the book is looked through.
@@ -92,7 +92,7 @@ fn cause_of(status: &Status) -> String {
         }
         source = error.source();
     }
-    printable(&text, MAX_CAUSE_CHARS)
+    cut_to(&text, MAX_CAUSE_CHARS)
 }
 
 async fn connect(context: &Arc<Context>, address: &str) -> End {
@@ -100,7 +100,7 @@ async fn connect(context: &Arc<Context>, address: &str) -> End {
         Ok(channel) => channel,
         Err(error) => return End::Broken(error.to_string()),
     };
-    let mut client = PeerServiceClient::new(channel)
+    let mut client = PeerServiceClient::new(IntroducedAnswers::new(channel))
         .max_decoding_message_size(context.max_message_bytes)
         .max_encoding_message_size(context.max_message_bytes);
     let (ways, outbound) = session::ways();

@@ -7,20 +7,20 @@
 use std::path::Path;
 
 use vision_host::files::FileError;
+use vision_host::text::cut_to;
 use vision_primitives::{Hash, NodeId, PublicKey, SecretKey, Signature, Tag};
-use vision_wire::Reason;
 use vision_wire::p2p::{Hello, HelloProof, Status as PeerStatus};
+use vision_wire::{MAX_HELLO_TEXT_BYTES, Reason};
 
 use super::address::MAX_ADDRESS_BYTES;
-use super::lines::{MAX_TEXT_CHARS, printable};
 use crate::error::Error;
 
 /// The only version of the peer protocol there is.
 pub const PROTOCOL_VERSION: u32 = 1;
+/// Most characters of a peer's version that are shown.
+const MAX_VERSION_CHARS: usize = 32;
 /// A key file holds 64 hex digits and perhaps a line end.
 const MAX_KEY_FILE_BYTES: u64 = 256;
-/// Longest version text taken from a peer, bytes.
-const MAX_VERSION_BYTES: usize = 255;
 
 /// This node's identity on the network.
 pub struct Identity {
@@ -164,7 +164,7 @@ impl Identity {
         if hello.challenge.len() != 32 {
             return Err(malformed("challenge has not 32 bytes"));
         }
-        if hello.listen_address.len() > MAX_ADDRESS_BYTES || hello.version.len() > MAX_VERSION_BYTES {
+        if hello.listen_address.len() > MAX_ADDRESS_BYTES || hello.version.len() > MAX_HELLO_TEXT_BYTES {
             return Err(malformed("a text is longer than 255 bytes"));
         }
         node_key.verify(Tag::PeerKey, &self.genesis_hash, &peer_key.0, &vouched).map_err(|_| {
@@ -174,7 +174,7 @@ impl Identity {
             node_id: node_key.id(),
             peer_key,
             listen_address: hello.listen_address.clone(),
-            version: printable(&hello.version, MAX_TEXT_CHARS),
+            version: cut_to(&hello.version, MAX_VERSION_CHARS),
         })
     }
 

@@ -1,20 +1,11 @@
-//! How often the log repeats what other nodes bring about, and which of their words it shows. Pure.
+//! How often the log repeats what other nodes bring about. Pure.
 
 use std::collections::BTreeMap;
 
-/// Most characters shown of a text that another node has chosen.
-pub const MAX_TEXT_CHARS: usize = 32;
 /// Subjects remembered.
 const MAX_SUBJECTS: usize = 1024;
 /// Lines about all subjects together are counted anew after this time, milliseconds.
 const WINDOW_MS: u64 = 10_000;
-
-/// A text of another node, fit for logs and terminals: printable ASCII, anything else as `?`, at most so many
-/// characters.
-pub fn printable(text: &str, max_chars: usize) -> String {
-    let shown = |c: char| if matches!(c, ' '..='~') { c } else { '?' };
-    text.chars().take(max_chars).map(shown).collect()
-}
 
 /// Lets a line through once in a while per subject, and so many in all.
 pub struct LineLimit {
@@ -65,20 +56,6 @@ impl LineLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn texts_of_others_are_cut_and_plain() {
-        let cases = [
-            ("0.1.0", "0.1.0"),
-            ("", ""),
-            ("\u{1b}[31m red\r\n", "?[31m red??"),
-            ("a\u{202e}b\u{7f}", "a?b?"),
-            (&"x".repeat(99), &"x".repeat(32)),
-        ];
-        for (text, expect) in cases {
-            assert_eq!(printable(text, MAX_TEXT_CHARS), expect, "{text:?}");
-        }
-    }
 
     #[test]
     fn a_subject_has_a_line_once_in_a_while_and_all_together_few() {

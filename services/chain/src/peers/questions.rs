@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
+use vision_host::text::cut;
 use vision_primitives::Block;
 
 /// Questions open at once with one peer.
@@ -63,7 +64,7 @@ impl Questions {
     /// Takes the end: empty reason if the answer is whole.
     pub fn end(&mut self, id: u64, reason: &str) {
         if let Some(open) = self.open.remove(&id) {
-            let end = if reason.is_empty() { Ok(None) } else { Err(reason.chars().take(64).collect()) };
+            let end = if reason.is_empty() { Ok(None) } else { Err(cut(reason)) };
             let _ = open.sender.try_send(end);
         }
     }
@@ -95,6 +96,11 @@ mod tests {
         let (id, mut answer) = questions.open(9).expect("room");
         questions.end(id, "OVERLOADED");
         assert!(matches!(answer.try_recv(), Ok(Err(why)) if why == "OVERLOADED"));
+        let (id, mut answer) = questions.open(9).expect("room");
+        questions.end(id, &format!("\u{1b}[2J\n{}", "x".repeat(20_000)));
+        assert!(
+            matches!(answer.try_recv(), Ok(Err(why)) if why.starts_with("?[2J?x") && why.chars().count() < 100)
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
+use vision_host::text::cut_to;
 use vision_primitives::NodeId;
 use vision_wire::p2p::{PeerAddresses, PeerMessage, peer_message::Kind};
 use vision_wire::{MAX_ADDRESSES_IN_MESSAGE, Reason};
@@ -23,7 +24,6 @@ use vision_wire::{MAX_ADDRESSES_IN_MESSAGE, Reason};
 use super::Context;
 use super::address;
 use super::identity::{Refused, Remote};
-use super::lines::printable;
 use super::table::Connection;
 pub use answer::AnswerPlaces;
 use answer::AnswerTurns;
@@ -164,7 +164,7 @@ fn source_of(way: &Way) -> String {
 /// Why the other side ended the stream, if it says so.
 fn reason_given(status: &Status) -> Option<String> {
     let reason = vision_wire::reason_of(status)?;
-    Some(printable(&format!("{reason}: {}", status.message()), MAX_REASON_CHARS))
+    Some(cut_to(&format!("{reason}: {}", status.message()), MAX_REASON_CHARS))
 }
 
 /// Whether a stream broke on what the other side has sent. A connection that is cut, as by a restart, may

@@ -270,7 +270,7 @@ pub async fn produce(net: &Net, client: &mut Client, slot: u64) -> proto::Submit
     let submit = proto::SubmitBlockRequest {
         header: prepared.header,
         signature: signature.0.to_vec().into(),
-        transactions: Vec::new(),
+        transactions: prepared.transactions,
     };
     client.submit_block(submit).await.expect("stored").into_inner()
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use vision_block_tree::Refusal;
+use vision_host::text::cut_to;
 
 /// Longest explanation; the longest of ours names two hashes.
 const MAX_WHY_CHARS: usize = 400;
@@ -27,8 +28,7 @@ impl Fault {
 
     /// A fault by its name. The words may be a node's, who might want to fill the screen or write lines of its own.
     pub fn new(rule: &'static str, why: impl AsRef<str>) -> Self {
-        let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-        Self { rule, why: why.as_ref().chars().map(plain).take(MAX_WHY_CHARS).collect() }
+        Self { rule, why: cut_to(why.as_ref(), MAX_WHY_CHARS) }
     }
 
     /// Whether the block does not fit to what the node told before: what it may also look like when the node's head

@@ -113,3 +113,29 @@ fn strangers_get_no_more_than_their_part_of_the_calls() {
     book.ended(learned[1], CallEnd::Failed, 0);
     assert_eq!(book.due(0, room, |_| false, |node| *node == id(1)).len(), 1);
 }
+
+#[test]
+fn an_address_that_answered_once_gives_way_when_it_answers_no_longer() {
+    let mut book = book(&["seed:1"]);
+    for source in 0..8 {
+        for port in 1..=32 {
+            book.learn(&format!("10.0.{source}.1:{port}"), &format!("source {source}"));
+        }
+    }
+    let addresses: Vec<String> =
+        book.entries.iter().filter(|(_, entry)| entry.source.is_some()).map(|(a, _)| a.clone()).collect();
+    assert_eq!(book.entries.len(), MAX_ADDRESSES);
+    for address in &addresses {
+        book.ended(address, CallEnd::Connected(id(1)), 0);
+    }
+    book.learn("10.2.0.1:7072", "quiet");
+    assert!(!book.entries.contains_key("10.2.0.1:7072"), "all others answer");
+    book.ended(&addresses[40], CallEnd::Failed, 0);
+    // Its source must have more of them than whoever asks.
+    book.learn("10.2.0.1:7072", "quiet");
+    assert!(book.entries.contains_key("10.2.0.1:7072"));
+    assert!(!book.entries.contains_key(&addresses[40]), "it has given way");
+    book.learn("10.2.0.2:7072", "another");
+    assert_eq!(book.entries.len(), MAX_ADDRESSES);
+    assert!(addresses.iter().enumerate().all(|(at, a)| at == 40 || book.entries.contains_key(a)));
+}

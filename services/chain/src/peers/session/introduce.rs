@@ -2,25 +2,46 @@
 
 use futures::{Stream, StreamExt};
 use tonic::Status;
+use vision_host::text::cut_to;
 use vision_wire::Reason;
 use vision_wire::p2p::{Hello, PeerMessage, peer_message::Kind};
 
 use super::super::address::MAX_ADDRESS_BYTES;
-use super::super::lines::printable;
 use super::super::{Context, lock};
-use super::{Outbox, Refused, Remote, Way, message};
+use super::{MAX_REASON_CHARS, Outbox, Refused, Remote, Way, message};
+
+/// Why there is no next message: it was too large to be read, or the other side says so in words of its own.
+fn broken(status: &Status) -> Refused {
+    let too_large = Reason::MessageTooLarge;
+    let reason = match vision_wire::reason_of(status) {
+        Some(given) if given == too_large.as_str() => too_large,
+        _ => Reason::MalformedMessage,
+    };
+    Refused::new(reason, cut_to(status.message(), MAX_REASON_CHARS))
+}
 
 async fn next<S>(inbound: &mut S) -> Result<Kind, Refused>
 where
     S: Stream<Item = Result<PeerMessage, Status>> + Unpin,
 {
-    let broken = |status: Status| Refused::new(Reason::MalformedMessage, status.message().to_owned());
     match inbound.next().await {
         Some(Ok(PeerMessage { kind: Some(kind) })) => Ok(kind),
         Some(Ok(_)) => Err(Refused::new(Reason::MalformedMessage, "an empty message")),
-        Some(Err(status)) => Err(broken(status)),
+        Some(Err(status)) => Err(broken(&status)),
         None => Err(Refused::new(Reason::MalformedMessage, "the other side ended the connection")),
     }
+}
+
+/// Says something. When the other side is gone it may have said why.
+async fn say<S>(outbox: &Outbox, kind: Kind, inbound: &mut S) -> Result<(), Refused>
+where
+    S: Stream<Item = Result<PeerMessage, Status>> + Unpin,
+{
+    if outbox.send(Ok(message(kind))).await.is_ok() {
+        return Ok(());
+    }
+    let gone = Refused::new(Reason::MalformedMessage, "the other side is gone");
+    Err(next(inbound).await.err().unwrap_or(gone))
 }
 
 /// Both introductions and proofs.
@@ -32,11 +53,10 @@ pub(super) async fn introduce<S>(
 where
     S: Stream<Item = Result<PeerMessage, Status>> + Unpin,
 {
-    let gone = |_| Refused::new(Reason::MalformedMessage, "the other side is gone");
     let challenge: [u8; 32] =
         vision_host::random_bytes().map_err(|error| Refused::new(Reason::NotReady, error.to_string()))?;
     let _under_way = context.note_challenge(challenge);
-    outbox.send(Ok(message(Kind::Hello(context.identity.hello(&challenge))))).await.map_err(gone)?;
+    say(outbox, Kind::Hello(context.identity.hello(&challenge)), inbound).await?;
     let theirs: Hello = match next(inbound).await? {
         Kind::Hello(hello) => hello,
         _ => return Err(Refused::new(Reason::MalformedMessage, "the first message is no hello")),
@@ -47,7 +67,7 @@ where
     if !ourselves || context.is_own_challenge(&theirs.challenge) {
         context.table.admit(&remote.node_id)?;
     }
-    outbox.send(Ok(message(Kind::Proof(context.identity.prove(&theirs, &challenge))))).await.map_err(gone)?;
+    say(outbox, Kind::Proof(context.identity.prove(&theirs, &challenge)), inbound).await?;
     match next(inbound).await? {
         Kind::Proof(proof) => context.identity.check_proof(&remote, &theirs, &challenge, &proof)?,
         _ => return Err(Refused::new(Reason::MalformedMessage, "the second message is no proof")),
@@ -85,7 +105,7 @@ impl Context {
     fn note_own_twin(&self, address: &str) {
         let id = self.identity.node_id;
         if lock(&self.twins).proof(id, self.clock.monotonic_ms()) {
-            let address = printable(address, MAX_ADDRESS_BYTES);
+            let address = cut_to(address, MAX_ADDRESS_BYTES);
             tracing::warn!(
                 identity = %id, address,
                 "this node's identity is in use by another process too, which has proven it: stop one of them; a \

@@ -1,4 +1,5 @@
 use vision_primitives::SecretKey;
+use vision_wire::p2p::Status as PeerStatus;
 
 use super::claims::BROKEN_CLAIM_POINTS;
 use super::*;
