@@ -107,6 +107,25 @@ impl Mempool {
         self.index.bytes + self.proofs.bytes()
     }
 
+    /// All that wait of accounts and since when, the last to come first.
+    pub fn newest(&self) -> impl Iterator<Item = (&SignedTransaction, Moment)> {
+        let entries = self.index.ages.values().rev().filter_map(|place| self.entry(place));
+        entries.map(|entry| (&entry.transaction, entry.arrived))
+    }
+
+    /// Since when the one of an account waits that has waited longest.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Moment> {
+        let place = self.index.ages.values().next()?;
+        self.entry(place).map(|entry| entry.arrived)
+    }
+
+    /// How many wait of accounts, and their bytes as signed; without the sync proofs of producers.
+    #[must_use]
+    pub fn of_accounts(&self) -> (usize, usize) {
+        (self.index.places.len(), self.index.bytes)
+    }
+
     /// All that wait, in an order in which an empty pool with the same limits takes all of them.
     pub fn iter(&self) -> impl Iterator<Item = &SignedTransaction> {
         let senders = self.senders.values();

@@ -54,6 +54,7 @@ macro_rules! watch_message {
 }
 
 watch_message!(
+    chain::FollowTransactionsResponse,
     chain::WatchBlocksResponse,
     chain::WatchPeersResponse,
     chain::WatchTransactionsResponse,

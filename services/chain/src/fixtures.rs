@@ -1,12 +1,26 @@
-//! Blocks for unit tests that look at nothing but their place.
+//! Blocks and transactions for unit tests that look at nothing but their place.
 
-use vision_primitives::{Block, Hash, Header, Height, Signature, Slot, TimestampMs};
+use vision_primitives::{
+    Action, Block, Hash, Header, Height, SecretKey, Signature, SignedTransaction, Slot, TimestampMs,
+    Transaction,
+};
+
+/// A transaction that publishes a text, sent by the account of this number.
+pub fn published(sender: u8, text: &str, genesis_hash: &Hash) -> SignedTransaction {
+    let (key, action) = (SecretKey::from_seed(&[sender; 32]), Action::Data { bytes: text.into() });
+    Transaction { sender: key.public_key(), nonce: 0, fee: 1, action }.sign(&key, genesis_hash)
+}
 
 /// A block of height 1 that no rule would pass.
 pub fn block(parent: Hash, timestamp_ms: u64) -> Block {
-    let header = Header {
+    Block::assemble(header(1, parent, timestamp_ms), Signature::ZERO, vec![], &Hash::ZERO)
+}
+
+/// Its header, at a height.
+pub fn header(height: u64, parent: Hash, timestamp_ms: u64) -> Header {
+    Header {
         version: 1,
-        height: Height(1),
+        height: Height(height),
         parent,
         timestamp_ms: TimestampMs(timestamp_ms),
         slot: Slot(0),
@@ -18,6 +32,5 @@ pub fn block(parent: Hash, timestamp_ms: u64) -> Block {
         certificate_hash: Hash::ZERO,
         reveal: Hash::ZERO,
         mix: Hash::ZERO,
-    };
-    Block::assemble(header, Signature::ZERO, vec![], &Hash::ZERO)
+    }
 }

@@ -1,6 +1,8 @@
 //! The gRPC face towards this node's own services and its operator: decode, ask, encode.
 
 mod blocks;
+mod follow;
+mod listing;
 mod registry;
 mod stored;
 mod transactions;
@@ -60,6 +62,18 @@ pub fn store_status(error: &StoreError) -> Status {
     vision_wire::status(reason, error.to_string(), &[])
 }
 
+/// Reads from a store without holding up the runtime.
+async fn load<T: Send + 'static>(
+    store: &Store,
+    read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Status> {
+    let store = store.clone();
+    tokio::task::spawn_blocking(move || read(&store))
+        .await
+        .map_err(|error| vision_wire::status(Reason::Internal, error.to_string(), &[]))?
+        .map_err(|error| store_status(&error))
+}
+
 impl ChainRpc {
     fn head(&self) -> Arc<HeadView> {
         self.view.borrow().clone()
@@ -70,11 +84,7 @@ impl ChainRpc {
         &self,
         read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Status> {
-        let store = self.store.clone();
-        tokio::task::spawn_blocking(move || read(&store))
-            .await
-            .map_err(|error| vision_wire::status(Reason::Internal, error.to_string(), &[]))?
-            .map_err(|error| store_status(&error))
+        load(&self.store, read).await
     }
 
     fn height_not_found(&self, height: u64) -> Status {
@@ -114,6 +124,7 @@ impl ChainRpc {
 
 #[tonic::async_trait]
 impl ChainService for ChainRpc {
+    type FollowTransactionsStream = ResponseStream<proto::FollowTransactionsResponse>;
     type WatchBlocksStream = ResponseStream<proto::WatchBlocksResponse>;
     type WatchHeadStream = ResponseStream<proto::WatchHeadResponse>;
     type WatchPeersStream = ResponseStream<proto::WatchPeersResponse>;
@@ -269,6 +280,27 @@ impl ChainService for ChainRpc {
         request: Request<proto::WatchTransactionsRequest>,
     ) -> Result<Response<Self::WatchTransactionsStream>, Status> {
         Ok(Response::new(self.transaction_events(&request.into_inner()).await?))
+    }
+
+    async fn list_transactions(
+        &self,
+        request: Request<proto::ListTransactionsRequest>,
+    ) -> Result<Response<proto::ListTransactionsResponse>, Status> {
+        self.list_of_transactions(&request.into_inner()).await
+    }
+
+    async fn list_pending(
+        &self,
+        request: Request<proto::ListPendingRequest>,
+    ) -> Result<Response<proto::ListPendingResponse>, Status> {
+        self.list_of_pending(&request.into_inner()).await
+    }
+
+    async fn follow_transactions(
+        &self,
+        request: Request<proto::FollowTransactionsRequest>,
+    ) -> Result<Response<Self::FollowTransactionsStream>, Status> {
+        Ok(Response::new(self.follow(request.into_inner()).await?))
     }
 
     async fn get_account(

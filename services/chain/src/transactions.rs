@@ -35,7 +35,8 @@ impl Parties {
         Self { sender: transaction.sender_address(), receiver }
     }
 
-    fn include(&self, address: &Address) -> bool {
+    /// Whether an account is one of them.
+    pub fn include(&self, address: &Address) -> bool {
         self.sender == *address || self.receiver == Some(*address)
     }
 }

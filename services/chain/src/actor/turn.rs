@@ -3,12 +3,12 @@
 use tokio::time::Instant;
 use vision_block_tree::Inserted;
 use vision_ledger::Changes;
-use vision_primitives::{Block, Hash, Height, NodeId, SignedTransaction};
+use vision_primitives::{Block, Hash, Height, NodeId};
 
 use super::view::HeadView;
 use super::{ImportEnd, Reply, StoredBlock};
 use crate::intake::Handed;
-use crate::store::{BlockRecord, Commit, NewBlock};
+use crate::store::{BlockRecord, Commit, Indexed, NewBlock};
 use crate::transactions::Happened;
 
 /// Where a block came from.
@@ -110,7 +110,7 @@ impl Turn {
             hash: block.hash(),
             record: BlockRecord::of(&block),
             changes,
-            transactions: block.transactions().iter().map(SignedTransaction::hash).collect(),
+            transactions: block.transactions().iter().map(Indexed::of).collect(),
         });
         self.accepted.push(Accepted { block, origin, became_head, arrived, reply });
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use futures::StreamExt;
 use tonic::{Response, Status};
 use vision_ledger::TransactionFault;
-use vision_primitives::{Address, Hash, MerkleStep, SignedTransaction, encode, merkle_proof};
+use vision_primitives::{Address, Hash, Height, MerkleStep, SignedTransaction, encode, merkle_proof};
 use vision_wire::chain::{self as proto, transaction_info};
 use vision_wire::{EventKind, Reason, ResponseStream, parse_hash};
 
 use super::{ChainRpc, store_status};
 use crate::actor::Core;
-use crate::store::{Place, StoreError};
+use crate::store::{Place, StoreError, Told};
 use crate::transactions::dropped_to_proto;
 
 /// The longest a caller waits for its transaction to be in a block: below the 30 s that any call may take.
@@ -280,6 +280,25 @@ impl ChainRpc {
             header,
             proof,
         }))
+    }
+}
+
+/// A transaction of the head's chain with its place.
+pub(super) fn included_info(
+    transaction: &SignedTransaction,
+    place: &Told,
+    finalized: Height,
+) -> proto::TransactionInfo {
+    proto::TransactionInfo {
+        hash: transaction.hash().to_string(),
+        transaction: transaction.bytes().to_vec().into(),
+        place: Some(transaction_info::Place::Included(proto::Included {
+            height: place.height.get(),
+            block_hash: place.block.to_string(),
+            index: place.index,
+            finalized: place.height <= finalized,
+            proof: None,
+        })),
     }
 }
 

@@ -84,18 +84,23 @@ pub(super) fn note_header(
 #[cfg(test)]
 mod tests {
     use vision_ledger::{Changes, State};
-    use vision_primitives::hash;
+    use vision_primitives::{encode, hash};
 
     use super::super::{Commit, FORMAT, NewBlock, u64_of};
     use super::*;
+    use crate::fixtures::{header, published};
 
     const GENESIS: Hash = Hash([1; 32]);
 
+    fn body() -> Vec<u8> {
+        published(1, "", &GENESIS).bytes().to_vec()
+    }
+
     fn block(height: u64) -> (Hash, BlockRecord) {
         let record = BlockRecord {
-            header: format!("header {height}").into_bytes(),
+            header: encode(&header(height, Hash::ZERO, 0)),
             signature: vec![7; 64],
-            transactions: vec![vec![1; 10]; usize::try_from(height).expect("small")],
+            transactions: vec![body(); usize::try_from(height).expect("small")],
         };
         (hash(&[&height.to_le_bytes()]), record)
     }
@@ -120,7 +125,10 @@ mod tests {
         let height = |(hash, header): (Hash, HeaderRecord)| {
             let height = (1..=9).find(|height| block(*height).0 == hash).expect("one of the chain");
             assert_eq!(header, HeaderRecord::of(&block(height).1));
-            assert_eq!((u64::from(header.tx_count), header.size_bytes), (height, 8 + 64 + 10 * height));
+            assert_eq!(
+                (u64::from(header.tx_count), header.size_bytes),
+                (height, (header.header.len() + 64) as u64 + body().len() as u64 * height)
+            );
             height
         };
         found.into_iter().map(height).collect()

@@ -6,7 +6,9 @@
 //! anybody hears of the block; `kill -9` at any instant leaves the last such transaction.
 
 mod fates;
+mod follow;
 mod headers;
+mod index;
 mod record;
 mod transactions;
 mod write;
@@ -19,7 +21,9 @@ use vision_ledger::{Account, Changes, Producer, State};
 use vision_primitives::{Address, Hash, Height, NodeId};
 
 pub use fates::Fate;
+pub use follow::{Ahead, Told, Untold};
 pub use headers::Stretch;
+pub use index::{Indexed, MAX_DATA_HEAD_BYTES, Wanted};
 pub use record::{BlockRecord, HeaderRecord};
 pub use transactions::{Place, WaitingRecord};
 pub use write::{Commit, NewBlock};
@@ -27,7 +31,7 @@ pub use write::{Commit, NewBlock};
 /// Bytes redb may keep of the file in memory.
 const CACHE_BYTES: usize = 8 << 20;
 /// Version of the tables below.
-const FORMAT: u64 = 4;
+const FORMAT: u64 = 5;
 
 type Key = [u8; 32];
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -146,6 +150,11 @@ impl Store {
         if format < 4 {
             store.upgrade_from_3()?;
         }
+        if format < 5 {
+            store.upgrade_from_4()?;
+        } else {
+            store.check_index()?;
+        }
         Ok(store)
     }
 
@@ -168,6 +177,11 @@ impl Store {
         std::fs::rename(&unfinished, path).map_err(|error| failed(&error))?;
         let folder = path.parent().unwrap_or(Path::new("."));
         vision_host::files::sync_folder(folder).map_err(|error| failed(&error))
+    }
+
+    /// Hash of block 0.
+    pub const fn genesis_hash(&self) -> Hash {
+        self.genesis_hash
     }
 
     fn begin_read(&self) -> Result<ReadTransaction, StoreError> {

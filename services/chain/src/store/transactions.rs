@@ -149,10 +149,11 @@ pub(super) fn note_places(
 #[cfg(test)]
 mod tests {
     use vision_ledger::{Changes, State};
-    use vision_primitives::hash;
+    use vision_primitives::{encode, hash};
 
-    use super::super::{FORMAT, META, NewBlock, u64_of};
+    use super::super::{FORMAT, Indexed, META, NewBlock, u64_of};
     use super::*;
+    use crate::fixtures::{header, published};
 
     const GENESIS: Hash = Hash([1; 32]);
     const NOW: TimestampMs = TimestampMs(7);
@@ -176,16 +177,36 @@ mod tests {
             place.map(|place| (place.height.get(), place.block, place.index))
         }
 
-        fn waiting(&self) -> Vec<Vec<u8>> {
-            let mut waiting: Vec<_> =
-                self.store.waiting().expect("readable").into_iter().map(|(_, record)| record.bytes).collect();
+        fn waiting(&self) -> Vec<String> {
+            let waiting = self.store.waiting().expect("readable").into_iter();
+            let text = |(hash, record): (Hash, WaitingRecord)| {
+                let known = ["w", "x", "y", "z"].into_iter().find(|name| tx_bytes(name) == record.bytes);
+                assert_eq!(known.map(tx_hash), Some(hash));
+                known.unwrap_or_default().to_owned()
+            };
+            let mut waiting: Vec<_> = waiting.map(text).collect();
             waiting.sort();
             waiting
         }
     }
 
+    fn tx(name: &str) -> SignedTransaction {
+        published(1, name, &GENESIS)
+    }
+
     fn tx_hash(name: &str) -> Hash {
-        SignedTransaction::hash_bytes(&GENESIS, name.as_bytes())
+        tx(name).hash()
+    }
+
+    fn tx_bytes(name: &str) -> Vec<u8> {
+        tx(name).bytes().to_vec()
+    }
+
+    /// Header of the block with this name: a letter and its height.
+    fn header_of(name: &str) -> Vec<u8> {
+        let (branch, height) = name.split_at(1);
+        let height: u64 = height[..1].parse().expect("a height");
+        encode(&header(height, block(&format!("{branch}{}", height - 1)), 0))
     }
 
     fn block(name: &str) -> Hash {
@@ -193,22 +214,18 @@ mod tests {
     }
 
     fn waits(name: &str) -> (Hash, WaitingRecord) {
-        (tx_hash(name), WaitingRecord { since: NOW, running_ms: 5, bytes: name.into() })
+        (tx_hash(name), WaitingRecord { since: NOW, running_ms: 5, bytes: tx_bytes(name) })
     }
 
     /// New blocks, each with its transactions, and what the chain is from the first height named on.
     fn commit(new: &[(&str, &[&str])], chain: &[(u64, Option<&str>)]) -> Commit {
         let blocks = new.iter().map(|(name, transactions)| {
-            let bodies = transactions.iter().map(|name| name.as_bytes().to_vec()).collect();
+            let bodies = transactions.iter().map(|name| tx_bytes(name)).collect();
             NewBlock {
                 hash: block(name),
-                record: BlockRecord {
-                    header: name.as_bytes().to_vec(),
-                    signature: vec![],
-                    transactions: bodies,
-                },
+                record: BlockRecord { header: header_of(name), signature: vec![], transactions: bodies },
                 changes: Changes { accounts: vec![], producers: vec![], supply: 0 },
-                transactions: transactions.iter().map(|name| tx_hash(name)).collect(),
+                transactions: transactions.iter().map(|name| Indexed::of(&tx(name))).collect(),
             }
         });
         Commit {
@@ -255,14 +272,14 @@ mod tests {
         // The disk failed: whether before or after it took the turn, the turn is there afterwards, once.
         for _ in 0..2 {
             fixture.store.reopen_and_commit(&turn).expect("written");
-            assert_eq!(fixture.waiting(), [b"y", b"z"]);
+            assert_eq!(fixture.waiting(), ["y", "z"]);
             assert!(fixture.store.waits_as(&turn).expect("readable"));
         }
         assert_eq!(fixture.store.meta_hash("head").expect("there"), GENESIS, "no head was named");
         // A head that has not moved says nothing of what waits.
         let turn = Commit { head: Some(GENESIS), waiting: [waits("w")].into(), ..Commit::default() };
         fixture.store.reopen_and_commit(&turn).expect("written");
-        assert_eq!(fixture.waiting(), [b"w", b"y", b"z"]);
+        assert_eq!(fixture.waiting(), ["w", "y", "z"]);
     }
 
     #[test]
@@ -274,10 +291,10 @@ mod tests {
         fixture.store.commit(&blocks).expect("written");
         let same = [(Height(1), block("a1")), (Height(2), block("a2"))];
         fixture.store.align_chain(&same, NOW).expect("written");
-        assert_eq!(fixture.waiting(), [b"w"]);
+        assert_eq!(fixture.waiting(), ["w"]);
         let other = [(Height(1), block("a1")), (Height(2), block("b2"))];
         fixture.store.align_chain(&other, NOW).expect("written");
-        assert_eq!(fixture.waiting(), [b"w", b"y"], "x is in a block still");
+        assert_eq!(fixture.waiting(), ["w", "y"], "x is in a block still");
         assert_eq!((fixture.place("y"), fixture.place("z")), (None, Some((2, block("b2"), 0))));
     }
 
@@ -306,7 +323,7 @@ mod tests {
         let expect =
             [(1, "a1", 0), (1, "a1", 1), (2, "a2", 0)].map(|(height, name, at)| (height, block(name), at));
         assert_eq!(places, [Some(expect[0]), Some(expect[1]), Some(expect[2]), None]);
-        assert_eq!(upgraded.waiting(), Vec::<Vec<u8>>::new());
+        assert_eq!(upgraded.waiting(), Vec::<String>::new());
         let format = upgraded.store.meta("format").expect("readable").expect("there");
         assert_eq!(u64_of("format", &format).expect("a number"), FORMAT);
         set_format(&upgraded.store, FORMAT + 1);

@@ -11,8 +11,10 @@ use super::{
     StoreError, WaitingRecord, failed,
     fates::{FATES, Fate, note_fates},
     headers::{HEADERS, note_header},
-    history_key, record,
-    transactions::{PLACES, WAITING, note_places},
+    history_key,
+    index::{self, Indexed, note_spots},
+    record,
+    transactions::{PLACES, WAITING},
 };
 
 /// A block to be written.
@@ -23,8 +25,8 @@ pub struct NewBlock {
     pub record: BlockRecord,
     /// What it changes.
     pub changes: Changes,
-    /// Hashes of its transactions.
-    pub transactions: Vec<Hash>,
+    /// By what its transactions are found.
+    pub transactions: Vec<Indexed>,
 }
 
 /// Everything that one turn of the chain's loop changes; written whole or not at all.
@@ -80,6 +82,8 @@ impl Store {
             write.open_table(CHAIN).map_err(failed)?;
             write.open_table(PLACES).map_err(failed)?;
         }
+        index::create(&write)?;
+        index::count_rows(&write)?;
         let changes = Changes {
             accounts: state.accounts().map(|(address, account)| (*address, *account)).collect(),
             producers: state.producers().map(|(id, producer)| (*id, producer.clone())).collect(),
@@ -106,14 +110,20 @@ impl Store {
             let mut chain = write.open_table(CHAIN).map_err(failed)?;
             for (height, hash) in &commit.chain {
                 let Some(hash) = hash else {
-                    chain.remove(height.get()).map_err(failed)?;
+                    let left = chain.remove(height.get()).map_err(failed)?.map(|hash| Hash(*hash.value()));
+                    if let Some(left) = left {
+                        self.note_left(&write, *height, &left, &block_of(&blocks, &left)?)?;
+                    }
                     continue;
                 };
                 chain.insert(height.get(), hash.as_bytes()).map_err(failed)?;
                 match commit.blocks.iter().find(|new| new.hash == *hash) {
-                    Some(new) => note_places(&write, *height, &new.transactions)?,
-                    None => self.note_places_of(&write, *height, &block_of(&blocks, hash)?)?,
+                    Some(new) => note_spots(&write, *height, &new.transactions)?,
+                    None => self.note_joined(&write, *height, hash, &block_of(&blocks, hash)?)?,
                 }
+            }
+            if !commit.chain.is_empty() {
+                index::count_rows(&write)?;
             }
             for (height, hash) in &commit.finalized {
                 let made: Changes = {
@@ -174,7 +184,9 @@ impl Store {
                     if chain.contains(&(height, hash)) {
                         continue;
                     }
-                    for bytes in block_of(&blocks, &hash)?.transactions {
+                    let block = block_of(&blocks, &hash)?;
+                    self.note_left(&write, height, &hash, &block)?;
+                    for bytes in block.transactions {
                         let hash = SignedTransaction::hash_bytes(&self.genesis_hash, &bytes);
                         let record = WaitingRecord { since: now, running_ms, bytes };
                         let key = hash.as_bytes();
@@ -183,8 +195,9 @@ impl Store {
                 }
                 for (height, hash) in chain {
                     index.insert(height.get(), hash.as_bytes()).map_err(failed)?;
-                    self.note_places_of(&write, *height, &block_of(&blocks, hash)?)?;
+                    self.note_joined(&write, *height, hash, &block_of(&blocks, hash)?)?;
                 }
+                index::count_rows(&write)?;
             }
         }
         if same { write.abort().map_err(failed) } else { write.commit().map_err(failed) }
@@ -220,7 +233,7 @@ impl Store {
 }
 
 /// A block that must be there.
-fn block_of(
+pub(super) fn block_of(
     blocks: &impl ReadableTable<&'static Key, &'static [u8]>,
     hash: &Hash,
 ) -> Result<BlockRecord, StoreError> {

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // every test file uses a part of it
 
 pub mod adversary;
+pub mod follower;
 pub mod transactions;
 
 use std::collections::BTreeMap;

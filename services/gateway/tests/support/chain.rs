@@ -340,6 +340,28 @@ impl ChainService for FakeChain {
         })))
     }
 
+    async fn list_transactions(
+        &self,
+        _: Request<ListTransactionsRequest>,
+    ) -> Result<Response<ListTransactionsResponse>, Status> {
+        not_here()
+    }
+
+    async fn list_pending(
+        &self,
+        _: Request<ListPendingRequest>,
+    ) -> Result<Response<ListPendingResponse>, Status> {
+        not_here()
+    }
+
+    type FollowTransactionsStream = ResponseStream<FollowTransactionsResponse>;
+    async fn follow_transactions(
+        &self,
+        _: Request<FollowTransactionsRequest>,
+    ) -> Result<Response<Self::FollowTransactionsStream>, Status> {
+        not_here()
+    }
+
     async fn get_account(
         &self,
         request: Request<GetAccountRequest>,

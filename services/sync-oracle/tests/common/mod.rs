@@ -273,6 +273,25 @@ impl ChainService for FakeChain {
     ) -> Result<Response<Self::WatchTransactionsStream>, Status> {
         not_played()
     }
+    async fn list_transactions(
+        &self,
+        _: Request<ListTransactionsRequest>,
+    ) -> Result<Response<ListTransactionsResponse>, Status> {
+        not_played()
+    }
+    async fn list_pending(
+        &self,
+        _: Request<ListPendingRequest>,
+    ) -> Result<Response<ListPendingResponse>, Status> {
+        not_played()
+    }
+    type FollowTransactionsStream = ResponseStream<FollowTransactionsResponse>;
+    async fn follow_transactions(
+        &self,
+        _: Request<FollowTransactionsRequest>,
+    ) -> Result<Response<Self::FollowTransactionsStream>, Status> {
+        not_played()
+    }
     async fn get_account(
         &self,
         _: Request<GetAccountRequest>,

@@ -29,6 +29,11 @@ impl Core {
         act(&mut self.pool, &Context { state: head.state(), head: head.height(), params })
     }
 
+    /// What waits.
+    pub const fn pool(&self) -> &vision_mempool::Mempool {
+        &self.pool
+    }
+
     /// A waiting transaction's bytes, and since when it waits.
     pub fn waiting_transaction(&self, hash: &Hash) -> Option<(Vec<u8>, What)> {
         let transaction = self.pool.get(hash)?;
