@@ -21,6 +21,11 @@ const TIMED_OUT: &str = "Timeout expired";
 /// Flow-control windows: large enough that a whole block of usual size needs no round trip.
 const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// The same where many streams are read, each as slowly as it likes: together they never fill the connection's.
+const SLOW_STREAM_WINDOW_BYTES: u32 = 64 << 10;
+const SLOW_CONNECTION_WINDOW_BYTES: u32 = SLOW_STREAM_WINDOW_BYTES * MAX_SLOW_STREAMS;
+/// Streams at once on such a connection.
+const MAX_SLOW_STREAMS: u32 = 256;
 
 /// A URL that no channel can be made for.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +43,10 @@ pub struct ChannelError {
 /// # Errors
 /// [`ChannelError`] for anything but `http://host:port`.
 pub fn connect_lazy(url: &str) -> Result<Channel, ChannelError> {
+    Ok(endpoint(url)?.connect_lazy())
+}
+
+fn endpoint(url: &str) -> Result<Endpoint, ChannelError> {
     let refuse = |why: &str| ChannelError { url: url.to_owned(), why: why.to_owned() };
     let uri: http::Uri = url.parse().map_err(|error: http::uri::InvalidUri| refuse(&error.to_string()))?;
     if uri.scheme_str() != Some("http") {
@@ -57,8 +66,18 @@ pub fn connect_lazy(url: &str) -> Result<Channel, ChannelError> {
         .keep_alive_while_idle(true)
         .tcp_nodelay(true)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .connect_lazy())
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES))
+}
+
+/// [`connect`] for up to 256 watches at once, of which one that is not read does not hold up the others.
+///
+/// # Errors
+/// [`ChannelError`] for anything but `http://host:port`.
+pub fn connect_for_streams(url: &str, recorder: &Recorder) -> Result<Connection, ChannelError> {
+    let endpoint = endpoint(url)?
+        .initial_stream_window_size(SLOW_STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(SLOW_CONNECTION_WINDOW_BYTES);
+    Ok(Connection::new(crate::Channel::new(endpoint.connect_lazy()), Recorder::clone(recorder)))
 }
 
 /// [`connect_lazy`] to a service of this node, with every call noted by `recorder` and a span of the trace it is made in.

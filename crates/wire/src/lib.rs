@@ -45,8 +45,8 @@ pub use bounds::{
 };
 pub use by_method::ByMethod;
 pub use call::{
-    CALL_DEADLINE, ChannelError, MAX_MESSAGE_BYTES, call, connect, connect_lazy, connect_to_stranger,
-    deadline, settle,
+    CALL_DEADLINE, ChannelError, MAX_MESSAGE_BYTES, call, connect, connect_for_streams, connect_lazy,
+    connect_to_stranger, deadline, settle,
 };
 pub use channel::Channel;
 pub use codec::BoundedCodec;

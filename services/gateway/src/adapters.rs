@@ -24,8 +24,8 @@ use vision_wire::sync_oracle::sync_oracle_service_client::SyncOracleServiceClien
 use vision_wire::sync_oracle::{GetSnapshotRequest, Snapshot};
 use vision_wire::watch::{WatchItem, resuming};
 use vision_wire::{
-    ChannelError, Connection, MAX_MESSAGE_BYTES, Reason, Recorder, call, connect, deadline, parse_hash,
-    status,
+    ChannelError, Connection, MAX_MESSAGE_BYTES, Reason, Recorder, call, connect, connect_for_streams,
+    deadline, parse_hash, status,
 };
 
 use crate::config::Config;
@@ -42,6 +42,8 @@ pub(crate) struct Backends {
     chain_long: Connection,
     /// For watches that last as long as somebody reads them.
     chain_watch: Connection,
+    /// For watches of which each is read as slowly as its client reads.
+    chain_streams: Connection,
     sync_oracle: Connection,
     selection: Connection,
     producer: Connection,
@@ -62,6 +64,7 @@ impl Backends {
             chain: connect(&config.chain, recorder)?,
             chain_long: connect(&config.chain, recorder)?,
             chain_watch: connect(&config.chain, recorder)?,
+            chain_streams: connect_for_streams(&config.chain, recorder)?,
             sync_oracle: connect(&config.sync_oracle, recorder)?,
             selection: connect(&config.selection, recorder)?,
             producer: connect(&config.producer, recorder)?,

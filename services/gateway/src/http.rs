@@ -5,8 +5,10 @@ mod blocks;
 mod caching;
 mod cors;
 mod events;
+mod follow;
 mod head;
 mod limits;
+mod listing;
 mod live;
 mod metrics;
 mod mining;
@@ -128,6 +130,8 @@ pub(crate) fn routes(state: AppState) -> Router {
         .route("/api/mining/history", get(blocks::history))
         .route("/api/mining/stats", get(stats::stats))
         .route("/api/overview", get(overview::overview))
+        .route("/api/transactions", get(listing::transactions))
+        .route("/api/transactions/pending", get(listing::pending))
         .route("/api/transactions/{hash}", get(transactions::one))
         .route("/api/accounts/{address}", get(accounts::one))
         .route("/readyz", get(node::ready));
@@ -146,6 +150,7 @@ pub(crate) fn routes(state: AppState) -> Router {
         .route("/api/transactions/events", get(events::transactions))
         .route("/api/mining/events", get(live::events))
         .route("/api/mining/ws", get(socket::socket))
+        .route("/api/chain/transactions/events", get(follow::transactions))
         .merge(asking)
         .merge(page::routes())
         .fallback(no_route)

@@ -12,7 +12,7 @@ use super::transactions::included_info;
 use crate::store::{MAX_DATA_HEAD_BYTES, Told, Wanted};
 
 /// Bytes of transactions on a page, past the first.
-const MAX_PAGE_BYTES: usize = 512 << 10;
+const MAX_PAGE_BYTES: usize = 256 << 10;
 /// Bits of a page token's position that name the index in the block; the height is in the others.
 const INDEX_BITS: u32 = 20;
 

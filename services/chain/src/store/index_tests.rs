@@ -248,7 +248,8 @@ fn a_store_of_format_4_is_upgraded_when_opened_and_again_where_that_was_broken_o
 
 #[test]
 fn an_index_that_is_not_whole_is_refused() {
-    let remove: [(&str, fn(&WriteTransaction)); 4] = [
+    type Remove = fn(&WriteTransaction);
+    let remove: [(&str, Remove); 4] = [
         ("a sender's row", |write| {
             write.open_table(BY_SENDER).expect("there").pop_first().expect("written");
         }),

@@ -9,8 +9,10 @@ use vision_primitives::Hash;
 use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::chain::transaction_info::Place;
 use vision_wire::chain::{
-    GetAccountRequest, GetAccountResponse, GetTransactionRequest, SubmitOutcome, SubmitTransactionRequest,
-    SubmitTransactionsRequest, TransactionInfo, WatchTransactionsRequest, WatchTransactionsResponse,
+    FollowTransactionsRequest, FollowTransactionsResponse, GetAccountRequest, GetAccountResponse,
+    GetTransactionRequest, ListPendingRequest, ListPendingResponse, ListTransactionsRequest,
+    ListTransactionsResponse, SubmitOutcome, SubmitTransactionRequest, SubmitTransactionsRequest,
+    TransactionInfo, WatchTransactionsRequest, WatchTransactionsResponse,
 };
 use vision_wire::watch::{FollowItem, following};
 use vision_wire::{MAX_MESSAGE_BYTES, call, deadline, settle};
@@ -62,6 +64,19 @@ impl Backends {
         answer.transaction.ok_or_else(|| missing(CHAIN, "transaction"))
     }
 
+    /// A page of the transactions of the head's chain.
+    pub(crate) async fn transactions(
+        &self,
+        request: ListTransactionsRequest,
+    ) -> Result<ListTransactionsResponse, Status> {
+        call(CHAIN, self.chain().list_transactions(deadline(request))).await
+    }
+
+    /// What waits for a block, the newest first.
+    pub(crate) async fn pending(&self, page_size: u32) -> Result<ListPendingResponse, Status> {
+        call(CHAIN, self.chain().list_pending(deadline(ListPendingRequest { page_size }))).await
+    }
+
     pub(crate) async fn account(
         &self,
         address: &Hash,
@@ -69,6 +84,20 @@ impl Backends {
     ) -> Result<GetAccountResponse, Status> {
         let request = deadline(GetAccountRequest { address: address.to_string(), with_proof });
         call(CHAIN, self.chain().get_account(request)).await
+    }
+
+    /// The transactions of the head's chain after a cursor, or from now on. Outlasts the chain service.
+    pub(crate) fn follow_transactions(
+        &self,
+        wanted: FollowTransactionsRequest,
+    ) -> impl Stream<Item = FollowItem<FollowTransactionsResponse>> + Send + use<> {
+        let client = ChainServiceClient::new(self.chain_streams.clone());
+        following(CHAIN, wanted.cursor.clone(), move |cursor| {
+            let mut client = client.clone().max_decoding_message_size(MAX_MESSAGE_BYTES);
+            let request = FollowTransactionsRequest { cursor, ..wanted.clone() };
+            // No deadline on the wire: it would end the stream.
+            async move { client.follow_transactions(request).await }
+        })
     }
 
     /// What happens to transactions after a cursor, or from now on; of one address or of all. Outlasts the chain service.

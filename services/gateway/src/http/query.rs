@@ -5,6 +5,7 @@ use std::str::FromStr;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
+use bytes::Bytes;
 use vision_host::text::cut;
 use vision_primitives::Hash;
 use vision_wire::Reason;
@@ -16,6 +17,9 @@ use crate::ports::{BlockId, Stretch};
 const DEFAULT_LIMIT: u32 = 50;
 /// Most items of a list; a larger wish is cut to this.
 pub(super) const MAX_LIMIT: u32 = 500;
+
+/// Bytes of data that transactions are found by.
+const MAX_DATA_PREFIX_BYTES: usize = 64;
 
 /// The pairs of a query string.
 pub(super) struct Params(Vec<(String, String)>);
@@ -76,6 +80,18 @@ impl Params {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
             Some(_) => Err(Problem::field(Reason::InvalidArgument, key, "expected true or false")),
+        }
+    }
+
+    /// What data shall begin with: hex digits of 1 to [`MAX_DATA_PREFIX_BYTES`] bytes; empty when it is not given.
+    pub(super) fn data_prefix(&self) -> Result<Bytes, Problem> {
+        let Some(text) = self.text("data_prefix") else { return Ok(Bytes::new()) };
+        match hex::decode(text) {
+            Ok(bytes) if (1..=MAX_DATA_PREFIX_BYTES).contains(&bytes.len()) => Ok(bytes.into()),
+            _ => {
+                let detail = format!("expected hex digits of 1 to {MAX_DATA_PREFIX_BYTES} bytes, without 0x");
+                Err(Problem::field(Reason::InvalidArgument, "data_prefix", &detail))
+            }
         }
     }
 
@@ -198,6 +214,24 @@ mod tests {
             let pairs = pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
             assert_eq!(Params(pairs.collect()).stretch().ok(), expect, "{desc}");
         }
+    }
+
+    #[test]
+    fn data_prefixes() {
+        let of = |text: &str| Params(vec![("data_prefix".into(), text.into())]).data_prefix().ok();
+        let longest = "ab".repeat(64);
+        for (text, expect) in [
+            ("01ab", Some(vec![1, 0xab])),
+            (longest.as_str(), Some(vec![0xab; 64])),
+            (&format!("{longest}ab"), None),
+            ("", None),
+            ("0", None),
+            ("0x01", None),
+            ("zz", None),
+        ] {
+            assert_eq!(of(text), expect.map(Bytes::from), "{text:?}");
+        }
+        assert_eq!(Params(vec![]).data_prefix().ok(), Some(Bytes::new()));
     }
 
     #[test]

@@ -10,7 +10,10 @@ use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse as _, Response};
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
+use tonic::Status;
+
+use super::live::gap_json;
 
 /// The header with the cursor of the last event seen.
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -20,6 +23,8 @@ const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-bufferi
 const RETRY: Duration = Duration::from_secs(1);
 /// The same for one that found no place.
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(10);
+/// A stream is never silent for longer.
+const SILENCE: Duration = Duration::from_secs(15);
 /// A text that is no cursor, and is refused as one.
 const NO_CURSOR: &str = "-";
 
@@ -38,9 +43,36 @@ pub(super) fn cursor(cursor: &str) -> Bytes {
     format!("id: {cursor}\n\n").into()
 }
 
+/// An event; its data is one line of JSON.
+pub(super) fn event(name: &str, cursor: &str, data: &[u8]) -> Bytes {
+    [b"event: ", name.as_bytes(), b"\nid: ", cursor.as_bytes(), b"\ndata: ", data, b"\n\n"].concat().into()
+}
+
+/// What happened between the client's cursor and this one is not known here.
+pub(super) fn gap(cursor: &str, cause: &Status) -> Bytes {
+    event("gap", cursor, &gap_json(cause))
+}
+
+/// Moves the client's cursor on, and says that nothing happened.
+pub(super) fn nothing(cursor: &str) -> Bytes {
+    format!("id: {cursor}\n: nothing happened\n\n").into()
+}
+
+/// Why nothing comes for a while.
+pub(super) fn away() -> Bytes {
+    Bytes::from_static(b": the chain service is away: the stream goes on when it is back\n\n")
+}
+
+/// The same texts, with a comment between them wherever none comes for too long.
+pub(super) fn kept_alive(texts: impl Stream<Item = Bytes> + Send) -> impl Stream<Item = Bytes> + Send {
+    futures::stream::unfold(Box::pin(texts), |mut texts| async move {
+        let text = tokio::time::timeout(SILENCE, texts.next()).await;
+        Some((text.unwrap_or_else(|_| Some(Bytes::from_static(b":\n\n")))?, texts))
+    })
+}
+
 /// A stream of texts as an answer.
 pub(super) fn respond(texts: impl Stream<Item = Bytes> + Send + 'static) -> Response {
-    use futures::StreamExt as _;
     let head = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache")];
     (head, [UNBUFFERED], Body::from_stream(texts.map(Ok::<_, Infallible>))).into_response()
 }

@@ -10,7 +10,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::de::{IgnoredAny, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use vision_host::text::cut;
 use vision_wire::Reason;
@@ -41,7 +41,42 @@ struct Body<'a> {
     #[serde(borrow)]
     transactions: Option<Batch<'a>>,
     #[serde(default)]
-    wait: bool,
+    wait: Wait,
+}
+
+/// Whether to wait, and for what: `false`, `true`, or `"included"`, which is the same as `true`.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    #[default]
+    No,
+    Included,
+}
+
+impl<'de> Deserialize<'de> for Wait {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Word;
+
+        impl Visitor<'_> for Word {
+            type Value = Wait;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(r#"true, false or "included""#)
+            }
+
+            fn visit_bool<E>(self, wait: bool) -> Result<Wait, E> {
+                Ok(if wait { Wait::Included } else { Wait::No })
+            }
+
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Wait, E> {
+                match word {
+                    "included" => Ok(Wait::Included),
+                    other => Err(E::invalid_value(Unexpected::Str(other), &self)),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(Word)
+    }
 }
 
 /// Text that is not copied out of the body.
@@ -101,10 +136,11 @@ impl Wish {
             Problem::new(Reason::InvalidArgument, format!("line {line} column {column}: {text}; {expected}"))
         })?;
         match (body.transaction, body.transactions) {
-            (Some(text), None) => {
-                Ok(Self::One { transaction: signed_bytes("transaction", &text)?, wait: body.wait })
-            }
-            (None, Some(_)) if body.wait => {
+            (Some(text), None) => Ok(Self::One {
+                transaction: signed_bytes("transaction", &text)?,
+                wait: body.wait == Wait::Included,
+            }),
+            (None, Some(_)) if body.wait != Wait::No => {
                 let detail = "only one transaction can be waited for";
                 Err(Problem::field(Reason::InvalidArgument, "wait", detail))
             }
@@ -240,11 +276,15 @@ mod tests {
             ("behind two of them", "\u{feff}\u{feff}{\"transaction\":\"01ab\"}".into(), None),
             ("not waited for", r#"{"transaction":"01ab","wait":false}"#.into(), one(false)),
             ("waited for", r#"{"transaction":"01ab","wait":true}"#.into(), one(true)),
+            ("until a block has it", r#"{"transaction":"01ab","wait":"included"}"#.into(), one(true)),
+            ("until something else", r#"{"transaction":"01ab","wait":"final"}"#.into(), None),
+            ("until a number", r#"{"transaction":"01ab","wait":1}"#.into(), None),
             ("many", many(2), Some(Wish::Many(vec![Bytes::from_static(&[1]); 2]))),
             ("as many as allowed", many(1024), Some(Wish::Many(vec![Bytes::from_static(&[1]); 1024]))),
             ("too many", many(1025), None),
             ("none", many(0), None),
             ("many waited for", r#"{"transactions":["01"],"wait":true}"#.into(), None),
+            ("many until a block has them", r#"{"transactions":["01"],"wait":"included"}"#.into(), None),
             ("both", r#"{"transaction":"01","transactions":["01"]}"#.into(), None),
             ("neither", "{}".into(), None),
             ("half a digit pair", r#"{"transaction":"01a"}"#.into(), None),

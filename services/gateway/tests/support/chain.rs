@@ -342,24 +342,45 @@ impl ChainService for FakeChain {
 
     async fn list_transactions(
         &self,
-        _: Request<ListTransactionsRequest>,
+        request: Request<ListTransactionsRequest>,
     ) -> Result<Response<ListTransactionsResponse>, Status> {
-        not_here()
+        self.list(request.into_inner()).map(Response::new)
     }
 
     async fn list_pending(
         &self,
-        _: Request<ListPendingRequest>,
+        request: Request<ListPendingRequest>,
     ) -> Result<Response<ListPendingResponse>, Status> {
-        not_here()
+        let request = request.into_inner();
+        let pending = |number: u8| PendingTransaction {
+            hash: Hash([number; 32]).to_string(),
+            kind: "data".into(),
+            sender: Hash([9; 32]).to_string(),
+            since_ms: 17,
+            fee: u64::MAX,
+            data: Some(vec![number].into()),
+            ..PendingTransaction::default()
+        };
+        let (to, amount) = (Some("05".repeat(32)), Some(u64::MAX));
+        let payment = PendingTransaction { kind: "transfer".into(), data: None, to, amount, ..pending(1) };
+        let all = [payment, pending(2), pending(3)];
+        let transactions = all.into_iter().take(request.page_size as usize).collect();
+        let answer = ListPendingResponse { count: 3, bytes: 700, oldest_since_ms: Some(17), transactions };
+        Ok(Response::new(answer))
     }
 
     type FollowTransactionsStream = ResponseStream<FollowTransactionsResponse>;
     async fn follow_transactions(
         &self,
-        _: Request<FollowTransactionsRequest>,
+        request: Request<FollowTransactionsRequest>,
     ) -> Result<Response<Self::FollowTransactionsStream>, Status> {
-        not_here()
+        let request = request.into_inner();
+        self.pool.lock().followed.push(request.clone());
+        let events = self.pool.2.subscribe(&request.cursor)?;
+        Ok(Response::new(events.respond(|item| {
+            let what = item.event.filter(|_| item.kind == EventKind::New);
+            FollowTransactionsResponse { cursor: item.cursor, heartbeat: what.is_none(), what }
+        })))
     }
 
     async fn get_account(

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tonic::Status;
 use vision_primitives::{Hash, MerkleStep as Step, SignedTransaction, merkle_proof};
+use vision_wire::chain::follow_transactions_response::What;
 use vision_wire::chain::transaction_info::Place;
 use vision_wire::chain::*;
 use vision_wire::{EventLog, Reason, status};
@@ -12,12 +13,16 @@ use super::chain::FakeChain;
 
 /// What was handed in, and what shall become of it.
 #[derive(Clone)]
-pub struct Pool(Arc<Mutex<Inner>>, pub EventLog<Vec<TransactionInfo>>);
+pub struct Pool(Arc<Mutex<Inner>>, pub EventLog<Vec<TransactionInfo>>, pub EventLog<Option<What>>);
 
 #[derive(Default)]
 pub struct Inner {
     /// Signed bytes of all that was handed in alone, and whether it shall be waited for.
     pub handed_in: Vec<(Vec<u8>, bool)>,
+    /// What lists of transactions were asked for.
+    pub listed: Vec<ListTransactionsRequest>,
+    /// What was asked to be followed.
+    pub followed: Vec<FollowTransactionsRequest>,
     /// Sizes of the batches handed in.
     pub batches: Vec<usize>,
     /// Answer to every handing in, instead of taking it.
@@ -37,7 +42,9 @@ impl Pool {
     pub fn started(start_id: u64) -> Self {
         let log = EventLog::new(start_id, 16);
         log.publish(vec![]);
-        Self(Arc::default(), log)
+        let chain = EventLog::new(start_id, 16);
+        chain.publish(None);
+        Self(Arc::default(), log, chain)
     }
 
     pub fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -146,6 +153,22 @@ impl FakeChain {
             return answer(bytes, waiting());
         }
         Err(status(Reason::TransactionNotFound, "no such transaction", &[("hash", request.hash.clone())]))
+    }
+
+    /// Those of block 4, one a page of the size 1.
+    pub fn list(&self, request: ListTransactionsRequest) -> Result<ListTransactionsResponse, Status> {
+        let size = request.page_size as usize;
+        self.pool.lock().listed.push(request);
+        let block = self.block(4);
+        let find = |signed: &SignedTransaction| {
+            let request = GetTransactionRequest { hash: signed.hash().to_string(), with_proof: false };
+            self.transaction(&request).map(|found| found.transaction.expect("there"))
+        };
+        let transactions: Vec<_> =
+            block.transactions().iter().rev().take(size).map(find).collect::<Result<_, _>>()?;
+        let more = transactions.len() < block.transactions().len();
+        let next_page_token = if more { "more".to_owned() } else { String::new() };
+        Ok(ListTransactionsResponse { transactions, next_page_token, up_to_height: 5 })
     }
 
     /// All accounts are alike. The proof is of no meaning: the gateway passes it on.

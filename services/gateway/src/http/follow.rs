@@ -1,0 +1,118 @@
+//! `GET /api/chain/transactions/events`: the transactions of the head's chain in their order, as server-sent events.
+//!
+//! Each client has a watch of the chain service of its own, which reads the store as slowly as the client reads.
+
+use axum::extract::{Request, State};
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use serde::Serialize;
+use tonic::Status;
+use vision_primitives::Hash;
+use vision_wire::chain::follow_transactions_response::What;
+use vision_wire::chain::{FollowTransactionsRequest, FollowTransactionsResponse};
+use vision_wire::watch::FollowItem;
+
+use super::query::{Params, parse_hash};
+use super::{Answer, AppState, sse};
+use crate::adapters::Backends;
+use crate::views::{PlacedView, to_json};
+
+pub(super) async fn transactions(State(state): State<AppState>, params: Params, request: Request) -> Answer {
+    let params = params.allow(&["address", "data_prefix", "from"])?;
+    let address = params.text("address").map(|text| parse_hash("address", text)).transpose()?;
+    let wanted = FollowTransactionsRequest {
+        // A browser that comes back has seen more than it asked for at first.
+        cursor: sse::last_event_id(request.headers()).or(params.text("from")).unwrap_or_default().to_owned(),
+        address: address.map(|address| address.to_string()).unwrap_or_default(),
+        data_prefix: params.data_prefix()?,
+    };
+    let Ok(place) = state.limits.stream(request.extensions(), request.headers()) else {
+        return Ok(sse::full());
+    };
+    let open = state.metrics.stream();
+    let items = state.backends.follow_transactions(wanted);
+    let events = events(state.backends.clone(), items).take_until(state.drain.begun_owned());
+    Ok(sse::respond(sse::kept_alive(events).inspect(move |_| {
+        let _held = (&place, &open);
+    })))
+}
+
+/// The events of a watch, until one of them cannot be shown: the client comes back by itself.
+fn events<S>(backends: Backends, items: S) -> impl Stream<Item = Bytes> + Send
+where
+    S: Stream<Item = FollowItem<FollowTransactionsResponse>> + Send + 'static,
+{
+    let begin = sse::begin("transactions of the chain");
+    let teller = (Box::pin(items), Teller { backends, genesis_hash: None, gap: None });
+    let told = futures::stream::unfold(teller, |(mut items, mut teller)| async {
+        let item = items.next().await?;
+        let events = teller.tell(item).await.ok()?;
+        Some((futures::stream::iter(events), (items, teller)))
+    });
+    futures::stream::iter([begin]).chain(told.flatten())
+}
+
+/// Turns items of the watch into events.
+struct Teller {
+    backends: Backends,
+    /// Asked for when it is first needed: the chain service may be away when the stream begins.
+    genesis_hash: Option<Hash>,
+    /// Why events were missed, until the next item tells where the stream goes on.
+    gap: Option<Status>,
+}
+
+impl Teller {
+    async fn tell(&mut self, item: FollowItem<FollowTransactionsResponse>) -> Result<Vec<Bytes>, Status> {
+        match item {
+            FollowItem::Lost(_) => Ok(vec![sse::away()]),
+            FollowItem::Gap(cause) => {
+                self.gap = Some(cause);
+                Ok(Vec::new())
+            }
+            FollowItem::Event(item) => {
+                let genesis_hash = match self.genesis_hash {
+                    Some(hash) => hash,
+                    None => *self.genesis_hash.insert(self.backends.chain_info().await?.genesis_hash),
+                };
+                let missed = self.gap.take().map(|cause| sse::gap(&item.cursor, &cause));
+                Ok(missed.into_iter().chain([event(&item, &genesis_hash)?]).collect())
+            }
+        }
+    }
+}
+
+fn event(item: &FollowTransactionsResponse, genesis_hash: &Hash) -> Result<Bytes, Status> {
+    #[derive(Serialize)]
+    struct Transaction<'a> {
+        cursor: &'a str,
+        #[serde(flatten)]
+        placed: PlacedView<'a>,
+    }
+    #[derive(Serialize)]
+    struct Undo<'a> {
+        cursor: &'a str,
+        height: u64,
+        block_hash: &'a str,
+    }
+    #[derive(Serialize)]
+    struct CaughtUp<'a> {
+        cursor: &'a str,
+        height: u64,
+    }
+    let cursor = item.cursor.as_str();
+    let (name, data) = match &item.what {
+        None => return Ok(sse::nothing(cursor)),
+        Some(What::Transaction(info)) => {
+            let placed = PlacedView::new(info, genesis_hash)?;
+            ("transaction", to_json(&Transaction { cursor, placed }))
+        }
+        Some(What::Undo(undo)) => {
+            let (height, block_hash) = (undo.height, undo.block_hash.as_str());
+            ("undo", to_json(&Undo { cursor, height, block_hash }))
+        }
+        Some(What::CaughtUp(caught_up)) => {
+            ("caught_up", to_json(&CaughtUp { cursor, height: caught_up.height }))
+        }
+    };
+    Ok(sse::event(name, cursor, &data))
+}
