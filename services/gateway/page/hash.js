@@ -21,7 +21,10 @@ export function fromHex(text) {
 function join(parts) {
   const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
-  for (const part of parts) { out.set(part, at); at += part.length; }
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
   return out;
 }
 
@@ -39,10 +42,14 @@ const ROUND = (() => {
   const out = [];
   let state = 1;
   for (let round = 0; round < 24; round++) {
-    let low = 0, high = 0;
+    let low = 0,
+      high = 0;
     for (let j = 0; j < 7; j++) {
       const bit = (1 << j) - 1;
-      if (state & 1) { if (bit < 32) low |= 1 << bit; else high |= 1 << (bit - 32); }
+      if (state & 1) {
+        if (bit < 32) low |= 1 << bit;
+        else high |= 1 << (bit - 32);
+      }
       state = (state << 1) ^ (state & 0x80 ? 0x171 : 0);
     }
     out.push([low, high]);
@@ -58,17 +65,28 @@ function permute(s) {
   for (let round = 0; round < 24; round++) {
     for (let x = 0; x < 10; x++) c[x] = s[x] ^ s[x + 10] ^ s[x + 20] ^ s[x + 30] ^ s[x + 40];
     for (let x = 0; x < 5; x++) {
-      const l = c[2 * ((x + 1) % 5)], h = c[2 * ((x + 1) % 5) + 1], p = 2 * ((x + 4) % 5);
-      const dl = c[p] ^ ((l << 1) | (h >>> 31)), dh = c[p + 1] ^ ((h << 1) | (l >>> 31));
-      for (let y = 0; y < 50; y += 10) { s[2 * x + y] ^= dl; s[2 * x + y + 1] ^= dh; }
+      const l = c[2 * ((x + 1) % 5)],
+        h = c[2 * ((x + 1) % 5) + 1],
+        p = 2 * ((x + 4) % 5);
+      const dl = c[p] ^ ((l << 1) | (h >>> 31)),
+        dh = c[p + 1] ^ ((h << 1) | (l >>> 31));
+      for (let y = 0; y < 50; y += 10) {
+        s[2 * x + y] ^= dl;
+        s[2 * x + y + 1] ^= dh;
+      }
     }
-    let l = s[2], h = s[3];
+    let l = s[2],
+      h = s[3];
     for (let t = 0; t < 24; t++) {
-      const at = 2 * LANE[t], nl = s[at], nh = s[at + 1], n = TURN[t] & 31;
+      const at = 2 * LANE[t],
+        nl = s[at],
+        nh = s[at + 1],
+        n = TURN[t] & 31;
       if (TURN[t] > 31) [l, h] = [h, l];
       s[at] = n ? (l << n) | (h >>> (32 - n)) : l;
       s[at + 1] = n ? (h << n) | (l >>> (32 - n)) : h;
-      l = nl; h = nh;
+      l = nl;
+      h = nh;
     }
     for (let y = 0; y < 50; y += 10) {
       for (let x = 0; x < 10; x++) row[x] = s[y + x];
@@ -135,10 +153,12 @@ export class Sha256 {
   }
 
   block(b, at) {
-    const w = this.w, s = this.h;
+    const w = this.w,
+      s = this.h;
     for (let i = 0; i < 16; i++, at += 4) w[i] = (b[at] << 24) | (b[at + 1] << 16) | (b[at + 2] << 8) | b[at + 3];
     for (let i = 16; i < 64; i++) {
-      const x = w[i - 15], y = w[i - 2];
+      const x = w[i - 15],
+        y = w[i - 2];
       const p = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
       const q = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
       w[i] = (w[i - 16] + p + w[i - 7] + q) | 0;
@@ -149,14 +169,28 @@ export class Sha256 {
       const t = (k + r + ((f & g) ^ (~f & h)) + K[i] + w[i]) | 0;
       const u = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
       const v = (u + ((a & c) ^ (a & d) ^ (c & d))) | 0;
-      k = h; h = g; g = f; f = (e + t) | 0; e = d; d = c; c = a; a = (t + v) | 0;
+      k = h;
+      h = g;
+      g = f;
+      f = (e + t) | 0;
+      e = d;
+      d = c;
+      c = a;
+      a = (t + v) | 0;
     }
-    s[0] += a; s[1] += c; s[2] += d; s[3] += e; s[4] += f; s[5] += g; s[6] += h; s[7] += k;
+    s[0] += a;
+    s[1] += c;
+    s[2] += d;
+    s[3] += e;
+    s[4] += f;
+    s[5] += g;
+    s[6] += h;
+    s[7] += k;
   }
 
   digest() {
     const bits = BigInt(this.length) * 8n;
-    const pad = new Uint8Array(((this.filled + 8) >> 6 << 6) + 64 - this.filled);
+    const pad = new Uint8Array((((this.filled + 8) >> 6) << 6) + 64 - this.filled);
     pad[0] = 0x80;
     new DataView(pad.buffer).setBigUint64(pad.length - 8, bits);
     this.update(pad);
@@ -190,7 +224,9 @@ export const draw = (seed, k) =>
 export const jitterOf = (seed, id, min, max) => Number(firstU64(sha3(seed, utf8(id))) % BigInt(max - min)) + min;
 
 export const startOf = (k, parentMs, p) =>
-  parentMs + p.block_interval_ms + p.claim_timeout_ms * (Math.min(k, p.backup_slots + 1) + 4 * Math.max(0, k - p.backup_slots - 1));
+  parentMs +
+  p.block_interval_ms +
+  p.claim_timeout_ms * (Math.min(k, p.backup_slots + 1) + 4 * Math.max(0, k - p.backup_slots - 1));
 
 /** Owners of slots; each with its draw, and the lap after its swap. `main` is m. */
 export function deal(seed, active, registered, main, slots) {
@@ -204,7 +240,9 @@ export function deal(seed, active, registered, main, slots) {
     const p = slot - base;
     const size = pool.length;
     const lap = pool.slice();
-    let at = 0, j = 0, number = 0n;
+    let at = 0,
+      j = 0,
+      number = 0n;
     for (let q = p - (p % size); q <= p; q++) {
       at = q % size;
       number = draw(seed, base + q);
@@ -222,18 +260,27 @@ export function checkSchedule(answer, chain, parentHash) {
   const entropy = parentHash || answer.entropy;
   const seed = seedOf(entropy, answer.height, salt);
   const wrong = [];
-  const differ = (what, said, computed) => { if (said !== computed) wrong.push({ what, said, computed }); };
+  const differ = (what, said, computed) => {
+    if (said !== computed) wrong.push({ what, said, computed });
+  };
   if (answer.epoch_salt) differ('salt', answer.epoch_salt, toHex(salt));
   if (parentHash) differ('parent', answer.entropy, parentHash);
   differ('seed', answer.seed, toHex(seed));
-  const rows = deal(seed, answer.active, answer.registered, p.backup_slots + 1, answer.slots.map((s) => s.slot));
+  const rows = deal(
+    seed,
+    answer.active,
+    answer.registered,
+    p.backup_slots + 1,
+    answer.slots.map((s) => s.slot),
+  );
   rows.forEach((row, i) => {
     const said = answer.slots[i];
     const name = 'slot ' + row.slot;
     row.jitter_ms = jitterOf(seed, row.owner, p.jitter_min_ms, p.jitter_max_ms);
     row.opens_at_ms = startOf(row.slot, answer.parent_timestamp_ms, p) + row.jitter_ms;
     row.closes_at_ms = startOf(row.slot + 1, answer.parent_timestamp_ms, p);
-    row.wrong = said.node_id !== row.owner || said.opens_at_ms !== row.opens_at_ms || said.closes_at_ms !== row.closes_at_ms;
+    row.wrong =
+      said.node_id !== row.owner || said.opens_at_ms !== row.opens_at_ms || said.closes_at_ms !== row.closes_at_ms;
     differ('owner of ' + name, said.node_id, row.owner);
     differ('start of ' + name, said.opens_at_ms, row.opens_at_ms);
     differ('end of ' + name, said.closes_at_ms, row.closes_at_ms);
@@ -261,9 +308,13 @@ export function checkProof(file) {
   const height = Number(new DataView(header.buffer).getBigUint64(2, true));
   const hash = blockHash(proof.genesis_hash, proof.header);
   return {
-    height, hash,
+    height,
+    hash,
     steps: [
-      { text: `From the transaction's hash over ${proof.steps.length} neighbours to the root in the header`, ok: toHex(at) === root },
+      {
+        text: `From the transaction's hash over ${proof.steps.length} neighbours to the root in the header`,
+        ok: toHex(at) === root,
+      },
       { text: `The header's hash is that of the block it names, ${hash.slice(0, 8)}`, ok: hash === file.block_hash },
       { text: `The header is of the height named, ${height}`, ok: file.height === undefined || height === file.height },
     ],

@@ -32,4 +32,5 @@ async fn the_page_comes_with_a_policy_that_lets_nothing_else_in() {
         total += answer.body.len();
     }
     assert!(total <= 150 << 10, "{total} bytes");
+    assert_eq!(node.get("/favicon.ico").await.status, 204, "no picture, and no fault");
 }

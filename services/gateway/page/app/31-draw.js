@@ -1,0 +1,132 @@
+// When what is drawn, and what is spoken.
+
+let planned = false;
+function changed() {
+  if (planned) return;
+  planned = true;
+  // A hidden tab is drawn when it is looked at; only its title is kept true.
+  if (document.hidden) setTimeout(draw, 1000);
+  else requestAnimationFrame(draw);
+}
+
+let last = '';
+function draw() {
+  planned = false;
+  const now = S.now();
+  guardServices();
+  const state = status(S, now);
+  if (document.hidden) return;
+  put($('chain'), S.chain?.chain_id || '');
+  put($('me'), meName(S));
+  const live = {
+    on: ['on', 'Live'],
+    wait: ['wait', 'Connecting'],
+    lost: ['wait', 'Connecting'],
+    off: ['off', 'Offline'],
+  }[S.quiet ? 'off' : S.link];
+  $('live').dataset.s = live[0];
+  put($('live'), live[1]);
+  put($('pages'), S.pages, () => {
+    const list = otherPages(S);
+    return list.length
+      ? list.map(([name, url]) => h('a', { href: url }, 'as seen by ' + name))
+      : h('span', { class: 'dim' }, 'No page of another node is known');
+  });
+  put($('foot'), [meName(S), S.version, Math.round(S.startedAt / 60000)], () =>
+    S.version ? [`${meName(S)} runs Vision ${S.version}, up `, age(S.startedAt, now)] : '',
+  );
+  put($('genesis'), S.chain ? 'Genesis ' + short(S.chain.genesis_hash) : '');
+  if (!$('board').hidden) {
+    next(S, now, S.link !== 'on' || S.quiet);
+    ribbon(S, now);
+    nodes(S, now);
+    events(S, now);
+    tree(S, now);
+    shares(S, now);
+    interval(S);
+    propagation(S);
+    pending(S, now);
+    failures(now);
+  } else if (view.redraw) view.redraw();
+  if (state !== last && last && S.health) say(strip(S.health.headline, now));
+  last = state;
+}
+const strip = (text, now) => text.replace(/\{ago:(\d+)\}/g, (_, ms) => span(now - Number(ms)));
+
+/** A service of this node that does not answer is never told under a green sign. */
+function guardServices() {
+  const gone = Object.entries(S.services || {}).filter(([, text]) => text !== 'serving');
+  const base = S.health;
+  if (!gone.length || !base || base.state !== 'fine') return;
+  const reasons = gone.map(([name, text]) => ({
+    code: 'SERVICE_MISSING',
+    text: `The ${name} service of ${meName(S)} does not answer: ${text}`,
+    remedy: '',
+  }));
+  S.health = { ...base, state: 'trouble', reasons };
+}
+
+const PANEL_PARTS = {
+  next: 'schedule',
+  blocks: 'blocks',
+  nodes: 'nodes',
+  events: 'events',
+  tree: 'tree',
+  stats: 'stats',
+  interval: 'blocks',
+  propagation: 'propagation',
+  pending: 'pending',
+};
+function failures() {
+  for (const panel of document.querySelectorAll('#board [data-p]')) {
+    const why = S.link === 'on' && S.missing[PANEL_PARTS[panel.dataset.p]];
+    let line = panel.querySelector('.fail');
+    if (!why) {
+      line?.remove();
+      continue;
+    }
+    if (!line) {
+      line = h('p', { class: 'fail' });
+      panel.querySelector('.head').after(line);
+      line._since = S.now();
+      line._empty = panel.querySelector('.empty') || !S.blocks.length;
+    }
+    const from = line._empty ? 'Nothing came before.' : `What is shown is from ${clock(line._since)}.`;
+    put(line, `${String(why).replace(/\.$/, '')}. ${from}`);
+  }
+}
+
+let ticks = 0;
+function tick() {
+  if (document.hidden) {
+    if (++ticks % 50 === 0) watchSilence();
+    return;
+  }
+  const now = S.now();
+  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  const seconds = ++ticks % 10 === 0;
+  if (seconds) {
+    tickAges(now);
+    watchSilence();
+    if (S.link === 'off' && S.nextTry) changed();
+  }
+  if ($('board').hidden || S.link !== 'on' || S.quiet) return;
+  if (!calm || seconds) countdown(S, now);
+  if (ticks % 5 === 0) next(S, now, false);
+}
+
+/* spoken: changes only, at most one in 5 s */
+let saidAt = -5000,
+  waiting = '';
+function say(text) {
+  waiting = waiting && text !== waiting ? `${waiting}. ${text}` : text;
+  const wait = Math.max(0, saidAt + 5000 - performance.now());
+  setTimeout(() => {
+    if (!waiting) return;
+    $('spoken').textContent = waiting;
+    waiting = '';
+    saidAt = performance.now();
+  }, wait);
+}
+const speak = (name, event) =>
+  say(`${nameOf(S, event.node_id)} ${name === 'suspended' ? 'is suspended' : 'is active again'}`);

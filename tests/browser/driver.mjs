@@ -1,0 +1,98 @@
+// What the tests look at: the mock gateway, or with BASE_URL the first node of a real test network.
+//
+//   BASE_URL=http://127.0.0.1:8080 VISION=target/debug/vision TESTNET=.vision/testnet tests/browser/run
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import puppeteer from 'puppeteer-core';
+import { Mock } from './mock.mjs';
+
+const run = promisify(execFile);
+export const REAL = process.env.BASE_URL?.replace(/\/$/, '');
+/** How long anything may take that the tests wait for. */
+export const PATIENCE = REAL ? 120_000 : 20_000;
+
+class RealNetwork {
+  url = REAL;
+  vision(...args) {
+    return run(process.env.VISION || 'target/debug/vision', [
+      'testnet',
+      ...args,
+      '--dir',
+      process.env.TESTNET || '.vision/testnet',
+    ]);
+  }
+  kill(name) {
+    return this.vision('kill', name.replace('node', ''));
+  }
+  start(name) {
+    return this.vision('start', name.replace('node', ''));
+  }
+  die() {
+    return this.kill('node1');
+  }
+  revive() {
+    return this.start('node1');
+  }
+  async stop() {}
+}
+
+/** A network that makes blocks: about three a second in the mock. */
+export async function network(options = {}) {
+  if (REAL) return new RealNetwork();
+  const mock = new Mock({ interval: 250, speed: 0.2, height: 70, ...options });
+  // A node's clock is not the reader's.
+  mock.skew = mock.head.timestamp_ms + 200 - Date.now();
+  return mock.run().listen();
+}
+
+let browser;
+export async function launch() {
+  browser = await puppeteer.launch({
+    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+    args: ['--no-sandbox'],
+  });
+}
+export const quit = () => browser?.close();
+
+/** A page, and what went wrong on it. */
+export async function open(
+  url,
+  { width = 1440, height = 900, scheme = 'light', motion = 'no-preference', touch = false, hash = '', before } = {},
+) {
+  const context = await browser.createBrowserContext();
+  const page = await context.newPage();
+  page.faults = [];
+  page.asked = [];
+  page.on('console', (message) => {
+    if (['error', 'warn'].includes(message.type())) page.faults.push(`console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => page.faults.push(`error: ${error.message}`));
+  page.on('request', (request) => page.asked.push(request.url()));
+  await page.setViewport({ width, height, hasTouch: touch, isMobile: touch });
+  await page.emulateMediaFeatures([
+    { name: 'prefers-color-scheme', value: scheme },
+    { name: 'prefers-reduced-motion', value: motion },
+  ]);
+  await page.evaluateOnNewDocument(() => {
+    window.violations = [];
+    document.addEventListener('securitypolicyviolation', (event) =>
+      window.violations.push(`${event.violatedDirective} ${event.blockedURI}`),
+    );
+  });
+  await before?.(page);
+  await page.goto(`${url}/${hash}`);
+  page.done = () => context.close();
+  return page;
+}
+
+/** Waits until the expression holds in the page, and says what was there if it never does. */
+export async function until(page, what, test, ...args) {
+  try {
+    await page.waitForFunction(test, { timeout: PATIENCE, polling: 50 }, ...args);
+  } catch (error) {
+    const text = await page.evaluate(() => document.body.innerText.slice(0, 1500)).catch(() => '');
+    throw new Error(`never: ${what} (${error.message})\n${text}`);
+  }
+}
+export const live = (page) =>
+  until(page, 'live', () => document.querySelector('#live').dataset.s === 'on' && document.querySelector('#ribbon a'));
