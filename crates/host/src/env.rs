@@ -13,6 +13,8 @@ pub struct Env {
     pub clock: Clock,
     /// Says when to stop.
     pub drain: Drain,
+    /// What people call the node; none if nobody named it.
+    pub name: Option<String>,
     /// Directory with configuration, keys and data.
     pub home: PathBuf,
     /// Version of the software.
@@ -26,7 +28,7 @@ impl Env {
     #[must_use]
     pub fn new(home: impl Into<PathBuf>, version: &'static str) -> Self {
         let metrics = Metrics::new("", version);
-        Self { clock: Clock::system(0), drain: Drain::new(), home: home.into(), version, metrics }
+        Self { clock: Clock::system(0), drain: Drain::new(), name: None, home: home.into(), version, metrics }
     }
 
     /// The same surroundings for one service of the process, with metrics of its own.

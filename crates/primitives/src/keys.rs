@@ -25,6 +25,8 @@ pub enum Tag {
     PeerKey,
     /// A producer key proves that its owner asked for its registration.
     Register,
+    /// A peer signs what it tells of itself.
+    Report,
 }
 
 impl Tag {
@@ -37,6 +39,7 @@ impl Tag {
             Self::Status => b"vision/status/v1",
             Self::PeerKey => b"vision/peer-key/v1",
             Self::Register => b"vision/register/v1",
+            Self::Report => b"vision/report/v1",
         }
     }
 }

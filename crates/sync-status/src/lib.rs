@@ -7,15 +7,22 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod clock_skew;
+mod health;
 mod machine;
 mod params;
 mod reason;
 mod snapshot;
+mod word;
 
+pub use health::{
+    HeadFacts, Health, HealthInput, HealthMachine, HealthParams, HealthReason, HealthState, NodeFacts,
+    Operator, Standing, remedy_of,
+};
 pub use machine::{PeerView, SyncMachine, TickInput};
 pub use params::{MAX_CLOCK_STEP_MS, STATUS_MAX_AGE_MS, SyncParams};
 pub use reason::{Direction, NotEligible};
 pub use snapshot::{Snapshot, SyncState};
+pub use word::{code_of, makes_no_block_because, sentence_of};
 
 #[cfg(test)]
 mod tests;

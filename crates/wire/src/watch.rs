@@ -57,8 +57,10 @@ watch_message!(
     chain::FollowTransactionsResponse,
     chain::WatchBlocksResponse,
     chain::WatchPeersResponse,
+    chain::WatchNodesResponse,
     chain::WatchTransactionsResponse,
     sync_oracle::WatchSnapshotResponse,
+    sync_oracle::WatchNetworkHealthResponse,
     producer::WatchMiningStatusResponse
 );
 

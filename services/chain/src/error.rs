@@ -26,6 +26,9 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// The node's name is none.
+    #[error("[node] name: {0}")]
+    Name(String),
     /// The genesis file is not usable.
     #[error("{}: {error}", path.display())]
     Genesis {
@@ -63,6 +66,6 @@ impl Error {
     /// Whether a setting can be right nowhere: exit code 2.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Setting { .. })
+        matches!(self, Self::Setting { .. } | Self::Name(_))
     }
 }

@@ -12,6 +12,7 @@ mod error;
 mod fixtures;
 mod intake;
 mod metrics;
+mod nodes;
 mod peers;
 mod rpc;
 mod status_page;
@@ -21,6 +22,7 @@ mod transactions;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
@@ -30,7 +32,7 @@ use vision_host::server::{GrpcServer, bind};
 use vision_host::{Env, Health};
 use vision_ledger::State;
 use vision_mempool::Limits;
-use vision_primitives::{Genesis, Height, Signature, TimestampMs};
+use vision_primitives::{Genesis, Height, NodeName, NodeNameError, Signature, TimestampMs};
 use vision_wire::chain::chain_service_server::ChainServiceServer;
 use vision_wire::p2p::peer_service_server::PeerServiceServer;
 use vision_wire::{
@@ -43,6 +45,7 @@ pub use config::{Accepts, Config};
 pub use error::Error;
 use intake::Intake;
 use metrics::ChainMetrics;
+use nodes::{NODE_EVENTS, Nodes, Own};
 use peers::{Context, Identity, PeerRpc, PeerTable, PeerView};
 use store::{BlockRecord, Store};
 
@@ -82,9 +85,18 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         "" => format!(":{}", p2p_address.port()),
         address => address.to_owned(),
     };
-    let identity =
-        Identity::load(&env.home, &rules.genesis.chain_id, rules.genesis_hash, advertise, env.version)?;
+    let identity = Identity::load(
+        &env.home,
+        &rules.genesis.chain_id,
+        rules.genesis_hash,
+        advertise.clone(),
+        env.version,
+    )?;
     let node_id = identity.node_id;
+    let name = match env.name.as_deref() {
+        None => NodeName::of_id(&node_id),
+        Some(text) => text.parse().map_err(|error: NodeNameError| Error::Name(error.to_string()))?,
+    };
 
     let health = Health::new();
     let store_condition = health.condition("store");
@@ -105,6 +117,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let stored = EventLog::new(start_id, STORED_EVENTS);
     stored.publish(Arc::default());
     let (core, mailbox) = CoreHandle::new();
+    let pending = Arc::<AtomicU64>::default();
     let metrics = ChainMetrics::new(&env.metrics);
     let mut owner = Core::new(actor::Parts {
         rules: rules.clone(),
@@ -125,6 +138,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         verdict: verdict.clone(),
         store_condition,
         metrics: metrics.clone(),
+        pending: pending.clone(),
     });
     owner.restore_waiting(store.waiting()?);
     let mut core_ended = start_core(owner, mailbox)?;
@@ -139,7 +153,20 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
 
     let max_message_bytes = max_block_message_bytes(&rules.genesis.params);
     let peer_events = EventLog::new(start_id, PEER_EVENTS);
-    tokio::spawn(tell_peers(table.clone(), peer_events.clone(), env.clone()));
+    let (present_sender, present) = watch::channel(Arc::default());
+    tokio::spawn(tell_peers(table.clone(), peer_events.clone(), present_sender, env.clone()));
+    let own = Own {
+        node_id,
+        name,
+        address: advertise,
+        version: env.version,
+        view: view.clone(),
+        verdict: verdict.clone(),
+        pending,
+        clock: env.clock.clone(),
+    };
+    let nodes = Arc::new(Nodes::new(own, store.clone(), EventLog::new(start_id, NODE_EVENTS)));
+    tokio::spawn(nodes.clone().run(present, env.drain.clone()));
     let context = Context::start(peers::Parts {
         identity,
         table,
@@ -157,6 +184,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         drain: env.drain.clone(),
         max_message_bytes,
         recorder: env.metrics.rpc_client().recorder(),
+        nodes: nodes.clone(),
     });
 
     let page = status_page::StatusPage {
@@ -179,6 +207,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         intake,
         happenings,
         peers: peer_events,
+        nodes,
         verdict: verdict_sender,
         clock: env.clock.clone(),
     };
@@ -308,9 +337,16 @@ fn start_core(
 }
 
 /// Tells watchers of the peers' table, changes of a moment together.
-async fn tell_peers(table: Arc<PeerTable>, events: EventLog<Vec<vision_wire::chain::Peer>>, env: Env) {
+async fn tell_peers(
+    table: Arc<PeerTable>,
+    events: EventLog<Vec<vision_wire::chain::Peer>>,
+    present: watch::Sender<Arc<Vec<PeerView>>>,
+    env: Env,
+) {
     loop {
-        events.publish(table.list().into_iter().map(peer_to_proto).collect());
+        let peers = table.list();
+        events.publish(peers.iter().cloned().map(peer_to_proto).collect());
+        present.send_replace(Arc::new(peers));
         tokio::select! {
             () = env.drain.begun() => return,
             _ = tokio::time::timeout(PEERS_AT_LEAST_EVERY, table.changed.notified()) => {}

@@ -24,6 +24,7 @@ use registry::registry_response;
 
 use crate::actor::{Command, CoreHandle, HeadEvent, HeadView, StoredBlocks, Verdict};
 use crate::intake::Intake;
+use crate::nodes::Nodes;
 use crate::store::{Store, StoreError};
 use crate::transactions::Happenings;
 
@@ -50,6 +51,8 @@ pub struct ChainRpc {
     pub happenings: Happenings,
     /// Tables of peers.
     pub peers: EventLog<Vec<proto::Peer>>,
+    /// All nodes.
+    pub nodes: Arc<Nodes>,
     /// What the oracle told last.
     pub verdict: watch::Sender<Option<Verdict>>,
     /// The clock.
@@ -128,6 +131,7 @@ impl ChainService for ChainRpc {
     type WatchBlocksStream = ResponseStream<proto::WatchBlocksResponse>;
     type WatchHeadStream = ResponseStream<proto::WatchHeadResponse>;
     type WatchPeersStream = ResponseStream<proto::WatchPeersResponse>;
+    type WatchNodesStream = ResponseStream<proto::WatchNodesResponse>;
     type WatchTransactionsStream = ResponseStream<proto::WatchTransactionsResponse>;
 
     async fn get_chain_info(
@@ -333,14 +337,42 @@ impl ChainService for ChainRpc {
         Ok(Response::new(Box::pin(answers)))
     }
 
+    async fn list_nodes(
+        &self,
+        _request: Request<proto::ListNodesRequest>,
+    ) -> Result<Response<proto::ListNodesResponse>, Status> {
+        Ok(Response::new(proto::ListNodesResponse { nodes: self.nodes.list() }))
+    }
+
+    async fn watch_nodes(
+        &self,
+        request: Request<proto::WatchNodesRequest>,
+    ) -> Result<Response<Self::WatchNodesStream>, Status> {
+        let events = self.nodes.events().subscribe(&request.into_inner().cursor)?;
+        Ok(Response::new(events.respond(|item| proto::WatchNodesResponse {
+            cursor: item.cursor,
+            heartbeat: item.kind == EventKind::Heartbeat,
+            nodes: item.event,
+        })))
+    }
+
+    async fn get_propagation(
+        &self,
+        _request: Request<proto::GetPropagationRequest>,
+    ) -> Result<Response<proto::GetPropagationResponse>, Status> {
+        Ok(Response::new(proto::GetPropagationResponse { nodes: self.nodes.propagation() }))
+    }
+
     async fn report_snapshot(
         &self,
         request: Request<proto::ReportSnapshotRequest>,
     ) -> Result<Response<proto::ReportSnapshotResponse>, Status> {
-        let snapshot = request.into_inner().snapshot.ok_or_else(|| {
+        let request = request.into_inner();
+        let snapshot = request.snapshot.ok_or_else(|| {
             vision_wire::status(Reason::InvalidArgument, "give a snapshot", &[("field", "snapshot".into())])
         })?;
-        self.verdict.send_replace(Some(Verdict::received(snapshot, &self.clock)));
+        let verdict = Verdict::received(snapshot, request.makes_no_block_because, &self.clock);
+        self.verdict.send_replace(Some(verdict));
         Ok(Response::new(proto::ReportSnapshotResponse {}))
     }
 }

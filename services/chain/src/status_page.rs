@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use vision_host::Clock;
 use vision_primitives::{Hash, NodeId};
 
-use crate::actor::{HeadView, Verdict};
+use crate::actor::{HeadView, ORACLE_SILENT, Verdict};
 
 /// What the page tells.
 #[derive(Clone)]
@@ -64,8 +64,7 @@ async fn status(State(page): State<StatusPage>) -> Json<Status> {
     let verdict = verdict.filter(|verdict| verdict.is_fresh(page.clock.monotonic_ms()));
     let snapshot = verdict.map(|verdict| verdict.snapshot);
     let sync_state = snapshot.as_ref().map(|snapshot| snapshot.state().word());
-    let silent = "ORACLE_SILENT: the sync-oracle has told nothing for 5 s: start it or read its log";
-    let because = snapshot.as_ref().map_or(silent, |snapshot| &snapshot.not_eligible_because);
+    let because = snapshot.as_ref().map_or(ORACLE_SILENT, |snapshot| &snapshot.not_eligible_because);
     Json(Status {
         node_id: page.node_id,
         chain_id: page.chain_id,

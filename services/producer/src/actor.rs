@@ -40,6 +40,8 @@ pub(crate) struct Outlets {
     pub health: Health,
     pub statuses: EventLog<MiningStatus>,
     pub claims: watch::Sender<Arc<ClaimBook>>,
+    /// Why this node makes no block; none until that is known.
+    pub because: watch::Sender<Option<String>>,
 }
 
 /// The claims are older than the key's last use.
@@ -373,6 +375,7 @@ impl<N: Neighbours> Actor<N> {
         let (blocked, standing) = (self.machine.blocked(self.now()), self.machine.standing());
         judge(&mut status, blocked, bars, standing, snapshot, &self.trouble);
         if self.shown.as_ref() != Some(&status) {
+            self.outlets.because.send_replace(Some(status.not_eligible_because.clone()));
             self.outlets.statuses.publish(status.clone());
             self.shown = Some(status);
         }

@@ -15,7 +15,8 @@ use vision_wire::selection::selection_service_client::SelectionServiceClient;
 use vision_wire::selection::{GetScheduleRequest, GetScheduleResponse};
 use vision_wire::sync_oracle::sync_oracle_service_client::SyncOracleServiceClient;
 use vision_wire::sync_oracle::{
-    GetEligiblePoolRequest, GetEligiblePoolResponse, WatchSnapshotRequest, WatchSnapshotResponse,
+    GetEligiblePoolRequest, GetEligiblePoolResponse, ReportProducerRequest, WatchSnapshotRequest,
+    WatchSnapshotResponse,
 };
 use vision_wire::watch::{WatchItem, resuming};
 use vision_wire::{Connection, MAX_MESSAGE_BYTES, Recorder, call, deadline, parse_hash};
@@ -86,6 +87,11 @@ impl Neighbours for GrpcNeighbours {
             async move { client.watch_snapshot(WatchSnapshotRequest { cursor }).await }
         };
         resuming(SYNC_ORACLE, open).boxed()
+    }
+
+    async fn report(&self, not_eligible_because: String) -> Result<(), Status> {
+        let request = deadline(ReportProducerRequest { not_eligible_because });
+        call(SYNC_ORACLE, self.oracle.clone().report_producer(request)).await.map(|_| ())
     }
 
     async fn pools(&self, parent: Hash) -> Result<GetEligiblePoolResponse, Status> {

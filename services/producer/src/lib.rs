@@ -15,6 +15,7 @@ mod log_line;
 mod metrics;
 mod perform;
 mod ports;
+mod reporter;
 mod rpc;
 mod signer;
 mod status;
@@ -73,6 +74,8 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let health = Health::new();
     let statuses = EventLog::new(env.clock.now_ms(), KEPT_STATUSES);
     let (claims, newest_claims) = watch::channel(Arc::new(loaded.book.clone()));
+    let (because, newest_because) = watch::channel(None);
+    let oracle = neighbours.clone();
     let hands = Hands {
         neighbours,
         signer: Arc::new(Signer::new(key, genesis_hash, store, loaded.last.as_deref())),
@@ -83,7 +86,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         metrics: ProducerMetrics::new(&env.metrics),
     };
     let machine = Machine::new(vision_authoring::Config { me, timing }, loaded.guard, loaded.last);
-    let outlets = Outlets { health: health.clone(), statuses: statuses.clone(), claims };
+    let outlets = Outlets { health: health.clone(), statuses: statuses.clone(), claims, because };
     let actor = Actor::new(hands, machine, loaded.book, config.mining_tick_ms, outlets);
     let server = GrpcServer::new(&health)
         .traced_as(trace::SERVICE)
@@ -101,6 +104,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     // Either of the two ends the other: the actor when it must not go on, the server when it is told to stop.
     let env = Env { drain: env.drain.child(), ..env };
     let drain = env.drain.clone();
+    tokio::spawn(reporter::run(oracle, newest_because, env.drain.clone()));
     let acting = async {
         let ended = actor.run(drain.clone()).await;
         drain.begin();

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Facts, World, fast};
+use common::{Facts, World, eventually, fast};
 use vision_wire::producer::{ListClaimsRequest, WatchMiningStatusRequest};
 use vision_wire::reason_of;
 
@@ -88,5 +88,29 @@ async fn it_starts_before_its_neighbours() {
     world.start_chain();
     world.until_height(3).await;
     running.until_health("serving", "").await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_oracle_is_told_why_no_block_is_made_and_told_again() {
+    let mut world = World::start(Facts::new(fast(), 0));
+    let home = world.facts.home();
+    let running = world.producer(home.path());
+    let facts = world.facts.clone();
+    let told = |what: &'static str, begins: &'static str| {
+        let facts = facts.clone();
+        eventually(what, move || {
+            let reported = facts.state().reported.clone();
+            async move { reported.filter(|said| said.starts_with(begins) && said.is_empty() == begins.is_empty()) }
+        })
+    };
+    told("it may produce", "").await;
+    world.selection = None;
+    told("selection is missing", "SELECTION_UNAVAILABLE: ").await;
+    // What is not changed is said again, for the oracle may have forgotten.
+    facts.state().reported = None;
+    told("it is said again", "SELECTION_UNAVAILABLE: ").await;
+    world.start_selection();
+    told("it may produce again", "").await;
     running.stop().await;
 }

@@ -4,12 +4,12 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use tonic::Status;
 use vision_primitives::Hash;
-use vision_sync_status::{STATUS_MAX_AGE_MS, SyncParams};
+use vision_sync_status::{HealthParams, STATUS_MAX_AGE_MS, SyncParams};
 use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::chain::{
     GetChainInfoRequest, GetChainInfoResponse, GetProducersRequest, GetProducersResponse,
-    ReportSnapshotRequest, WatchHeadRequest, WatchHeadResponse, WatchPeersRequest, WatchPeersResponse,
-    get_producers_request,
+    ReportSnapshotRequest, WatchHeadRequest, WatchHeadResponse, WatchNodesRequest, WatchNodesResponse,
+    WatchPeersRequest, WatchPeersResponse, get_producers_request,
 };
 use vision_wire::sync_oracle::Snapshot;
 use vision_wire::watch::{WatchItem, resuming};
@@ -50,9 +50,22 @@ impl Chain for GrpcChain {
         Ok(read_pools(call(CHAIN, client.get_producers(request)).await?))
     }
 
-    async fn report(&self, snapshot: Snapshot) -> Result<(), Status> {
+    async fn health_params(&self) -> Result<HealthParams, Status> {
         let mut client = self.0.clone();
-        let request = deadline(ReportSnapshotRequest { snapshot: Some(snapshot) });
+        let info = call(CHAIN, client.get_chain_info(deadline(GetChainInfoRequest {}))).await?;
+        Ok(HealthParams {
+            block_interval_ms: param(&info, "block_interval_ms")?,
+            jitter_max_ms: param(&info, "jitter_max_ms")?,
+            claim_timeout_ms: param(&info, "claim_timeout_ms")?,
+            max_desync_blocks: param(&info, "max_desync_blocks")?,
+            min_ready_peers: param(&info, "min_ready_peers")?,
+        })
+    }
+
+    async fn report(&self, snapshot: Snapshot, makes_no_block_because: String) -> Result<(), Status> {
+        let mut client = self.0.clone();
+        let snapshot = Some(snapshot);
+        let request = deadline(ReportSnapshotRequest { snapshot, makes_no_block_because });
         call(CHAIN, client.report_snapshot(request)).await.map(|_| ())
     }
 
@@ -73,16 +86,26 @@ impl Chain for GrpcChain {
         };
         resuming(CHAIN, open).boxed()
     }
+
+    fn watch_nodes(&self) -> BoxStream<'static, WatchItem<WatchNodesResponse>> {
+        let client = self.0.clone();
+        let open = move |cursor: String| {
+            let mut client = client.clone();
+            async move { client.watch_nodes(WatchNodesRequest { cursor }).await }
+        };
+        resuming(CHAIN, open).boxed()
+    }
+}
+
+fn param(info: &GetChainInfoResponse, name: &str) -> Result<u64, Status> {
+    info.params.get(name).copied().ok_or_else(|| {
+        let message = format!("the chain service does not tell the parameter {name}: is it of this version?");
+        status(Reason::DependencyUnavailable, message, &[("service", CHAIN.to_owned())])
+    })
 }
 
 fn read_params(info: &GetChainInfoResponse) -> Result<SyncParams, Status> {
-    let get = |name: &str| {
-        info.params.get(name).copied().ok_or_else(|| {
-            let message =
-                format!("the chain service does not tell the parameter {name}: is it of this version?");
-            status(Reason::DependencyUnavailable, message, &[("service", CHAIN.to_owned())])
-        })
-    };
+    let get = |name: &str| param(info, name);
     Ok(SyncParams {
         max_desync_blocks: get("max_desync_blocks")?,
         min_ready_peers: get("min_ready_peers")?,

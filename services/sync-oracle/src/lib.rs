@@ -9,12 +9,16 @@ mod adapters;
 mod config;
 mod encode;
 mod error;
+mod health;
+mod intervals;
 mod log_line;
 mod metrics;
 mod pools;
 mod ports;
+mod producer_word;
 mod reporter;
 mod rpc;
+mod testnet;
 mod trace;
 
 pub use config::{Config, MAX_SNAPSHOT_INTERVAL_MS, MIN_SNAPSHOT_INTERVAL_MS};
@@ -30,8 +34,10 @@ use vision_wire::{EventLog, FILE_DESCRIPTOR_SET, MAX_SMALL_MESSAGE_BYTES, METHOD
 
 use crate::actor::{Oracle, Outlets};
 use crate::adapters::GrpcChain;
+use crate::health::HealthLoop;
 use crate::metrics::OracleMetrics;
 use crate::pools::Pools;
+use crate::producer_word::ProducerWord;
 use crate::rpc::Rpc;
 
 /// The name this service bears in health checks.
@@ -39,6 +45,9 @@ pub const SERVICE_NAME: &str = "vision.sync_oracle.v1.SyncOracleService";
 
 /// Snapshots kept for watchers that come back; in a fast network every block makes one.
 const KEPT_SNAPSHOTS: usize = 1024;
+
+/// Judgements of the network's health kept for watchers that come back.
+const KEPT_JUDGEMENTS: usize = 64;
 
 /// Runs the service until the environment drains.
 ///
@@ -53,17 +62,28 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
 
     let health = Health::new();
     let snapshots = EventLog::new(env.clock.now_ms(), KEPT_SNAPSHOTS);
+    let judgements = EventLog::new(env.clock.now_ms(), KEPT_JUDGEMENTS);
+    let producer = ProducerWord::new(&env.clock);
     let pools = Pools::new(chain.clone());
     let (reports, newest) = watch::channel(None);
     let metrics = OracleMetrics::new(&env.metrics);
     let outlets = Outlets { health: health.clone(), snapshots: snapshots.clone(), reports, metrics };
     let oracle =
         Oracle::new(chain.clone(), pools.clone(), env.clock.clone(), config.snapshot_interval_ms, outlets);
+    let health_loop = HealthLoop {
+        chain: chain.clone(),
+        clock: env.clock.clone(),
+        operator: testnet::operator(&env.home),
+        snapshots: snapshots.clone(),
+        producer: producer.clone(),
+        judgements: judgements.clone(),
+    };
+    let rpc = Rpc { snapshots, pools, judgements, producer: producer.clone(), clock: env.clock.clone() };
     let server = GrpcServer::new(&health)
         .traced_as(trace::SERVICE)
         .called(config.grpc_listen.host())
         .add(
-            SyncOracleServiceServer::new(Rpc { snapshots, pools })
+            SyncOracleServiceServer::new(rpc)
                 .max_decoding_message_size(MAX_SMALL_MESSAGE_BYTES)
                 .accept_compressed(CompressionEncoding::Gzip)
                 .send_compressed(CompressionEncoding::Gzip),
@@ -74,6 +94,8 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
 
     // The oracle works until the drain begins: that the chain service ends too is then no finding. The reporter ends with it.
     let _working = AbortOnDropHandle::new(tokio::spawn(env.drain.clone().ends(oracle.run())));
-    let _reporting = AbortOnDropHandle::new(tokio::spawn(reporter::run(chain, newest)));
+    let _judging = AbortOnDropHandle::new(tokio::spawn(env.drain.clone().ends(health_loop.run())));
+    let reporting = reporter::run(chain, newest, producer, env.clock.clone());
+    let _reporting = AbortOnDropHandle::new(tokio::spawn(reporting));
     Ok(server.serve(listener, &env).await?)
 }

@@ -7,8 +7,8 @@ use std::future::Future;
 use futures::stream::BoxStream;
 use tonic::Status;
 use vision_primitives::Hash;
-use vision_sync_status::SyncParams;
-use vision_wire::chain::{WatchHeadResponse, WatchPeersResponse};
+use vision_sync_status::{HealthParams, SyncParams};
+use vision_wire::chain::{WatchHeadResponse, WatchNodesResponse, WatchPeersResponse};
 use vision_wire::sync_oracle::Snapshot;
 use vision_wire::watch::WatchItem;
 
@@ -35,10 +35,18 @@ pub(crate) trait Chain: Clone + Send + Sync + 'static {
     fn sync_params(&self) -> impl Future<Output = Result<(SyncParams, Option<Hash>), Status>> + Send;
     /// The pools after a block; an empty hash means the head.
     fn pools(&self, hash: String) -> impl Future<Output = Result<PoolsAfter, Status>> + Send;
-    /// Tells the chain service the verdict.
-    fn report(&self, snapshot: Snapshot) -> impl Future<Output = Result<(), Status>> + Send;
+    /// The parameters that the rules of health are made of.
+    fn health_params(&self) -> impl Future<Output = Result<HealthParams, Status>> + Send;
+    /// Tells the chain service the verdict, and why this node makes no block.
+    fn report(
+        &self,
+        snapshot: Snapshot,
+        makes_no_block_because: String,
+    ) -> impl Future<Output = Result<(), Status>> + Send;
     /// The head now and whenever it moves; never ends.
     fn watch_head(&self) -> BoxStream<'static, WatchItem<WatchHeadResponse>>;
     /// The peers now and whenever they change; never ends.
     fn watch_peers(&self) -> BoxStream<'static, WatchItem<WatchPeersResponse>>;
+    /// All nodes now and whenever they change; never ends.
+    fn watch_nodes(&self) -> BoxStream<'static, WatchItem<WatchNodesResponse>>;
 }

@@ -2,20 +2,27 @@
 
 use tonic::{Request, Response, Status};
 use tracing::{Instrument as _, Span};
+use vision_host::Clock;
 use vision_wire::sync_oracle::sync_oracle_service_server::SyncOracleService;
 use vision_wire::sync_oracle::{
-    GetEligiblePoolRequest, GetEligiblePoolResponse, GetSnapshotRequest, GetSnapshotResponse, Snapshot,
-    WatchSnapshotRequest, WatchSnapshotResponse,
+    GetEligiblePoolRequest, GetEligiblePoolResponse, GetNetworkHealthRequest, GetNetworkHealthResponse,
+    GetSnapshotRequest, GetSnapshotResponse, NetworkHealth, ReportProducerRequest, ReportProducerResponse,
+    Snapshot, WatchNetworkHealthRequest, WatchNetworkHealthResponse, WatchSnapshotRequest,
+    WatchSnapshotResponse,
 };
 use vision_wire::{EventKind, EventLog, Reason, ResponseStream, parse_hash, status};
 
 use crate::pools::Pools;
 use crate::ports::Chain;
+use crate::producer_word::ProducerWord;
 
 /// Answers calls.
 pub(crate) struct Rpc<C> {
     pub snapshots: EventLog<Snapshot>,
     pub pools: Pools<C>,
+    pub judgements: EventLog<NetworkHealth>,
+    pub producer: ProducerWord,
+    pub clock: Clock,
 }
 
 impl<C> Rpc<C> {
@@ -48,6 +55,38 @@ impl<C: Chain> SyncOracleService for Rpc<C> {
             snapshot: Some(event.event),
         });
         Ok(Response::new(stream))
+    }
+
+    async fn get_network_health(
+        &self,
+        _: Request<GetNetworkHealthRequest>,
+    ) -> Result<Response<GetNetworkHealthResponse>, Status> {
+        let none = || status(Reason::NotReady, "no judgement yet: try again shortly", &[]);
+        let health = self.judgements.latest().ok_or_else(none)?;
+        Ok(Response::new(GetNetworkHealthResponse { health: Some(health) }))
+    }
+
+    type WatchNetworkHealthStream = ResponseStream<WatchNetworkHealthResponse>;
+
+    async fn watch_network_health(
+        &self,
+        request: Request<WatchNetworkHealthRequest>,
+    ) -> Result<Response<Self::WatchNetworkHealthStream>, Status> {
+        let events = self.judgements.subscribe(&request.get_ref().cursor)?;
+        Ok(Response::new(events.respond(|event| WatchNetworkHealthResponse {
+            heartbeat: event.kind == EventKind::Heartbeat,
+            cursor: event.cursor,
+            health: Some(event.event),
+        })))
+    }
+
+    async fn report_producer(
+        &self,
+        request: Request<ReportProducerRequest>,
+    ) -> Result<Response<ReportProducerResponse>, Status> {
+        let because = request.into_inner().not_eligible_because;
+        self.producer.said(because, self.clock.monotonic_ms());
+        Ok(Response::new(ReportProducerResponse {}))
     }
 
     async fn get_eligible_pool(

@@ -7,7 +7,7 @@ use vision_host::config::Settings;
 use vision_host::server::MAX_CONNECTIONS;
 use vision_host::telemetry::Subject;
 use vision_host::{Clock, Env, telemetry};
-use vision_primitives::PublicKey;
+use vision_primitives::{NodeName, PublicKey};
 
 use crate::cli::{LogFormat, ServiceArgs};
 use crate::exit::{Exit, Failure, Outcome};
@@ -103,6 +103,8 @@ impl Service {
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProcessConfig {
+    /// What people call the node; empty: the first eight digits of its id.
+    name: String,
     /// Added to the machine's clock, milliseconds; for tests of clock skew.
     clock_offset_ms: i64,
     /// Least level logged, or a filter.
@@ -113,7 +115,7 @@ pub struct ProcessConfig {
 
 impl Default for ProcessConfig {
     fn default() -> Self {
-        Self { clock_offset_ms: 0, log: "info".into(), log_format: LogFormat::Text }
+        Self { name: String::new(), clock_offset_ms: 0, log: "info".into(), log_format: LogFormat::Text }
     }
 }
 
@@ -156,7 +158,19 @@ pub fn enter(args: &ServiceArgs) -> Outcome<(Settings, Env)> {
     signals::survive_file_size_limit()?;
     let mut env = Env::new(&args.home, env!("CARGO_PKG_VERSION"));
     env.clock = Clock::system(process.clock_offset_ms);
+    env.name = name_of(&process)?;
     Ok((settings, env))
+}
+
+/// The name that the settings give the node.
+fn name_of(process: &ProcessConfig) -> Outcome<Option<String>> {
+    if process.name.is_empty() {
+        return Ok(None);
+    }
+    match process.name.parse::<NodeName>() {
+        Ok(name) => Ok(Some(name.to_string())),
+        Err(error) => Err(Failure::usage(format!("[node] name: {:?}: {error}", process.name))),
+    }
 }
 
 /// What tells this node from all others, after every start the same: its id, or else where its home is.
@@ -208,4 +222,22 @@ pub fn create_claims(home: &Path) -> Outcome {
 /// Makes a new claims file for a key whose old one is lost.
 pub fn reset_claims(home: &Path, above: u64) -> Outcome {
     vision_producer::reset_claims(home, above).map_err(|error| Failure::refused(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_none_is_refused_and_none_is_no_fault() {
+        let named = |name: &str| name_of(&ProcessConfig { name: name.into(), ..ProcessConfig::default() });
+        assert_eq!(named("").ok(), Some(None));
+        assert_eq!(named("node1").ok(), Some(Some("node1".into())));
+        let refused = named("Node 1").expect_err("a capital and a blank");
+        assert_eq!(refused.exit(), Exit::Usage);
+        assert!(
+            refused.to_string().starts_with("[node] name: \"Node 1\": allowed are 1 to 32 "),
+            "{refused}"
+        );
+    }
 }

@@ -9,6 +9,7 @@ mod publish;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -95,6 +96,8 @@ pub struct Parts {
     pub store_condition: Condition,
     /// What is counted.
     pub metrics: ChainMetrics,
+    /// How many transactions wait, for whoever tells it.
+    pub pending: Arc<AtomicU64>,
 }
 
 /// Everything the thread owns.
@@ -319,7 +322,7 @@ impl Core {
         });
         drop(span);
         let tree = &self.parts.tree;
-        let head = HeadView::of(tree.head(), tree.final_entry().height());
+        let head = HeadView::of(tree.head(), tree.final_entry().height()).arrived_at(self.now());
         if !inserted.stored {
             // It was the worst tip of a full tree, or what it made final conflicts with it.
             turn.follow(&inserted, &head);

@@ -23,7 +23,7 @@ use crate::intake::Handed;
 
 pub use self::core::{Core, Parts};
 pub use self::turn::Turn;
-pub use self::verdict::Verdict;
+pub use self::verdict::{ORACLE_SILENT, Verdict};
 pub use self::view::{HeadEvent, HeadView, StoredBlocks};
 
 /// Commands that may wait.

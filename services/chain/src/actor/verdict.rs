@@ -6,12 +6,19 @@ use vision_wire::sync_oracle::Snapshot;
 /// A verdict of the oracle older than this does not count, milliseconds.
 const VERDICT_MAX_AGE_MS: u64 = 5_000;
 
+/// What is said while the sync-oracle says nothing.
+pub const ORACLE_SILENT: &str =
+    "ORACLE_SILENT: the sync-oracle has told nothing for 5 s: start it or read its log";
+
 /// What the sync-oracle told last.
 #[derive(Clone, Debug)]
 pub struct Verdict {
     /// Its snapshot.
     pub snapshot: Snapshot,
-    /// How old the look it tells of was when it came, milliseconds: it may have come late, as after this process was frozen.
+    /// Why this node makes no block, be it the oracle's reason or the producer's; empty if it may.
+    makes_no_block_because: String,
+    /// How old the look it tells of was when it came, milliseconds: it may have come late, as after this process was
+    /// frozen.
     age_ms: u64,
     /// When it came, by the clock that never jumps.
     received_ms: u64,
@@ -19,10 +26,23 @@ pub struct Verdict {
 
 impl Verdict {
     /// One that comes now.
-    pub fn received(snapshot: Snapshot, clock: &Clock) -> Self {
+    pub fn received(snapshot: Snapshot, makes_no_block_because: String, clock: &Clock) -> Self {
         // Two processes have only the wall clock in common; from here on the other one counts.
         let age_ms = clock.now_ms().saturating_sub(snapshot.taken_at_ms);
-        Self { snapshot, age_ms, received_ms: clock.monotonic_ms() }
+        // An oracle that knows nothing of the producer tells its own reason alone.
+        let makes_no_block_because = match makes_no_block_because.is_empty() {
+            true => snapshot.not_eligible_because.clone(),
+            false => makes_no_block_because,
+        };
+        Self { snapshot, makes_no_block_because, age_ms, received_ms: clock.monotonic_ms() }
+    }
+
+    /// Why this node makes no block by what was told last (empty if it may), and how many peers count for it.
+    pub fn word(last: Option<&Self>, monotonic_ms: u64) -> (&str, u64) {
+        match last.filter(|verdict| verdict.is_fresh(monotonic_ms)) {
+            None => (ORACLE_SILENT, 0),
+            Some(verdict) => (&verdict.makes_no_block_because, verdict.snapshot.ready_peers),
+        }
     }
 
     /// Whether it is recent enough to count, by the monotonic clock.
@@ -47,7 +67,8 @@ mod tests {
             ("and a moment later", 2_501, 97_500, false),
         ];
         for (desc, age_ms, received_ms, expect) in cases {
-            let verdict = Verdict { snapshot: Snapshot::default(), age_ms, received_ms };
+            let (snapshot, makes_no_block_because) = (Snapshot::default(), String::new());
+            let verdict = Verdict { snapshot, makes_no_block_because, age_ms, received_ms };
             assert_eq!(verdict.is_fresh(100_000), expect, "{desc}");
         }
     }
@@ -57,9 +78,34 @@ mod tests {
         let clock = Clock::system(0);
         // The wall clock was set back an hour after the oracle had looked.
         let snapshot = Snapshot { taken_at_ms: clock.now_ms() + 3_600_000, ..Default::default() };
-        let verdict = Verdict::received(snapshot, &clock);
+        let verdict = Verdict::received(snapshot, String::new(), &clock);
         let now_ms = clock.monotonic_ms();
         assert!(verdict.is_fresh(now_ms));
         assert!(!verdict.is_fresh(now_ms + VERDICT_MAX_AGE_MS + 1));
+    }
+
+    #[test]
+    fn the_last_word_is_the_producers_if_the_oracle_has_none_and_grows_old() {
+        let clock = Clock::system(0);
+        let told = |oracle: &str, joined: &str| {
+            let snapshot = Snapshot {
+                taken_at_ms: clock.now_ms(),
+                not_eligible_because: oracle.into(),
+                ready_peers: 2,
+                ..Default::default()
+            };
+            Verdict::received(snapshot, joined.into(), &clock)
+        };
+        let cases = [
+            (None, 0, (ORACLE_SILENT, 0)),
+            (Some(told("", "")), 0, ("", 2)),
+            (Some(told("BEHIND: 9", "")), 0, ("BEHIND: 9", 2)),
+            (Some(told("", "SIGNING_FLOOR: 5")), 0, ("SIGNING_FLOOR: 5", 2)),
+            (Some(told("", "")), VERDICT_MAX_AGE_MS + 1_000, (ORACLE_SILENT, 0)),
+        ];
+        for (verdict, later_ms, expect) in cases {
+            let now_ms = clock.monotonic_ms() + later_ms;
+            assert_eq!(Verdict::word(verdict.as_ref(), now_ms), expect, "{verdict:?}");
+        }
     }
 }

@@ -36,6 +36,8 @@ pub struct HeadView {
     pub state: State,
     /// Highest final height.
     pub finalized_height: Height,
+    /// When it became the head, milliseconds since the Unix epoch; none if it was when the service started.
+    pub arrived_ms: Option<u64>,
 }
 
 impl HeadView {
@@ -55,7 +57,13 @@ impl HeadView {
             signature: if at_genesis { Bytes::new() } else { Bytes::copy_from_slice(&entry.signature().0) },
             state: entry.state().clone(),
             finalized_height,
+            arrived_ms: None,
         }
+    }
+
+    /// The same, become the head at this instant.
+    pub fn arrived_at(self, now: TimestampMs) -> Self {
+        Self { arrived_ms: Some(now.get()), ..self }
     }
 
     /// As others are told.

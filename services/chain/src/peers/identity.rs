@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
 use vision_host::files::FileError;
 use vision_host::text::cut_to;
 use vision_primitives::{Hash, NodeId, PublicKey, SecretKey, Signature, Tag};
@@ -206,6 +207,18 @@ impl Identity {
     pub fn sign_status(&self, status: &mut PeerStatus) {
         let signature = self.peer_key.sign(Tag::Status, &self.genesis_hash, &status_payload(status));
         status.signature = signature.0.to_vec().into();
+    }
+
+    /// Signs what this node tells of itself.
+    pub fn sign_report(&self, report: &[u8]) -> Bytes {
+        self.peer_key.sign(Tag::Report, &self.genesis_hash, report).0.to_vec().into()
+    }
+
+    /// Whether what a peer tells of itself is signed by it.
+    pub fn check_report(&self, remote: &Remote, report: &[u8], signature: &[u8]) -> bool {
+        Signature::from_slice(signature).is_some_and(|signature| {
+            remote.peer_key.verify(Tag::Report, &self.genesis_hash, report, &signature).is_ok()
+        })
     }
 
     /// Whether a head status is signed by the peer.

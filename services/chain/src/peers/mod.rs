@@ -17,6 +17,7 @@ mod twins;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use vision_host::{Clock, Drain};
 use vision_primitives::NodeId;
@@ -25,6 +26,7 @@ use vision_wire::p2p::Status as PeerStatus;
 
 use crate::actor::{CoreHandle, HeadView};
 use crate::intake::Intake;
+use crate::nodes::Nodes;
 use crate::store::Store;
 
 pub use address::{Accepts, check as check_address};
@@ -55,6 +57,9 @@ pub struct Context {
     drain: Drain,
     max_message_bytes: usize,
     recorder: Recorder,
+    nodes: Arc<Nodes>,
+    /// What was last told of this node, and its signature.
+    reported: Mutex<(Bytes, Bytes)>,
     max_introductions_per_address: usize,
     /// Places for answers to questions for blocks.
     answering: AnswerPlaces,
@@ -97,6 +102,8 @@ pub struct Parts {
     pub max_message_bytes: usize,
     /// Takes note of calls of other nodes.
     pub recorder: Recorder,
+    /// What is known of all nodes.
+    pub nodes: Arc<Nodes>,
 }
 
 impl Context {
@@ -114,6 +121,8 @@ impl Context {
             drain: parts.drain,
             max_message_bytes: parts.max_message_bytes,
             recorder: parts.recorder,
+            nodes: parts.nodes,
+            reported: Mutex::default(),
             max_introductions_per_address: parts.max_introductions_per_address,
             answering: AnswerPlaces::default(),
             challenges: Mutex::default(),
@@ -178,9 +187,23 @@ impl Context {
             echo_sent_at_ms,
             echo_received_at_ms,
             signature: Default::default(),
+            report: Bytes::new(),
+            report_signature: Bytes::new(),
         };
         self.identity.sign_status(&mut status);
+        (status.report, status.report_signature) = self.report();
         status
+    }
+
+    /// What this node tells of itself, signed once for all peers as long as it stays the same.
+    fn report(&self) -> (Bytes, Bytes) {
+        let report = self.nodes.own().report().to_bytes();
+        let mut reported = lock(&self.reported);
+        if reported.0 != report {
+            let signature = self.identity.sign_report(&report);
+            *reported = (report.into(), signature);
+        }
+        reported.clone()
     }
 }
 

@@ -8,9 +8,10 @@ mod ways;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -140,6 +141,7 @@ where
         turns: AnswerTurns::default(),
         places: Arc::new(Semaphore::new(MAX_WAITING_MESSAGES)),
         telling: Arc::new(Semaphore::new(1)),
+        last_report: Mutex::default(),
     }
     .talk(inbound, &closed)
     .await;
@@ -215,6 +217,8 @@ struct Session<'a> {
     places: Arc<Semaphore>,
     /// Free unless the peer is being told all that waits.
     telling: Arc<Semaphore>,
+    /// What the peer last told of itself, and its signature, which need not be checked again.
+    last_report: Mutex<(Bytes, Bytes)>,
 }
 
 impl Session<'_> {

@@ -154,6 +154,16 @@ impl Node {
         )
     }
 
+    /// With a name, and seeds, and a clock that is this much ahead.
+    pub fn start_named(home: &Path, name: &str, seeds: &[u16], ahead_ms: i64) -> Self {
+        let seeds = seeds.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let accept_addresses = vision_chain::Accepts::Any;
+        let config = vision_chain::Config { seeds, accept_addresses, ..Default::default() };
+        let clock = vision_host::Clock::system(ahead_ms);
+        let env = Env { clock, name: Some(name.into()), ..Env::new(home, "test") };
+        Self::start_in(free_port(), free_port(), config, env)
+    }
+
     fn start_as(home: &Path, grpc: u16, p2p: u16, config: vision_chain::Config) -> Self {
         Self::start_in(grpc, p2p, config, Env::new(home, "test"))
     }

@@ -26,7 +26,7 @@ pub(super) async fn status(State(state): State<AppState>, params: Params) -> Ans
     let known = async { tokio::try_join!(backends.chain_info(), backends.head(), backends.snapshot()) };
     let (known, mining) = tokio::join!(known, backends.mining_status());
     let (info, head, snapshot) = known?;
-    let because = not_eligible_because(&snapshot, mining);
+    let because = not_eligible_because(&snapshot, &mining);
     let (now_ms, uptime) = (state.clock.now_ms(), state.clock.monotonic_ms() / 1000);
     let facts = (state.version, now_ms, uptime, telemetry::is_on());
     Ok(json(&StatusView::new(&info, &head, &snapshot, &because, facts)))

@@ -8,14 +8,11 @@ use vision_wire::sync_oracle::Snapshot;
 
 use crate::ports::ChainInfo;
 
-/// Why the node makes no block: what the oracle says, else what the producer says of itself. Empty: it may.
-pub(crate) fn not_eligible_because(snapshot: &Snapshot, mining: Result<MiningStatus, Status>) -> String {
-    match (snapshot.not_eligible_because.as_str(), mining) {
-        ("", Ok(mining)) => mining.not_eligible_because,
-        // Without its producer a node makes no block, however well it is in sync.
-        ("", Err(error)) => format!("PRODUCER_UNAVAILABLE: {}", error.message()),
-        (said, _) => said.to_owned(),
-    }
+/// Why the node makes no block, by what the oracle and the producer say. Empty: it may.
+pub(crate) fn not_eligible_because(snapshot: &Snapshot, mining: &Result<MiningStatus, Status>) -> String {
+    let producer =
+        mining.as_ref().map(|mining| mining.not_eligible_because.as_str()).map_err(Status::message);
+    vision_sync_status::makes_no_block_because(&snapshot.not_eligible_because, producer)
 }
 
 /// Why no block can be made on this node's head until its clock is there, if that is so.
@@ -95,24 +92,6 @@ mod tests {
         {
             let snapshot = Snapshot { not_eligible_because: said.into(), ..Snapshot::default() };
             assert_eq!(stands_still_because(&snapshot), expect, "{said}");
-        }
-    }
-
-    #[test]
-    fn the_oracle_has_the_first_word_and_the_producer_the_second() {
-        let snapshot = |said: &str| Snapshot { not_eligible_because: said.into(), ..Snapshot::default() };
-        let mining =
-            |said: &str| Ok(MiningStatus { not_eligible_because: said.into(), ..MiningStatus::default() });
-        let gone = || Err(Status::unavailable("no answer"));
-        let cases = [
-            ("all is well", snapshot(""), mining(""), ""),
-            ("the oracle objects", snapshot("BEHIND: 9"), mining("SIGNING_FLOOR: 5"), "BEHIND: 9"),
-            ("the producer objects", snapshot(""), mining("SIGNING_FLOOR: 5"), "SIGNING_FLOOR: 5"),
-            ("the producer is gone", snapshot(""), gone(), "PRODUCER_UNAVAILABLE: no answer"),
-            ("both", snapshot("BEHIND: 9"), gone(), "BEHIND: 9"),
-        ];
-        for (desc, snapshot, mining, expect) in cases {
-            assert_eq!(not_eligible_because(&snapshot, mining), expect, "{desc}");
         }
     }
 

@@ -161,6 +161,22 @@ fn not_here<T>() -> Result<Response<T>, Status> {
 
 #[tonic::async_trait]
 impl ChainService for FakeChain {
+    async fn list_nodes(&self, _: Request<ListNodesRequest>) -> Result<Response<ListNodesResponse>, Status> {
+        not_here()
+    }
+    type WatchNodesStream = ResponseStream<WatchNodesResponse>;
+    async fn watch_nodes(
+        &self,
+        _: Request<WatchNodesRequest>,
+    ) -> Result<Response<Self::WatchNodesStream>, Status> {
+        not_here()
+    }
+    async fn get_propagation(
+        &self,
+        _: Request<GetPropagationRequest>,
+    ) -> Result<Response<GetPropagationResponse>, Status> {
+        not_here()
+    }
     type WatchBlocksStream = ResponseStream<WatchBlocksResponse>;
     async fn watch_blocks(
         &self,

@@ -16,8 +16,10 @@ use vision_wire::selection::{
 };
 use vision_wire::sync_oracle::sync_oracle_service_server::{SyncOracleService, SyncOracleServiceServer};
 use vision_wire::sync_oracle::{
-    GetEligiblePoolRequest, GetEligiblePoolResponse, GetSnapshotRequest, GetSnapshotResponse, Snapshot,
-    SyncState, WatchSnapshotRequest, WatchSnapshotResponse,
+    GetEligiblePoolRequest, GetEligiblePoolResponse, GetNetworkHealthRequest, GetNetworkHealthResponse,
+    GetSnapshotRequest, GetSnapshotResponse, ReportProducerRequest, ReportProducerResponse, Snapshot,
+    SyncState, WatchNetworkHealthRequest, WatchNetworkHealthResponse, WatchSnapshotRequest,
+    WatchSnapshotResponse,
 };
 use vision_wire::{EventKind, EventLog, ResponseStream};
 
@@ -121,6 +123,25 @@ pub async fn serve_oracle(address: SocketAddr) -> Running {
 
 #[tonic::async_trait]
 impl SyncOracleService for FakeOracle {
+    async fn get_network_health(
+        &self,
+        _: Request<GetNetworkHealthRequest>,
+    ) -> Result<Response<GetNetworkHealthResponse>, Status> {
+        not_here()
+    }
+    type WatchNetworkHealthStream = ResponseStream<WatchNetworkHealthResponse>;
+    async fn watch_network_health(
+        &self,
+        _: Request<WatchNetworkHealthRequest>,
+    ) -> Result<Response<Self::WatchNetworkHealthStream>, Status> {
+        not_here()
+    }
+    async fn report_producer(
+        &self,
+        _: Request<ReportProducerRequest>,
+    ) -> Result<Response<ReportProducerResponse>, Status> {
+        not_here()
+    }
     type WatchSnapshotStream = ResponseStream<WatchSnapshotResponse>;
 
     async fn get_snapshot(

@@ -125,6 +125,22 @@ impl FakeChain {
 
 #[tonic::async_trait]
 impl ChainService for FakeChain {
+    async fn list_nodes(&self, _: Request<ListNodesRequest>) -> Result<Response<ListNodesResponse>, Status> {
+        not_played()
+    }
+    type WatchNodesStream = ResponseStream<WatchNodesResponse>;
+    async fn watch_nodes(
+        &self,
+        _: Request<WatchNodesRequest>,
+    ) -> Result<Response<Self::WatchNodesStream>, Status> {
+        not_played()
+    }
+    async fn get_propagation(
+        &self,
+        _: Request<GetPropagationRequest>,
+    ) -> Result<Response<GetPropagationResponse>, Status> {
+        not_played()
+    }
     async fn get_chain_info(
         &self,
         _: Request<GetChainInfoRequest>,

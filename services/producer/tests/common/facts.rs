@@ -72,6 +72,8 @@ pub struct State {
     pub last_height: u64,
     /// Snapshots given out.
     pub snapshots: usize,
+    /// What the producer service last said of itself.
+    pub reported: Option<String>,
     pub other_genesis: bool,
     /// Every block that came with a valid signature, by parent.
     pub signed: BTreeMap<Hash, Vec<Hash>>,
@@ -116,6 +118,7 @@ impl Facts {
             bend: None,
             last_height: u64::MAX,
             snapshots: 0,
+            reported: None,
             other_genesis: false,
             signed: BTreeMap::new(),
             proofs: Vec::new(),

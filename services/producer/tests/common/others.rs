@@ -38,8 +38,32 @@ impl FakeOracle {
     }
 }
 
+fn not_played<T>() -> Result<Response<T>, Status> {
+    Err(Status::unimplemented("not played"))
+}
+
 #[tonic::async_trait]
 impl SyncOracleService for FakeOracle {
+    async fn get_network_health(
+        &self,
+        _: Request<GetNetworkHealthRequest>,
+    ) -> Result<Response<GetNetworkHealthResponse>, Status> {
+        not_played()
+    }
+    type WatchNetworkHealthStream = ResponseStream<WatchNetworkHealthResponse>;
+    async fn watch_network_health(
+        &self,
+        _: Request<WatchNetworkHealthRequest>,
+    ) -> Result<Response<Self::WatchNetworkHealthStream>, Status> {
+        not_played()
+    }
+    async fn report_producer(
+        &self,
+        request: Request<ReportProducerRequest>,
+    ) -> Result<Response<ReportProducerResponse>, Status> {
+        self.0.state().reported = Some(request.into_inner().not_eligible_because);
+        Ok(Response::new(ReportProducerResponse {}))
+    }
     async fn get_snapshot(
         &self,
         _: Request<GetSnapshotRequest>,

@@ -1,4 +1,5 @@
 //! A chain service that says what the test wants, and the oracle beside it, both over real gRPC.
+#![allow(dead_code)] // every test file uses a part of it
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -45,10 +46,13 @@ type ActiveAndRegistered = (Vec<String>, Vec<String>);
 pub struct Facts {
     heads: EventLog<Head>,
     peers: EventLog<Vec<Peer>>,
+    nodes: EventLog<Vec<Node>>,
     /// Pools by the hash of their name.
     pools: Mutex<BTreeMap<String, ActiveAndRegistered>>,
     pub pool_questions: AtomicU64,
     pub reports: Mutex<Vec<Snapshot>>,
+    /// Why this node makes no block, as last reported.
+    pub makes_no_block_because: Mutex<String>,
     pub params: Mutex<ConsensusParams>,
     clock: vision_host::Clock,
 }
@@ -58,9 +62,11 @@ impl Facts {
         let facts = Arc::new(Self {
             heads: EventLog::new(1, 64),
             peers: EventLog::new(1, 64),
+            nodes: EventLog::new(1, 64),
             pools: Mutex::default(),
             pool_questions: AtomicU64::new(0),
             reports: Mutex::default(),
+            makes_no_block_because: Mutex::default(),
             params: Mutex::new(ConsensusParams::default()),
             clock: vision_host::Clock::system(0),
         });
@@ -95,6 +101,30 @@ impl Facts {
             registered_root: id("three"),
             ..Head::default()
         });
+    }
+
+    /// Three producers: this one (`a`), and two more that have just been heard, but for those that are named as gone.
+    pub fn set_nodes(&self, height: u64, gone: &[&str]) {
+        let now_ms = self.clock.now_ms();
+        let node = |(number, name): (usize, &&str)| Node {
+            node_id: id(name),
+            name: format!("node{}", number + 1),
+            role: node::Role::Producer.into(),
+            this_node: number == 0,
+            connected: !gone.contains(name),
+            height: Some(height),
+            behind: Some(0),
+            eligible: (!gone.contains(name)).then_some(true),
+            last_seen_at_ms: (number > 0).then_some(now_ms),
+            pending: (number == 0).then_some(4),
+            ..Node::default()
+        };
+        self.nodes.publish(["a", "b", "c"].iter().enumerate().map(node).collect());
+    }
+
+    /// Moves the head to one that is stamped now.
+    pub fn set_head_now(&self, height: u64) {
+        self.set_head_ahead(height, 0);
     }
 
     /// Peers with these tips and clock offsets and a fresh status.
@@ -140,6 +170,27 @@ fn not_played<T>() -> Result<Response<T>, Status> {
 
 #[tonic::async_trait]
 impl ChainService for FakeChain {
+    async fn list_nodes(&self, _: Request<ListNodesRequest>) -> Result<Response<ListNodesResponse>, Status> {
+        not_played()
+    }
+    type WatchNodesStream = ResponseStream<WatchNodesResponse>;
+    async fn watch_nodes(
+        &self,
+        request: Request<WatchNodesRequest>,
+    ) -> Result<Response<Self::WatchNodesStream>, Status> {
+        let events = self.0.nodes.subscribe(&request.get_ref().cursor)?;
+        Ok(Response::new(events.respond(|event| WatchNodesResponse {
+            cursor: event.cursor,
+            heartbeat: event.kind == EventKind::Heartbeat,
+            nodes: event.event,
+        })))
+    }
+    async fn get_propagation(
+        &self,
+        _: Request<GetPropagationRequest>,
+    ) -> Result<Response<GetPropagationResponse>, Status> {
+        not_played()
+    }
     async fn get_chain_info(
         &self,
         _: Request<GetChainInfoRequest>,
@@ -220,7 +271,9 @@ impl ChainService for FakeChain {
         &self,
         request: Request<ReportSnapshotRequest>,
     ) -> Result<Response<ReportSnapshotResponse>, Status> {
-        self.0.reports.lock().unwrap().extend(request.into_inner().snapshot);
+        let request = request.into_inner();
+        *self.0.makes_no_block_because.lock().unwrap() = request.makes_no_block_because;
+        self.0.reports.lock().unwrap().extend(request.snapshot);
         Ok(Response::new(ReportSnapshotResponse {}))
     }
 

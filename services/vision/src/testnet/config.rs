@@ -119,10 +119,11 @@ impl Neighbours {
 
     /// The text of a new configuration for some services of a node.
     pub fn config(&self, index: usize, services: &[Service]) -> String {
-        let mut text = String::from(
+        let mut text = format!(
             "# Settings of one node. A VISION_<SECTION>_<KEY> variable goes before a value here,\n\
              # a flag before both. Keys left out have their defaults; unknown ones are refused.\n\n\
-             [node]\nlog = \"info\"\nlog_format = \"text\"\n",
+             [node]\nname = {}\nlog = \"info\"\nlog_format = \"text\"\n",
+            quoted(self.name(index))
         );
         let settings = self.settings(index);
         for section in services.iter().map(|service| service.section()) {
@@ -203,6 +204,7 @@ mod tests {
             assert_eq!(chain_config.accept_addresses, vision_chain::Accepts::Any, "{desc}");
             assert_eq!(chain_config.max_introductions_per_address, MAX_INTRODUCTIONS_PER_ADDRESS, "{desc}");
             assert_eq!(parsed["gateway"]["chain"].as_str(), Some(chain), "{desc}");
+            assert_eq!(parsed["node"]["name"].as_str(), Some("node2"), "{desc}");
         }
     }
 

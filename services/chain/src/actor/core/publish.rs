@@ -1,6 +1,7 @@
 //! The end of a turn: store, then tell.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use tracing::Span;
@@ -33,6 +34,7 @@ impl Core {
         }
         self.settle_pool(&mut turn);
         self.parts.metrics.pool(self.pool.len(), self.pool.bytes());
+        self.parts.pending.store(self.pool.len() as u64, Ordering::Relaxed);
         turn.commit.fates.append(&mut self.unsaved_fates);
         if turn.commit.is_empty() {
             self.publish(turn);

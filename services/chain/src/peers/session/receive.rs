@@ -1,10 +1,13 @@
 //! What a peer says, by kind.
 
+use std::sync::{Arc, PoisonError};
+
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 use vision_host::telemetry;
 use vision_primitives::trace::HeightTrace;
-use vision_primitives::{Header, TimestampMs};
+use vision_primitives::{Header, NodeReport, TimestampMs};
+use vision_wire::p2p::Status;
 use vision_wire::p2p::peer_message::Kind;
 
 use super::Session;
@@ -19,8 +22,8 @@ impl Session<'_> {
         self.context.core.tell(Command::FromPeer { command: Box::new(command), arrived, place }).await;
     }
 
-    /// The span of a block that came from this peer. What the peer says of its own part is linked, not followed: it may be
-    /// anybody's trace.
+    /// The span of a block that came from this peer. What the peer says of its own part is linked, not followed: it may
+    /// be anybody's trace.
     fn receive_span(&self, header: &Header, traceparent: &str) -> Span {
         let now = TimestampMs(self.context.clock.now_ms());
         if !trace::is_recent(header, self.context.head.borrow().height, now) {
@@ -40,12 +43,35 @@ impl Session<'_> {
         span
     }
 
+    /// Takes what a peer tells of itself with its status, if it does: older ones do not. What it told last it is
+    /// believed to say still.
+    fn hear_report(&self, status: &Status) -> Result<(), (u32, &'static str)> {
+        let (report, signature) = (&status.report, &status.report_signature);
+        if report.is_empty() && signature.is_empty() {
+            return Ok(());
+        }
+        let mut last = self.last_report.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.0 == *report && last.1 == *signature {
+            return Ok(());
+        }
+        let read = NodeReport::from_bytes(report).map_err(|_| (50, "a report that does not decode"))?;
+        if !self.context.identity.check_report(self.remote, report, signature) {
+            return Err((100, "a report with a wrong signature"));
+        }
+        *last = (report.clone(), signature.clone());
+        self.context.nodes.heard(&self.id, Arc::new(read));
+        Ok(())
+    }
+
     pub(super) async fn receive(&self, kind: Kind) {
         match kind {
             Kind::Hello(_) | Kind::Proof(_) => self.charge(100, "a second introduction"),
             Kind::Status(status) => {
                 if !self.context.identity.check_status(self.remote, &status) {
                     return self.charge(100, "a status with a wrong signature");
+                }
+                if let Err((points, why)) = self.hear_report(&status) {
+                    return self.charge(points, why);
                 }
                 self.context.table.note_status(&self.id, &status);
                 self.tell(Command::Claim { peer: self.id, status }).await;

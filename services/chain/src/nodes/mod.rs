@@ -1,0 +1,189 @@
+//! Every node this one knows of, and how long blocks take to each: what its peers say of themselves, what their
+//! connections show, and what the chain says of them.
+
+mod line;
+mod names;
+mod propagation;
+mod roster;
+mod row;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use vision_host::{Clock, Drain};
+use vision_primitives::{Hash, Header, NodeId, NodeName, NodeReport, TimestampMs};
+use vision_sync_status::code_of;
+use vision_wire::EventLog;
+use vision_wire::chain::{Node, Propagation};
+
+use crate::actor::{HeadView, Verdict};
+use crate::peers::PeerView;
+use crate::store::{Store, Stretch};
+use line::{Line, MAX_LINE_BLOCKS, Made, Tip};
+use roster::Roster;
+
+/// Lists of nodes kept for watchers that reconnect.
+pub const NODE_EVENTS: usize = 8;
+/// Changes of the nodes within this time are told together.
+const TELL_EVERY: Duration = Duration::from_millis(50);
+/// Ages alone are told so often, milliseconds.
+const AGES_EVERY_MS: u64 = 1_000;
+
+/// What the node knows of itself.
+pub struct Own {
+    /// Its id.
+    pub node_id: NodeId,
+    /// Its name.
+    pub name: NodeName,
+    /// Where it tells others to call it.
+    pub address: String,
+    /// Its software version.
+    pub version: &'static str,
+    /// Its head.
+    pub view: watch::Receiver<Arc<HeadView>>,
+    /// What the oracle told last.
+    pub verdict: watch::Receiver<Option<Verdict>>,
+    /// Transactions that wait.
+    pub pending: Arc<AtomicU64>,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl Own {
+    /// Why the node makes no block, as far as this service was told; none if it may, and the peers that count for it.
+    fn standing(&self) -> (Option<String>, u64) {
+        let verdict = self.verdict.borrow();
+        let (because, ready_peers) = Verdict::word(verdict.as_ref(), self.clock.monotonic_ms());
+        (Some(because.to_owned()).filter(|because| !because.is_empty()), ready_peers)
+    }
+
+    /// What the peers are told.
+    pub fn report(&self) -> NodeReport {
+        let head = self.view.borrow().clone();
+        let (because, ready_peers) = self.standing();
+        NodeReport {
+            name: self.name.clone(),
+            not_eligible: because.map(|because| code_of(&because).to_owned()),
+            ready_peers,
+            height: head.height,
+            hash: head.hash,
+            arrived_at: TimestampMs(head.arrived_ms.unwrap_or(0)),
+            pending: self.pending.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Inner {
+    roster: Roster,
+    line: Line,
+}
+
+/// The nodes.
+pub struct Nodes {
+    own: Own,
+    store: Store,
+    inner: Mutex<Inner>,
+    events: EventLog<Vec<Node>>,
+}
+
+impl Nodes {
+    /// Nothing known but this node.
+    pub fn new(own: Own, store: Store, events: EventLog<Vec<Node>>) -> Self {
+        Self { own, store, inner: Mutex::default(), events }
+    }
+
+    /// What this node knows of itself.
+    pub const fn own(&self) -> &Own {
+        &self.own
+    }
+
+    /// Lists of nodes, for watchers.
+    pub const fn events(&self) -> &EventLog<Vec<Node>> {
+        &self.events
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every holder leaves its part whole.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what a connected peer tells of itself; its signature is checked.
+    pub fn heard(&self, id: &NodeId, report: Arc<NodeReport>) {
+        self.lock().roster.heard(id, report);
+    }
+
+    /// How long blocks take.
+    pub fn propagation(&self) -> Vec<Propagation> {
+        let inner = self.lock();
+        propagation::of(&self.own.node_id, &inner.line, &inner.roster)
+    }
+
+    /// All nodes as they are now.
+    pub fn list(&self) -> Vec<Node> {
+        let head = self.own.view.borrow().clone();
+        let inner = self.lock();
+        row::rows(&self.own, &head, &inner.roster, &inner.line)
+    }
+
+    /// Keeps the list up and tells watchers until the drain begins.
+    pub async fn run(self: Arc<Self>, mut peers: watch::Receiver<Arc<Vec<PeerView>>>, drain: Drain) {
+        let (mut view, mut verdict) = (self.own.view.clone(), self.own.verdict.clone());
+        let mut told: Option<(Vec<Node>, u64)> = None;
+        loop {
+            let head = view.borrow_and_update().clone();
+            verdict.mark_unchanged();
+            self.follow(&head).await;
+            let now_ms = self.own.clock.now_ms();
+            let present = peers.borrow_and_update().clone();
+            self.lock().roster.see(&present, |id| head.state.registered().contains(id), now_ms);
+            let nodes = self.list();
+            let content = row::without_ages(&nodes);
+            let monotonic_ms = self.own.clock.monotonic_ms();
+            let is_due = told.as_ref().is_none_or(|(before, at)| {
+                *before != content || monotonic_ms.saturating_sub(*at) >= AGES_EVERY_MS
+            });
+            if is_due {
+                told = Some((content, monotonic_ms));
+                self.events.publish(nodes);
+            }
+            tokio::select! {
+                () = drain.begun() => return,
+                changed = peers.changed() => if changed.is_err() { return },
+                changed = view.changed() => if changed.is_err() { return },
+                changed = verdict.changed() => if changed.is_err() { return },
+            }
+            tokio::time::sleep(TELL_EVERY).await;
+        }
+    }
+
+    /// Reads the headers of the head's chain that are not known yet.
+    async fn follow(&self, head: &HeadView) {
+        let tip =
+            Tip { height: head.height, hash: head.hash, parent: head.parent, arrived_ms: head.arrived_ms };
+        let from = {
+            let mut inner = self.lock();
+            inner.line.arrived(&tip);
+            inner.line.missing_from(&tip)
+        };
+        let Some(from) = from else { return };
+        let store = self.store.clone();
+        let read = tokio::task::spawn_blocking(move || store.headers(Stretch::From(from), MAX_LINE_BLOCKS));
+        match read.await {
+            Ok(Ok(headers)) => {
+                let blocks = headers.into_iter().filter_map(|(hash, record)| made(hash, &record.header));
+                self.lock().line.extend(blocks.collect());
+            }
+            // The chain's thread meets the same and says so.
+            Ok(Err(error)) => tracing::debug!(%error, "headers not read"),
+            Err(error) => tracing::debug!(%error, "headers not read"),
+        }
+    }
+}
+
+fn made(hash: Hash, header: &[u8]) -> Option<Made> {
+    let header = Header::from_bytes(header).ok()?;
+    Some(Made { height: header.height, hash, producer: header.producer, stamp: header.timestamp_ms })
+}

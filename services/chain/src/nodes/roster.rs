@@ -1,0 +1,203 @@
+//! What is known of the other nodes, and stays known when they are gone. Pure.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use vision_primitives::{Hash, Height, NodeId, NodeReport};
+
+use crate::peers::PeerView;
+
+/// Nodes remembered; the registered producers are listed besides.
+pub const MAX_KNOWN_NODES: usize = 512;
+/// Arrivals of heads remembered of a node.
+const MAX_ARRIVALS: usize = 128;
+
+/// What is known of a node.
+#[derive(Default)]
+pub struct Known {
+    /// Where it can be called.
+    pub address: String,
+    /// Its software version.
+    pub version: String,
+    /// Whether there is a connection with it.
+    pub connected: bool,
+    /// Height of its head as far as checked; none before that.
+    pub height: Option<Height>,
+    /// Its clock less this one's, milliseconds.
+    pub clock_offset_ms: Option<f64>,
+    /// Round trip, milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// When its last status came; none before that.
+    pub last_seen_at_ms: Option<u64>,
+    /// When the connection was lost.
+    pub lost_at_ms: Option<u64>,
+    /// What it told of itself last.
+    pub report: Option<Arc<NodeReport>>,
+    /// Whether it was seen in the table of peers: what it says may come a moment before.
+    met: bool,
+    /// When heads came to it, by its clock.
+    arrivals: VecDeque<(Hash, u64)>,
+}
+
+impl Known {
+    /// When a block came to it, by its clock.
+    pub fn arrival(&self, hash: &Hash) -> Option<u64> {
+        self.arrivals.iter().rev().find(|(of, _)| of == hash).map(|(_, at)| *at)
+    }
+
+    fn take(&mut self, peer: &PeerView) {
+        (self.met, self.connected) = (true, true);
+        self.lost_at_ms = None;
+        self.address.clone_from(&peer.address);
+        self.version.clone_from(&peer.version);
+        // A new connection has nothing to say of this yet; the last one had.
+        self.clock_offset_ms = peer.clock_offset_ms.or(self.clock_offset_ms);
+        self.rtt_ms = peer.rtt_ms.or(self.rtt_ms);
+        if peer.last_status_at_ms > 0 {
+            self.height = Some(peer.height);
+            self.last_seen_at_ms = Some(peer.last_status_at_ms);
+        }
+    }
+}
+
+/// The other nodes.
+#[derive(Default)]
+pub struct Roster {
+    known: BTreeMap<NodeId, Known>,
+}
+
+impl Roster {
+    /// Takes the table of peers as it is now. Whoever is not in it has no connection any more.
+    pub fn see(&mut self, present: &[PeerView], is_producer: impl Fn(&NodeId) -> bool, now_ms: u64) {
+        for peer in present {
+            self.known.entry(peer.node_id).or_default().take(peer);
+        }
+        for (id, known) in &mut self.known {
+            if known.connected && present.iter().all(|peer| peer.node_id != *id) {
+                known.connected = false;
+                known.lost_at_ms = Some(now_ms);
+            }
+        }
+        while self.known.len() > MAX_KNOWN_NODES && self.forget_one(&is_producer) {}
+    }
+
+    /// Forgets the node that matters least: no producer, and gone for longest.
+    fn forget_one(&mut self, is_producer: &impl Fn(&NodeId) -> bool) -> bool {
+        let gone = self.known.iter().filter(|(_, known)| !known.connected);
+        let least = gone.min_by_key(|(id, known)| (is_producer(id), known.lost_at_ms)).map(|(id, _)| *id);
+        least.is_some_and(|id| self.known.remove(&id).is_some())
+    }
+
+    /// Takes what a connected peer tells of itself.
+    pub fn heard(&mut self, id: &NodeId, report: Arc<NodeReport>) {
+        // It is in the table already; there is room, for the next look makes some.
+        let known = self.known.entry(*id).or_default();
+        let (hash, at_ms) = (report.hash, report.arrived_at.get());
+        if at_ms > 0 && known.arrivals.back().is_none_or(|(last, _)| *last != hash) {
+            known.arrivals.push_back((hash, at_ms));
+            if known.arrivals.len() > MAX_ARRIVALS {
+                known.arrivals.pop_front();
+            }
+        }
+        known.report = Some(report);
+    }
+
+    /// A node, if this one has heard of it.
+    pub fn get(&self, id: &NodeId) -> Option<&Known> {
+        self.known.get(id).filter(|known| known.met)
+    }
+
+    /// All of them, ascending by id.
+    pub fn iter(&self) -> impl Iterator<Item = (&NodeId, &Known)> {
+        self.known.iter().filter(|(_, known)| known.met)
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use vision_primitives::TimestampMs;
+
+    use super::*;
+
+    pub fn peer(id: u16) -> PeerView {
+        PeerView {
+            node_id: id_of(id),
+            address: format!("10.0.0.1:{id}"),
+            inbound: false,
+            height: Height(7),
+            tip_hash: Hash::ZERO,
+            rtt_ms: Some(2.0),
+            clock_offset_ms: Some(-3.0),
+            version: "1".into(),
+            last_status_at_ms: 900,
+            fresh: true,
+            delivers: true,
+            charge: 0,
+            producer: false,
+        }
+    }
+
+    pub fn id_of(id: u16) -> NodeId {
+        let mut bytes = [0; 32];
+        bytes[..2].copy_from_slice(&id.to_be_bytes());
+        Hash(bytes)
+    }
+
+    #[test]
+    fn whoever_is_gone_stays_with_what_was_last_known() {
+        let mut roster = Roster::default();
+        roster.see(&[peer(1), peer(2)], |_| true, 1_000);
+        roster.see(&[peer(1)], |_| true, 2_000);
+        roster.see(&[peer(1)], |_| true, 3_000);
+        let gone = roster.get(&id_of(2)).unwrap();
+        assert!(!gone.connected);
+        assert_eq!((gone.lost_at_ms, gone.last_seen_at_ms), (Some(2_000), Some(900)));
+        assert_eq!((gone.height, gone.clock_offset_ms), (Some(Height(7)), Some(-3.0)));
+        // Back, and nothing measured yet on the new connection.
+        let back = PeerView { rtt_ms: None, clock_offset_ms: None, last_status_at_ms: 0, ..peer(2) };
+        roster.see(&[peer(1), back], |_| true, 4_000);
+        let back = roster.get(&id_of(2)).unwrap();
+        assert!(back.connected && back.lost_at_ms.is_none());
+        assert_eq!((back.height, back.rtt_ms), (Some(Height(7)), Some(2.0)));
+    }
+
+    #[test]
+    fn strangers_that_come_and_go_take_no_room_and_no_producer_is_forgotten_for_them() {
+        let mut roster = Roster::default();
+        roster.see(&[peer(0)], |id| *id == id_of(0), 0);
+        for stranger in 1..=2 * MAX_KNOWN_NODES as u16 {
+            roster.see(&[peer(stranger)], |id| *id == id_of(0), stranger.into());
+        }
+        assert_eq!(roster.iter().count(), MAX_KNOWN_NODES);
+        assert!(roster.get(&id_of(0)).is_some() && roster.get(&id_of(1)).is_none());
+    }
+
+    #[test]
+    fn a_head_arrives_once() {
+        let mut roster = Roster::default();
+        let report = |hash: u8, at: u64| {
+            Arc::new(NodeReport {
+                name: "a".parse().unwrap(),
+                not_eligible: None,
+                ready_peers: 0,
+                height: Height(1),
+                hash: Hash([hash; 32]),
+                arrived_at: TimestampMs(at),
+                pending: 0,
+            })
+        };
+        roster.heard(&id_of(1), report(9, 0));
+        assert!(roster.get(&id_of(1)).is_none(), "it is told of with its connection, and not before");
+        roster.see(&[peer(1)], |_| true, 0);
+        for (hash, at) in [(1, 0), (2, 5), (2, 6), (3, 7)] {
+            roster.heard(&id_of(1), report(hash, at));
+        }
+        let known = roster.get(&id_of(1)).unwrap();
+        let arrivals = [1, 2, 3].map(|hash| known.arrival(&Hash([hash; 32])));
+        assert_eq!(arrivals, [None, Some(5), Some(7)]);
+        for n in 0..=u8::MAX {
+            roster.heard(&id_of(1), report(n, 9));
+        }
+        assert_eq!(roster.get(&id_of(1)).unwrap().arrivals.len(), MAX_ARRIVALS);
+    }
+}

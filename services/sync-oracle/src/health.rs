@@ -1,0 +1,113 @@
+//! The loop that judges the network's health: what the chain service tells of all nodes goes in, judgements come out.
+//! Sole owner of that machine.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::time::MissedTickBehavior;
+use tonic::Status;
+use vision_host::Clock;
+use vision_sync_status::{HealthInput, HealthMachine, HealthParams, NodeFacts, Operator};
+use vision_wire::EventLog;
+use vision_wire::chain::{Head, Node};
+use vision_wire::sync_oracle::{NetworkHealth, Snapshot};
+use vision_wire::watch::WatchItem;
+
+use crate::encode;
+use crate::intervals::Intervals;
+use crate::ports::Chain;
+use crate::producer_word::ProducerWord;
+
+/// Judged so often even if nothing is told: ages count.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What the loop works with.
+pub(crate) struct HealthLoop<C> {
+    pub chain: C,
+    pub clock: Clock,
+    pub operator: Operator,
+    /// The verdicts on this node.
+    pub snapshots: EventLog<Snapshot>,
+    /// What the producer service says of itself.
+    pub producer: ProducerWord,
+    /// Where judgements are told.
+    pub judgements: EventLog<NetworkHealth>,
+}
+
+/// What has been heard of the chain service.
+#[derive(Default)]
+struct Heard {
+    head: Option<Head>,
+    nodes: Option<Vec<Node>>,
+    params: Option<HealthParams>,
+    intervals: Intervals,
+}
+
+impl<C: Chain> HealthLoop<C> {
+    /// Works until dropped.
+    pub(crate) async fn run(self) {
+        let mut machine = HealthMachine::new(self.operator.clone());
+        let mut heard = Heard::default();
+        let mut why = "nothing heard yet".to_owned();
+        let mut heads = self.chain.watch_head();
+        let mut nodes = self.chain.watch_nodes();
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told = None;
+        loop {
+            let health = self.judge(&mut machine, &heard, &why);
+            if told.as_ref() != Some(&health) {
+                self.judgements.publish(health.clone());
+                told = Some(health);
+            }
+            tokio::select! {
+                Some(item) = heads.next() => match item {
+                    WatchItem::Event(event) => {
+                        if let Some(head) = &event.head {
+                            heard.intervals.note(head.height, head.timestamp_ms);
+                        }
+                        heard.head = event.head;
+                    }
+                    WatchItem::Lost(error) => (heard.head, why) = (None, words(&error)),
+                },
+                Some(item) = nodes.next() => match item {
+                    WatchItem::Event(event) => heard.nodes = Some(event.nodes),
+                    WatchItem::Lost(error) => (heard.nodes, why) = (None, words(&error)),
+                },
+                _ = look.tick() => {}
+            }
+            if heard.params.is_none() && heard.head.is_some() {
+                match self.chain.health_params().await {
+                    Ok(params) => heard.params = Some(params),
+                    Err(error) => why = words(&error),
+                }
+            }
+        }
+    }
+
+    fn judge(&self, machine: &mut HealthMachine, heard: &Heard, why: &str) -> NetworkHealth {
+        let (now_ms, monotonic_ms) = (self.clock.now_ms(), self.clock.monotonic_ms());
+        let oracle = self.snapshots.latest().unwrap_or_default().not_eligible_because;
+        let this_because = self.producer.joined(&oracle, monotonic_ms);
+        let Heard { head: Some(head), nodes: Some(nodes), params: Some(params), intervals } = heard else {
+            let health = machine.blind(now_ms, why);
+            return encode::health(&health, None, &this_because);
+        };
+        let facts: Vec<NodeFacts> = nodes.iter().filter_map(encode::node_facts).collect();
+        let input = HealthInput {
+            now_ms,
+            monotonic_ms,
+            params: *params,
+            head: encode::head_facts(head),
+            nodes: &facts,
+            this_because: &this_because,
+        };
+        let pending = nodes.iter().find(|node| node.this_node).and_then(|node| node.pending);
+        let seen = encode::Seen { head, interval_median_ms: intervals.median_ms(), pending };
+        encode::health(&machine.judge(&input), Some(&seen), &this_because)
+    }
+}
+
+fn words(error: &Status) -> String {
+    error.message().to_owned()
+}
