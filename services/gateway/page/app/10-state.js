@@ -126,6 +126,12 @@ function takeEvent(name, id, data) {
   const block = data.block?.hash ? data.block : data;
   switch (name) {
     case 'block':
+      if (block.canonical === false) {
+        // It stands beside the chain; why, the overview says.
+        S.tree.push(block);
+        refreshSoon();
+        return;
+      }
       addBlock(block);
       if (data.schedule || block.schedule) {
         S.schedule = data.schedule || block.schedule;
@@ -165,7 +171,7 @@ const note = (event, data) =>
 
 const nodeOf = (S, id) => S.nodes.find((node) => node.node_id === id);
 const nameOf = (S, id) => nodeOf(S, id)?.name || short(id);
-const meName = (S) => S.node?.name || (S.node ? short(S.node.node_id) : 'this node');
+const meName = (S) => S.nodes.find((node) => node.this_node)?.name || S.node?.name || 'this node';
 const finalHeight = (S) => Math.max(S.finalized, S.health?.finalized_height || 0);
 const main = (S) => (S.chain?.params.backup_slots ?? 6) + 1;
 const kindOf = (S, slot) => (slot === 0 ? 'primary' : slot < main(S) ? 'backup' : 'tail');

@@ -122,7 +122,7 @@ function boldName(S, text, now) {
   return node ? [h('b', null, node.name), ...rich(text.slice(node.name.length), now)] : rich(text, now);
 }
 const otherPages = (S) =>
-  Object.entries(S.pages || {})
-    .filter(([id, url]) => id !== S.node?.node_id && /^https?:\/\//.test(url))
+  Object.entries({ ...Object.fromEntries(S.nodes.map((node) => [node.node_id, node.page_url])), ...S.pages })
+    .filter(([id, url]) => !nodeOf(S, id)?.this_node && /^https?:\/\//.test(url))
     .map(([id, url]) => [nameOf(S, id), url])
     .sort((a, b) => a[0].localeCompare(b[0], 'en', { numeric: true }));

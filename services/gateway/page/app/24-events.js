@@ -26,8 +26,9 @@ function missWords(S, list) {
 }
 
 function reorgWords(S, e) {
-  const left = e.left?.[0];
-  const joined = e.joined?.[0];
+  // Both are told highest first.
+  const left = e.left?.at(-1);
+  const joined = e.joined?.at(-1);
   const N = (block) => nameOf(S, block.producer);
   const earlier = left?.producer === joined?.producer ? 'earlier ' : '';
   const who =
