@@ -15,6 +15,9 @@ WORKDIR /testnet/node2/config
 WORKDIR /testnet/node3/chain
 WORKDIR /testnet/node3/producer
 WORKDIR /testnet/node3/config
+WORKDIR /testnet/node4/chain
+WORKDIR /testnet/node4/producer
+WORKDIR /testnet/node4/config
 
 FROM scratch AS base
 LABEL org.opencontainers.image.title="Vision" \

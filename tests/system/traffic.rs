@@ -14,7 +14,7 @@ fn url(node: &Node) -> String {
     format!("http://127.0.0.1:{}", node.rest)
 }
 
-fn account_key(net: &Net, number: usize) -> String {
+pub fn account_key(net: &Net, number: usize) -> String {
     path(net.scratch().join(format!("net/accounts/account{number}.key")))
 }
 
@@ -22,19 +22,19 @@ fn path(path: PathBuf) -> String {
     path.to_str().expect("UTF-8").to_owned()
 }
 
-fn address_of(key: &str) -> String {
+pub fn address_of(key: &str) -> String {
     let shown = ok(vision(&["keys", "show", "--key", key, "-o", "json"]));
     shown["address"].as_str().expect("an address").to_owned()
 }
 
 /// The JSON of a command that must succeed.
-fn ok(output: Output) -> Value {
+pub fn ok(output: Output) -> Value {
     assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
     serde_json::from_str(&stdout(&output)).expect("JSON")
 }
 
 /// A command at a node, with its answer as JSON.
-fn at(node: &Node, arguments: &[&str]) -> Output {
+pub fn at(node: &Node, arguments: &[&str]) -> Output {
     let url = url(node);
     vision(&[arguments, &["--node", &url, "-o", "json"]].concat())
 }

@@ -63,6 +63,8 @@ pub struct Health {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Config {
+    /// What it was made from.
+    pub image: String,
     /// User and group.
     pub user: String,
     /// Labels.
@@ -194,7 +196,7 @@ mod tests {
             "Id": "c1", "RestartCount": 2, "Name": "/p_node1-chain_1",
             "State": { "Status": "running", "Pid": 7, "ExitCode": 0, "Error": "", "OOMKilled": false, "StartedAt": "t",
                        "Health": { "Status": "healthy", "Log": [] } },
-            "Config": { "User": "65532:65532", "Labels": { "com.docker.compose.service": "node1-chain" } },
+            "Config": { "Image": "vision:local", "User": "65532:65532", "Labels": { "com.docker.compose.service": "node1-chain" } },
             "HostConfig": { "ReadonlyRootfs": true, "CapAdd": null, "CapDrop": ["ALL"], "Privileged": false,
                             "SecurityOpt": ["no-new-privileges:true"], "Memory": 1024 },
             "Mounts": [{ "Type": "volume", "Name": "p_node1-chain", "RW": true }],

@@ -1,7 +1,7 @@
 //! The docker and compose command lines: to break containers and to look at them. Nothing about the chain is learnt here.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -18,19 +18,63 @@ const UP_S: u64 = 3600;
 /// Longest that everything may take to be removed, seconds.
 const DOWN_S: u64 = 180;
 
+/// How docker begins to tell what its engine says.
+const ENGINE_ERROR: &str = "Error response from daemon";
+
 /// One compose project.
+#[derive(Clone)]
 pub struct Docker {
     /// The compose command and its first arguments.
     compose: Vec<String>,
     file: PathBuf,
+    /// The directory that the paths in the file start from.
+    directory: PathBuf,
     project: String,
+    naming: Naming,
+}
+
+/// How compose learns the project's name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    /// It is told.
+    Told,
+    /// From the directory's name, or from the `.env` there.
+    Found,
 }
 
 impl Docker {
     /// A project by its name, with a compose command such as `docker compose`.
-    pub fn new(compose: &str, file: PathBuf, project: &str) -> Self {
+    pub fn new(compose: &str, file: &Path, project: &str) -> Self {
         let compose = compose.split_whitespace().map(str::to_owned).collect();
-        Self { compose, file, project: project.to_owned() }
+        let directory = file.parent().filter(|parent| parent.is_dir()).unwrap_or(Path::new(".")).to_owned();
+        Self { compose, file: file.to_owned(), directory, project: project.to_owned(), naming: Naming::Told }
+    }
+
+    /// The same project by another file, whose paths start from the same directory.
+    #[must_use]
+    pub fn by_file(self, file: PathBuf) -> Self {
+        Self { file, ..self }
+    }
+
+    /// The project that compose finds in another directory by itself, which must be this one.
+    pub fn found_in(&self, directory: &Path, project: &str) -> Self {
+        Self {
+            file: directory.join("docker-compose.yml"),
+            directory: directory.to_owned(),
+            project: project.to_owned(),
+            naming: Naming::Found,
+            ..self.clone()
+        }
+    }
+
+    /// The project's name.
+    pub fn project(&self) -> &str {
+        &self.project
+    }
+
+    /// The compose file.
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
     /// Name of a network or volume of the project.
@@ -40,7 +84,22 @@ impl Docker {
 
     /// The compose command in full, as one would type it.
     pub fn compose_line(&self, arguments: &str) -> String {
-        format!("{} -f {} -p {} {arguments}", self.compose.join(" "), self.file.display(), self.project)
+        let words = [&self.compose[..], &self.options(), &[arguments.to_owned()]].concat();
+        words.join(" ")
+    }
+
+    /// What tells compose the project.
+    fn options(&self) -> Vec<String> {
+        let path = |path: &Path| path.display().to_string();
+        let mut options = vec!["-f".to_owned(), path(&self.file)];
+        if self.file.parent().is_some_and(|parent| parent != self.directory && !parent.as_os_str().is_empty())
+        {
+            options.extend(["--project-directory".to_owned(), path(&self.directory)]);
+        }
+        if self.naming == Naming::Told {
+            options.extend(["-p".to_owned(), self.project.clone()]);
+        }
+        options
     }
 
     /// Fails with one clear line unless docker, compose and the file can be used.
@@ -70,12 +129,63 @@ impl Docker {
         self.compose(&["up", "-d"], UP_S).await.map(drop)
     }
 
+    /// Makes the containers, networks and volumes, and starts nothing.
+    pub async fn create(&self) -> Outcome {
+        self.compose(&["create"], UP_S).await.map(drop)
+    }
+
+    /// Runs a command of a service once, in a container like the service's.
+    pub async fn run_once(&self, service: &str, arguments: &[&str]) -> Outcome {
+        let run = ["run", "--rm", "--no-deps", "-T", service];
+        self.compose(&[&run, arguments].concat(), COMMAND_S).await.map(drop)
+    }
+
+    /// Runs a `vision` command beside the network, with the ports of this machine and the keys of the funded accounts in
+    /// /testnet: what it writes to stdout.
+    pub async fn vision(&self, image: &str, arguments: &[&str]) -> Outcome<String> {
+        let (label, volume) =
+            (format!("{PROJECT_LABEL}={}", self.project), format!("{}:/testnet:ro", self.name_of("testnet")));
+        let run = ["run", "--rm", "--network", "host", "--label", &label, "-v", &volume, image];
+        self.docker(&[&run, arguments].concat()).await
+    }
+
+    /// Loses what some volumes hold in their directory `data`. Their containers must not run.
+    pub async fn wipe(&self, volumes: &[String]) -> Outcome {
+        for volume in volumes {
+            let name = self.name_of(volume);
+            let mountpoint =
+                self.docker(&["volume", "inspect", "--format", "{{.Mountpoint}}", &name]).await?;
+            let data = Path::new(mountpoint.trim()).join("data");
+            std::fs::remove_dir_all(&data).map_err(|error| {
+                let hint = "run as root, on docker's machine";
+                Failure::new(format!("{} to be removed", data.display()), format!("{error}; {hint}"))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Makes a network of the project that the compose file does not know.
+    pub async fn add_network(&self, short: &str) -> Outcome {
+        let label = format!("{PROJECT_LABEL}={}", self.project);
+        let create = ["network", "create", "--internal", "--label", &label, &self.name_of(short)];
+        self.docker(&create).await.map(drop)
+    }
+
+    /// Removes what [`Self::add_network`] made.
+    pub async fn remove_network(&self, short: &str) -> Outcome {
+        self.docker(&["network", "rm", &self.name_of(short)]).await.map(drop)
+    }
+
     /// Stops and removes everything of the project, and says what is left.
     pub async fn down(&self) -> Outcome {
         // Something may still have been in the making when the work was interrupted.
         wait::until("nothing of the project left", DOWN_S, async || {
             self.compose(&["down", "-v", "--remove-orphans", "-t", "2"], DOWN_S).await?;
             let left = self.leftovers().await?;
+            for network in left.iter().filter_map(|left| left.strip_prefix("network ")) {
+                // One that the compose file does not know.
+                self.docker(&["network", "rm", network]).await?;
+            }
             if left.is_empty() { Ok(()) } else { Err(Failure::seen(left.join(", "))) }
         })
         .await
@@ -176,7 +286,10 @@ impl Docker {
         let (program, first) =
             self.compose.split_first().map_or(("docker-compose", &[][..]), |(p, f)| (p, f));
         let mut command = Command::new(program);
-        command.args(first).arg("-f").arg(&self.file).args(["-p", &self.project]).args(arguments);
+        command.args(first).args(self.options()).args(arguments);
+        if self.naming == Naming::Found {
+            command.env_remove("COMPOSE_PROJECT_NAME");
+        }
         command
     }
 
@@ -211,9 +324,12 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&both).trim_end().to_owned()
 }
 
-/// The first and the last line: one of them says what is wrong.
+/// The engine's own error, or else the first line, and the last one: one of them says what is wrong.
 fn gist(text: &str) -> String {
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
+    while text.contains(ENGINE_ERROR) && lines.peek().is_some_and(|line| !line.starts_with(ENGINE_ERROR)) {
+        lines.next();
+    }
     match (lines.next(), lines.next_back()) {
         (None, _) => "it does not say why".into(),
         (Some(only), None) => only.to_owned(),
@@ -227,8 +343,13 @@ mod tests {
 
     #[test]
     fn gists() {
-        let cases =
-            [("", "it does not say why"), ("a\n\n", "a"), ("a\nb\n", "a … b"), (" a\nb\n\nc\n", "a … c")];
+        let cases = [
+            ("", "it does not say why"),
+            ("a\n\n", "a"),
+            ("a\nb\n", "a … b"),
+            (" a\nb\n\nc\n", "a … c"),
+            ("id\nError response from daemon: no\nid\nend", "Error response from daemon: no … end"),
+        ];
         for (text, expect) in cases {
             assert_eq!(gist(text), expect, "{text:?}");
         }

@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn any_seed_gives_faults_of_every_kind_that_can_be() {
-        let nodes = [1, 2, 3].map(Node::new);
+        let nodes = Node::first(3);
         let mut dice = Dice::new(5);
         let faults: Vec<Fault> = (0..300).filter_map(|_| Fault::random(&mut dice, &nodes)).collect();
         assert_eq!(faults.len(), 300);

@@ -11,17 +11,20 @@ mod dice;
 mod docker;
 mod failure;
 mod fault;
+mod four;
 mod memory;
 mod net;
 mod node;
 mod observer;
+mod payments;
 mod rest;
 mod say;
 mod scenarios;
 mod wait;
 
+use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -33,12 +36,20 @@ use docker::Docker;
 use failure::{Failure, Outcome};
 use memory::Memory;
 use net::Net;
-use scenarios::{Options, Scenario};
+use scenarios::{Options, Scenario, clones};
 
 /// Log lines shown of each container concerned.
 const LOG_LINES: u32 = 25;
 /// Most containers whose logs are shown.
 const MAX_LOGS: usize = 6;
+/// How long all nodes are gone, seconds.
+const SHORT_OUTAGE_S: u64 = 5;
+/// The same with --long.
+const LONG_OUTAGE_S: u64 = 240;
+/// Blocks that the others make while a node is frozen.
+const SHORT_FREEZE_BLOCKS: u64 = 6;
+/// The same with --long.
+const LONG_FREEZE_BLOCKS: u64 = 120;
 
 /// Proves the docker-compose test network on real containers: starts it under a project name of its own, breaks it in
 /// every way, watches it heal, and removes it again. Needs docker, its ports free, and for crashes the right to kill
@@ -61,6 +72,12 @@ struct Cli {
     /// Lists the scenarios and ends.
     #[arg(long)]
     list: bool,
+    /// Number of nodes; each scenario is for one number.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(3..=4))]
+    nodes: u16,
+    /// Outage and freeze last minutes, not seconds.
+    #[arg(long)]
+    long: bool,
     /// How long the chaos lasts, seconds.
     #[arg(long, default_value_t = 300)]
     chaos_seconds: u64,
@@ -98,35 +115,51 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> Outcome {
-    let docker = Arc::new(Docker::new(&cli.compose, cli.file.clone(), &cli.project));
+    let made = tempfile::tempdir().map_err(|error| Failure::new("a directory", error.to_string()))?;
+    let docker = Docker::new(&cli.compose, &cli.file, &cli.project);
+    let docker =
+        Arc::new(if cli.nodes == 3 { docker } else { docker.by_file(four_nodes(cli, made.path())?) });
     docker.check_usable().await?;
-    nothing_in_the_way(&docker).await?;
+    nothing_in_the_way(&docker, cli.nodes).await?;
     let interrupted = interrupt()?;
     let outcome = tokio::select! {
         outcome = Box::pin(prove(cli, &docker)) => outcome,
         name = interrupted => Err(Failure::new("to be left to finish", name)),
     };
     if cli.keep {
+        drop(made.keep());
         say::line(format!("left up; remove it by: {}", docker.compose_line("down -v")));
         return outcome;
     }
     say::line(format!("removing every container, network and volume of {}", cli.project));
-    let removed = docker.down().await;
+    let other = Docker::new(&cli.compose, docker.file(), &clones::other_name(&cli.project));
+    let removed = docker.down().await.and(other.down().await);
     if removed.is_ok() {
         say::line("nothing of it is left");
     }
     outcome.and(removed)
 }
 
+/// Writes the compose file of four nodes.
+fn four_nodes(cli: &Cli, directory: &Path) -> Outcome<PathBuf> {
+    let told = |path: &Path, why: String| Failure::new(format!("{} to be usable", path.display()), why);
+    let three = fs::read_to_string(&cli.file).map_err(|error| told(&cli.file, error.to_string()))?;
+    let four = four::derive(&three);
+    let four = four.ok_or_else(|| told(&cli.file, "it is not known how to add a node to it".into()))?;
+    let path = directory.join("docker-compose.yml");
+    fs::write(&path, four).map_err(|error| told(&path, error.to_string()))?;
+    Ok(path)
+}
+
 /// Fails with one line if the network cannot be started here.
-async fn nothing_in_the_way(docker: &Docker) -> Outcome {
+async fn nothing_in_the_way(docker: &Docker, nodes: u16) -> Outcome {
     let left = docker.leftovers().await?;
     if !left.is_empty() {
         let remove = docker.compose_line("down -v");
         let expected = format!("no such project yet (remove it by `{remove}`, or give another --project)");
         return Err(Failure::new(expected, format!("{} and {} more of it", left[0], left.len() - 1)));
     }
-    let ports: Vec<u16> = [1, 2, 3].map(node::Node::new).iter().flat_map(node::Node::ports).collect();
+    let ports: Vec<u16> = node::Node::first(nodes).iter().flat_map(node::Node::ports).collect();
     let free = async || {
         let is_taken = |port: &&u16| TcpListener::bind(("127.0.0.1", **port)).is_err();
         let taken: Vec<&u16> = ports.iter().filter(is_taken).collect();
@@ -156,14 +189,20 @@ fn interrupt() -> Outcome<impl Future<Output = &'static str>> {
 
 async fn prove(cli: &Cli, docker: &Arc<Docker>) -> Outcome {
     let seed = cli.seed.unwrap_or_else(|| Clock::system(0).now_ms());
-    let mut net = Net::new(Arc::clone(docker), seed);
+    let mut net = Net::new(Arc::clone(docker), cli.nodes, seed);
     let started = Box::pin(start(&mut net)).await;
     if let Err(failure) = started {
         return Err(show(&net, "start", failure).await);
     }
     let (memory, _watching) = Memory::watch(docker)?;
-    let options = Options { chaos_seconds: cli.chaos_seconds, memory };
-    let chosen = |scenario: &Scenario| cli.only.is_empty() || cli.only.contains(scenario);
+    let options = Options {
+        chaos_seconds: cli.chaos_seconds,
+        outage_seconds: if cli.long { LONG_OUTAGE_S } else { SHORT_OUTAGE_S },
+        frozen_blocks: if cli.long { LONG_FREEZE_BLOCKS } else { SHORT_FREEZE_BLOCKS },
+        memory,
+    };
+    let fits = |scenario: &Scenario| scenario.nodes() == cli.nodes;
+    let chosen = |scenario: &Scenario| fits(scenario) && (cli.only.is_empty() || cli.only.contains(scenario));
     for scenario in Scenario::ALL.into_iter().filter(chosen) {
         let value = scenario.to_possible_value();
         let name = value.as_ref().map_or("", |value| value.get_name());

@@ -1,4 +1,4 @@
-//! The network: three nodes of five containers each, and when all is well with it.
+//! The network: nodes of five containers each, and when all is well with it.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub struct Net {
     /// Its containers.
     pub docker: Arc<Docker>,
     /// Its nodes.
-    pub nodes: [Node; 3],
+    pub nodes: Vec<Node>,
     /// Seed of every random choice.
     pub seed: u64,
     clock: Clock,
@@ -31,8 +31,8 @@ pub struct Net {
 
 impl Net {
     /// A network that may not be up yet.
-    pub fn new(docker: Arc<Docker>, seed: u64) -> Self {
-        Self { docker, nodes: [1, 2, 3].map(Node::new), seed, clock: Clock::system(0) }
+    pub fn new(docker: Arc<Docker>, nodes: u16, seed: u64) -> Self {
+        Self { docker, nodes: Node::first(nodes), seed, clock: Clock::system(0) }
     }
 
     /// A line about what was seen.
@@ -50,16 +50,20 @@ impl Net {
         self.nodes.iter().flat_map(Node::containers).collect()
     }
 
-    /// The other two nodes.
-    pub fn others(&self, node: &Node) -> [&Node; 2] {
-        let others: Vec<&Node> = self.nodes.iter().filter(|other| other.name != node.name).collect();
-        [others[0], others[1]]
+    /// All nodes.
+    pub fn all(&self) -> Vec<&Node> {
+        self.nodes.iter().collect()
+    }
+
+    /// The other nodes.
+    pub fn others(&self, node: &Node) -> Vec<&Node> {
+        self.nodes.iter().filter(|other| other.name != node.name).collect()
     }
 
     /// The node of an id.
     pub fn by_id(&self, id: &str) -> Outcome<&Node> {
         let found = self.nodes.iter().find(|node| node.id == id);
-        found.ok_or_else(|| Failure::new("an id of one of the three nodes", id))
+        found.ok_or_else(|| Failure::new("an id of one of the nodes", id))
     }
 
     /// Learns the nodes' ids.
@@ -72,7 +76,7 @@ impl Net {
         Ok(())
     }
 
-    /// Waits until nothing is wrong any more: 15 containers healthy, the nodes ready, eligible and active, and agreed on
+    /// Waits until nothing is wrong any more: all containers healthy, the nodes ready, eligible and active, and agreed on
     /// a recent block, whose height is given. Who is suspended has to wait for as many blocks as the chain demands.
     pub async fn wait_well(&self) -> Outcome<u64> {
         let mut deadline_ms = self.clock.monotonic_ms() + WELL_S * 1000;
@@ -91,7 +95,7 @@ impl Net {
             }
             if self.clock.monotonic_ms() > deadline_ms {
                 return Err(
-                    ill.expected("15 healthy containers, three nodes ready, agreed, eligible and active")
+                    ill.expected("all containers healthy, all nodes ready, agreed, eligible and active")
                 );
             }
             tokio::time::sleep(wait::LOOK_EVERY).await;
@@ -119,10 +123,10 @@ impl Net {
                 })?;
             self.look_takes_part(node).await?;
         }
-        self.look_agreed(&self.nodes.each_ref()).await
+        self.look_agreed(&self.all()).await
     }
 
-    /// Fails unless all 15 are healthy.
+    /// Fails unless all containers are healthy.
     pub async fn look_healthy(&self) -> Outcome {
         let containers = self.docker.containers().await?;
         let mut ill = Vec::new();
@@ -134,7 +138,7 @@ impl Net {
             }
         }
         let (texts, names): (Vec<_>, Vec<_>) = ill.into_iter().unzip();
-        check(names.is_empty(), "15 healthy containers", || texts.join(", "))
+        check(names.is_empty(), "all containers healthy", || texts.join(", "))
             .map_err(|failure| failure.about(names))
     }
 
@@ -158,7 +162,7 @@ impl Net {
     }
 
     /// The highest height at which some nodes have the same block, if it is recent for all.
-    async fn look_agreed(&self, nodes: &[&Node]) -> Outcome<u64> {
+    pub async fn look_agreed(&self, nodes: &[&Node]) -> Outcome<u64> {
         let mut heights = Vec::new();
         for node in nodes {
             heights.push(node.status().await?.height);
@@ -260,7 +264,8 @@ impl Net {
         wait::until(format!("a slot that {name} misses above height {above}"), WELL_S, async || {
             let (head, _) = witness.head().await?;
             while next <= head {
-                let (block, schedule) = (witness.block(next).await?, witness.schedule(Some(next)).await?);
+                let block = witness.block(next).await?;
+                let schedule = witness.schedule_of(&block).await?;
                 if schedule.owner(0) == id && block.slot > 0 {
                     return Ok(block);
                 }
@@ -274,7 +279,7 @@ impl Net {
     /// Fails unless blocks follow the schedule of their heights, as a node tells it.
     pub async fn check_schedule(&self, node: &Node, blocks: &[Block]) -> Outcome {
         for block in blocks.iter().filter(|block| block.height > 0) {
-            let schedule = node.schedule(Some(block.height)).await?;
+            let schedule = node.schedule_of(block).await?;
             if let Some(objection) = schedule.objection(block) {
                 let expected =
                     format!("block {} as {} deals the slots of its height", block.height, node.name);

@@ -70,7 +70,7 @@ impl Service {
     }
 }
 
-/// One of the three nodes.
+/// One of the nodes.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// `node1` …
@@ -84,6 +84,11 @@ impl Node {
     /// The node of a number, from 1 on.
     pub fn new(number: u16) -> Self {
         Self { name: format!("node{number}"), id: String::new(), number }
+    }
+
+    /// The nodes of the first numbers.
+    pub fn first(count: u16) -> Vec<Self> {
+        (1..=count).map(Self::new).collect()
     }
 
     /// Published REST port.
@@ -166,10 +171,14 @@ impl Node {
         self.ask("/api/chain/producers").await
     }
 
-    /// The schedule of a height; of the next one if none is given.
-    pub async fn schedule(&self, height: Option<u64>) -> Outcome<Schedule> {
-        let height = height.map(|height| format!("?height={height}&slots=0-12")).unwrap_or_default();
-        self.ask(&format!("/api/mining/schedule{height}")).await
+    /// The schedule of the next height.
+    pub async fn next_schedule(&self) -> Outcome<Schedule> {
+        self.ask("/api/mining/schedule").await
+    }
+
+    /// The schedule of a block's height: slot 0, and the one that the block used.
+    pub async fn schedule_of(&self, block: &Block) -> Outcome<Schedule> {
+        self.ask(&format!("/api/mining/schedule?height={}&slots=0,{}", block.height, block.slot)).await
     }
 
     /// A block of its chain.
@@ -280,6 +289,7 @@ mod tests {
             (1, [50_051, 50_052, 50_053, 50_054, 8080, 7072]),
             (2, [50_061, 50_062, 50_063, 50_064, 8081, 7073]),
             (3, [50_071, 50_072, 50_073, 50_074, 8082, 7074]),
+            (4, [50_081, 50_082, 50_083, 50_084, 8083, 7075]),
         ];
         for (number, expect) in cases {
             assert_eq!(Node::new(number).ports(), expect, "node {number}");

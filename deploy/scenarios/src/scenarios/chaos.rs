@@ -63,7 +63,7 @@ async fn break_and_heal(net: &Net, seconds: u64) -> Outcome<BTreeMap<Kind, u32>>
         let services = fault.services.clone();
         // Blocks made after the healing must reach everybody: what is told at once may be of before the fault.
         let well = async || {
-            net.wait_blocks(&net.nodes.each_ref(), HEALED_BLOCKS).await?;
+            net.wait_blocks(&net.all(), HEALED_BLOCKS).await?;
             net.wait_well().await
         };
         let height = well().await.map_err(|failure| failure.about(services))?;

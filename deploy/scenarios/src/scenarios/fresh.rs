@@ -71,7 +71,7 @@ async fn every_port_answers(node: &Node) -> Outcome {
 
 async fn selection_answers_as_the_gateway(node: &Node) -> Outcome {
     let params: serde_json::Value = node.ask("/api/chain/params").await?;
-    let shown = node.schedule(None).await?;
+    let shown = node.next_schedule().await?;
     let request = GetScheduleRequest {
         chain_id: params["chain_id"].as_str().unwrap_or_default().to_owned(),
         entropy: shown.parent.clone(),

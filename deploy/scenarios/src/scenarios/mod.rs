@@ -1,14 +1,18 @@
 //! The scenarios. Each starts from a network that is well, and ends in one.
 
 mod chaos;
+pub mod clones;
 mod fresh;
+mod halves;
 mod isolation;
 mod memory;
 mod normal;
 mod offline;
+mod outage;
 mod partition;
 mod paused;
 mod services;
+mod wiped;
 
 use crate::failure::Outcome;
 use crate::memory::Memory;
@@ -19,6 +23,8 @@ use crate::net::Net;
 pub enum Scenario {
     /// Every container is healthy, every port answers, and starting once more changes nothing.
     Fresh,
+    /// A second clone whose directory has the same name is refused, and kept apart by a name of its own.
+    Clones,
     /// Nobody reaches, holds or may do more than he needs.
     Isolation,
     /// Ten blocks in slot 0, by their owners and in their windows, the same on all nodes.
@@ -35,6 +41,12 @@ pub enum Scenario {
     Stop,
     /// One service crashes, each in turn: docker restarts it.
     Crash,
+    /// One of two nodes that are left loses chain and claims: it signs nothing until its claims are reset.
+    Wiped,
+    /// All nodes are killed at once and started again: nothing acknowledged is lost.
+    Outage,
+    /// Four nodes (--nodes 4) in two halves for a hundred heights: one chain again, nothing acknowledged is lost.
+    Halves,
     /// Random faults of one node at a time, while a bystander watches.
     Chaos,
     /// Peak memory of every service beside its limit.
@@ -46,14 +58,19 @@ pub enum Scenario {
 pub struct Options {
     /// How long the chaos lasts, seconds.
     pub chaos_seconds: u64,
+    /// How long all nodes are gone, seconds.
+    pub outage_seconds: u64,
+    /// How many blocks the others make while a node is frozen.
+    pub frozen_blocks: u64,
     /// Peaks of memory.
     pub memory: Memory,
 }
 
 impl Scenario {
     /// All of them, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Fresh,
+        Self::Clones,
         Self::Isolation,
         Self::Normal,
         Self::PrimaryOffline,
@@ -62,22 +79,37 @@ impl Scenario {
         Self::Services,
         Self::Stop,
         Self::Crash,
+        Self::Wiped,
+        Self::Outage,
+        Self::Halves,
         Self::Chaos,
         Self::Memory,
     ];
+
+    /// How many nodes it is written for.
+    pub const fn nodes(self) -> u16 {
+        match self {
+            Self::Halves => 4,
+            _ => 3,
+        }
+    }
 
     /// Runs it on a network that is well, and waits until the network is well again.
     pub async fn run(self, net: &Net, options: &Options) -> Outcome {
         match self {
             Self::Fresh => Box::pin(fresh::run(net)).await?,
+            Self::Clones => Box::pin(clones::run(net)).await?,
             Self::Isolation => Box::pin(isolation::run(net)).await?,
             Self::Normal => Box::pin(normal::run(net)).await?,
             Self::PrimaryOffline => Box::pin(offline::run(net)).await?,
-            Self::Paused => Box::pin(paused::run(net)).await?,
+            Self::Paused => Box::pin(paused::run(net, options.frozen_blocks)).await?,
             Self::Partition => Box::pin(partition::run(net)).await?,
             Self::Services => Box::pin(services::kill(net)).await?,
             Self::Stop => Box::pin(services::stop(net)).await?,
             Self::Crash => Box::pin(services::crash(net)).await?,
+            Self::Wiped => Box::pin(wiped::run(net)).await?,
+            Self::Outage => Box::pin(outage::run(net, options.outage_seconds)).await?,
+            Self::Halves => Box::pin(halves::run(net)).await?,
             Self::Chaos => Box::pin(chaos::run(net, options.chaos_seconds)).await?,
             Self::Memory => Box::pin(memory::run(net, &options.memory)).await?,
         }

@@ -13,7 +13,7 @@ pub(super) async fn run(net: &Net) -> Outcome {
     let run = net.wait_calm(witness, start, BLOCKS, 3).await?;
     let (first, last) = (run.first().map_or(0, |b| b.height), run.last().map_or(0, |b| b.height));
     net.say(format!("blocks {first} to {last}: all in slot 0, by {} producers", producers_of(&run).len()));
-    net.wait_agreed(&net.nodes.each_ref(), last).await?;
+    net.wait_agreed(&net.all(), last).await?;
     for node in &net.nodes {
         let own = node.blocks(first, last).await?;
         let same = own.len() == run.len() && own.iter().zip(&run).all(|(a, b)| a.hash == b.hash);

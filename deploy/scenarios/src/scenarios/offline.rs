@@ -13,7 +13,7 @@ const SUSPENDED_S: u64 = 300;
 const MAX_MISSED: u32 = 3;
 
 pub(super) async fn run(net: &Net) -> Outcome {
-    let next = net.nodes[0].schedule(None).await?;
+    let next = net.nodes[0].next_schedule().await?;
     let victim = net.by_id(next.owner(0))?;
     let others = net.others(victim);
     let witness = others[0];
@@ -24,7 +24,7 @@ pub(super) async fn run(net: &Net) -> Outcome {
 
     // Its last block may have been on its way already: the first height that it misses comes after it.
     let block = net.wait_missed(witness, &victim.id, at_death.saturating_sub(1)).await?;
-    let schedule = witness.schedule(Some(block.height)).await?;
+    let schedule = witness.schedule_of(&block).await?;
     if let Some(objection) = schedule.objection(&block) {
         return Err(Failure::new(format!("block {} by the owner of its slot", block.height), objection));
     }

@@ -47,7 +47,7 @@ pub(super) async fn run(net: &Net) -> Outcome {
     net.say(format!("the others went on to height {goal} and agree"));
 
     fault.heal(net).await?;
-    net.wait_agreed(&net.nodes.each_ref(), goal).await?;
+    net.wait_agreed(&net.all(), goal).await?;
     net.wait_well().await?;
     net.say(format!("{} connected again: same chain, eligible and active", victim.name));
     Ok(())

@@ -8,19 +8,18 @@ use crate::net::Net;
 use crate::node::Service;
 use crate::wait;
 
-/// Blocks that the others make meanwhile.
-const BLOCKS: u64 = 6;
 /// Longest until a thawed node tells its claims, seconds.
 const ANSWER_S: u64 = 60;
 
-pub(super) async fn run(net: &Net) -> Outcome {
+/// The others make so many blocks meanwhile.
+pub(super) async fn run(net: &Net, blocks: u64) -> Outcome {
     let victim = &net.nodes[1];
     let others = net.others(victim);
     let fault = Fault::of_node(Kind::Pause, victim);
     let (frozen, _) = victim.head().await?;
     fault.inflict(net).await?;
     net.say(format!("{fault} at height {frozen} or a little above"));
-    let goal = net.wait_blocks(&others, BLOCKS).await?;
+    let goal = net.wait_blocks(&others, blocks).await?;
     net.wait_agreed(&others, goal).await?;
     let (height, _) = others[0].head().await?;
     let before = others[0].blocks(frozen, height).await?;

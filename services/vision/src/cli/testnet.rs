@@ -122,6 +122,10 @@ pub struct InitArgs {
     /// If the network is already there, check that it is this one and whole, and leave it as it is.
     #[arg(long)]
     pub if_missing: bool,
+    /// A file of the clone, mounted here from the host: the network belongs to the clone's directory, and --if-missing refuses
+    /// another one.
+    #[arg(long, value_name = "FILE")]
+    pub clone_file: Option<PathBuf>,
     /// Time stamp of block 0 in milliseconds since the Unix epoch [default: now].
     #[arg(long, value_name = "MS", value_parser = values::whole)]
     pub genesis_time_ms: Option<u64>,

@@ -40,6 +40,8 @@ pub struct Plan {
     pub genesis_time_ms: u64,
     /// Ports of node 1.
     pub ports: BasePorts,
+    /// The clone it belongs to: its directory on the host.
+    pub clone: Option<String>,
 }
 
 /// Makes the network, or nothing at all: `testnet.json` comes into being last, and until then an attempt that was
@@ -206,6 +208,7 @@ fn fill(
         genesis_hash: genesis.hash().to_string(),
         block_interval_ms: genesis.params.block_interval_ms,
         profile: plan.profile,
+        clone: plan.clone.clone(),
         accounts_dir: layout.accounts(),
         nodes: names.iter().zip(nodes).zip(ports).map(node_facts).collect(),
     };

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use vision_primitives::{PublicKey, Signature, Tag};
 
-use super::super::same;
+use super::super::{clone, same};
 use super::*;
 use crate::cli::PortArgs;
 use crate::exit::Exit;
@@ -18,6 +18,7 @@ fn plan(seed: Option<&str>) -> Plan {
         profile: Profile::Local,
         genesis_time_ms: 1_700_000_000_000,
         ports: BasePorts::new(&PortArgs::default()),
+        clone: None,
     }
 }
 
@@ -258,5 +259,30 @@ fn parameters_are_checked_by_name_and_range() {
                 assert!(failure.to_string().contains(part), "{desc}: {failure}");
             }
         }
+    }
+}
+
+#[test]
+fn a_network_in_containers_belongs_to_one_clone() {
+    let by = |clone: Option<&str>| Plan {
+        profile: Profile::Compose,
+        clone: clone.map(str::to_owned),
+        ..plan(None)
+    };
+    for maker in [Some("/a/vision/"), None] {
+        let (_dir, layout, made) = made_with(&by(maker));
+        assert_eq!(made.clone.as_deref(), maker);
+        // What older programs made belongs to the first that comes.
+        let facts = clone::check(&layout, Some("/a/vision/")).expect("its own");
+        assert_eq!(facts.clone.as_deref(), Some("/a/vision/"));
+        let before = fs::read(layout.facts()).expect("there");
+        let failure = clone::check(&layout, Some("/b/vision/")).expect_err("another clone");
+        assert_eq!(failure.exit(), Exit::Refused);
+        let told = failure.to_string();
+        for part in ["/a/vision/", "/b/vision/.env", "COMPOSE_PROJECT_NAME"] {
+            assert!(told.contains(part) && !told.contains('\n'), "{part}: {told}");
+        }
+        assert_eq!(fs::read(layout.facts()).expect("there"), before, "left as it was");
+        assert!(clone::check(&layout, None).is_ok(), "who names no clone is not asked");
     }
 }

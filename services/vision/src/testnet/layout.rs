@@ -206,6 +206,9 @@ pub struct Facts {
     pub block_interval_ms: u64,
     /// Where the nodes run.
     pub profile: Profile,
+    /// Directory on the host of the clone that it belongs to, where that is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clone: Option<String>,
     /// Directory of the funded accounts' keys, absolute.
     pub accounts_dir: PathBuf,
     /// The nodes in order.

@@ -1,6 +1,7 @@
 //! A test network on this machine: one process per node, one directory for everything.
 
 mod add;
+mod clone;
 mod config;
 mod control;
 mod ends;
@@ -23,7 +24,7 @@ use crate::cli::{InitArgs, Testnet};
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, Format, properties};
 use init::Plan;
-use layout::{Facts, Layout};
+use layout::Layout;
 use ports::BasePorts;
 
 pub use process::MAX_LOG_BYTES;
@@ -75,9 +76,11 @@ fn make(args: &InitArgs, clock: &Clock, format: Format) -> Outcome {
         profile: args.profile,
         genesis_time_ms: args.genesis_time_ms.unwrap_or_else(|| clock.now_ms()),
         ports: BasePorts::new(&args.ports),
+        clone: args.clone_file.as_deref().map(clone::directory).transpose()?,
     };
     let facts = if args.if_missing && layout.exists() {
-        let facts = Facts::load(&layout)?;
+        // Before anything else is compared: another clone may well want another network.
+        let facts = clone::check(&layout, plan.clone.as_deref())?;
         same::check(&layout, &facts, &plan)?;
         eprintln!("the network in {} is already there", layout.dir().display());
         facts

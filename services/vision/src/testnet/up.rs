@@ -81,6 +81,7 @@ fn prepare(layout: &Layout, args: &UpArgs, clock: &Clock) -> Outcome {
             profile: Profile::Local,
             genesis_time_ms: clock.now_ms(),
             ports: BasePorts::new(&args.ports),
+            clone: None,
         };
         let facts = init::make(layout, &plan)?;
         let nodes = count(facts.nodes.len(), "node");
