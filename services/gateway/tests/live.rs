@@ -179,9 +179,8 @@ async fn a_socket_is_closed_with_a_reason() {
         let mut socket = open(&node, None).await.expect("open");
         socket.send(said.clone()).await.expect("sent");
         let frame = loop {
-            match next(&mut socket).await {
-                Message::Close(frame) => break frame.expect("a reason"),
-                _ => {}
+            if let Message::Close(frame) = next(&mut socket).await {
+                break frame.expect("a reason");
             }
         };
         assert_eq!(frame.code, code, "{said:?}");
