@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use support::Node;
 use support::others::mining_status;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 use vision_wire::producer::Claim;
 
@@ -82,8 +82,12 @@ impl Drop for Served {
 }
 
 /// Microseconds that each of the next events was under way to one listener.
-async fn listen(address: SocketAddr, begin: std::sync::Arc<tokio::sync::Barrier>) -> Vec<u64> {
-    let mut stream = TcpStream::connect(address).await.expect("connects");
+async fn listen(number: usize, address: SocketAddr, begin: std::sync::Arc<tokio::sync::Barrier>) -> Vec<u64> {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    // One address may hold 512 connections.
+    let own = [127, 0, 0, 2 + u8::try_from(number % 8).expect("small")];
+    socket.bind((own, 0).into()).expect("a free port");
+    let mut stream = socket.connect(address).await.expect("connects");
     let request = b"GET /api/mining/events?events=claim HTTP/1.1\r\nhost: localhost\r\n\r\n";
     stream.write_all(request).await.expect("sent");
     let mut lines = tokio::io::BufReader::with_capacity(1 << 10, stream).lines();
@@ -116,8 +120,8 @@ async fn measure(count: usize) -> Measured {
     let begin = std::sync::Arc::new(tokio::sync::Barrier::new(count + 1));
     let before = served.kib();
     let mut listeners = JoinSet::new();
-    for _ in 0..count {
-        listeners.spawn(listen(served.1, begin.clone()));
+    for number in 0..count {
+        listeners.spawn(listen(number, served.1, begin.clone()));
     }
     begin.wait().await;
     let (cpu, began) = (served.cpu(), now_us());
