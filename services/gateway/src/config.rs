@@ -1,6 +1,7 @@
 //! Section `[gateway]` of `config.toml`.
 
 mod network;
+mod pages;
 
 use std::num::NonZeroU32;
 
@@ -9,6 +10,7 @@ use vision_host::server::ListenAddress;
 
 pub use crate::http::{NoOrigin, Origin};
 pub use network::{Network, NoNetwork};
+pub use pages::{NoPages, Pages};
 
 /// Where the gateway listens, whom it asks, and what one client may have of it.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,6 +23,8 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Origins of pages on other sites that may read the answers, such as `https://wallet.example.org`; none by default.
     pub allowed_origins: Vec<Origin>,
+    /// Where people find the pages of the nodes, by name or id, such as `{ node2 = "http://127.0.0.1:8081" }`.
+    pub pages: Pages,
     /// Most connections from one address (of IPv6: one /64), 1 to 512: a reverse proxy is one address.
     pub max_connections_per_address: usize,
     /// URL of the chain service.
@@ -51,6 +55,7 @@ impl Default for Config {
         Self {
             listen: ([127, 0, 0, 1], 8080).into(),
             allowed_hosts: Vec::new(),
+            pages: Pages::default(),
             allowed_origins: Vec::new(),
             max_connections_per_address: 256,
             chain: local(50051),

@@ -18,7 +18,7 @@ use tracing::info;
 use vision_host::server::{GrpcServer, MAX_CONNECTIONS_PER_ADDRESS, bind};
 use vision_host::{Env, Health};
 
-pub use config::{Config, Network, NoNetwork, NoOrigin, Origin};
+pub use config::{Config, Network, NoNetwork, NoOrigin, NoPages, Origin, Pages};
 pub use error::Error;
 
 /// Name of the gateway in `grpc.health.v1`.

@@ -115,6 +115,11 @@ impl Nodes {
         self.lock().roster.heard(id, report);
     }
 
+    /// Notes why a connection ends, before it is taken out of the table.
+    pub fn parted(&self, id: &NodeId, because: &str) {
+        self.lock().roster.parted(id, because);
+    }
+
     /// How long blocks take.
     pub fn propagation(&self) -> Vec<Propagation> {
         let inner = self.lock();

@@ -1,6 +1,6 @@
 //! What is known of the other nodes, and stays known when they are gone. Pure.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use vision_primitives::{Hash, Height, NodeId, NodeReport};
@@ -11,6 +11,17 @@ use crate::peers::PeerView;
 pub const MAX_KNOWN_NODES: usize = 512;
 /// Arrivals of heads remembered of a node.
 const MAX_ARRIVALS: usize = 128;
+
+/// A connection that came or went since the last look.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Contact {
+    /// With whom.
+    pub id: NodeId,
+    /// Where it can be called.
+    pub address: String,
+    /// Why it ended; none if it came.
+    pub lost_because: Option<String>,
+}
 
 /// What is known of a node.
 #[derive(Default)]
@@ -33,6 +44,8 @@ pub struct Known {
     pub lost_at_ms: Option<u64>,
     /// What it told of itself last.
     pub report: Option<Arc<NodeReport>>,
+    /// Why its last connection ended.
+    parted_because: String,
     /// Whether it was seen in the table of peers: what it says may come a moment before.
     met: bool,
     /// When heads came to it, by its clock.
@@ -67,18 +80,36 @@ pub struct Roster {
 }
 
 impl Roster {
-    /// Takes the table of peers as it is now. Whoever is not in it has no connection any more.
-    pub fn see(&mut self, present: &[PeerView], is_producer: impl Fn(&NodeId) -> bool, now_ms: u64) {
+    /// Takes the table of peers as it is now, and tells who has come and gone. Whoever is not in it has no connection any
+    /// more.
+    pub fn see(
+        &mut self,
+        present: &[PeerView],
+        is_producer: impl Fn(&NodeId) -> bool,
+        now_ms: u64,
+    ) -> Vec<Contact> {
+        let mut contacts = Vec::new();
         for peer in present {
-            self.known.entry(peer.node_id).or_default().take(peer);
-        }
-        for (id, known) in &mut self.known {
-            if known.connected && present.iter().all(|peer| peer.node_id != *id) {
-                known.connected = false;
-                known.lost_at_ms = Some(now_ms);
+            let known = self.known.entry(peer.node_id).or_default();
+            if !known.connected {
+                let address = peer.address.clone();
+                contacts.push(Contact { id: peer.node_id, address, lost_because: None });
             }
+            known.take(peer);
         }
-        while self.known.len() > MAX_KNOWN_NODES && self.forget_one(&is_producer) {}
+        let here: BTreeSet<&NodeId> = present.iter().map(|peer| &peer.node_id).collect();
+        for (id, known) in self.known.iter_mut().filter(|(id, known)| known.connected && !here.contains(id)) {
+            known.connected = false;
+            known.lost_at_ms = Some(now_ms);
+            let lost_because = Some(std::mem::take(&mut known.parted_because));
+            contacts.push(Contact { id: *id, address: known.address.clone(), lost_because });
+        }
+        self.make_room(&is_producer);
+        contacts
+    }
+
+    fn make_room(&mut self, is_producer: &impl Fn(&NodeId) -> bool) {
+        while self.known.len() > MAX_KNOWN_NODES && self.forget_one(is_producer) {}
     }
 
     /// Forgets the node that matters least: no producer, and gone for longest.
@@ -86,6 +117,13 @@ impl Roster {
         let gone = self.known.iter().filter(|(_, known)| !known.connected);
         let least = gone.min_by_key(|(id, known)| (is_producer(id), known.lost_at_ms)).map(|(id, _)| *id);
         least.is_some_and(|id| self.known.remove(&id).is_some())
+    }
+
+    /// Notes why a connection ends.
+    pub fn parted(&mut self, id: &NodeId, because: &str) {
+        if let Some(known) = self.known.get_mut(id) {
+            known.parted_because = because.to_owned();
+        }
     }
 
     /// Takes what a connected peer tells of itself.
@@ -146,16 +184,23 @@ pub mod tests {
     #[test]
     fn whoever_is_gone_stays_with_what_was_last_known() {
         let mut roster = Roster::default();
-        roster.see(&[peer(1), peer(2)], |_| true, 1_000);
-        roster.see(&[peer(1)], |_| true, 2_000);
-        roster.see(&[peer(1)], |_| true, 3_000);
+        let contact = |id: u16, why: Option<&str>| Contact {
+            id: id_of(id),
+            address: format!("10.0.0.1:{id}"),
+            lost_because: why.map(ToOwned::to_owned),
+        };
+        let came = roster.see(&[peer(1), peer(2)], |_| true, 1_000);
+        assert_eq!(came, [contact(1, None), contact(2, None)]);
+        roster.parted(&id_of(2), "silent");
+        assert_eq!(roster.see(&[peer(1)], |_| true, 2_000), [contact(2, Some("silent"))]);
+        assert_eq!(roster.see(&[peer(1)], |_| true, 3_000), []);
         let gone = roster.get(&id_of(2)).unwrap();
         assert!(!gone.connected);
         assert_eq!((gone.lost_at_ms, gone.last_seen_at_ms), (Some(2_000), Some(900)));
         assert_eq!((gone.height, gone.clock_offset_ms), (Some(Height(7)), Some(-3.0)));
         // Back, and nothing measured yet on the new connection.
         let back = PeerView { rtt_ms: None, clock_offset_ms: None, last_status_at_ms: 0, ..peer(2) };
-        roster.see(&[peer(1), back], |_| true, 4_000);
+        assert_eq!(roster.see(&[peer(1), back], |_| true, 4_000), [contact(2, None)]);
         let back = roster.get(&id_of(2)).unwrap();
         assert!(back.connected && back.lost_at_ms.is_none());
         assert_eq!((back.height, back.rtt_ms), (Some(Height(7)), Some(2.0)));

@@ -145,6 +145,7 @@ where
     }
     .talk(inbound, &closed)
     .await;
+    context.nodes.parted(&id, &why);
     context.table.leave(&id, number);
     let stood = began.elapsed();
     if context.may_say_of_connection(&id) {

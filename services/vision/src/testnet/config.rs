@@ -113,6 +113,14 @@ impl Neighbours {
             }
             Profile::Compose => {}
         }
+        if self.profile != Profile::Kubernetes {
+            // As seen from this machine, where the gateways of containers have the same ports.
+            let pages = self.nodes.iter().map(|(name, ports)| {
+                format!("{name} = {}", quoted(&format!("http://127.0.0.1:{}", ports.rest)))
+            });
+            let pages: Vec<String> = pages.collect();
+            settings.push(("gateway", "pages", format!("{{ {} }}", pages.join(", "))));
+        }
         settings.push(("gateway", "producer", url(Service::Producer, ports.producer)));
         settings
     }
@@ -205,6 +213,10 @@ mod tests {
             assert_eq!(chain_config.max_introductions_per_address, MAX_INTRODUCTIONS_PER_ADDRESS, "{desc}");
             assert_eq!(parsed["gateway"]["chain"].as_str(), Some(chain), "{desc}");
             assert_eq!(parsed["node"]["name"].as_str(), Some("node2"), "{desc}");
+            let gateway: vision_gateway::Config =
+                parsed["gateway"].clone().try_into().expect("settings of gateway");
+            let third = (profile != Profile::Kubernetes).then_some("http://127.0.0.1:8082");
+            assert_eq!(gateway.pages.url_of("", "node3"), third, "{desc}");
         }
     }
 
