@@ -46,7 +46,7 @@ function status(S, now) {
     () => {
       const out = [];
       if (off && S.offSince) {
-        if (S.dataAt) out.push(h('p', null, `What is shown is from ${clock(S.dataAt)}, before that.`));
+        if (S.dataAt) out.push(h('p', null, `What is shown is from ${clock(S.dataAt)}.`));
         out.push(h('p', { class: 'soft' }, S.nextTry ? `Next try at ${clock(S.nextTry)}.` : 'Trying now.'));
         const links = otherPages(S).flatMap(([name, url]) => [' ', h('a', { href: url }, name)]);
         if (links.length) out.push(h('p', { class: 'soft' }, 'Pages of other nodes:', links));

@@ -114,6 +114,34 @@ const what = (tx) => {
   return tx.block_height !== undefined ? `follows the chain at block ${num(tx.block_height)}` : '';
 };
 
+/** The list below it as a picture, where there is room: windows from the parent's stamp on, stamp and arrival. */
+function timePicture(S, rows, block, base) {
+  const shown = rows.filter((row) => row.slot <= block.slot + 1 && row.slot >= block.slot - 8);
+  const width = $('content').clientWidth - 110;
+  const end = shown.at(-1).closes_at_ms;
+  const x = (ms) => Math.round(4 + ((width - 8) * (ms - base)) / (end - base));
+  const svg = s('svg', { width, height: 66, class: 'picture', 'aria-hidden': 'true' });
+  svg.append(s('path', { d: `M4 26H${width}M4 20v12`, class: 'c-axis' }), s('text', { x: 4, y: 62 }, 'parent'));
+  for (const row of shown) {
+    const used = row.slot === block.slot;
+    const box = { x: x(row.opens_at_ms), y: 16, width: x(row.closes_at_ms) - x(row.opens_at_ms), height: 20, rx: 3 };
+    const kind = used ? 's-' + kindOf(S, row.slot) : row.slot < block.slot ? 's-missed over' : 's-coming';
+    const words = { x: box.x + box.width / 2, y: 30, class: 'digit ' + (used ? kindOf(S, row.slot) : 'ink') };
+    svg.append(s('rect', { ...box, class: kind }), s('text', words, nameOf(S, row.owner)));
+    svg.append(s('text', { x: box.x, y: 12 }, kindName(S, row.slot)));
+  }
+  const at = x(block.timestamp_ms);
+  svg.append(s('path', { d: `M${at} 14v32`, class: 'c-mark' }), s('text', { x: at + 5, y: 47, class: 'ink' }, 'stamp'));
+  if (block.arrived_ms) {
+    const here = x(Math.min(block.arrived_ms, end));
+    svg.append(
+      s('path', { d: `M${here} 36v22`, class: 'c-axis' }),
+      s('text', { x: here + 5, y: 62, class: 'ink' }, 'here'),
+    );
+  }
+  return svg;
+}
+
 async function fillWhy(panel, block) {
   const H = block.height,
     m = S.chain.params.backup_slots + 1;
@@ -247,6 +275,7 @@ async function fillWhy(panel, block) {
   line.sort((a, b) => a[0] - b[0]);
   panel.append(
     h('h3', null, 'Time line'),
+    timePicture(S, check.rows, block, base),
     h(
       'ol',
       { class: 'time' },
