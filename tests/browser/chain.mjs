@@ -14,7 +14,15 @@ const le64 = (n) => {
 export const idOf = (name) => sha3('id of ' + name).toString('hex');
 
 export class Chain {
-  constructor({ nodes = 3, speed = 1, interval = 1800, height = 80, chainId = 'vision-testnet-1', names } = {}) {
+  constructor({
+    nodes = 3,
+    speed = 1,
+    interval = 1800,
+    height = 80,
+    chainId = 'vision-testnet-1',
+    names,
+    clock = 0,
+  } = {}) {
     this.params = {
       block_interval_ms: interval,
       claim_timeout_ms: Math.round(1200 * speed),
@@ -69,7 +77,7 @@ export class Chain {
     this.timers = [];
     this.startedAt = this.now() - 43 * 60e3;
     this.lagBy = 0;
-    const at = Date.now() - (height + 1) * (interval + Math.round(225 * speed));
+    const at = Date.now() + clock - (height + 1) * (interval + Math.round(225 * speed));
     this.blocks.push({
       height: 0,
       hash: this.genesis,

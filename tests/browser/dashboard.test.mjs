@@ -513,7 +513,7 @@ check(
   { width: 390, height: 844, touch: true },
   async (page) => {
     await live(page);
-    const col = (await page.$$('#ribbon a'))[40];
+    const col = (await page.$$('#ribbon a')).at(-4);
     const href = await col.evaluate((el) => el.getAttribute('href'));
     await col.tap();
     await until(

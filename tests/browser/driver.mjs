@@ -39,8 +39,8 @@ class RealNetwork {
 /** A network that makes blocks: about three a second in the mock. */
 export async function network(options = {}) {
   if (REAL) return new RealNetwork();
-  const mock = new Mock({ interval: 250, speed: 0.2, height: 70, ...options });
   // A node's clock is not the reader's.
+  const mock = new Mock({ interval: 250, speed: 0.2, height: 70, clock: 3_600_000, ...options });
   mock.skew = mock.head.timestamp_ms + 200 - Date.now();
   return mock.run().listen();
 }
