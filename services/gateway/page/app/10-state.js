@@ -75,6 +75,9 @@ const missingBecause = (part) => {
 };
 
 function takeOverview(o, roundTrip) {
+  // Another chain, or another version with a page of its own: everything begins anew.
+  if (S.chain && o.chain && (o.chain.genesis_hash !== S.chain.genesis_hash || o.version !== S.version))
+    location.reload();
   if (o.now_ms) hearClock(o.now_ms, roundTrip);
   S.missing = { ...(o.missing || {}) };
   S.version = o.version || S.version;
@@ -88,10 +91,8 @@ function takeOverview(o, roundTrip) {
     S.finalized = Math.max(0, ...o.blocks.filter((block) => block.finalized).map((block) => block.height));
   }
   if (o.events) {
-    const own = S.events.filter((event) => event.own);
-    S.events = [...own, ...o.events.map((one) => ({ ...one.data, ...one, data: undefined }))]
-      .sort((a, b) => (b.at_ms || 0) - (a.at_ms || 0))
-      .slice(0, 200);
+    for (const one of [...o.events].reverse()) keepEvent({ ...one.data, ...one, data: undefined });
+    S.events.sort((a, b) => (b.at_ms || 0) - (a.at_ms || 0));
   }
   // Events that came while the answer was made are told again, and known by their ids.
   S.cursor ||= o.cursor || '';
@@ -162,12 +163,24 @@ function takeEvent(name, id, data) {
       speak(name, data);
       break;
   }
-  if (name !== 'claim' && !S.events.some((one) => id && one.id === id))
-    S.events.unshift({ ...data, ...(name === 'block' ? block : null), event: name, id, at_ms: data.at_ms || S.now() });
+  keepEvent({
+    ...data,
+    ...(name === 'block' ? block : null),
+    event: name,
+    id: id || name + S.now(),
+    at_ms: data.at_ms || S.now(),
+  });
+}
+
+/** Of what happens all the time only the newest is kept, so that the rest stays long. */
+function keepEvent(event) {
+  const often = event.event === 'finalized' || event.event === 'block';
+  if (event.event === 'claim' || (event.event === 'block' && !event.tx_count)) return;
+  S.events = S.events.filter((one) => one.id !== event.id && !(often && one.event === event.event));
+  S.events.unshift(event);
   if (S.events.length > 200) S.events.length = 200;
 }
-const note = (event, data) =>
-  S.events.unshift({ event, own: true, id: event + S.now(), at_ms: Math.round(S.now()), ...data });
+const note = (event, data) => keepEvent({ event, id: event + S.now(), at_ms: Math.round(S.now()), ...data });
 
 const nodeOf = (S, id) => S.nodes.find((node) => node.node_id === id);
 const nameOf = (S, id) => nodeOf(S, id)?.name || short(id);
