@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { launch, live, network, open, quit, REAL, until } from './driver.mjs';
+import { eventually, launch, live, network, open, quit, REAL, until } from './driver.mjs';
 import { SCENES } from './scenes.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -590,8 +590,8 @@ check('is this file recorded?', { ...onlyMock, faults: BROKEN_LINE }, async (pag
       Buffer.from('vision/digest/v1').toString('hex') + createHash('sha256').update(bytes).digest('hex'),
     );
   const tx = record('a delivery');
-  record(Buffer.alloc(70 << 20));
-  await until(page, 'no longer pending', () => /none waits/.test(document.querySelector('#pen-sub').innerText));
+  const second = record(Buffer.alloc(70 << 20));
+  await eventually('both in blocks', () => tx.height && second.height);
   await choose(page, known);
   await until(page, 'recorded', () =>
     /Recorded in block [\d,]+, .* ago/.test(document.querySelector('#answer').innerText.replace(/\u00a0/g, ' ')),

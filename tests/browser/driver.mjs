@@ -94,5 +94,10 @@ export async function until(page, what, test, ...args) {
     throw new Error(`never: ${what} (${error.message})\n${text}`);
   }
 }
+/** Waits until it holds here. */
+export async function eventually(what, test) {
+  for (const end = Date.now() + PATIENCE; !test(); await new Promise((done) => setTimeout(done, 20)))
+    if (Date.now() > end) throw new Error(`never: ${what}`);
+}
 export const live = (page) =>
   until(page, 'live', () => document.querySelector('#live').dataset.s === 'on' && document.querySelector('#ribbon a'));

@@ -20,6 +20,8 @@ function nextUp(S, now) {
   return { slot: open.find((slot) => isUp(S, slot.node_id)), open };
 }
 
+const isOver = (S) => S.schedule.height <= headOf(S)?.height;
+
 function next(S, now, off) {
   const d = S.schedule;
   const say = $('next-say');
@@ -31,6 +33,8 @@ function next(S, now, off) {
     $('needle').hidden = true;
     return;
   }
+  // Its block is here already: the schedule of the next height is on its way.
+  if (isOver(S) && !off && say._shown) return;
   const { wait, turn, m } = timing(S);
   $('needle').hidden = false;
   const digit = digits(S);
@@ -130,7 +134,7 @@ function next(S, now, off) {
 
 function countdown(S, now) {
   const d = S.schedule;
-  if (!d || !S.chain) return;
+  if (!d || !S.chain || isOver(S)) return;
   const { wait, turn, m } = timing(S);
   const { slot } = nextUp(S, now);
   let text = 'Next: nobody';
