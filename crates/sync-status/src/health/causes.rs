@@ -53,9 +53,14 @@ pub(super) fn of(found: &Found<'_>, operator: &Operator) -> Vec<Cause> {
     let mut causes = Vec::new();
     let others = found.input.nodes.iter().filter(|node| !node.this_node && node.is_registered()).count();
     if others > 1 && lost.len() == others {
-        causes.push(cut_off(found, &lost));
+        causes.push(cut_off(found, operator, &lost));
     } else {
-        group(&mut causes, &lost, |node| lost_one(found, operator, node), |nodes| lost_many(found, nodes));
+        group(
+            &mut causes,
+            &lost,
+            |node| lost_one(found, operator, node),
+            |nodes| lost_many(found, operator, nodes),
+        );
     }
     causes.extend(here(found, !lost.is_empty()));
     group(
@@ -155,19 +160,19 @@ fn lost_one(found: &Found<'_>, operator: &Operator, node: &NodeFacts) -> Cause {
     }
 }
 
-fn lost_many(found: &Found<'_>, nodes: &[&NodeFacts]) -> Cause {
+fn lost_many(found: &Found<'_>, operator: &Operator, nodes: &[&NodeFacts]) -> Cause {
     Cause {
         rank: Rank::Lost,
         code: "NODE_LOST".into(),
         node: None,
         since_ms: None,
         text: format!("{} do not answer. {}", names(nodes), meaning(found)),
-        remedy: "start them again".into(),
+        remedy: operator.start_all(nodes.iter().map(|node| &node.id)).unwrap_or("start them again".into()),
         over: "They answer again.".into(),
     }
 }
 
-fn cut_off(found: &Found<'_>, lost: &[&NodeFacts]) -> Cause {
+fn cut_off(found: &Found<'_>, operator: &Operator, lost: &[&NodeFacts]) -> Cause {
     let last_seen_ms = lost.iter().filter_map(|node| node.last_seen_ms).max();
     let since_ms = last_seen_ms.unwrap_or(found.began_ms);
     Cause {
@@ -180,7 +185,9 @@ fn cut_off(found: &Found<'_>, lost: &[&NodeFacts]) -> Cause {
              cut off. It knows of no block that they make.",
             lost.len()
         ),
-        remedy: "start them again; if they run, check this node's network and [chain] seeds".into(),
+        remedy: operator.start_all(lost.iter().map(|node| &node.id)).unwrap_or_else(|| {
+            "start them again; if they run, check this node's network and [chain] seeds".into()
+        }),
         over: "This node hears other producers again.".into(),
     }
 }

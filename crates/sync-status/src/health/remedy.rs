@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use vision_primitives::NodeId;
 
+/// Commands told at once.
+const MAX_COMMANDS: usize = 4;
+
 /// How nodes are started where this one runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Operator {
@@ -28,6 +31,16 @@ impl Operator {
             }
             _ => format!("start {name} again"),
         }
+    }
+}
+
+impl Operator {
+    /// How several nodes are started again; none if no short command does it.
+    pub(super) fn start_all<'a>(&self, ids: impl Iterator<Item = &'a NodeId>) -> Option<String> {
+        let Self::Testnet { flag, names } = self else { return None };
+        let start = |id| names.get(id).map(|name| format!("vision testnet start {name}{flag}"));
+        let commands = ids.map(start).collect::<Option<Vec<_>>>()?;
+        (commands.len() <= MAX_COMMANDS).then(|| commands.join(" && "))
     }
 }
 
