@@ -46,8 +46,11 @@ impl ChainRules {
         height.get().saturating_mul(self.genesis.params.backup_slots.saturating_add(1))
     }
 
-    /// The schedule of the height above a parent.
-    pub(crate) fn schedule_on(
+    /// The schedule of the height above a parent, over the pools (active, registered) of the state after it.
+    ///
+    /// # Errors
+    /// [`ScheduleError`] when both pools are empty.
+    pub fn schedule_on(
         &self,
         parent: &Hash,
         parent_height: Height,

@@ -21,7 +21,10 @@ pub use account::Account;
 pub use changes::Changes;
 pub use executor::{BlockContext, Executor, check_form};
 pub use fault::{LedgerError, TransactionFault};
-pub use liveness::{MAX_RETURN_WAIT_BLOCKS, REGISTRATION_WAIT_BLOCKS, SUSPENSION_HALF_LIFE_BLOCKS};
+pub use liveness::{
+    MAX_RETURN_WAIT_BLOCKS, REGISTRATION_WAIT_BLOCKS, SUSPENSION_HALF_LIFE_BLOCKS, StandingChange,
+    missed_slots,
+};
 pub use producer::{Census, Producer, ProducerStatus};
 pub use proof::{AccountProof, TreeProof, TreeProofEnd};
 pub use state::State;

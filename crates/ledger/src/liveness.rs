@@ -1,6 +1,7 @@
 //! Liveness read from the chain (`docs/protocol.md`, section 7): misses, suspension, return.
 
-use vision_primitives::{Address, Height, NodeId, PublicKey};
+use vision_primitives::{Address, Height, NodeId, PublicKey, Slot};
+use vision_schedule::Schedule;
 
 use crate::tree::Tree;
 use crate::{Executor, Producer, ProducerStatus};
@@ -11,6 +12,50 @@ pub const SUSPENSION_HALF_LIFE_BLOCKS: u64 = 10_000;
 pub const MAX_RETURN_WAIT_BLOCKS: u64 = 256;
 /// Wait after a registration, blocks.
 pub const REGISTRATION_WAIT_BLOCKS: u64 = 2;
+
+/// Lowest height whose block shows misses: nobody can know when the first block is due.
+const FIRST_COUNTED_HEIGHT: Height = Height(2);
+
+/// The slots, with their owners, that a block shows to have passed unused, given the schedule of its height; none where
+/// misses are not counted. Of one owner's slots the ledger counts one, and only if the owner is active.
+#[must_use]
+pub fn missed_slots(schedule: &Schedule, height: Height, slot: Slot) -> Vec<(Slot, NodeId)> {
+    if height < FIRST_COUNTED_HEIGHT { Vec::new() } else { schedule.passed_slots(slot).collect() }
+}
+
+/// What became of a producer between two states.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StandingChange {
+    /// It is suspended now.
+    Suspended {
+        /// Slots it had missed in a row.
+        missed: u64,
+        /// Height of the block that did it.
+        at: Height,
+    },
+    /// It is active now, and was not.
+    Returned {
+        /// Whether it never was before.
+        first_time: bool,
+    },
+}
+
+impl StandingChange {
+    /// From a producer's record in the earlier state, if it had one, and in the later one.
+    #[must_use]
+    pub fn between(before: Option<&Producer>, after: &Producer) -> Option<Self> {
+        let was = before.map_or(ProducerStatus::Candidate, |before| before.status);
+        match (was, after.status) {
+            (was, ProducerStatus::Suspended) if was != ProducerStatus::Suspended => {
+                Some(Self::Suspended { missed: after.missed, at: after.suspended_at })
+            }
+            (was, ProducerStatus::Active) if was != ProducerStatus::Active => {
+                Some(Self::Returned { first_time: was == ProducerStatus::Candidate })
+            }
+            _ => None,
+        }
+    }
+}
 
 /// A producer as its registration leaves it.
 pub(crate) const fn candidate(public_key: PublicKey, payout: Address, height: Height) -> Producer {
@@ -44,7 +89,7 @@ fn suspended(producer: &Producer, height: Height) -> Producer {
 impl Executor<'_> {
     /// Misses, the producer's reset, sync proofs, suspensions: in this order.
     pub(crate) fn apply_liveness(&mut self) {
-        if self.context.height > Height(1) {
+        if self.context.height >= FIRST_COUNTED_HEIGHT {
             for id in self.context.missed_owners {
                 self.edit(id, |producer| {
                     if producer.status == ProducerStatus::Active {

@@ -178,17 +178,21 @@ impl Schedule {
         }
     }
 
+    /// The slots 0 … min(slot, m) − 1 with their owners: those that a block of `slot` shows to have passed unused.
+    pub fn passed_slots(&self, slot: Slot) -> impl Iterator<Item = (Slot, NodeId)> + '_ {
+        let passed = usize::try_from(slot.get()).unwrap_or(usize::MAX);
+        (0..).map(Slot).zip(self.main_owners().iter().copied()).take(passed)
+    }
+
     /// Distinct owners of the slots 0 … min(slot, m) − 1 in slot order: those that a block of `slot` shows
     /// to have missed theirs.
     #[must_use]
     pub fn missed_owners(&self, slot: Slot) -> Vec<NodeId> {
-        let m = self.main_owners();
-        let passed = usize::try_from(slot.get()).unwrap_or(usize::MAX).min(m.len());
-        let mut distinct: Vec<NodeId> = Vec::with_capacity(passed);
-        for id in &m[..passed] {
+        let mut distinct: Vec<NodeId> = Vec::new();
+        for (_, id) in self.passed_slots(slot) {
             // At most m ids, and m is small: no set needed.
-            if !distinct.contains(id) {
-                distinct.push(*id);
+            if !distinct.contains(&id) {
+                distinct.push(id);
             }
         }
         distinct

@@ -20,6 +20,7 @@ mod parse;
 mod reason;
 mod reason_table;
 mod record;
+mod shown;
 mod sync_state;
 pub mod watch;
 
@@ -39,8 +40,8 @@ pub use generated::vision::types::v1 as types;
 pub use blocks::{block_from_proto, block_to_proto, genesis_to_proto};
 pub use bounds::{
     MAX_ADDRESSES_IN_MESSAGE, MAX_BATCH_BYTES, MAX_BLOCK_QUESTION_BYTES, MAX_HELLO_TEXT_BYTES,
-    MAX_INTRODUCTION_BYTES, MAX_LOCATOR_HASHES, MAX_POOL_IDS, MAX_SCHEDULE_BYTES, MAX_SLOTS,
-    MAX_SMALL_MESSAGE_BYTES, MAX_SUBMITTED_TRANSACTIONS, MAX_TRANSACTIONS_IN_MESSAGE,
+    MAX_INTRODUCTION_BYTES, MAX_LOCATOR_HASHES, MAX_POOL_IDS, MAX_SCHEDULE_BYTES, MAX_SHOWN_BLOCK_BYTES,
+    MAX_SLOTS, MAX_SMALL_MESSAGE_BYTES, MAX_SUBMITTED_TRANSACTIONS, MAX_TRANSACTIONS_IN_MESSAGE,
     max_block_message_bytes,
 };
 pub use by_method::ByMethod;
@@ -58,6 +59,7 @@ pub use parse::{parse_hash, parse_optional_hash};
 pub use reason::{ERROR_DOMAIN, all_metadata_of, metadata_of, reason_of, status};
 pub use reason_table::Reason;
 pub use record::{Connection, Recorded, Recorder};
+pub use shown::{genesis_info, header_info, transaction_to_proto};
 pub use vision_primitives::BlockError;
 
 /// The compiled protocol files with their comments, for reflection.

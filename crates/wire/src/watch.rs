@@ -59,6 +59,7 @@ watch_message!(
     chain::WatchPeersResponse,
     chain::WatchNodesResponse,
     chain::WatchTransactionsResponse,
+    chain::ChainEvent,
     sync_oracle::WatchSnapshotResponse,
     sync_oracle::WatchNetworkHealthResponse,
     producer::WatchMiningStatusResponse

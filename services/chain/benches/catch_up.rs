@@ -22,7 +22,7 @@ async fn blocks_of(net: &Net, client: &mut Client, upto: u64) -> Vec<Block> {
     for height in 1..=upto {
         let request = proto::GetBlockRequest { id: Some(Id::Height(height)), ..Default::default() };
         let info = client.get_block(request).await.expect("a block").into_inner().block.expect("it");
-        let block = vision_wire::block_from_proto(info.block.expect("bytes"), &net.genesis.hash());
+        let block = vision_wire::block_from_proto(info.into_whole().expect("bytes"), &net.genesis.hash());
         blocks.push(block.expect("a block"));
     }
     blocks

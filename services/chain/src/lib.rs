@@ -8,6 +8,7 @@
 mod actor;
 mod config;
 mod error;
+mod events;
 #[cfg(test)]
 mod fixtures;
 mod intake;
@@ -15,6 +16,7 @@ mod metrics;
 mod nodes;
 mod peers;
 mod rpc;
+mod shown;
 mod status_page;
 mod store;
 mod trace;
@@ -43,10 +45,12 @@ use vision_wire::{
 use actor::{Core, CoreHandle, HeadEvent, HeadView};
 pub use config::{Accepts, Config};
 pub use error::Error;
+use events::Events;
 use intake::Intake;
 use metrics::ChainMetrics;
 use nodes::{NODE_EVENTS, Nodes, Own};
 use peers::{Context, Identity, PeerRpc, PeerTable, PeerView};
+use shown::Shown;
 use store::{BlockRecord, Store};
 
 /// Moves of the head kept for watchers that reconnect.
@@ -116,6 +120,8 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     happenings.publish(Arc::default());
     let stored = EventLog::new(start_id, STORED_EVENTS);
     stored.publish(Arc::default());
+    let events = Events::new(start_id, env.clock.clone());
+    let shown = Shown::new(rules.clone());
     let (core, mailbox) = CoreHandle::new();
     let pending = Arc::<AtomicU64>::default();
     let metrics = ChainMetrics::new(&env.metrics);
@@ -127,6 +133,8 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         peers: table.clone(),
         heads: heads.clone(),
         stored: stored.clone(),
+        events: events.clone(),
+        shown: shown.clone(),
         happenings: happenings.clone(),
         pool_limits: Limits {
             transactions: config.max_waiting_transactions,
@@ -204,6 +212,8 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         view,
         heads,
         stored,
+        events,
+        shown,
         intake,
         happenings,
         peers: peer_events,

@@ -14,17 +14,19 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 use vision_block_tree::ChainRules;
 use vision_host::Clock;
-use vision_primitives::trace::HeightTrace;
-use vision_primitives::{Hash, Height, NodeId, Slot, TimestampMs};
+use vision_ledger::Producer;
+use vision_primitives::{Hash, Height, NodeId, Pool, Slot, TimestampMs};
 use vision_wire::chain::chain_service_server::ChainService;
 use vision_wire::chain::{self as proto, get_producers_request};
 use vision_wire::{EventKind, EventLog, Reason, ResponseStream, parse_hash};
 
-use registry::registry_response;
+use registry::{pools_of, registry_response};
 
 use crate::actor::{Command, CoreHandle, HeadEvent, HeadView, StoredBlocks, Verdict};
+use crate::events::Events;
 use crate::intake::Intake;
 use crate::nodes::Nodes;
+use crate::shown::Shown;
 use crate::store::{Store, StoreError};
 use crate::transactions::Happenings;
 
@@ -45,6 +47,10 @@ pub struct ChainRpc {
     pub heads: EventLog<HeadEvent>,
     /// Blocks stored.
     pub stored: StoredBlocks,
+    /// What happens to the chain and its peers.
+    pub events: Events,
+    /// What all who show blocks share.
+    pub shown: Shown,
     /// Where transactions are handed in.
     pub intake: Intake,
     /// What happens to them.
@@ -96,10 +102,6 @@ impl ChainRpc {
         vision_wire::status(Reason::HeightNotFound, format!("the head is at height {head}"), &metadata)
     }
 
-    fn trace_id(&self, height: Height) -> String {
-        HeightTrace::of(&self.rules.genesis_hash, height).to_string()
-    }
-
     async fn hash_at(&self, height: u64) -> Result<Hash, Status> {
         let found = self.load(move |store| store.hash_at(Height(height))).await?;
         found.ok_or_else(|| self.height_not_found(height))
@@ -115,13 +117,31 @@ impl ChainRpc {
             let producers = state.producers().map(|(id, producer)| (*id, producer.clone())).collect();
             return Ok(registry_response(height, hash, producers));
         }
+        let (height, producers) = self.past_producers(hash).await?;
+        Ok(registry_response(height, hash, producers))
+    }
+
+    /// Height and registry of a block below the last final one.
+    async fn past_producers(&self, hash: Hash) -> Result<(Height, Vec<(NodeId, Producer)>), Status> {
         let (height, canonical) = self.height_of(hash).await?;
         if !canonical {
             let why = "the state after this block is not kept: it is not on the head's chain";
             return Err(vision_wire::status(Reason::StateNotKept, why, &[("hash", hash.to_string())]));
         }
-        let producers = self.load(move |store| store.producers_at(height)).await?;
-        Ok(registry_response(height, hash, producers))
+        Ok((height, self.load(move |store| store.producers_at(height)).await?))
+    }
+
+    /// Active and registered pool after a block: what the slots of the height above it are dealt over.
+    async fn pools_after(&self, hash: Hash) -> Result<(Pool, Pool), Status> {
+        let open = self.core.read(move |core| {
+            let state = core.tree().get(&hash).map(|entry| entry.state());
+            Ok(state.map(|state| (state.active().clone(), state.registered().clone())))
+        });
+        if let Some(pools) = open.await? {
+            return Ok(pools);
+        }
+        let (_, producers) = self.past_producers(hash).await?;
+        Ok(pools_of(&producers))
     }
 }
 
@@ -129,6 +149,7 @@ impl ChainRpc {
 impl ChainService for ChainRpc {
     type FollowTransactionsStream = ResponseStream<proto::FollowTransactionsResponse>;
     type WatchBlocksStream = ResponseStream<proto::WatchBlocksResponse>;
+    type WatchEventsStream = ResponseStream<proto::ChainEvent>;
     type WatchHeadStream = ResponseStream<proto::WatchHeadResponse>;
     type WatchPeersStream = ResponseStream<proto::WatchPeersResponse>;
     type WatchNodesStream = ResponseStream<proto::WatchNodesResponse>;
@@ -184,6 +205,13 @@ impl ChainService for ChainRpc {
         request: Request<proto::WatchBlocksRequest>,
     ) -> Result<Response<Self::WatchBlocksStream>, Status> {
         Ok(Response::new(self.stored_blocks(&request.into_inner()).await?))
+    }
+
+    async fn watch_events(
+        &self,
+        request: Request<proto::WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        Ok(Response::new(self.events.watch(&request.into_inner().cursor).await?))
     }
 
     async fn watch_head(

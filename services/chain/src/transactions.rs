@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use vision_mempool::DropReason;
+use vision_primitives::trace::HeightTrace;
 use vision_primitives::{Action, Address, Hash, Height, SignedTransaction, TimestampMs};
 use vision_wire::EventLog;
 use vision_wire::chain::{self as proto, transaction_info::Place};
@@ -54,7 +55,7 @@ pub enum What {
 
 impl What {
     /// As callers are told.
-    pub fn to_proto(&self, finalized: Height) -> Place {
+    pub fn to_proto(&self, genesis_hash: &Hash, finalized: Height) -> Place {
         match self {
             Self::Waits { since, missing_nonce } => {
                 Place::Waiting(proto::Waiting { since_ms: since.get(), missing_nonce: *missing_nonce })
@@ -65,6 +66,7 @@ impl What {
                 index: *index,
                 finalized: *height <= finalized,
                 proof: None,
+                trace_id: HeightTrace::of(genesis_hash, *height).to_string(),
             }),
             Self::Dropped { why, at } => dropped_to_proto(fate(why, *at)),
         }
@@ -109,11 +111,11 @@ impl Happened {
     }
 
     /// As watchers are told.
-    pub fn to_proto(&self, finalized: Height) -> proto::TransactionInfo {
+    pub fn to_proto(&self, genesis_hash: &Hash, finalized: Height) -> proto::TransactionInfo {
         proto::TransactionInfo {
             hash: self.hash.to_string(),
-            transaction: Default::default(),
-            place: Some(self.what.to_proto(finalized)),
+            transaction: None,
+            place: Some(self.what.to_proto(genesis_hash, finalized)),
         }
     }
 }

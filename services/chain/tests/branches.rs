@@ -24,7 +24,7 @@ fn bounded(seeds: &[u16]) -> vision_chain::Config {
 async fn block_of(client: &mut Client, hash: &str) -> Option<Block> {
     let id = Some(proto::get_block_request::Id::Hash(hash.to_owned()));
     let found = client.get_block(proto::GetBlockRequest { id, ..Default::default() }).await.ok()?;
-    found.into_inner().block?.block
+    found.into_inner().block?.into_whole()
 }
 
 /// The blocks of a node's chain, from height 1 on.

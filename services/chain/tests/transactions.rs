@@ -18,7 +18,7 @@ use vision_primitives::{
 };
 use vision_wire::chain as proto;
 use vision_wire::chain::transaction_info::Place;
-use vision_wire::{metadata_of, reason_of};
+use vision_wire::{metadata_of, reason_of, transaction_to_proto};
 
 /// Far less than a call that waits may take.
 const AT_ONCE: Duration = Duration::from_secs(10);
@@ -45,7 +45,7 @@ async fn a_transaction_waits_is_included_and_both_it_and_its_account_are_proven(
         assert_eq!(place_text(answer.transaction.expect("where").place.as_ref()), "waiting");
     }
     let waiting = look_up(&mut client, &all[1], true).await.expect("waits");
-    assert_eq!(waiting.transaction, all[1].bytes());
+    assert_eq!(waiting.transaction, Some(transaction_to_proto(&all[1])));
     let before = account(&mut client, first.public_key().id(), true).await;
     assert_eq!((before.nonce, before.pending_nonce, before.height), (0, 2, 0));
     assert!(before.header.is_empty(), "block 0 has no header");
@@ -53,7 +53,7 @@ async fn a_transaction_waits_is_included_and_both_it_and_its_account_are_proven(
     let stored = produce(&net, &mut client, 0).await;
     for (index, transaction) in all.iter().enumerate() {
         let info = look_up(&mut client, transaction, true).await.expect("in a block");
-        assert_eq!(info.transaction, transaction.bytes());
+        assert_eq!(info.transaction, Some(transaction_to_proto(transaction)));
         let place = included(info);
         let got = (place.height, place.index, place.finalized, place.block_hash.clone());
         assert_eq!(got, (1, index as u32, false, stored.hash.clone()));
@@ -199,7 +199,7 @@ async fn a_caller_may_wait_until_its_transaction_is_in_a_block_or_dropped() {
     assert!(!of_kept.is_finished(), "it still waits");
     produce(&net, &mut client, 0).await;
     let answer = of_kept.await.expect("no panic").expect("answered").transaction.expect("where");
-    assert!(answer.transaction.is_empty(), "without its bytes");
+    assert_eq!(answer.transaction, Some(transaction_to_proto(&kept)));
     assert_eq!(included(answer).height, 1);
     assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
 

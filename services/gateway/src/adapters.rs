@@ -24,8 +24,8 @@ use vision_wire::sync_oracle::sync_oracle_service_client::SyncOracleServiceClien
 use vision_wire::sync_oracle::{GetSnapshotRequest, Snapshot};
 use vision_wire::watch::{WatchItem, resuming};
 use vision_wire::{
-    ChannelError, Connection, MAX_MESSAGE_BYTES, Reason, Recorder, call, connect, connect_for_streams,
-    deadline, parse_hash, status,
+    ChannelError, Connection, MAX_MESSAGE_BYTES, MAX_SHOWN_BLOCK_BYTES, Reason, Recorder, call, connect,
+    connect_for_streams, deadline, parse_hash, status,
 };
 
 use crate::config::Config;
@@ -123,7 +123,9 @@ impl Backends {
             BlockId::Hash(hash) => Id::Hash(hash.to_string()),
         };
         let request = deadline(GetBlockRequest { id: Some(id), without_transactions });
-        call(CHAIN, self.chain().get_block(request)).await?.block.ok_or_else(|| missing(CHAIN, "block"))
+        // Its size is known before, and room for it reserved.
+        let mut client = self.chain().max_decoding_message_size(MAX_SHOWN_BLOCK_BYTES);
+        call(CHAIN, client.get_block(request)).await?.block.ok_or_else(|| missing(CHAIN, "block"))
     }
 
     /// A block without its transactions; none if the node does not have it any more.

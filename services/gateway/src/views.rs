@@ -10,7 +10,7 @@ mod status;
 mod transaction;
 
 pub(crate) use account::AccountView;
-pub(crate) use block::{BlockView, HistoryView, decode_header, to_json};
+pub(crate) use block::{BlockView, HistoryView, to_json};
 pub(crate) use mining::mining_status_json;
 pub(crate) use params::ParamsView;
 pub(crate) use producers::{PeerView, ProducersView};

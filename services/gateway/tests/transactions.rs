@@ -39,8 +39,7 @@ async fn one_is_handed_in() {
 async fn one_that_is_waited_for_is_answered_as_it_stands_in_the_end() {
     let node = Node::start().await;
     let transaction = transfer(&node, 0);
-    let included =
-        Included { height: 4, block_hash: "aa".repeat(32), index: 2, finalized: false, proof: None };
+    let included = Included { height: 4, block_hash: "aa".repeat(32), index: 2, ..Included::default() };
     let cases = [
         (
             "it waits still",

@@ -118,7 +118,7 @@ pub fn equivocation(target: &Target<'_>, runtime: &Runtime) -> String {
     let traitor = &target.net[TRAITOR];
     let (key, genesis_hash) = (key_of(target, TRAITOR), target.genesis.hash());
     let newest = || runtime.block_on(newest_block_of(target.net[1].grpc, &traitor.id));
-    let block = wait_for("the traitor has a block", 60, newest).block.expect("a block");
+    let block = wait_for("the traitor has a block", 60, newest).into_whole().expect("a block");
     let header = Header::from_bytes(&block.header).expect("a header");
     let siblings: Vec<_> = (1..=SIBLINGS)
         .map(|later| {

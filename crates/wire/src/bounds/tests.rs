@@ -191,15 +191,12 @@ fn the_largest_block_of_any_parameters_fits_its_messages() {
             let part = p2p::BlocksPart { request_id: u64::MAX, block: block.clone() };
             let new = p2p::NewBlock { block: block.clone(), traceparent };
             let alone = p2p::GetBlocksResponse { block: block.clone() };
-            let info = chain::BlockInfo { hash: "f".repeat(64), block, ..Default::default() };
-            let shown = chain::GetBlockResponse { block: Some(info) };
             for bytes in [
                 said(Kind::NewBlock(new)).encoded_len(),
                 said(Kind::BlocksPart(part)).encoded_len(),
                 alone.encoded_len(),
                 submitted.encoded_len(),
                 prepared.encoded_len(),
-                shown.encoded_len(),
             ] {
                 assert!(bytes <= limit, "{desc}: {bytes} bytes, the limit is {limit}");
             }

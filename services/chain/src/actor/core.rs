@@ -3,6 +3,7 @@
 mod duties;
 mod hearsay;
 mod kept;
+mod news;
 mod pace;
 mod pool;
 mod publish;
@@ -33,8 +34,10 @@ use super::held::{Early, Orphans, Waiting};
 use super::turn::{Origin, Turn};
 use super::view::{HeadEvent, HeadView, StoredBlocks};
 use super::{Command, Letter, Reply, StoredBlock, Verdict};
+use crate::events::Events;
 use crate::metrics::{ChainMetrics, Tally};
 use crate::peers::PeerTable;
+use crate::shown::Shown;
 use crate::store::{Fate, Store};
 use crate::trace::{self, Roots};
 use crate::transactions::{DroppedLog, Happenings, RecentHashes};
@@ -59,6 +62,8 @@ macro_rules! span {
 }
 pub(super) use span;
 
+pub use news::News;
+
 /// Prepared blocks kept for their signature.
 const MAX_PREPARED: usize = 8;
 /// Why a block is not taken that the tree has no room for, as it is counted.
@@ -82,6 +87,10 @@ pub struct Parts {
     pub heads: EventLog<HeadEvent>,
     /// Where every stored block is told.
     pub stored: StoredBlocks,
+    /// Where is told what happens to the chain.
+    pub events: Events,
+    /// What all who show blocks share.
+    pub shown: Shown,
     /// Where is told what happens to transactions.
     pub happenings: Happenings,
     /// How many transactions may wait.
@@ -122,6 +131,8 @@ pub struct Core {
     /// A turn the disk did not take yet, and when to try again.
     unwritten: Option<(Turn, u64)>,
     roots: Roots,
+    /// Events held back.
+    pending: news::Pending,
     stopping: bool,
     tally: Tally,
     /// When what a peer says now has come out of the network.
@@ -147,6 +158,7 @@ impl Core {
             prepared: VecDeque::new(),
             unwritten: None,
             roots: Roots::default(),
+            pending: news::Pending::default(),
             stopping: false,
             tally: Tally::new(parts.metrics.clone(), &parts.tree, |height| {
                 parts.store.hash_at(height).ok().flatten()
@@ -323,6 +335,8 @@ impl Core {
         drop(span);
         let tree = &self.parts.tree;
         let head = HeadView::of(tree.head(), tree.final_entry().height()).arrived_at(self.now());
+        let news = self.news((&block, origin, arrived), &changes, &inserted);
+        turn.news.extend(news);
         if !inserted.stored {
             // It was the worst tip of a full tree, or what it made final conflicts with it.
             turn.follow(&inserted, &head);

@@ -5,6 +5,7 @@ use vision_block_tree::Inserted;
 use vision_ledger::Changes;
 use vision_primitives::{Block, Hash, Height, NodeId};
 
+use super::core::News;
 use super::view::HeadView;
 use super::{ImportEnd, Reply, StoredBlock};
 use crate::intake::Handed;
@@ -71,6 +72,10 @@ pub struct Turn {
     pub known: Vec<Handed>,
     /// What happened to transactions.
     pub happened: Vec<Happened>,
+    /// What those who watch events are to be told, in order.
+    pub news: Vec<News>,
+    /// Transactions of blocks that the head has left, which none that joined its chain has.
+    pub returned: u64,
     /// Ends of imports that wait for the store.
     pub imports: Vec<(tokio::sync::oneshot::Sender<ImportEnd>, ImportEnd)>,
     transactions: usize,

@@ -30,7 +30,6 @@ use crate::nodes::Nodes;
 use crate::store::Store;
 
 pub use address::{Accepts, check as check_address};
-pub use blocks::to_proto as block_to_proto;
 use book::{AddressBook, CallEnd, Room};
 pub use identity::Identity;
 use lines::LineLimit;

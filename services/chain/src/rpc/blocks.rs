@@ -1,19 +1,31 @@
 //! Blocks, one and in lists.
 
+use std::collections::BTreeMap;
+
 use tonic::{Response, Status};
-use vision_primitives::{Hash, Header, Height};
+use vision_primitives::{Hash, Header, Height, NodeId, SignedTransaction, Slot, TimestampMs};
 use vision_wire::chain::{self as proto, get_block_request::Id};
 use vision_wire::page::{PageRequest, encode_token};
+use vision_wire::types::Block;
 use vision_wire::{Reason, parse_hash};
 
 use super::{ChainRpc, store_status};
-use crate::peers::block_to_proto;
-use crate::store::{BlockRecord, HeaderRecord, StoreError, Stretch};
+use crate::shown::About;
+use crate::store::{HeaderRecord, StoreError, Stretch};
 
 /// Name of the ascending block list in its page tokens.
 const BLOCK_LIST: &str = "blocks";
 /// Name of the descending one.
 const BLOCKS_BELOW: &str = "blocks below";
+
+/// A block as it was found in the store.
+struct Found {
+    hash: Hash,
+    header: Header,
+    record: HeaderRecord,
+    transactions: Vec<proto::Transaction>,
+    canonical: bool,
+}
 
 /// A page of the block list as asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,38 +58,65 @@ impl Page {
 }
 
 impl ChainRpc {
-    fn genesis_info(&self) -> proto::BlockInfo {
-        proto::BlockInfo {
-            hash: self.rules.genesis_hash.to_string(),
-            height: 0,
-            tx_count: 0,
-            block: Some(vision_wire::genesis_to_proto()),
-            canonical: true,
-            finalized: true,
-            trace_id: self.trace_id(Height::GENESIS),
-            size_bytes: 0,
+    /// Stored blocks as they are shown. Each comes with what is known of it; their parents' stamps are read where they are not
+    /// among them.
+    async fn shown(&self, found: Vec<Found>) -> Result<Vec<proto::BlockInfo>, Status> {
+        let stamps = found.iter().map(|found| (found.hash, found.header.timestamp_ms));
+        let mut stamps: BTreeMap<Hash, TimestampMs> = stamps.collect();
+        stamps.insert(self.rules.genesis_hash, self.rules.genesis.time_ms);
+        let mut shown = Vec::with_capacity(found.len());
+        for Found { hash, header, record, transactions, canonical } in found {
+            let parent_timestamp = match stamps.get(&header.parent) {
+                Some(stamp) => *stamp,
+                None => self.stamp_of(header.parent).await?,
+            };
+            let about = About {
+                tx_count: record.tx_count,
+                size_bytes: record.size_bytes,
+                canonical,
+                finalized: canonical && header.height <= self.head().finalized_height,
+                parent_timestamp,
+                missed: self.missed(&header).await?,
+            };
+            let block = Block {
+                header: record.header.into(),
+                signature: record.signature.into(),
+                ..Block::default()
+            };
+            let info = self.shown.block(&hash, &header, about);
+            shown.push(proto::BlockInfo { block: Some(block), transactions, ..info });
         }
+        Ok(shown)
     }
 
-    fn info(
-        &self,
-        hash: &Hash,
-        header: HeaderRecord,
-        transactions: Vec<Vec<u8>>,
-        canonical: bool,
-    ) -> Result<proto::BlockInfo, Status> {
-        let height = height_in(hash, &header.header).map_err(|error| store_status(&error))?;
-        let HeaderRecord { header, signature, tx_count, size_bytes } = header;
-        Ok(proto::BlockInfo {
-            hash: hash.to_string(),
-            height: height.get(),
-            tx_count,
-            block: Some(block_to_proto(BlockRecord { header, signature, transactions })),
-            canonical,
-            finalized: canonical && height <= self.head().finalized_height,
-            trace_id: self.trace_id(height),
-            size_bytes,
-        })
+    async fn stamp_of(&self, hash: Hash) -> Result<TimestampMs, Status> {
+        let found = self.load(move |store| {
+            let record = store.header(&hash)?;
+            record.map(|record| decoded(&hash, &record.header)).transpose()
+        });
+        let header = found.await?.ok_or_else(|| Self::block_not_found(hash))?;
+        Ok(header.timestamp_ms)
+    }
+
+    /// The slots before a block's that passed unused. A look at the producers of its height is only taken if it was not made by
+    /// the primary and its pool is not remembered.
+    pub(super) async fn missed(&self, header: &Header) -> Result<Vec<(Slot, NodeId)>, Status> {
+        if header.slot == Slot(0) {
+            return Ok(Vec::new());
+        }
+        let pool = match self.shown.main_pool(&header.pool_root) {
+            Some(pool) => pool,
+            None => {
+                let (active, registered) = self.pools_after(header.parent).await?;
+                if active.root() != header.pool_root {
+                    let why = format!("the producers before block {} are not those it names", header.height);
+                    return Err(store_status(&StoreError::Corrupt(why)));
+                }
+                self.shown.remember(&active);
+                if active.is_empty() { registered } else { active }
+            }
+        };
+        Ok(self.shown.missed(header, &pool))
     }
 
     fn block_not_found(hash: Hash) -> Status {
@@ -92,7 +131,7 @@ impl ChainRpc {
         }
         let found = self.load(move |store| {
             let Some(record) = store.header(&hash)? else { return Ok(None) };
-            let height = height_in(&hash, &record.header)?;
+            let height = decoded(&hash, &record.header)?.height;
             Ok(Some((height, store.hash_at(height)? == Some(hash))))
         });
         found.await?.ok_or_else(|| Self::block_not_found(hash))
@@ -100,21 +139,25 @@ impl ChainRpc {
 
     async fn block_by_hash(&self, hash: Hash, bodies: bool) -> Result<proto::BlockInfo, Status> {
         if hash == self.rules.genesis_hash {
-            return Ok(self.genesis_info());
+            return Ok(self.shown.genesis());
         }
+        let genesis_hash = self.rules.genesis_hash;
         let found = self.load(move |store| {
-            let (header, transactions) = if bodies {
+            let (record, bodies) = if bodies {
                 let Some(record) = store.block(&hash)? else { return Ok(None) };
                 (HeaderRecord::of(&record), record.transactions)
             } else {
-                let Some(header) = store.header(&hash)? else { return Ok(None) };
-                (header, Vec::new())
+                let Some(record) = store.header(&hash)? else { return Ok(None) };
+                (record, Vec::new())
             };
-            let canonical = store.hash_at(height_in(&hash, &header.header)?)? == Some(hash);
-            Ok(Some((header, transactions, canonical)))
+            let header = decoded(&hash, &record.header)?;
+            let canonical = store.hash_at(header.height)? == Some(hash);
+            let transactions = bodies.into_iter().map(|bytes| transaction(bytes, &genesis_hash));
+            let transactions = transactions.collect::<Result<_, _>>()?;
+            Ok(Some(Found { hash, header, record, transactions, canonical }))
         });
-        let (header, transactions, canonical) = found.await?.ok_or_else(|| Self::block_not_found(hash))?;
-        self.info(&hash, header, transactions, canonical)
+        let found = found.await?.ok_or_else(|| Self::block_not_found(hash))?;
+        self.shown(vec![found]).await?.pop().ok_or_else(|| Self::block_not_found(hash))
     }
 
     pub(super) async fn block(
@@ -141,12 +184,17 @@ impl ChainRpc {
         // Block 0 is not in the store.
         let mut blocks = Vec::new();
         if stretch == Stretch::From(Height::GENESIS) {
-            blocks.push(self.genesis_info());
+            blocks.push(self.shown.genesis());
         }
         let wanted = items - blocks.len();
-        for (hash, header) in self.load(move |store| store.headers(stretch, wanted)).await? {
-            blocks.push(self.info(&hash, header, Vec::new(), true)?);
-        }
+        let found = self.load(move |store| {
+            let found = store.headers(stretch, wanted)?.into_iter().map(|(hash, record)| {
+                let header = decoded(&hash, &record.header)?;
+                Ok(Found { hash, header, record, transactions: Vec::new(), canonical: true })
+            });
+            found.collect::<Result<Vec<_>, StoreError>>()
+        });
+        blocks.extend(self.shown(found.await?).await?);
         let next_page_token = match stretch {
             Stretch::From(from) => {
                 let next = blocks.last().map_or(from.get(), |last| last.height + 1);
@@ -155,7 +203,7 @@ impl ChainRpc {
             }
             Stretch::Below(below) => {
                 if blocks.len() < items && below > Height::GENESIS {
-                    blocks.push(self.genesis_info());
+                    blocks.push(self.shown.genesis());
                 }
                 let lowest = blocks.last().map(|block| block.height).filter(|height| *height > 0);
                 lowest.map(|height| encode_token(BLOCKS_BELOW, height))
@@ -166,9 +214,14 @@ impl ChainRpc {
     }
 }
 
-fn height_in(hash: &Hash, header: &[u8]) -> Result<Height, StoreError> {
-    let header = Header::from_bytes(header);
-    header.map(|header| header.height).map_err(|error| StoreError::Corrupt(format!("block {hash}: {error}")))
+fn decoded(hash: &Hash, header: &[u8]) -> Result<Header, StoreError> {
+    Header::from_bytes(header).map_err(|error| StoreError::Corrupt(format!("block {hash}: {error}")))
+}
+
+fn transaction(bytes: Vec<u8>, genesis_hash: &Hash) -> Result<proto::Transaction, StoreError> {
+    let signed = SignedTransaction::from_bytes(bytes, genesis_hash);
+    let signed = signed.map_err(|error| StoreError::Corrupt(format!("a stored transaction: {error}")))?;
+    Ok(vision_wire::transaction_to_proto(&signed))
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ impl Follower {
             })?;
             if self.filter.takes(&transaction) {
                 let told = Told { height: block.height, index, block: block.block };
-                let info = included_info(&transaction, &told, finalized);
+                let info = included_info(&transaction, &told, &self.genesis_hash, finalized);
                 self.push(told, Some(What::Transaction(info)));
             }
         }

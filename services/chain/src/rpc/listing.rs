@@ -75,7 +75,7 @@ impl ChainRpc {
         let finalized = self.head().finalized_height;
         let transactions = found.found.iter().map(|listed| {
             let place = Told { height: listed.height, index: listed.index, block: listed.block };
-            included_info(&listed.transaction, &place, finalized)
+            included_info(&listed.transaction, &place, &self.rules.genesis_hash, finalized)
         });
         Ok(Response::new(proto::ListTransactionsResponse {
             transactions: transactions.collect(),

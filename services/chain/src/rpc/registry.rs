@@ -4,6 +4,17 @@ use vision_ledger::{Producer, ProducerStatus};
 use vision_primitives::{Hash, Height, NodeId, Pool};
 use vision_wire::chain as proto;
 
+/// The ids of those with such a status.
+fn pool(producers: &[(NodeId, Producer)], wanted: fn(ProducerStatus) -> bool) -> Pool {
+    Pool::new(producers.iter().filter(|(_, producer)| wanted(producer.status)).map(|(id, _)| *id))
+}
+
+/// Active and registered pool.
+pub fn pools_of(producers: &[(NodeId, Producer)]) -> (Pool, Pool) {
+    let active = pool(producers, |status| status == ProducerStatus::Active);
+    (active, pool(producers, ProducerStatus::is_registered))
+}
+
 /// The pools and records after a block.
 pub fn registry_response(
     height: Height,
@@ -13,9 +24,7 @@ pub fn registry_response(
     let with = |wanted: fn(ProducerStatus) -> bool| {
         producers.iter().filter(move |(_, producer)| wanted(producer.status))
     };
-    let ids = |wanted| Pool::new(with(wanted).map(|(id, _)| *id));
-    let active = ids(|status| status == ProducerStatus::Active);
-    let registered = ids(ProducerStatus::is_registered);
+    let (active, registered) = pools_of(&producers);
     let records = |wanted| with(wanted).map(|(id, producer)| producer_to_proto(id, producer)).collect();
     proto::GetProducersResponse {
         height: height.get(),

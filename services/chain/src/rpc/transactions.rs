@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use tonic::{Response, Status};
 use vision_ledger::TransactionFault;
+use vision_primitives::trace::HeightTrace;
 use vision_primitives::{Address, Hash, Height, MerkleStep, SignedTransaction, encode, merkle_proof};
 use vision_wire::chain::{self as proto, transaction_info};
 use vision_wire::{EventKind, Reason, ResponseStream, parse_hash};
@@ -36,6 +37,7 @@ impl ChainRpc {
         let proto::SubmitTransactionRequest { transaction, wait } = request;
         let transaction = self.decode(&transaction)?;
         let hash = transaction.hash();
+        let shown = wait.then(|| vision_wire::transaction_to_proto(&transaction));
         let mut answers = self.intake.submit(vec![transaction]).await;
         let answer = answers.pop().ok_or_else(|| vision_wire::status(Reason::Internal, "no answer", &[]))?;
         if let Err(status) = answer {
@@ -49,7 +51,7 @@ impl ChainRpc {
             }
         }
         let transaction = self.find(hash, false).await.ok().map(|mut found| {
-            found.transaction = Default::default();
+            found.transaction = shown;
             found
         });
         Ok(Response::new(proto::SubmitTransactionResponse { hash: hash.to_string(), transaction }))
@@ -150,11 +152,9 @@ impl ChainRpc {
         }));
         match (found, fate) {
             (Some(found), _) => Ok(found),
-            (None, Some(place)) => Ok(proto::TransactionInfo {
-                hash: hash.to_string(),
-                transaction: Default::default(),
-                place: Some(place),
-            }),
+            (None, Some(place)) => {
+                Ok(proto::TransactionInfo { hash: hash.to_string(), transaction: None, place: Some(place) })
+            }
             (None, None) => {
                 let why = "this node knows no transaction of this hash";
                 let metadata = [("hash", hash.to_string())];
@@ -173,13 +173,13 @@ impl ChainRpc {
             })
             .await?;
         let (transaction, what) = match (waiting, dropped) {
-            (Some((bytes, what)), _) => (bytes.into(), what),
-            (None, Some(what)) => (Default::default(), what),
+            (Some((transaction, what)), _) => (Some(vision_wire::transaction_to_proto(&transaction)), what),
+            (None, Some(what)) => (None, what),
             // It may be in the block that has yet to be written.
             (None, None) if behind => return Err(Core::store_unavailable()),
             (None, None) => return Ok(None),
         };
-        let place = Some(what.to_proto(self.head().finalized_height));
+        let place = Some(what.to_proto(&self.rules.genesis_hash, self.head().finalized_height));
         Ok(Some(proto::TransactionInfo { hash: hash.to_string(), transaction, place }))
     }
 
@@ -203,15 +203,17 @@ impl ChainRpc {
             None
         };
         let bytes = record.transactions.get_mut(at).map(std::mem::take).ok_or_else(broken)?;
+        let signed = SignedTransaction::from_bytes(bytes, &self.rules.genesis_hash).map_err(|_| broken())?;
         Ok(proto::TransactionInfo {
             hash: hash.to_string(),
-            transaction: bytes.into(),
+            transaction: Some(vision_wire::transaction_to_proto(&signed)),
             place: Some(transaction_info::Place::Included(proto::Included {
                 height: height.get(),
                 block_hash: block.to_string(),
                 index,
                 finalized: height <= self.head().finalized_height,
                 proof,
+                trace_id: HeightTrace::of(&self.rules.genesis_hash, height).to_string(),
             })),
         })
     }
@@ -225,7 +227,7 @@ impl ChainRpc {
             text => Some(parse_hash("address", text)?),
         };
         let (mut events, view) = (self.happenings.subscribe(&request.cursor)?, self.view.clone());
-        let clock = self.clock.clone();
+        let (clock, genesis_hash) = (self.clock.clone(), self.rules.genesis_hash);
         let mut told_at_ms = clock.monotonic_ms();
         // Without a cursor, the place to begin at is taken before the call is answered: whatever the watcher does then is told.
         let first = if request.cursor.is_empty() { events.next().await } else { None };
@@ -238,7 +240,7 @@ impl ChainRpc {
                 let concerned = item.event.iter().filter(|happened| happened.concerns(address.as_ref()));
                 let transactions = match heartbeat {
                     true => Vec::new(),
-                    false => concerned.map(|happened| happened.to_proto(finalized)).collect(),
+                    false => concerned.map(|happened| happened.to_proto(&genesis_hash, finalized)).collect(),
                 };
                 proto::WatchTransactionsResponse { cursor: item.cursor, heartbeat, transactions }
             });
@@ -287,17 +289,19 @@ impl ChainRpc {
 pub(super) fn included_info(
     transaction: &SignedTransaction,
     place: &Told,
+    genesis_hash: &Hash,
     finalized: Height,
 ) -> proto::TransactionInfo {
     proto::TransactionInfo {
         hash: transaction.hash().to_string(),
-        transaction: transaction.bytes().to_vec().into(),
+        transaction: Some(vision_wire::transaction_to_proto(transaction)),
         place: Some(transaction_info::Place::Included(proto::Included {
             height: place.height.get(),
             block_hash: place.block.to_string(),
             index: place.index,
             finalized: place.height <= finalized,
             proof: None,
+            trace_id: HeightTrace::of(genesis_hash, place.height).to_string(),
         })),
     }
 }

@@ -34,20 +34,18 @@ impl Backends {
         Ok((answer.hash, missing_nonce))
     }
 
-    /// Hands in signed bytes and waits for a block; gives the hash, and how it stands in the end, with its bytes.
+    /// Hands in signed bytes and waits for a block; gives the hash, and how it stands in the end.
     pub(crate) async fn submit_and_wait(
         &self,
         transaction: Bytes,
     ) -> Result<(String, Option<TransactionInfo>), Status> {
-        let bytes = transaction.clone();
         let mut request = Request::new(SubmitTransactionRequest { transaction, wait: true });
         request.set_timeout(WAIT_DEADLINE);
         let mut client = self.chain_long();
         let answer = tokio::time::timeout(WAIT_DEADLINE, client.submit_transaction(request));
         let answer = answer.await.unwrap_or_else(|late| Err(Status::deadline_exceeded(late.to_string())));
         let answer = answer.map_err(|error| settle(CHAIN, error))?.into_inner();
-        let info = answer.transaction.map(|info| TransactionInfo { transaction: bytes, ..info });
-        Ok((answer.hash, info))
+        Ok((answer.hash, answer.transaction))
     }
 
     /// Hands in many; what became of each, in their order.

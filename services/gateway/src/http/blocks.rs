@@ -38,22 +38,22 @@ pub(super) async fn list(
     params: Params,
 ) -> Answer {
     #[derive(Serialize)]
-    struct Upward {
-        blocks: Vec<BlockView>,
+    struct Upward<'a> {
+        blocks: Vec<BlockView<'a>>,
         /// Where the next page begins; null at the head.
         next_from: Option<u64>,
     }
     #[derive(Serialize)]
-    struct Downward {
-        blocks: Vec<BlockView>,
+    struct Downward<'a> {
+        blocks: Vec<BlockView<'a>>,
         /// `before` of the next page; null at block 0.
         next_before: Option<u64>,
     }
     let params = params.allow(&["from", "before", "limit"])?;
     let (stretch, limit) = (params.stretch()?, params.limit()?);
     place.reserve(limit as usize * LISTED_BYTES).await?;
-    let (info, found) = tokio::try_join!(state.backends.chain_info(), state.backends.blocks(stretch, limit))?;
-    let blocks = found.iter().map(|block| BlockView::new(block, &info)).collect::<Result<Vec<_>, _>>()?;
+    let found = state.backends.blocks(stretch, limit).await?;
+    let blocks = found.iter().map(Into::into).collect();
     Ok(match stretch {
         Stretch::Before(_) => json(&Downward { blocks, next_before: next_before(&found, limit, 0) }),
         Stretch::From(_) => {
@@ -75,13 +75,13 @@ pub(super) async fn one(
     params.allow(&[])?;
     let id = block_id(path)?;
     // How large it is must be known before its transactions are in memory.
-    let (info, head) = tokio::try_join!(state.backends.chain_info(), state.backends.block_head(id))?;
+    let head = state.backends.block_head(id).await?;
     let fixed = if head.finalized { Final::block(&head.hash, state.version) } else { None };
     if let Some(unchanged) = fixed.as_ref().and_then(|fixed| fixed.unchanged(&headers)) {
         return Ok(unchanged);
     }
     let show = |block: &BlockInfo| {
-        let answer = json(&BlockView::whole(block, &info)?);
+        let answer = json(&BlockView::whole(block)?);
         Ok(match &fixed {
             Some(fixed) => fixed.mark(answer),
             None => answer,
@@ -104,8 +104,8 @@ pub(super) async fn history(
     params: Params,
 ) -> Answer {
     #[derive(Serialize)]
-    struct History {
-        blocks: Vec<HistoryView>,
+    struct History<'a> {
+        blocks: Vec<HistoryView<'a>>,
         /// `before` of the next page; null at block 1.
         next_before: Option<u64>,
     }
@@ -114,7 +114,6 @@ pub(super) async fn history(
     place.reserve(limit as usize * BRIEF_BYTES).await?;
     let found = state.backends.blocks(Stretch::Before(before), limit).await?;
     let next_before = next_before(&found, limit, 1);
-    let above = found.into_iter().filter(|block| block.height > 0);
-    let blocks = above.map(HistoryView::new).collect::<Result<Vec<_>, _>>()?;
+    let blocks = found.iter().filter(|block| block.height > 0).map(Into::into).collect();
     Ok(json(&History { blocks, next_before }))
 }

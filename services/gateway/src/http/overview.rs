@@ -50,9 +50,9 @@ async fn chain(state: &AppState) -> Result<Bytes, Status> {
 /// The newest blocks, oldest first.
 async fn blocks(state: &AppState) -> Result<Bytes, Status> {
     let newest = Stretch::Before(u64::MAX);
-    let (info, found) = tokio::try_join!(state.backends.chain_info(), state.backends.blocks(newest, BLOCKS))?;
-    let views = found.iter().rev().map(|block| BlockView::new(block, &info));
-    Ok(to_json(&views.collect::<Result<Vec<_>, _>>()?))
+    let found = state.backends.blocks(newest, BLOCKS).await?;
+    let views: Vec<BlockView<'_>> = found.iter().rev().map(Into::into).collect();
+    Ok(to_json(&views))
 }
 
 /// Newest first.

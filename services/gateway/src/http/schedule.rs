@@ -14,7 +14,6 @@ use super::query::{Params, decimal};
 use super::{Answer, AppState, json};
 use crate::adapters::Backends;
 use crate::ports::{BlockId, ChainInfo};
-use crate::views::decode_header;
 
 /// Most slots of one answer.
 const MAX_SLOTS: usize = 1024;
@@ -108,12 +107,8 @@ async fn parent(backends: &Backends, height: Option<u64>) -> Result<Parent, Stat
         let message = "height: block 0 was not produced in a slot; ask for 1 or more";
         return Err(vision_wire::status(Reason::InvalidHeight, message, &[("field", "height".to_owned())]));
     };
-    let (info, block) = tokio::try_join!(backends.chain_info(), backends.block_head(BlockId::Height(below)))?;
-    let timestamp_ms = match below {
-        0 => info.genesis_time_ms,
-        _ => decode_header(&block)?.timestamp_ms.get(),
-    };
-    Ok(Parent { height: below, hash: block.hash, timestamp_ms })
+    let block = backends.block_head(BlockId::Height(below)).await?;
+    Ok(Parent { height: below, hash: block.hash, timestamp_ms: block.timestamp_ms })
 }
 
 /// The chain's own parameters; the defaults are no substitute for one that is missing, but the chain tells all.

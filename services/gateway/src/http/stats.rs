@@ -9,7 +9,7 @@ use serde::Serialize;
 use tonic::Status;
 use vision_primitives::{ConsensusParams, Hash, Header, Height, NodeId, Pool, TimestampMs};
 use vision_schedule::{Schedule, SlotTiming, epoch_salt, seed};
-use vision_wire::chain::GetProducersResponse;
+use vision_wire::chain::{BlockInfo, GetProducersResponse};
 use vision_wire::{Reason, parse_hash, status};
 
 use super::limits::Place;
@@ -17,7 +17,7 @@ use super::query::{MAX_LIMIT, Params};
 use super::{Answer, AppState, json_bytes};
 use crate::adapters::Backends;
 use crate::ports::{BlockId, ChainInfo, Stretch};
-use crate::views::{decode_header, to_json};
+use crate::views::to_json;
 
 /// How many of the newest blocks are counted.
 const MAX_BLOCKS: usize = 1000;
@@ -254,6 +254,11 @@ impl Window {
             producers: producers.collect(),
         }
     }
+}
+
+fn decode_header(block: &BlockInfo) -> Result<Header, Status> {
+    let bytes = block.block.as_ref().map(|block| &block.header[..]).unwrap_or_default();
+    Header::from_bytes(bytes).map_err(|error| status(Reason::Internal, error.to_string(), &[]))
 }
 
 fn decode_pools(answer: &GetProducersResponse) -> Result<(Pool, Pool), Status> {

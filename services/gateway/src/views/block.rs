@@ -3,13 +3,9 @@
 use bytes::Bytes;
 use serde::Serialize;
 use tonic::Status;
-use vision_primitives::trace::HeightTrace;
-use vision_primitives::{Hash, Header, Height, Slot, TimestampMs};
 use vision_wire::chain::BlockInfo;
-use vision_wire::{Reason, status};
 
 use super::transaction::TransactionView;
-use crate::ports::ChainInfo;
 
 /// Serializes a view, none of which can fail.
 pub(crate) fn to_json(view: &impl Serialize) -> Bytes {
@@ -17,127 +13,92 @@ pub(crate) fn to_json(view: &impl Serialize) -> Bytes {
 }
 
 #[derive(Serialize)]
-pub(crate) struct BlockView {
-    version: u16,
+pub(crate) struct BlockView<'a> {
+    version: u32,
     height: u64,
-    hash: String,
-    parent: Hash,
+    hash: &'a str,
+    parent: &'a str,
     timestamp_ms: u64,
     slot: u64,
-    producer: Hash,
-    tx_root: Hash,
-    state_root: Hash,
-    pool_root: Hash,
+    producer: &'a str,
+    tx_root: &'a str,
+    state_root: &'a str,
+    pool_root: &'a str,
     weight: u64,
-    certificate_hash: Hash,
+    certificate_hash: &'a str,
     certificate: Option<String>,
-    reveal: Hash,
-    mix: Hash,
+    reveal: &'a str,
+    mix: &'a str,
     tx_count: u32,
     signature: String,
     header: String,
-    trace_id: String,
+    trace_id: &'a str,
     canonical: bool,
     finalized: bool,
     size_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    transactions: Option<Vec<TransactionView>>,
+    transactions: Option<Vec<TransactionView<'a>>>,
 }
 
 #[derive(Serialize)]
-pub(crate) struct HistoryView {
+pub(crate) struct HistoryView<'a> {
     height: u64,
-    hash: String,
-    producer: Hash,
+    hash: &'a str,
+    producer: &'a str,
     slot: u64,
     timestamp_ms: u64,
 }
 
-impl HistoryView {
-    pub(crate) fn new(block: BlockInfo) -> Result<Self, Status> {
-        let header = decode_header(&block)?;
-        Ok(Self {
+impl<'a> From<&'a BlockInfo> for HistoryView<'a> {
+    fn from(block: &'a BlockInfo) -> Self {
+        Self {
             height: block.height,
-            hash: block.hash,
-            producer: header.producer,
-            slot: header.slot.get(),
-            timestamp_ms: header.timestamp_ms.get(),
-        })
+            hash: &block.hash,
+            producer: &block.producer,
+            slot: block.slot,
+            timestamp_ms: block.timestamp_ms,
+        }
     }
 }
 
-/// Decodes the header of a block above genesis.
-pub(crate) fn decode_header(block: &BlockInfo) -> Result<Header, Status> {
-    let bytes = block.block.as_ref().map(|block| &block.header[..]).unwrap_or_default();
-    Header::from_bytes(bytes).map_err(|error| broken(block.height, &error))
-}
-
-fn broken(height: u64, error: &dyn std::error::Error) -> Status {
-    status(Reason::Internal, format!("chain sent a block {height} that does not decode: {error}"), &[])
-}
-
-/// Block 0 has no header: these values stand in for it.
-fn genesis_header(info: &ChainInfo) -> Header {
-    Header {
-        version: vision_primitives::HEADER_VERSION,
-        height: Height::GENESIS,
-        parent: Hash::ZERO,
-        timestamp_ms: TimestampMs(info.genesis_time_ms),
-        slot: Slot(0),
-        producer: Hash::ZERO,
-        tx_root: Hash::ZERO,
-        state_root: Hash::ZERO,
-        pool_root: Hash::ZERO,
-        weight: 0,
-        certificate_hash: Hash::ZERO,
-        reveal: Hash::ZERO,
-        mix: info.genesis_hash,
-    }
-}
-
-/// Id of the trace of a block's life.
-pub(super) fn trace_id(genesis_hash: &Hash, height: u64) -> String {
-    HeightTrace::of(genesis_hash, Height(height)).to_string()
-}
-
-impl BlockView {
+impl<'a> From<&'a BlockInfo> for BlockView<'a> {
     /// Without transactions.
-    pub(crate) fn new(block: &BlockInfo, info: &ChainInfo) -> Result<Self, Status> {
-        let header = if block.height == 0 { genesis_header(info) } else { decode_header(block)? };
-        let raw = block.block.clone().unwrap_or_default();
-        Ok(Self {
-            version: header.version,
+    fn from(block: &'a BlockInfo) -> Self {
+        let bytes = block.block.as_ref();
+        let hex_of = |part: fn(&vision_wire::types::Block) -> &Bytes| bytes.map(part).map(hex::encode);
+        let certificate = hex_of(|bytes| &bytes.certificate).filter(|certificate| !certificate.is_empty());
+        Self {
+            version: block.version,
             height: block.height,
-            hash: block.hash.clone(),
-            parent: header.parent,
-            timestamp_ms: header.timestamp_ms.get(),
-            slot: header.slot.get(),
-            producer: header.producer,
-            tx_root: header.tx_root,
-            state_root: header.state_root,
-            pool_root: header.pool_root,
-            weight: header.weight,
-            certificate_hash: header.certificate_hash,
-            certificate: (!raw.certificate.is_empty()).then(|| hex::encode(&raw.certificate)),
-            reveal: header.reveal,
-            mix: header.mix,
+            hash: &block.hash,
+            parent: &block.parent,
+            timestamp_ms: block.timestamp_ms,
+            slot: block.slot,
+            producer: &block.producer,
+            tx_root: &block.tx_root,
+            state_root: &block.state_root,
+            pool_root: &block.pool_root,
+            weight: block.weight,
+            certificate_hash: &block.certificate_hash,
+            certificate,
+            reveal: &block.reveal,
+            mix: &block.mix,
             tx_count: block.tx_count,
-            signature: hex::encode(&raw.signature),
-            header: hex::encode(&raw.header),
-            trace_id: trace_id(&info.genesis_hash, block.height),
+            signature: hex_of(|bytes| &bytes.signature).unwrap_or_default(),
+            header: hex_of(|bytes| &bytes.header).unwrap_or_default(),
+            trace_id: &block.trace_id,
             canonical: block.canonical,
             finalized: block.finalized,
             size_bytes: block.size_bytes,
             transactions: None,
-        })
+        }
     }
+}
 
+impl<'a> BlockView<'a> {
     /// With transactions.
-    pub(crate) fn whole(block: &BlockInfo, info: &ChainInfo) -> Result<Self, Status> {
-        let bytes = block.block.as_ref().map(|block| &block.transactions[..]).unwrap_or_default();
-        let views = bytes.iter().map(|bytes| TransactionView::decode(bytes, &info.genesis_hash));
-        let transactions: Result<Vec<_>, _> = views.collect();
-        let transactions = Some(transactions.map_err(|error| broken(block.height, &error))?);
-        Ok(Self { transactions, ..Self::new(block, info)? })
+    pub(crate) fn whole(block: &'a BlockInfo) -> Result<Self, Status> {
+        let transactions = block.transactions.iter().map(TransactionView::new).collect::<Result<_, _>>()?;
+        Ok(Self { transactions: Some(transactions), ..Self::from(block) })
     }
 }

@@ -2,69 +2,70 @@
 
 use serde::Serialize;
 use tonic::Status;
-use vision_primitives::{Action, DecodeError, Hash, SignedTransaction};
+use vision_primitives::Hash;
+use vision_wire::chain::transaction::Action;
 use vision_wire::chain::transaction_info::Place;
-use vision_wire::chain::{TransactionInfo, TransactionProof};
+use vision_wire::chain::{Transaction, TransactionInfo, TransactionProof};
 use vision_wire::{Reason, status};
 
 use super::SealView;
-use super::block::trace_id;
 
 #[derive(Serialize)]
-pub(crate) struct TransactionView {
-    hash: Hash,
+pub(crate) struct TransactionView<'a> {
+    hash: &'a str,
     bytes: String,
-    sender: Hash,
-    sender_public_key: String,
+    sender: &'a str,
+    sender_public_key: &'a str,
     nonce: u64,
     fee: String,
     #[serde(flatten)]
-    action: ActionView,
+    action: ActionView<'a>,
     signature: String,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum ActionView {
-    Transfer { to: Hash, amount: String },
+enum ActionView<'a> {
+    Transfer { to: &'a str, amount: String },
     Data { data: String },
-    RegisterProducer { public_key: String, payout: Hash, proof_of_possession: String },
+    RegisterProducer { public_key: &'a str, payout: &'a str, proof_of_possession: String },
     ExitProducer,
-    SyncProof { block_height: u64, block_hash: Hash },
+    SyncProof { block_height: u64, block_hash: &'a str },
 }
 
-impl From<&Action> for ActionView {
-    fn from(action: &Action) -> Self {
+impl<'a> From<&'a Action> for ActionView<'a> {
+    fn from(action: &'a Action) -> Self {
         match action {
-            Action::Transfer { to, amount } => Self::Transfer { to: *to, amount: amount.to_string() },
-            Action::Data { bytes } => Self::Data { data: hex::encode(bytes) },
-            Action::RegisterProducer { public_key, payout, proof_of_possession } => Self::RegisterProducer {
-                public_key: public_key.to_string(),
-                payout: *payout,
-                proof_of_possession: proof_of_possession.to_string(),
+            Action::Transfer(it) => Self::Transfer { to: &it.to, amount: it.amount.to_string() },
+            Action::Data(it) => Self::Data { data: hex::encode(&it.data) },
+            Action::RegisterProducer(it) => Self::RegisterProducer {
+                public_key: &it.public_key,
+                payout: &it.payout,
+                proof_of_possession: hex::encode(&it.proof_of_possession),
             },
-            Action::ExitProducer => Self::ExitProducer,
-            Action::SyncProof(proof) => {
-                Self::SyncProof { block_height: proof.height.get(), block_hash: proof.hash }
+            Action::ExitProducer(_) => Self::ExitProducer,
+            Action::SyncProof(it) => {
+                Self::SyncProof { block_height: it.block_height, block_hash: &it.block_hash }
             }
         }
     }
 }
 
-impl TransactionView {
-    /// Of signed bytes.
-    pub(super) fn decode(bytes: &[u8], genesis_hash: &Hash) -> Result<Self, DecodeError> {
-        let signed = SignedTransaction::from_bytes(bytes.to_vec(), genesis_hash)?;
-        let transaction = signed.transaction();
+impl<'a> TransactionView<'a> {
+    pub(super) fn new(transaction: &'a Transaction) -> Result<Self, Status> {
+        let nothing = || {
+            let what = format!("chain sent a transaction {} that does nothing", transaction.hash);
+            status(Reason::Internal, what, &[])
+        };
         Ok(Self {
-            hash: signed.hash(),
-            bytes: hex::encode(signed.bytes()),
-            sender: signed.sender_address(),
-            sender_public_key: transaction.sender.to_string(),
+            hash: &transaction.hash,
+            bytes: hex::encode(&transaction.bytes),
+            sender: &transaction.sender,
+            sender_public_key: &transaction.sender_public_key,
             nonce: transaction.nonce,
             fee: transaction.fee.to_string(),
-            action: (&transaction.action).into(),
-            signature: signed.signature().to_string(),
+            action: transaction.action.as_ref().ok_or_else(nothing)?.into(),
+            signature: hex::encode(&transaction.signature),
         })
     }
 }
@@ -77,7 +78,7 @@ pub(crate) struct PlacedView<'a> {
     place: PlaceView<'a>,
     /// Left out where its bytes are not kept, and in events. On its own: an action may name a block too.
     #[serde(skip_serializing_if = "Option::is_none")]
-    transaction: Option<TransactionView>,
+    transaction: Option<TransactionView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     proof: Option<ProofView>,
 }
@@ -95,7 +96,7 @@ enum PlaceView<'a> {
         block_hash: &'a str,
         index: u32,
         finalized: bool,
-        trace_id: String,
+        trace_id: &'a str,
     },
     Dropped {
         reason: &'a str,
@@ -164,7 +165,7 @@ impl<'a> PlacedView<'a> {
                 block_hash: &included.block_hash,
                 index: included.index,
                 finalized: included.finalized,
-                trace_id: trace_id(genesis_hash, included.height),
+                trace_id: &included.trace_id,
             },
             Some(Place::Dropped(dropped)) => PlaceView::Dropped {
                 reason: &dropped.reason,
@@ -172,11 +173,7 @@ impl<'a> PlacedView<'a> {
                 replaced_by: &dropped.replaced_by,
             },
         };
-        let decoded = |bytes| TransactionView::decode(bytes, genesis_hash);
-        let kept = Some(&info.transaction[..]).filter(|bytes| !bytes.is_empty());
-        let transaction = kept.map(decoded).transpose();
-        let transaction =
-            transaction.map_err(|error| broken(info, &format!("that does not decode: {error}")))?;
+        let transaction = info.transaction.as_ref().map(TransactionView::new).transpose()?;
         let proof = proof.map(|proof| ProofView::new(proof, genesis_hash));
         Ok(Self { hash: &info.hash, place, transaction, proof })
     }

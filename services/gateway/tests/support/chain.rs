@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tonic::{Request, Response, Status};
+use vision_primitives::trace::HeightTrace;
 use vision_primitives::{
     Action, Block, ConsensusParams, Hash, Header, Height, Pool, SecretKey, Signature, SignedTransaction,
     Slot, SyncProof, TimestampMs, Transaction, hash, merkle_root,
@@ -15,7 +16,10 @@ use vision_wire::chain::get_producers_request::At;
 use vision_wire::chain::peer::State;
 use vision_wire::chain::producer::Status as ProducerStatus;
 use vision_wire::chain::*;
-use vision_wire::{EventKind, Reason, ResponseStream, block_to_proto, genesis_to_proto, status};
+use vision_wire::{
+    EventKind, Reason, ResponseStream, block_to_proto, genesis_info, header_info, status,
+    transaction_to_proto,
+};
 
 use super::Running;
 use super::pool;
@@ -116,27 +120,22 @@ impl FakeChain {
     }
 
     fn info(&self, height: u64, with_transactions: bool) -> BlockInfo {
-        let (hash, tx_count, mut block) = match height {
-            0 => (self.genesis_hash, 0, genesis_to_proto()),
-            _ => {
-                let block = self.block(height);
-                (block.hash(), block.transactions().len(), block_to_proto(block))
-            }
-        };
-        let parts = [&block.header, &block.signature].into_iter().chain(&block.transactions);
-        let size_bytes = parts.map(|part| part.len() as u64).sum();
-        if !with_transactions {
-            block.transactions.clear();
+        let trace_id = HeightTrace::of(&self.genesis_hash, Height(height)).to_string();
+        if height == 0 {
+            return BlockInfo { trace_id, ..genesis_info(&self.genesis_hash, TimestampMs(GENESIS_TIME)) };
         }
+        let block = self.block(height);
+        let all = block.transactions().iter().map(transaction_to_proto);
+        let bytes = block_to_proto(block);
         BlockInfo {
-            hash: hash.to_string(),
-            height,
-            tx_count: u32::try_from(tx_count).expect("few"),
-            block: Some(block),
+            tx_count: u32::try_from(block.transactions().len()).expect("few"),
+            block: Some(vision_wire::types::Block { transactions: vec![], ..bytes }),
             canonical: true,
-            trace_id: String::new(),
+            trace_id,
             finalized: height < 2,
-            size_bytes,
+            size_bytes: block.size_bytes(),
+            transactions: all.filter(|_| with_transactions).collect(),
+            ..header_info(&block.hash(), block.header())
         }
     }
 
@@ -182,6 +181,14 @@ impl ChainService for FakeChain {
         &self,
         _: Request<WatchBlocksRequest>,
     ) -> Result<Response<Self::WatchBlocksStream>, Status> {
+        not_here()
+    }
+
+    type WatchEventsStream = ResponseStream<ChainEvent>;
+    async fn watch_events(
+        &self,
+        _: Request<WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
         not_here()
     }
 

@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use tonic::Status;
-use vision_primitives::{Hash, MerkleStep as Step, SignedTransaction, merkle_proof};
+use vision_primitives::trace::HeightTrace;
+use vision_primitives::{Hash, Height, MerkleStep as Step, SignedTransaction, merkle_proof};
 use vision_wire::chain::follow_transactions_response::What;
 use vision_wire::chain::transaction_info::Place;
 use vision_wire::chain::*;
-use vision_wire::{EventLog, Reason, status};
+use vision_wire::{EventLog, Reason, status, transaction_to_proto};
 
 use super::chain::FakeChain;
 
@@ -76,7 +77,7 @@ impl FakeChain {
         request: SubmitTransactionRequest,
     ) -> Result<SubmitTransactionResponse, Status> {
         let bytes = request.transaction.to_vec();
-        let hash = SignedTransaction::from_bytes(bytes.clone(), &self.genesis_hash);
+        let signed = SignedTransaction::from_bytes(bytes.clone(), &self.genesis_hash);
         let place = {
             let mut pool = self.pool.lock();
             pool.handed_in.push((bytes, request.wait));
@@ -86,9 +87,10 @@ impl FakeChain {
             if pool.hangs { None } else { Some(pool.ends_in.clone().unwrap_or_else(waiting)) }
         };
         let Some(place) = place else { return std::future::pending().await };
-        let hash = hash.map_err(|error| status(Reason::InvalidTransaction, error.to_string(), &[]))?;
-        let hash = hash.hash().to_string();
-        let info = TransactionInfo { hash: hash.clone(), place: Some(place), ..TransactionInfo::default() };
+        let signed = signed.map_err(|error| status(Reason::InvalidTransaction, error.to_string(), &[]))?;
+        let hash = signed.hash().to_string();
+        let transaction = request.wait.then(|| transaction_to_proto(&signed));
+        let info = TransactionInfo { hash: hash.clone(), place: Some(place), transaction };
         Ok(SubmitTransactionResponse { hash, transaction: Some(info) })
     }
 
@@ -121,7 +123,8 @@ impl FakeChain {
     /// Those of block 4 are included, the last one handed in waits, one is dropped.
     pub fn transaction(&self, request: &GetTransactionRequest) -> Result<GetTransactionResponse, Status> {
         let answer = |bytes: &[u8], place| {
-            let transaction = bytes.to_vec().into();
+            let signed = SignedTransaction::from_bytes(bytes.to_vec(), &self.genesis_hash).ok();
+            let transaction = signed.as_ref().map(transaction_to_proto);
             let info = TransactionInfo { hash: request.hash.clone(), transaction, place: Some(place) };
             Ok(GetTransactionResponse { transaction: Some(info) })
         };
@@ -143,6 +146,7 @@ impl FakeChain {
                 index: u32::try_from(index).expect("few"),
                 finalized: false,
                 proof: request.with_proof.then_some(proof),
+                trace_id: HeightTrace::of(&self.genesis_hash, Height(4)).to_string(),
             };
             return answer(block.transactions()[index].bytes(), Place::Included(included));
         }

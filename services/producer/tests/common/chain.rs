@@ -150,6 +150,14 @@ impl ChainService for FakeChain {
         Ok(Response::new(GetChainInfoResponse { genesis_hash, ..GetChainInfoResponse::default() }))
     }
 
+    type WatchEventsStream = ResponseStream<ChainEvent>;
+    async fn watch_events(
+        &self,
+        _: Request<WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        not_played()
+    }
+
     async fn get_head(&self, _: Request<GetHeadRequest>) -> Result<Response<GetHeadResponse>, Status> {
         Ok(Response::new(GetHeadResponse { head: Some(self.0.head()) }))
     }

@@ -208,6 +208,14 @@ impl ChainService for FakeChain {
         not_played()
     }
 
+    type WatchEventsStream = ResponseStream<ChainEvent>;
+    async fn watch_events(
+        &self,
+        _: Request<WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        not_played()
+    }
+
     type WatchHeadStream = ResponseStream<WatchHeadResponse>;
 
     async fn watch_head(

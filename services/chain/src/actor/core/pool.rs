@@ -34,10 +34,10 @@ impl Core {
         &self.pool
     }
 
-    /// A waiting transaction's bytes, and since when it waits.
-    pub fn waiting_transaction(&self, hash: &Hash) -> Option<(Vec<u8>, What)> {
+    /// A transaction that waits, and since when.
+    pub fn waiting_transaction(&self, hash: &Hash) -> Option<(SignedTransaction, What)> {
         let transaction = self.pool.get(hash)?;
-        Some((transaction.bytes().to_vec(), self.waits(hash)))
+        Some((transaction.clone(), self.waits(hash)))
     }
 
     /// That one waits, since when, and for which nonce.
@@ -222,6 +222,7 @@ impl Core {
         for block in &left {
             for transaction in self.body(block, turn).into_owned() {
                 if !included.contains_key(&transaction.hash()) {
+                    turn.returned += 1;
                     self.readmit(transaction, now, turn);
                 }
             }

@@ -32,6 +32,7 @@ impl Core {
             // While a turn waits no other one changes anything, so this one has only readers' effects.
             self.retry(waiting, due_ms)?;
         }
+        self.tell_old_if_due();
         self.settle_pool(&mut turn);
         self.parts.metrics.pool(self.pool.len(), self.pool.bytes());
         self.parts.pending.store(self.pool.len() as u64, Ordering::Relaxed);
@@ -154,6 +155,7 @@ impl Core {
                 let _ = reply.send(Ok(stored));
             }
         }
+        self.tell_news(&mut turn);
         self.roots.settle(&self.parts.tree, &genesis_hash, false);
         self.pass_on(std::mem::take(&mut turn.admitted));
         if moved {
