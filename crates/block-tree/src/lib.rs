@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod ancestry;
+mod aside;
 mod claim;
 mod entry;
 mod finality;
@@ -24,6 +25,7 @@ mod tree;
 mod validity;
 
 pub use ancestry::MAX_LOCATOR_HASHES;
+pub use aside::Aside;
 pub use claim::MAX_CLAIM_AHEAD_MS;
 pub use entry::{CheckedBlock, Entry};
 pub use finality::FINAL_DEPTH_BLOCKS;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use support::Net;
-use vision_block_tree::BlockTree;
+use vision_block_tree::{Aside, BlockTree};
 use vision_primitives::*;
 
 fn hashes_of(tree: &BlockTree) -> Vec<Hash> {
@@ -155,6 +155,46 @@ fn late_blocks() {
         }
         assert_eq!(tree.head().hash(), head.hash(), "{desc}");
     }
+}
+
+/// Why a block is not on the head's chain; `None` if it is, or is not known.
+fn aside(tree: &BlockTree, hash: &Hash) -> Option<Aside> {
+    let known = tree.between(Height(0), Height(99));
+    known.into_iter().find(|(entry, _)| entry.hash() == *hash)?.1
+}
+
+#[test]
+fn why_a_block_is_not_on_the_heads_chain() {
+    let net = Net::of(4);
+    let mut tree = net.tree();
+    let root = tree.head().hash();
+    let [primary, backup, second] = [0, 1, 2].map(|slot| net.block(&tree, &root, slot));
+    net.add(&mut tree, &second, false);
+    assert_eq!(aside(&tree, &second.hash()), None, "it is the head");
+    assert_eq!(aside(&tree, &backup.hash()), None, "it is not known");
+    net.add(&mut tree, &backup, false);
+    assert_eq!(aside(&tree, &second.hash()), Some(Aside::Lighter { weight: 5, head_weight: 6 }));
+    net.add(&mut tree, &primary, true);
+    let slot_ended = tree.schedule_on(&root).unwrap().start(Slot(1));
+    assert_eq!(aside(&tree, &primary.hash()), Some(Aside::Late { slot_ended }), "heavier, but barred");
+    let child = net.grow(&mut tree, &backup.hash(), 1);
+    assert_eq!((tree.head().hash(), tree.head().weight()), (child, 12));
+    // 5 + 7 on the other branch: the lower tip slot is the head, and makes the others stand aside for nothing but order.
+    let better = net.grow(&mut tree, &second.hash(), 0);
+    assert_eq!((tree.head().hash(), tree.head().weight()), (better, 12));
+    assert_eq!(aside(&tree, &second.hash()), None);
+    for hash in [backup.hash(), child] {
+        assert_eq!(
+            aside(&tree, &hash),
+            Some(Aside::Tie { weight: 12 }),
+            "a block is as good as the best chain on it"
+        );
+    }
+    assert_eq!(aside(&tree, &primary.hash()), Some(Aside::Late { slot_ended }));
+    let heights = |low, high| -> Vec<u64> {
+        tree.between(Height(low), Height(high)).iter().map(|(entry, _)| entry.height().get()).collect()
+    };
+    assert_eq!((heights(0, 0), heights(1, 1), heights(1, 9)), (vec![0], vec![1; 3], vec![2, 2, 1, 1, 1]));
 }
 
 #[test]

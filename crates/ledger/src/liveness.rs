@@ -139,3 +139,59 @@ impl Executor<'_> {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vision_primitives::{Hash, Pool, TimestampMs};
+    use vision_schedule::SlotTiming;
+
+    use super::*;
+
+    #[test]
+    fn a_change_of_standing_is_told_once_and_candidates_that_wait_are_none() {
+        use ProducerStatus::{Active, Candidate, Exited, Suspended};
+        let with = |status| Producer {
+            status,
+            missed: 3,
+            suspended_at: Height(9),
+            ..candidate(PublicKey([1; 32]), Hash::ZERO, Height(1))
+        };
+        let suspended = Some(StandingChange::Suspended { missed: 3, at: Height(9) });
+        let cases = [
+            (None, Candidate, None),
+            (None, Active, Some(StandingChange::Returned { first_time: true })),
+            (Some(Candidate), Active, Some(StandingChange::Returned { first_time: true })),
+            (Some(Suspended), Active, Some(StandingChange::Returned { first_time: false })),
+            (Some(Active), Active, None),
+            (Some(Active), Suspended, suspended),
+            (Some(Candidate), Suspended, suspended),
+            (Some(Suspended), Suspended, None),
+            (Some(Active), Exited, None),
+        ];
+        for (before, after, expect) in cases {
+            let told = StandingChange::between(before.map(with).as_ref(), &with(after));
+            assert_eq!(told, expect, "{before:?} to {after:?}");
+        }
+    }
+
+    #[test]
+    fn slots_are_missed_up_to_the_last_backup_and_from_height_2_on() {
+        let timing = SlotTiming {
+            block_interval_ms: 0,
+            claim_timeout_ms: 100,
+            main_slots: 3,
+            jitter_min_ms: 0,
+            jitter_max_ms: 1,
+        };
+        let pool = Pool::new((0..5_u8).map(|n| Hash([n; 32])));
+        let schedule = Schedule::new(Hash([7; 32]), pool.clone(), pool, TimestampMs(0), timing);
+        let schedule = schedule.unwrap_or_else(|error| panic!("{error}"));
+        for (height, slot, expect) in
+            [(1, 2, 0), (2, 0, 0), (2, 1, 1), (2, 3, 3), (9, 4, 3), (9, u64::MAX, 3)]
+        {
+            let missed = missed_slots(&schedule, Height(height), Slot(slot));
+            let owners: Vec<_> = (0..expect).map(|slot| (Slot(slot), schedule.owner(Slot(slot)))).collect();
+            assert_eq!(missed, owners, "height {height}, slot {slot}");
+        }
+    }
+}

@@ -14,6 +14,6 @@ mod timing;
 
 pub use deal::Deal;
 pub use error::{ScheduleError, SlotError};
-pub use schedule::{Schedule, SlotWindow};
+pub use schedule::{Drawing, Schedule, SlotWindow};
 pub use seed::{draw, epoch_salt, seed};
 pub use timing::SlotTiming;

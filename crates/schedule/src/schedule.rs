@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use vision_primitives::{Hash, NodeId, Pool, Slot, TimestampMs, hash};
 
-use crate::{Deal, ScheduleError, SlotError, SlotTiming};
+use crate::{Deal, ScheduleError, SlotError, SlotTiming, draw};
 
 /// When one slot may be used, and by whom.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,6 +20,19 @@ pub struct SlotWindow {
     pub opens_at: TimestampMs,
     /// First stamp too late: `start(slot + 1)`.
     pub closes_at: TimestampMs,
+}
+
+/// How the owner of a slot is found: the step of the shuffle that deals it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Drawing {
+    /// `u64(draw)` of the slot.
+    pub number: u64,
+    /// Laps dealt before the one it is in, over the same pool.
+    pub lap: u64,
+    /// Its place in the lap, i.
+    pub place: u64,
+    /// The place it is swapped with, j: `i + number mod (size of the pool - i)`.
+    pub picked: u64,
 }
 
 /// Owners and windows of every slot of one height on one parent. Cheap to make and to clone; owners are
@@ -164,6 +177,20 @@ impl Schedule {
         // A pool in use is never empty.
         let size = (self.registered.len() as u64).max(1);
         slot.get().checked_sub(self.timing.main_slots).map(|dealt| dealt / size)
+    }
+
+    /// How the owner of a slot is found.
+    #[must_use]
+    pub fn drawing(&self, slot: Slot) -> Drawing {
+        let m = self.timing.main_slots;
+        let (dealt, pool) = match slot.get().checked_sub(m) {
+            None => (slot.get(), &self.main_pool),
+            Some(dealt) => (dealt, &self.registered),
+        };
+        // A pool in use is never empty.
+        let size = (pool.len() as u64).max(1);
+        let (number, place) = (draw(&self.seed, slot.get()).first_u64(), dealt % size);
+        Drawing { number, lap: dealt / size, place, picked: place + number % (size - place) }
     }
 
     fn window_of(&self, slot: Slot, owner: NodeId) -> SlotWindow {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use vision_primitives::{Hash, NodeId, Pool, Slot, TimestampMs, hash};
-use vision_schedule::{Schedule, SlotError, SlotTiming};
+use vision_schedule::{Schedule, SlotError, SlotTiming, draw};
 
 fn ids(n: u64) -> impl Iterator<Item = NodeId> {
     (0..n).map(|i| hash(&[&i.to_le_bytes()]))
@@ -100,6 +100,28 @@ proptest! {
             let stranger = schedule.check(slot, &hash(&[b"stranger"]), TimestampMs(stamp));
             let not_owner = matches!(stranger, Err(SlotError::NotOwner { .. }));
             prop_assert!(not_owner);
+        }
+    }
+
+    #[test]
+    fn drawings_lead_to_the_owners(seed: [u8; 32], n in 1_u64..40, more in 0_u64..20, timing in timing()) {
+        let (active, registered) = (Pool::new(ids(n)), Pool::new(ids(n + more)));
+        let schedule = Schedule::new(Hash(seed), active.clone(), registered.clone(), TimestampMs(0), timing)
+            .expect("a schedule");
+        let m = timing.main_slots;
+        for (base, end, pool) in [(0, m, active.ids().to_vec()), (m, m + 100, registered.ids().to_vec())] {
+            let mut lap = pool.clone();
+            for slot in base..end {
+                let drawing = schedule.drawing(Slot(slot));
+                let at = (slot - base) as usize;
+                prop_assert_eq!(drawing.number, draw(&Hash(seed), slot).first_u64());
+                prop_assert_eq!((drawing.lap as usize, drawing.place as usize), (at / pool.len(), at % pool.len()));
+                if drawing.place == 0 {
+                    lap.clone_from(&pool);
+                }
+                lap.swap(drawing.place as usize, drawing.picked as usize);
+                prop_assert_eq!(lap[drawing.place as usize], schedule.owner(Slot(slot)));
+            }
         }
     }
 

@@ -125,6 +125,7 @@ const MESSAGES: &[(&str, &[Field])] = &[
     ("vision.p2p.v1.GetBlocksRequest", GET_BLOCKS),
     ("vision.p2p.v1.GetBlocksResponse", &[message(1, BLOCK)]),
     ("vision.chain.v1.SubmitBlockRequest", &[body(3)]),
+    ("vision.chain.v1.GetSlotsRequest", &[numbers(2, "slots", MAX_SLOTS, Reason::TooManySlots)]),
     (
         "vision.chain.v1.SubmitTransactionsRequest",
         &[list(1, "transactions", MAX_SUBMITTED_TRANSACTIONS, Reason::InvalidArgument)],

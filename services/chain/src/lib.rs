@@ -17,6 +17,7 @@ mod nodes;
 mod peers;
 mod rpc;
 mod shown;
+mod statistics;
 mod status_page;
 mod store;
 mod trace;
@@ -214,6 +215,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         stored,
         events,
         shown,
+        statistics: Arc::default(),
         intake,
         happenings,
         peers: peer_events,

@@ -2,8 +2,11 @@
 
 mod blocks;
 mod follow;
+mod fork_tree;
 mod listing;
 mod registry;
+mod slots;
+mod statistics;
 mod stored;
 mod transactions;
 
@@ -27,6 +30,7 @@ use crate::events::Events;
 use crate::intake::Intake;
 use crate::nodes::Nodes;
 use crate::shown::Shown;
+use crate::statistics::Window;
 use crate::store::{Store, StoreError};
 use crate::transactions::Happenings;
 
@@ -51,6 +55,8 @@ pub struct ChainRpc {
     pub events: Events,
     /// What all who show blocks share.
     pub shown: Shown,
+    /// What the newest blocks show, as far as it was asked for.
+    pub statistics: Arc<tokio::sync::Mutex<Window>>,
     /// Where transactions are handed in.
     pub intake: Intake,
     /// What happens to them.
@@ -235,6 +241,27 @@ impl ChainService for ChainRpc {
                 reorg_depth,
             }
         })))
+    }
+
+    async fn get_slots(
+        &self,
+        request: Request<proto::GetSlotsRequest>,
+    ) -> Result<Response<proto::GetSlotsResponse>, Status> {
+        Ok(Response::new(self.slots(request.into_inner()).await?))
+    }
+
+    async fn get_statistics(
+        &self,
+        request: Request<proto::GetStatisticsRequest>,
+    ) -> Result<Response<proto::GetStatisticsResponse>, Status> {
+        Ok(Response::new(self.statistics_of(&request.into_inner()).await?))
+    }
+
+    async fn get_fork_tree(
+        &self,
+        request: Request<proto::GetForkTreeRequest>,
+    ) -> Result<Response<proto::GetForkTreeResponse>, Status> {
+        Ok(Response::new(self.fork_tree(&request.into_inner()).await?))
     }
 
     async fn get_producers(

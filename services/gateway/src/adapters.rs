@@ -12,14 +12,13 @@ use vision_wire::chain::get_block_request::Id;
 use vision_wire::chain::get_producers_request::At;
 use vision_wire::chain::{
     BlockInfo, GetBlockRequest, GetChainInfoRequest, GetHeadRequest, GetProducersRequest,
-    GetProducersResponse, Head, ListBlocksRequest, ListPeersRequest, Peer,
+    GetProducersResponse, GetSlotsRequest, GetSlotsResponse, GetStatisticsRequest, GetStatisticsResponse,
+    Head, ListBlocksRequest, ListPeersRequest, Peer,
 };
 use vision_wire::producer::producer_service_client::ProducerServiceClient;
 use vision_wire::producer::{
     GetMiningStatusRequest, MiningStatus, WatchMiningStatusRequest, WatchMiningStatusResponse,
 };
-use vision_wire::selection::selection_service_client::SelectionServiceClient;
-use vision_wire::selection::{GetScheduleRequest, GetScheduleResponse};
 use vision_wire::sync_oracle::sync_oracle_service_client::SyncOracleServiceClient;
 use vision_wire::sync_oracle::{GetSnapshotRequest, Snapshot};
 use vision_wire::watch::{WatchItem, resuming};
@@ -51,7 +50,6 @@ pub(crate) struct Backends {
 
 const CHAIN: &str = Neighbour::Chain.name();
 const SYNC_ORACLE: &str = Neighbour::SyncOracle.name();
-const SELECTION: &str = Neighbour::Selection.name();
 const PRODUCER: &str = Neighbour::Producer.name();
 
 fn missing(service: &str, field: &str) -> Status {
@@ -176,11 +174,18 @@ impl Backends {
         answer.status.ok_or_else(|| missing(PRODUCER, "status"))
     }
 
-    pub(crate) async fn schedule(&self, request: GetScheduleRequest) -> Result<GetScheduleResponse, Status> {
-        let client = SelectionServiceClient::new(self.selection.clone());
-        let mut client =
-            client.max_decoding_message_size(MAX_MESSAGE_BYTES).max_encoding_message_size(MAX_MESSAGE_BYTES);
-        call(SELECTION, client.get_schedule(deadline(request))).await
+    /// The slots of a height, of the next one if none is given.
+    pub(crate) async fn slots(
+        &self,
+        height: Option<u64>,
+        slots: Vec<u64>,
+    ) -> Result<GetSlotsResponse, Status> {
+        call(CHAIN, self.chain().get_slots(deadline(GetSlotsRequest { height, slots }))).await
+    }
+
+    /// Of as many blocks as are counted at most.
+    pub(crate) async fn statistics(&self) -> Result<GetStatisticsResponse, Status> {
+        call(CHAIN, self.chain().get_statistics(deadline(GetStatisticsRequest { window: 0 }))).await
     }
 
     pub(crate) fn watch_mining_status(

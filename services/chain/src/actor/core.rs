@@ -1,6 +1,7 @@
 //! The decisions of the chain's thread. Everything it learns about time comes from its clock.
 
 mod duties;
+mod fork_tree;
 mod hearsay;
 mod kept;
 mod news;
@@ -131,6 +132,7 @@ pub struct Core {
     /// A turn the disk did not take yet, and when to try again.
     unwritten: Option<(Turn, u64)>,
     roots: Roots,
+    replaced: fork_tree::Replaced,
     /// Events held back.
     pending: news::Pending,
     stopping: bool,
@@ -158,6 +160,7 @@ impl Core {
             prepared: VecDeque::new(),
             unwritten: None,
             roots: Roots::default(),
+            replaced: fork_tree::Replaced::default(),
             pending: news::Pending::default(),
             stopping: false,
             tally: Tally::new(parts.metrics.clone(), &parts.tree, |height| {
@@ -337,6 +340,7 @@ impl Core {
         let head = HeadView::of(tree.head(), tree.final_entry().height()).arrived_at(self.now());
         let news = self.news((&block, origin, arrived), &changes, &inserted);
         turn.news.extend(news);
+        self.replaced.note(&inserted, self.now());
         if !inserted.stored {
             // It was the worst tip of a full tree, or what it made final conflicts with it.
             turn.follow(&inserted, &head);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tonic::{Response, Status};
-use vision_primitives::{Hash, Header, Height, NodeId, SignedTransaction, Slot, TimestampMs};
+use vision_primitives::{Hash, Header, Height, NodeId, Pool, SignedTransaction, Slot, TimestampMs};
 use vision_wire::chain::{self as proto, get_block_request::Id};
 use vision_wire::page::{PageRequest, encode_token};
 use vision_wire::types::Block;
@@ -19,9 +19,9 @@ const BLOCK_LIST: &str = "blocks";
 const BLOCKS_BELOW: &str = "blocks below";
 
 /// A block as it was found in the store.
-struct Found {
-    hash: Hash,
-    header: Header,
+pub(super) struct Found {
+    pub(super) hash: Hash,
+    pub(super) header: Header,
     record: HeaderRecord,
     transactions: Vec<proto::Transaction>,
     canonical: bool,
@@ -60,10 +60,9 @@ impl Page {
 impl ChainRpc {
     /// Stored blocks as they are shown. Each comes with what is known of it; their parents' stamps are read where they are not
     /// among them.
-    async fn shown(&self, found: Vec<Found>) -> Result<Vec<proto::BlockInfo>, Status> {
+    pub(super) async fn shown(&self, found: Vec<Found>) -> Result<Vec<proto::BlockInfo>, Status> {
         let stamps = found.iter().map(|found| (found.hash, found.header.timestamp_ms));
-        let mut stamps: BTreeMap<Hash, TimestampMs> = stamps.collect();
-        stamps.insert(self.rules.genesis_hash, self.rules.genesis.time_ms);
+        let stamps: BTreeMap<Hash, TimestampMs> = stamps.collect();
         let mut shown = Vec::with_capacity(found.len());
         for Found { hash, header, record, transactions, canonical } in found {
             let parent_timestamp = match stamps.get(&header.parent) {
@@ -89,7 +88,23 @@ impl ChainRpc {
         Ok(shown)
     }
 
-    async fn stamp_of(&self, hash: Hash) -> Result<TimestampMs, Status> {
+    /// Blocks of the head's chain above block 0, without their transactions.
+    pub(super) async fn headers(&self, stretch: Stretch, count: usize) -> Result<Vec<Found>, Status> {
+        let found = self.load(move |store| {
+            let found = store.headers(stretch, count)?.into_iter().map(|(hash, record)| {
+                let header = decoded(&hash, &record.header)?;
+                Ok(Found { hash, header, record, transactions: Vec::new(), canonical: true })
+            });
+            found.collect::<Result<Vec<_>, StoreError>>()
+        });
+        found.await
+    }
+
+    /// Time stamp of a block.
+    pub(super) async fn stamp_of(&self, hash: Hash) -> Result<TimestampMs, Status> {
+        if hash == self.rules.genesis_hash {
+            return Ok(self.rules.genesis.time_ms);
+        }
         let found = self.load(move |store| {
             let record = store.header(&hash)?;
             record.map(|record| decoded(&hash, &record.header)).transpose()
@@ -98,25 +113,28 @@ impl ChainRpc {
         Ok(header.timestamp_ms)
     }
 
-    /// The slots before a block's that passed unused. A look at the producers of its height is only taken if it was not made by
-    /// the primary and its pool is not remembered.
-    pub(super) async fn missed(&self, header: &Header) -> Result<Vec<(Slot, NodeId)>, Status> {
+    /// The slots before a block's that passed unused.
+    async fn missed(&self, header: &Header) -> Result<Vec<(Slot, NodeId)>, Status> {
+        // Nearly all blocks are made by the primary, and need no pool.
         if header.slot == Slot(0) {
             return Ok(Vec::new());
         }
-        let pool = match self.shown.main_pool(&header.pool_root) {
-            Some(pool) => pool,
-            None => {
-                let (active, registered) = self.pools_after(header.parent).await?;
-                if active.root() != header.pool_root {
-                    let why = format!("the producers before block {} are not those it names", header.height);
-                    return Err(store_status(&StoreError::Corrupt(why)));
-                }
-                self.shown.remember(&active);
-                if active.is_empty() { registered } else { active }
-            }
-        };
-        Ok(self.shown.missed(header, &pool))
+        Ok(self.shown.missed(header, &self.main_pool(header).await?))
+    }
+
+    /// The pool that the first slots of a block's height were dealt over. The producers before the block are only looked at if
+    /// the pool is not remembered.
+    pub(super) async fn main_pool(&self, header: &Header) -> Result<Pool, Status> {
+        if let Some(pool) = self.shown.main_pool(&header.pool_root) {
+            return Ok(pool);
+        }
+        let (active, registered) = self.pools_after(header.parent).await?;
+        if active.root() != header.pool_root {
+            let why = format!("the producers before block {} are not those it names", header.height);
+            return Err(store_status(&StoreError::Corrupt(why)));
+        }
+        self.shown.remember(&active);
+        Ok(if active.is_empty() { registered } else { active })
     }
 
     fn block_not_found(hash: Hash) -> Status {
@@ -187,14 +205,8 @@ impl ChainRpc {
             blocks.push(self.shown.genesis());
         }
         let wanted = items - blocks.len();
-        let found = self.load(move |store| {
-            let found = store.headers(stretch, wanted)?.into_iter().map(|(hash, record)| {
-                let header = decoded(&hash, &record.header)?;
-                Ok(Found { hash, header, record, transactions: Vec::new(), canonical: true })
-            });
-            found.collect::<Result<Vec<_>, StoreError>>()
-        });
-        blocks.extend(self.shown(found.await?).await?);
+        let found = self.headers(stretch, wanted).await?;
+        blocks.extend(self.shown(found).await?);
         let next_page_token = match stretch {
             Stretch::From(from) => {
                 let next = blocks.last().map_or(from.get(), |last| last.height + 1);

@@ -96,8 +96,8 @@ pub async fn all_of_the_chain(client: &mut Client, genesis_hash: &vision_primiti
         let id = Some(proto::get_block_request::Id::Height(height));
         let request = proto::GetBlockRequest { id, ..Default::default() };
         let info = client.get_block(request).await.expect("a block").into_inner().block.expect("a block");
-        for (bytes, index) in info.block.expect("with transactions").transactions.iter().zip(0..) {
-            let hash = SignedTransaction::hash_bytes(genesis_hash, bytes).to_string();
+        for (transaction, index) in info.transactions.iter().zip(0..) {
+            let hash = SignedTransaction::hash_bytes(genesis_hash, &transaction.bytes).to_string();
             all.push((height, info.hash.clone(), index, hash));
         }
     }

@@ -3,17 +3,13 @@
 use axum::Extension;
 use axum::extract::State;
 use serde::Serialize;
-use tonic::Status;
-use vision_primitives::ConsensusParams;
-use vision_wire::selection::{GetScheduleRequest, ScheduleParams, ScheduledSlot};
-use vision_wire::{Reason, parse_hash};
+use vision_wire::Reason;
+use vision_wire::chain::Slot;
 
 use super::limits::Place;
 use super::problem::Problem;
 use super::query::{Params, decimal};
 use super::{Answer, AppState, json};
-use crate::adapters::Backends;
-use crate::ports::{BlockId, ChainInfo};
 
 /// Most slots of one answer.
 const MAX_SLOTS: usize = 1024;
@@ -41,8 +37,8 @@ struct SlotView<'a> {
     closes_at_ms: u64,
 }
 
-impl<'a> From<&'a ScheduledSlot> for SlotView<'a> {
-    fn from(slot: &'a ScheduledSlot) -> Self {
+impl<'a> From<&'a Slot> for SlotView<'a> {
+    fn from(slot: &'a Slot) -> Self {
         Self {
             slot: slot.slot,
             node_id: &slot.node_id,
@@ -59,69 +55,19 @@ pub(super) async fn schedule(
     params: Params,
 ) -> Answer {
     let params = params.allow(&["height", "slots"])?;
-    let backends = &state.backends;
-    let slots = params.text("slots").map(parse_slots).transpose()?;
+    let slots = params.text("slots").map(parse_slots).transpose()?.unwrap_or_default();
     place.reserve(ANSWER_BYTES).await?;
-    let (info, parent) = tokio::try_join!(backends.chain_info(), parent(backends, params.height("height")?))?;
-    // By hash, so that both speak of one block even if the head moves to another branch in between.
-    let hash = parse_hash("hash", &parent.hash)?;
-    let pools = backends.producers(Some(BlockId::Hash(hash))).await?;
-    let shape = shape(&info);
-    let registered: Vec<String> = pools.registered.into_iter().map(|producer| producer.node_id).collect();
-    let request = GetScheduleRequest {
-        chain_id: info.chain_id.clone(),
-        entropy: parent.hash.clone(),
-        height: parent.height.saturating_add(1),
-        active: pools.active,
-        registered,
-        slots: slots.unwrap_or_else(|| (0..=shape.backup_slots.unwrap_or_default()).collect()),
-        parent_timestamp_ms: parent.timestamp_ms,
-        params: Some(shape),
-    };
-    let answer = backends.schedule(request.clone()).await?;
+    let answer = state.backends.slots(params.height("height")?, slots).await?;
     Ok(json(&ScheduleView {
-        height: request.height,
-        parent: &parent.hash,
-        parent_timestamp_ms: parent.timestamp_ms,
-        entropy: &request.entropy,
+        height: answer.height,
+        parent: &answer.parent,
+        parent_timestamp_ms: answer.parent_timestamp_ms,
+        entropy: &answer.entropy,
         seed: &answer.seed,
-        active: &request.active,
-        registered: &request.registered,
+        active: &answer.active,
+        registered: &answer.registered,
         slots: answer.slots.iter().map(Into::into).collect(),
     }))
-}
-
-struct Parent {
-    height: u64,
-    hash: String,
-    timestamp_ms: u64,
-}
-
-/// The block below the height, or the head when no height is given.
-async fn parent(backends: &Backends, height: Option<u64>) -> Result<Parent, Status> {
-    let Some(height) = height else {
-        let head = backends.head().await?;
-        return Ok(Parent { height: head.height, hash: head.hash, timestamp_ms: head.timestamp_ms });
-    };
-    let Some(below) = height.checked_sub(1) else {
-        let message = "height: block 0 was not produced in a slot; ask for 1 or more";
-        return Err(vision_wire::status(Reason::InvalidHeight, message, &[("field", "height".to_owned())]));
-    };
-    let block = backends.block_head(BlockId::Height(below)).await?;
-    Ok(Parent { height: below, hash: block.hash, timestamp_ms: block.timestamp_ms })
-}
-
-/// The chain's own parameters; the defaults are no substitute for one that is missing, but the chain tells all.
-fn shape(info: &ChainInfo) -> ScheduleParams {
-    let defaults = ConsensusParams::default();
-    let value = |name: &str, default: u64| Some(info.params.get(name).copied().unwrap_or(default));
-    ScheduleParams {
-        block_interval_ms: value("block_interval_ms", defaults.block_interval_ms),
-        claim_timeout_ms: value("claim_timeout_ms", defaults.claim_timeout_ms),
-        backup_slots: value("backup_slots", defaults.backup_slots),
-        jitter_min_ms: value("jitter_min_ms", defaults.jitter_min_ms),
-        jitter_max_ms: value("jitter_max_ms", defaults.jitter_max_ms),
-    }
 }
 
 /// `0,1,2`, `0-20`, or both mixed.

@@ -8,8 +8,9 @@ use tonic::{Request, Response, Status};
 use vision_primitives::trace::HeightTrace;
 use vision_primitives::{
     Action, Block, ConsensusParams, Hash, Header, Height, Pool, SecretKey, Signature, SignedTransaction,
-    Slot, SyncProof, TimestampMs, Transaction, hash, merkle_root,
+    SyncProof, TimestampMs, Transaction, hash, merkle_root,
 };
+use vision_schedule::{Schedule, SlotTiming, epoch_salt, seed};
 use vision_wire::chain::chain_service_server::{ChainService, ChainServiceServer};
 use vision_wire::chain::get_block_request::Id;
 use vision_wire::chain::get_producers_request::At;
@@ -41,8 +42,6 @@ pub struct FakeChain {
     pub pool: pool::Pool,
     /// Height of the head, at most 5.
     pub height: Arc<AtomicU64>,
-    /// Calls of ListBlocks.
-    pub listed: Arc<Mutex<Vec<ListBlocksRequest>>>,
 }
 
 fn transactions(keys: &[SecretKey], genesis_hash: &Hash) -> Vec<SignedTransaction> {
@@ -81,7 +80,7 @@ impl FakeChain {
                 height: Height(height),
                 parent,
                 timestamp_ms: TimestampMs(GENESIS_TIME + 2000 * height),
-                slot: Slot(if height == 3 { 2 } else { 0 }),
+                slot: vision_primitives::Slot(if height == 3 { 2 } else { 0 }),
                 producer: keys[height as usize % 3].public_key().id(),
                 tx_root: merkle_root(&hashes),
                 state_root: Hash([2; 32]),
@@ -102,7 +101,6 @@ impl FakeChain {
             hanging: Arc::default(),
             pool: pool::Pool::new(),
             height: Arc::new(AtomicU64::new(5)),
-            listed: Arc::default(),
         }
     }
 
@@ -137,6 +135,24 @@ impl FakeChain {
             transactions: all.filter(|_| with_transactions).collect(),
             ..header_info(&block.hash(), block.header())
         }
+    }
+
+    /// The schedule above a block, from the protocol alone.
+    pub fn schedule(&self, parent: u64) -> Schedule {
+        let (entropy, stamp) = match parent {
+            0 => (self.genesis_hash, TimestampMs(GENESIS_TIME)),
+            _ => (self.block(parent).hash(), self.block(parent).header().timestamp_ms),
+        };
+        let timing = SlotTiming {
+            block_interval_ms: 700,
+            claim_timeout_ms: 1200,
+            main_slots: 7,
+            jitter_min_ms: 50,
+            jitter_max_ms: 400,
+        };
+        let pool = Pool::new(self.keys.iter().map(|key| key.public_key().id()));
+        let seed = seed(&entropy, Height(parent + 1), &epoch_salt("vision-testnet-1"));
+        Schedule::new(seed, pool.clone(), pool, stamp, timing).expect("a schedule")
     }
 
     fn height_of(&self, hash: &str) -> Option<u64> {
@@ -181,6 +197,75 @@ impl ChainService for FakeChain {
         &self,
         _: Request<WatchBlocksRequest>,
     ) -> Result<Response<Self::WatchBlocksStream>, Status> {
+        not_here()
+    }
+
+    async fn get_slots(
+        &self,
+        request: Request<GetSlotsRequest>,
+    ) -> Result<Response<GetSlotsResponse>, Status> {
+        let GetSlotsRequest { height, slots } = request.into_inner();
+        let height = height.unwrap_or(self.height.load(Ordering::SeqCst) + 1);
+        let Some(below) = height.checked_sub(1) else {
+            return Err(status(Reason::InvalidHeight, "block 0 has no slot", &[]));
+        };
+        let schedule = self.schedule(self.checked(below)?);
+        let parent = self.info(below, false);
+        let slots = if slots.is_empty() { (0..7).collect() } else { slots };
+        let slots = slots.into_iter().map(|slot| {
+            let window = schedule.window(vision_primitives::Slot(slot));
+            Slot {
+                slot,
+                node_id: window.owner.to_string(),
+                opens_at_ms: window.opens_at.get(),
+                jitter_ms: window.jitter_ms,
+                closes_at_ms: window.closes_at.get(),
+                ..Slot::default()
+            }
+        });
+        Ok(Response::new(GetSlotsResponse {
+            chain_id: "vision-testnet-1".into(),
+            height,
+            parent: parent.hash.clone(),
+            parent_timestamp_ms: parent.timestamp_ms,
+            entropy: parent.hash,
+            seed: schedule.seed().to_string(),
+            epoch_salt: epoch_salt("vision-testnet-1").to_string(),
+            active: self.ids(),
+            registered: self.ids(),
+            slots: slots.collect(),
+        }))
+    }
+
+    async fn get_statistics(
+        &self,
+        request: Request<GetStatisticsRequest>,
+    ) -> Result<Response<GetStatisticsResponse>, Status> {
+        assert_eq!(request.into_inner().window, 0);
+        let producer = ProducerStatistics {
+            node_id: self.ids()[0].clone(),
+            primary: 2,
+            backup: 1,
+            tail: 0,
+            missed: 4,
+            rewards: "36893488147419103230".into(),
+            share: 0.6,
+            expected_share: 0.25,
+        };
+        Ok(Response::new(GetStatisticsResponse {
+            from_height: 1,
+            to_height: 5,
+            blocks: 5,
+            producers: vec![producer],
+            interval_median_ms: Some(2000),
+            interval_max_ms: Some(2000),
+        }))
+    }
+
+    async fn get_fork_tree(
+        &self,
+        _: Request<GetForkTreeRequest>,
+    ) -> Result<Response<GetForkTreeResponse>, Status> {
         not_here()
     }
 
@@ -248,7 +333,6 @@ impl ChainService for FakeChain {
         request: Request<ListBlocksRequest>,
     ) -> Result<Response<ListBlocksResponse>, Status> {
         let request = request.into_inner();
-        self.listed.lock().expect("no panic").push(request.clone());
         let (count, head) = (request.page_size as usize, self.height.load(Ordering::SeqCst));
         let heights: Vec<u64> = match request.before_height {
             Some(below) => (0..below.min(head + 1)).rev().take(count).collect(),

@@ -3,8 +3,6 @@
 use std::net::SocketAddr;
 
 use tonic::{Request, Response, Status};
-use vision_primitives::{Hash, Height, Pool, Slot, TimestampMs};
-use vision_schedule::{Schedule, SlotTiming, epoch_salt, seed};
 use vision_wire::producer::producer_service_server::{ProducerService, ProducerServiceServer};
 use vision_wire::producer::{
     Claim, GetMiningStatusRequest, GetMiningStatusResponse, IsHeightClaimedRequest, IsHeightClaimedResponse,
@@ -12,7 +10,7 @@ use vision_wire::producer::{
 };
 use vision_wire::selection::selection_service_server::{SelectionService, SelectionServiceServer};
 use vision_wire::selection::{
-    GetScheduleRequest, GetScheduleResponse, ScheduledSlot, VerifySlotRequest, VerifySlotResponse,
+    GetScheduleRequest, GetScheduleResponse, VerifySlotRequest, VerifySlotResponse,
 };
 use vision_wire::sync_oracle::sync_oracle_service_server::{SyncOracleService, SyncOracleServiceServer};
 use vision_wire::sync_oracle::{
@@ -181,43 +179,13 @@ pub async fn serve_selection(address: SocketAddr) -> Running {
     Running::fake(address, |server| server.add(SelectionServiceServer::new(FakeSelection))).await
 }
 
-fn pool(ids: &[String]) -> Pool {
-    Pool::new(ids.iter().map(|id| id.parse().expect("an id")))
-}
-
 #[tonic::async_trait]
 impl SelectionService for FakeSelection {
     async fn get_schedule(
         &self,
-        request: Request<GetScheduleRequest>,
+        _: Request<GetScheduleRequest>,
     ) -> Result<Response<GetScheduleResponse>, Status> {
-        let request = request.into_inner();
-        let params = request.params.expect("the gateway sends the chain's parameters");
-        let timing = SlotTiming {
-            block_interval_ms: params.block_interval_ms.expect("sent"),
-            claim_timeout_ms: params.claim_timeout_ms.expect("sent"),
-            main_slots: params.backup_slots.expect("sent") + 1,
-            jitter_min_ms: params.jitter_min_ms.expect("sent"),
-            jitter_max_ms: params.jitter_max_ms.expect("sent"),
-        };
-        let salt = epoch_salt(&request.chain_id);
-        let entropy: Hash = request.entropy.parse().expect("a hash");
-        let seed = seed(&entropy, Height(request.height), &salt);
-        let stamp = TimestampMs(request.parent_timestamp_ms);
-        let schedule = Schedule::new(seed, pool(&request.active), pool(&request.registered), stamp, timing);
-        let schedule = schedule.expect("a pool");
-        let slots = request.slots.iter().map(|slot| {
-            let window = schedule.window(Slot(*slot));
-            ScheduledSlot {
-                slot: *slot,
-                node_id: window.owner.to_string(),
-                jitter_ms: window.jitter_ms,
-                opens_at_ms: window.opens_at.get(),
-                closes_at_ms: window.closes_at.get(),
-            }
-        });
-        let slots = slots.collect();
-        Ok(Response::new(GetScheduleResponse { seed: seed.to_string(), epoch_salt: salt.to_string(), slots }))
+        not_here()
     }
 
     async fn verify_slot(

@@ -150,6 +150,24 @@ impl ChainService for FakeChain {
         Ok(Response::new(GetChainInfoResponse { genesis_hash, ..GetChainInfoResponse::default() }))
     }
 
+    async fn get_slots(&self, _: Request<GetSlotsRequest>) -> Result<Response<GetSlotsResponse>, Status> {
+        not_played()
+    }
+
+    async fn get_statistics(
+        &self,
+        _: Request<GetStatisticsRequest>,
+    ) -> Result<Response<GetStatisticsResponse>, Status> {
+        not_played()
+    }
+
+    async fn get_fork_tree(
+        &self,
+        _: Request<GetForkTreeRequest>,
+    ) -> Result<Response<GetForkTreeResponse>, Status> {
+        not_played()
+    }
+
     type WatchEventsStream = ResponseStream<ChainEvent>;
     async fn watch_events(
         &self,
