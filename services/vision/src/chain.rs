@@ -74,7 +74,9 @@ pub fn batch<'a>(signed: impl Iterator<Item = &'a [u8]>) -> Value {
 
 fn strange(gateway: &Gateway, path: &str) -> Failure {
     let url = gateway.url();
-    Failure::failed(format!("{url}{path} lacks what every node tells; is it a vision node of this version?"))
+    Failure::failed(format!(
+        "{url}{path} lacks fields that every node has; is it a vision node of this version?"
+    ))
 }
 
 #[cfg(test)]

@@ -30,10 +30,10 @@ pub const DEFAULT_NODE_URL: &str = "http://127.0.0.1:8080";
 /// Names another one.
 const NODE_VARIABLE: &str = "VISION_URL";
 
-const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 not healthy, timed out, or nothing to rest a proof on, \
-4 not found, 5 refused for safety.";
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 not healthy, timed out, or nothing trusted to \
+check a proof against, 4 not found, 5 refused for safety.";
 
-/// Vision: a block chain node for small networks.
+/// Vision: a tamper-evident, ordered record that several organisations run together.
 #[derive(Parser, Debug)]
 #[command(name = "vision", version, about, max_term_width = 100, after_help = format!("\
 Examples:
@@ -45,7 +45,7 @@ Examples:
 
 {EXIT_CODES}"))]
 pub struct Cli {
-    /// Form of the data on stdout.
+    /// Format of the data on stdout.
     #[arg(short, long, value_enum, global = true, default_value = "table", value_name = "FORMAT")]
     pub output: Format,
     /// What to do.
@@ -72,7 +72,7 @@ fn without_variables(command: clap::Command, is_empty: fn(&OsStr) -> bool) -> cl
 /// The commands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Make and run a test network on this machine.
+    /// Create and run a test network on this machine.
     #[command(subcommand)]
     Testnet(Testnet),
     /// Run the five services of one node in one process.
@@ -89,7 +89,7 @@ pub enum Command {
     Gateway(ServiceArgs),
     /// Ask a gRPC port for its health; exit 0 only when it serves.
     Healthcheck(HealthcheckArgs),
-    /// Make and look at keys.
+    /// Create and show keys.
     #[command(subcommand)]
     Keys(Keys),
     /// Read the chain through a node's gateway.
@@ -98,11 +98,11 @@ pub enum Command {
     /// Build, sign and submit transactions.
     #[command(subcommand)]
     Tx(Tx),
-    /// Check a proof, asking no node, or a node's blocks, believing it nothing; exit 1 if something is wrong.
+    /// Check a proof offline, or a node's blocks without trusting the node; exit code 1 if something is wrong.
     Verify(VerifyArgs),
-    /// Put a steady load of transactions on a network, and measure.
+    /// Send transactions at a steady rate, and measure.
     Load(LoadArgs),
-    /// Print a script that completes commands in a shell.
+    /// Print a shell completion script.
     #[command(
         after_help = "Example:\n  vision completions bash > ~/.local/share/bash-completion/completions/vision"
     )]
@@ -118,7 +118,7 @@ pub enum Command {
     Watch(WatchArgs),
 }
 
-/// Form of log lines.
+/// Format of log lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
@@ -135,10 +135,10 @@ pub struct ServiceArgs {
     /// Directory with config.toml, genesis.json, keys and data.
     #[arg(long, env = "VISION_HOME", value_name = "DIR")]
     pub home: PathBuf,
-    /// Form of log lines on stderr.
+    /// Format of log lines on stderr.
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
-    /// Least level logged: error, warn, info, debug or trace, or a filter such as info,vision_chain=debug.
+    /// Lowest level to log: error, warn, info, debug or trace, or a filter such as info,vision_chain=debug.
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
 }
@@ -182,39 +182,39 @@ pub struct HealthcheckArgs {
 /// Key commands.
 #[derive(Subcommand, Debug)]
 pub enum Keys {
-    /// Make a key; the file gets mode 0600.
+    /// Create a key; the file gets mode 0600.
     #[command(after_help = "Example:\n  vision keys new --out alice.key")]
     New {
-        /// File to make; never overwritten.
+        /// File to create; never overwritten.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
     /// Show a key's public half and address, never the secret.
     #[command(after_help = "Example:\n  vision keys show --home .vision/testnet/node1")]
     Show(ShowArgs),
-    /// Make the key by which other nodes know this one (peer.key), and have the node's key vouch for it (peer.cert). One
-    /// that is there is kept and vouched for anew, as it must be after a change of genesis.json.
+    /// Create the key that identifies this node to its peers (peer.key), and certify it with the node's key (peer.cert).
+    /// An existing peer key is kept and certified again, as is necessary after a change of genesis.json.
     #[command(after_help = "Example:\n  vision keys peer --home .vision/testnet/node1")]
     Peer {
         /// Directory of the node, with genesis.json.
         #[arg(long, env = "VISION_HOME", value_name = "DIR")]
         home: PathBuf,
-        /// The node's key that vouches [default: producer.key in the directory].
+        /// The node's key, which certifies [default: producer.key in the directory].
         #[arg(long, value_name = "FILE")]
         producer_key: Option<PathBuf>,
     },
-    /// Make the first claims of a key that has never signed anything. Refused if there are any.
+    /// Create the first claims of a key that has never signed anything. Refused if there are any.
     NewClaims {
         /// Directory of the node.
         #[arg(long, env = "VISION_HOME", value_name = "DIR")]
         home: PathBuf,
     },
-    /// Make a new claims file for a key whose old one is lost. Only safe above every height the key may have signed for.
+    /// Create a new claims file for a key that lost its old one. Only safe above every height the key may have signed.
     ResetClaims {
         /// Directory of the node.
         #[arg(long, env = "VISION_HOME", value_name = "DIR")]
         home: PathBuf,
-        /// The node will sign only above this height. Take the network's height and add a margin.
+        /// The node will sign only above this height. Use the network's height plus a margin.
         #[arg(long, value_name = "HEIGHT", value_parser = values::whole)]
         above: u64,
     },
@@ -269,7 +269,7 @@ pub struct WatchArgs {
     /// First height shown [default: the next block].
     #[arg(long, value_name = "HEIGHT", value_parser = values::whole)]
     pub from: Option<u64>,
-    /// End after so many blocks.
+    /// Stop after this many blocks.
     #[arg(long, value_name = "N", value_parser = values::whole)]
     pub count: Option<u64>,
 }
@@ -281,16 +281,16 @@ pub enum Query {
     Head(RemoteArgs),
     /// One block with its transactions.
     #[command(
-        after_help = "Where the node sends its traces to a collector (docs/tracing.md), a link opens the height's trace in Jaeger.\n\nExamples:\n  vision query block 12\n  vision query block latest"
+        after_help = "If the node sends traces to a collector (docs/tracing.md), a link opens the trace of the height in Jaeger.\n\nExamples:\n  vision query block 12\n  vision query block latest"
     )]
     Block {
-        /// Height or hash; the head when it is `latest` or left out.
+        /// Height or hash; the head if it is `latest` or left out.
         #[arg(value_name = "HEIGHT|HASH|latest")]
         id: Option<values::BlockName>,
         /// Show the signature and the header's bytes too; `-o json` always has them.
         #[arg(long)]
         raw: bool,
-        /// Where traces are looked at; {trace_id} stands for the id. Empty: no link is shown [default, if the node
+        /// URL of the trace viewer; {trace_id} is replaced by the id. Empty: show no link [default, if the node
         /// exports traces: http://127.0.0.1:16686/trace/{trace_id}].
         #[arg(long, env = "VISION_TRACE_URL", value_name = "URL")]
         trace_url: Option<String>,
@@ -299,10 +299,10 @@ pub enum Query {
     },
     /// Blocks from a height upward.
     Blocks {
-        /// First height [default: so that the head is the last].
+        /// First height [default: chosen so that the head comes last].
         #[arg(long, value_name = "HEIGHT", value_parser = values::whole)]
         from: Option<u64>,
-        /// Most blocks shown.
+        /// Maximum number of blocks.
         #[arg(long, default_value_t = 20, value_parser = values::within::<u64>(1..=500), value_name = "N")]
         limit: u64,
         #[command(flatten)]
@@ -333,7 +333,7 @@ pub enum Query {
         /// Address: 64 lowercase hex digits, with or without a 0x.
         #[arg(value_name = "ADDRESS", value_parser = values::hash)]
         address: Hash,
-        /// Prove it: see `vision verify`.
+        /// Include a proof: see `vision verify`.
         #[arg(long)]
         proof: bool,
         #[command(flatten)]
@@ -347,10 +347,10 @@ pub enum Query {
         /// Its hash: 64 lowercase hex digits, with or without a 0x.
         #[arg(value_name = "HASH", value_parser = values::hash)]
         hash: Hash,
-        /// Prove that it is in its block: see `vision verify`.
+        /// Include a proof that it is in its block: see `vision verify`.
         #[arg(long)]
         proof: bool,
-        /// Write the bytes that it publishes to stdout, as they are, and nothing else.
+        /// Write only the bytes that it publishes to stdout, unchanged.
         #[arg(long, conflicts_with = "proof")]
         data: bool,
         #[command(flatten)]

@@ -52,8 +52,8 @@ fn make_peer(home: &Path, producer_key: Option<&Path>, format: Format) -> Outcom
             ("chain_id", made.chain_id),
         ]))?,
     }
-    let what = if made.is_new { "a new peer key" } else { "the peer key that was there" };
-    eprintln!("{what} in {} is vouched for; a node that runs takes it when it starts again", home.display());
+    let what = if made.is_new { "a new peer key" } else { "the existing peer key" };
+    eprintln!("{what} in {} is certified; a running node uses it from its next start on", home.display());
     Ok(())
 }
 

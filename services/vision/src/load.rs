@@ -104,7 +104,7 @@ fn warn_if_too_few(args: &LoadArgs, senders: &[Sender], chain: &Chain) {
     let bearable = senders.len() as u64 * NONCE_WINDOW * 1000 / chain.block_interval_ms.max(1);
     if args.rate > bearable {
         eprintln!(
-            "no more than about {} a second can come from {} on this chain; give more --accounts",
+            "no more than about {} a second can come from {} on this chain; use more --accounts",
             count(bearable, "transaction"),
             count(senders.len(), "account")
         );

@@ -34,7 +34,7 @@ pub async fn keep_bounded(file: &Path) {
         tokio::time::sleep(LOOK).await;
         let too_long = std::fs::metadata(file).is_ok_and(|meta| meta.len() > MAX_LOG_BYTES);
         if too_long && let Err(error) = begin_anew(file) {
-            tracing::warn!(file = %file.display(), %error, "the log cannot be put aside and grows on");
+            tracing::warn!(file = %file.display(), %error, "the log cannot be rotated and keeps growing");
         }
     }
 }

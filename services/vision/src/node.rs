@@ -103,7 +103,7 @@ impl Running {
     fn ended_early(&mut self, ended: Result<(Service, Outcome), tokio::task::JoinError>) -> Failure {
         let (service, outcome) = match ended {
             Ok(ended) => ended,
-            Err(error) => return Failure::failed(format!("a service broke: {error}")),
+            Err(error) => return Failure::failed(format!("a service failed: {error}")),
         };
         self.left.retain(|name| *name != service.name());
         let why = outcome.err().unwrap_or_else(|| Failure::failed("ended without being asked to"));
@@ -117,7 +117,7 @@ async fn drain(tasks: &mut JoinSet<(Service, Outcome)>, left: &mut Vec<&'static 
         if let Ok((service, outcome)) = ended {
             left.retain(|name| *name != service.name());
             if let Err(why) = outcome {
-                error!(service = service.name(), %why, "did not end in good order");
+                error!(service = service.name(), %why, "did not shut down cleanly");
             }
         }
     }

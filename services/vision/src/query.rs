@@ -78,14 +78,15 @@ pub async fn run(query: &Query, format: Format) -> Outcome {
 fn data_of(answer: &Value) -> Outcome<Vec<u8>> {
     let inner = &answer["transaction"];
     if let Some(data) = inner["data"].as_str() {
-        return hex::decode(data).map_err(|error| Failure::failed(format!("the node sent no hex: {error}")));
+        return hex::decode(data)
+            .map_err(|error| Failure::failed(format!("the node sent invalid hex: {error}")));
     }
     let hash = cell(&answer["hash"]);
     Err(match inner["type"].as_str() {
         Some(kind) => {
-            Failure::failed(format!("the transaction {hash} is a {kind}; only a data one has bytes"))
+            Failure::failed(format!("transaction {hash} is a {kind}; only data transactions publish bytes"))
         }
-        None => Failure::not_found(format!("the node no longer keeps the bytes of the transaction {hash}")),
+        None => Failure::not_found(format!("the node no longer keeps the bytes of transaction {hash}")),
     })
 }
 
@@ -111,7 +112,7 @@ fn transaction_text(answer: &Value, width: Option<usize>) -> String {
 pub async fn height(gateway: &Gateway) -> Outcome<u64> {
     let status = gateway.get("/api/status").await?;
     status["height"].as_u64().ok_or_else(|| {
-        Failure::failed(format!("{}/api/status tells no height; is it a vision node?", gateway.url()))
+        Failure::failed(format!("{}/api/status has no height; is it a vision node?", gateway.url()))
     })
 }
 

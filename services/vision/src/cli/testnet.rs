@@ -48,14 +48,14 @@ pub struct PortArgs {
 /// Test network commands.
 #[derive(Subcommand, Debug)]
 pub enum Testnet {
-    /// Make keys, genesis and homes; start nothing.
+    /// Create keys, genesis and homes, without starting anything.
     #[command(
         after_help = "Example:\n  vision testnet init --nodes 4 --dir /tmp/net --param claim_timeout_ms=600"
     )]
     Init(InitArgs),
-    /// Make the home of one more node. It follows the chain when started, and is a producer once registered.
+    /// Create the home of one more node. Once started, it follows the chain; once registered, it is a producer.
     Add(DirArgs),
-    /// Make what is missing, start every node, and watch them agree.
+    /// Create what is missing, start every node, and watch them agree.
     #[command(after_help = "Examples:\n  vision testnet up\n  vision testnet up --nodes 5 --detach\n  \
 vision testnet up --dir /tmp/net2 --base-p2p-port 9072 --base-api-port 9080 --base-grpc-port 51051")]
     Up(UpArgs),
@@ -68,11 +68,11 @@ vision testnet up --dir /tmp/net2 --base-p2p-port 9072 --base-api-port 9080 --ba
     Logs(LogsArgs),
     /// Kill a node at once (SIGKILL), as a crash would.
     Kill(OneNodeArgs),
-    /// Start a node that does not run.
+    /// Start a node that is not running.
     Start(OneNodeArgs),
-    /// Freeze a node (SIGSTOP), as a cut cable or a stalled machine would.
+    /// Freeze a node (SIGSTOP), like a cut cable or a stalled machine.
     Pause(OneNodeArgs),
-    /// Let a frozen node go on (SIGCONT).
+    /// Resume a frozen node (SIGCONT).
     Resume(OneNodeArgs),
 }
 
@@ -107,26 +107,26 @@ pub struct InitArgs {
     /// How many nodes.
     #[arg(long, default_value_t = 3, value_parser = values::within::<u16>(1..=100), value_name = "N")]
     pub nodes: u16,
-    /// Name of the chain: 1 to 64 of a-z, 0-9 and -. Accounts are funded only if it has `test` or `dev` in it.
+    /// Name of the chain: 1 to 64 of a-z, 0-9 and -. Accounts are funded only if it contains `test` or `dev`.
     #[arg(long, default_value = "vision-testnet-1", value_name = "NAME")]
     pub chain_id: String,
     #[command(flatten)]
     pub genesis: GenesisArgs,
-    /// Derive all keys from this text instead of the system's randomness. For tests only: whoever knows it has the keys, and
-    /// everybody on this machine sees arguments. `-` reads it from stdin.
+    /// Derive all keys from this text instead of the system's randomness. For tests only: anyone who knows it has the keys,
+    /// and everybody on this machine can see arguments. `-` reads it from stdin.
     #[arg(long, value_name = "TEXT", env = "VISION_TESTNET_SEED", hide_env_values = true)]
     pub seed: Option<String>,
     /// Where the nodes will run.
     #[arg(long, value_enum, default_value = "local")]
     pub profile: Profile,
-    /// If the network is already there, check that it is this one and whole, and leave it as it is.
+    /// If the network already exists, check that it is this one and complete, and leave it unchanged.
     #[arg(long)]
     pub if_missing: bool,
     /// A file of the clone, mounted here from the host: the network belongs to the clone's directory, and --if-missing refuses
-    /// another one.
+    /// any other.
     #[arg(long, value_name = "FILE")]
     pub clone_file: Option<PathBuf>,
-    /// Time stamp of block 0 in milliseconds since the Unix epoch [default: now].
+    /// Timestamp of block 0 in milliseconds since the Unix epoch [default: now].
     #[arg(long, value_name = "MS", value_parser = values::whole)]
     pub genesis_time_ms: Option<u64>,
     #[command(flatten)]
@@ -163,15 +163,15 @@ pub struct OneNodeArgs {
 /// `testnet logs`.
 #[derive(Args, Debug)]
 pub struct LogsArgs {
-    /// Which node: node2 or 2; all when left out.
+    /// Which node: node2 or 2 [default: all].
     #[arg(value_name = "NODE")]
     pub node: Option<String>,
     #[command(flatten)]
     pub dir: DirArgs,
-    /// Keep printing what is added.
+    /// Keep printing new lines.
     #[arg(short, long)]
     pub follow: bool,
-    /// Lines of each log to begin with.
+    /// How many of the last lines of each log to print first.
     #[arg(short = 'n', long, default_value_t = 100, value_name = "N", value_parser = values::within::<usize>(0..=MAX_LINES))]
     pub lines: usize,
 }

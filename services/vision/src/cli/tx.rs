@@ -23,7 +23,7 @@ pub enum Tx {
         #[arg(long, value_name = "N", value_parser = values::amount)]
         amount: u64,
     },
-    /// Put bytes on the chain, at most 65536.
+    /// Publish bytes on the chain, at most 65536.
     #[command(after_help = "Example:\n  vision tx data --key alice.key --text 'the 5th of May' --wait")]
     Data {
         #[command(flatten)]
@@ -31,21 +31,21 @@ pub enum Tx {
         #[command(flatten)]
         data: DataArgs,
     },
-    /// Register a producer, whoever pays for it. It becomes active some blocks later, once it proves to be in sync.
+    /// Register a producer; anyone may pay for it. It becomes active some blocks later, once it proves that it is in sync.
     #[command(
         after_help = "Example:\n  vision tx register --key alice.key --producer-key node4/producer.key --wait"
     )]
     Register {
         #[command(flatten)]
         send: SendArgs,
-        /// File with the producer's key, which proves that its owner wants this.
+        /// File with the producer's key, which proves that its owner consents.
         #[arg(long, value_name = "FILE")]
         producer_key: PathBuf,
         /// Address that gets its rewards and fees [default: the producer's own].
         #[arg(long, value_name = "ADDRESS", value_parser = values::hash)]
         payout: Option<Hash>,
     },
-    /// Take a producer out for good. Its own key signs, and the account of that key pays the fee.
+    /// Remove a producer for good. Its own key signs, and the account of that key pays the fee.
     #[command(after_help = "Example:\n  vision tx exit --key node4/producer.key --wait")]
     Exit {
         #[command(flatten)]
@@ -59,13 +59,13 @@ pub struct SendArgs {
     /// File with the key that signs; its account pays.
     #[arg(long, value_name = "FILE")]
     pub key: PathBuf,
-    /// Fee in the smallest unit [default: the chain's least].
+    /// Fee in the smallest unit [default: the chain's minimum].
     #[arg(long, value_name = "N", value_parser = values::amount)]
     pub fee: Option<u64>,
-    /// Nonce [default: the account's next, behind what waits already].
+    /// Nonce [default: the account's next, after its pending transactions].
     #[arg(long, value_name = "N", value_parser = values::whole)]
     pub nonce: Option<u64>,
-    /// Wait until a block has it, at most 25 s.
+    /// Wait until it is in a block, at most 25 s.
     #[arg(long)]
     pub wait: bool,
     /// Show the signed bytes and the hash, and submit nothing.

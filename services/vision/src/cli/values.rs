@@ -23,7 +23,7 @@ pub fn whole(text: &str) -> Result<u64, String> {
 
 /// An amount of the smallest unit.
 pub fn amount(text: &str) -> Result<u64, String> {
-    whole(text).map_err(|why| format!("{why}; amounts are in the smallest unit, there are no fractions"))
+    whole(text).map_err(|why| format!("{why}; amounts are in the smallest unit, without fractions"))
 }
 
 /// A port.
@@ -40,7 +40,7 @@ pub fn within<T: TryFrom<u64>>(
         let number = decimal::<u64>(text).filter(|number| range.contains(number));
         number
             .and_then(|number| T::try_from(number).ok())
-            .ok_or_else(|| format!("expected a whole number from {least} to {most}, in digits alone"))
+            .ok_or_else(|| format!("expected a whole number from {least} to {most}, digits only"))
     }
 }
 

@@ -43,7 +43,7 @@ pub fn make(home: &Path, producer_key: Option<&Path>) -> Outcome<Vouched> {
         let public = read_public_file(&named)?;
         if public != node.public_key() {
             return Err(Failure::refused(format!(
-                "{} is of the node {}, the key given is that of {}: give the key of this home's node",
+                "{} belongs to node {}, the key given to {}: use the key of this home's node",
                 named.display(),
                 public.id(),
                 node.public_key().id()

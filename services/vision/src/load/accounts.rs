@@ -55,7 +55,7 @@ pub fn read_keys(dir: &Path) -> Outcome<Vec<SecretKey>> {
     if files.is_empty() {
         let dir = dir.display();
         return Err(Failure::not_found(format!(
-            "no account*.key in {dir}; `vision testnet init` makes some"
+            "no account*.key in {dir}; `vision testnet init` creates some"
         )));
     }
     files.iter().map(|(_, path)| read_secret(path)).collect()
@@ -160,7 +160,11 @@ fn all_accepted(answer: &Value) -> Outcome {
         None => Ok(()),
         Some(refused) => {
             let told = |name: &str| refused[name].as_str().unwrap_or_default();
-            Err(Failure::failed(format!("a funding was refused: {} ({})", told("detail"), told("reason"))))
+            Err(Failure::failed(format!(
+                "a funding transfer was refused: {} ({})",
+                told("detail"),
+                told("reason")
+            )))
         }
     }
 }
@@ -174,7 +178,10 @@ async fn until(gateway: &Gateway, sender: &Sender, wanted: impl Fn(&Account) -> 
     };
     let late = |_| {
         let seconds = FUNDING_DEADLINE.as_secs();
-        Failure::unhealthy(format!("fundings of {} are in no block after {seconds} s", sender.address))
+        Failure::unhealthy(format!(
+            "funding transfers of {} are in no block after {seconds} s",
+            sender.address
+        ))
     };
     tokio::time::timeout(FUNDING_DEADLINE, waiting).await.map_err(late)?
 }

@@ -49,7 +49,7 @@ fn make(layout: &Layout, facts: &Facts) -> Outcome<NodeFacts> {
         return Err(same::other(
             layout,
             facts.profile,
-            "is not made for this machine's loopback; a node cannot be added here",
+            "was not created for this machine's loopback; a node cannot be added here",
         ));
     }
     let (Some(first), count) = (facts.nodes.first(), facts.nodes.len()) else {

@@ -16,7 +16,7 @@ pub fn directory(mounted: &Path) -> Outcome<String> {
     let file = mounted.to_str().and_then(|point| source(&mounts, point));
     match file.as_deref().and_then(|file| file.rsplit_once('/')) {
         Some((directory, _)) => Ok(format!("{directory}/").replace("//", "/")),
-        None => Err(Failure::usage(format!("--clone-file: {} is no mount of its own", mounted.display()))),
+        None => Err(Failure::usage(format!("--clone-file: {} is not a mount of its own", mounted.display()))),
     }
 }
 

@@ -128,8 +128,8 @@ impl Neighbours {
     /// The text of a new configuration for some services of a node.
     pub fn config(&self, index: usize, services: &[Service]) -> String {
         let mut text = format!(
-            "# Settings of one node. A VISION_<SECTION>_<KEY> variable goes before a value here,\n\
-             # a flag before both. Keys left out have their defaults; unknown ones are refused.\n\n\
+            "# Settings of one node. A VISION_<SECTION>_<KEY> variable overrides a value here,\n\
+             # a flag overrides both. Missing keys have their defaults; unknown keys are refused.\n\n\
              [node]\nname = {}\nlog = \"info\"\nlog_format = \"text\"\n",
             quoted(self.name(index))
         );

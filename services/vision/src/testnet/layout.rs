@@ -221,7 +221,7 @@ impl Facts {
         let file = layout.facts();
         let text = fs::read_to_string(&file).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Failure::not_found(format!(
-                "no test network in {}; make one with `{}` or name another --dir",
+                "no test network in {}; create one with `{}` or use another --dir",
                 layout.dir().display(),
                 layout.command("up")
             )),

@@ -21,9 +21,9 @@ pub struct Facts<'a> {
 pub fn what_to_do(cause: &str, facts: &Facts<'_>) -> Option<String> {
     let (sender, node) = (facts.sender, facts.node);
     Some(match cause {
-        "NONCE_TOO_LOW" | "NONCE_USED" => "leave --nonce out to take the account's next".into(),
+        "NONCE_TOO_LOW" | "NONCE_USED" => "leave out --nonce to use the account's next".into(),
         "NONCE_GAP" | "NONCE_TOO_HIGH" => {
-            "send the transactions with the nonces before it first, or leave --nonce out".into()
+            "first send the transactions with the nonces before it, or leave out --nonce".into()
         }
         "INSUFFICIENT_BALANCE" | "UNAFFORDABLE" => match facts.intent {
             Intent::Exit => format!(
@@ -32,27 +32,27 @@ pub fn what_to_do(cause: &str, facts: &Facts<'_>) -> Option<String> {
                 facts.chain.min_fee
             ),
             _ => format!(
-                "see what it holds with `vision query account {sender}{node}`; what waits already counts too"
+                "see what it holds with `vision query account {sender}{node}`; pending transactions count too"
             ),
         },
         "FEE_TOO_LOW" => {
-            format!("the least fee of this chain is {}: leave --fee out to pay it", facts.chain.min_fee)
+            format!("the minimum fee of this chain is {}: leave out --fee to pay it", facts.chain.min_fee)
         }
         "UNDERPRICED" => {
-            "another transaction with this nonce waits: pay a tenth more to replace it, or leave --nonce out"
+            "another transaction with this nonce is pending: pay a tenth more to replace it, or leave out --nonce"
                 .into()
         }
         "POOL_FULL" => "try again after a block or two, or pay a higher --fee".into(),
-        "OVERLOADED" => "try again in some seconds".into(),
-        "TRANSACTION_KNOWN" => "nothing is to be done: it waits already".into(),
+        "OVERLOADED" => "try again in a few seconds".into(),
+        "TRANSACTION_KNOWN" => "nothing to do: it is already pending".into(),
         "NOT_A_PRODUCER" => format!(
-            "the key given is that of {sender}: give a registered producer's own key, such as HOME/producer.key"
+            "the key given belongs to {sender}: use a registered producer's own key, such as HOME/producer.key"
         ),
         "LAST_PRODUCER" => {
             format!("another producer must be active first: see `vision query producers{node}`")
         }
         "ALREADY_REGISTERED" => {
-            "a key is registered once and for all: make another with `vision keys new --out FILE`".into()
+            "a key can be registered only once: create another with `vision keys new --out FILE`".into()
         }
         "REGISTRY_FULL" => "wait until a producer leaves".into(),
         _ => return None,

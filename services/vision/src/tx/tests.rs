@@ -60,9 +60,9 @@ fn refusals_say_what_to_do() {
         ("INSUFFICIENT_BALANCE", &transfer, Some("query account 0101")),
         ("INSUFFICIENT_BALANCE", &Intent::Exit, Some("producer's own account pays the fee")),
         ("NOT_A_PRODUCER", &Intent::Exit, Some("producer.key")),
-        ("FEE_TOO_LOW", &transfer, Some("least fee of this chain is 3")),
+        ("FEE_TOO_LOW", &transfer, Some("minimum fee of this chain is 3")),
         ("UNDERPRICED", &transfer, Some("tenth more")),
-        ("NONCE_GAP", &transfer, Some("before it first")),
+        ("NONCE_GAP", &transfer, Some("nonces before it")),
         ("LAST_PRODUCER", &Intent::Exit, Some("query producers --node")),
         ("STORE_CORRUPT", &transfer, None),
     ];

@@ -40,7 +40,7 @@ impl Rules {
         let time = told["genesis_time_ms"].as_u64().ok_or("genesis_time_ms is missing")?;
         let chain_id = told["chain_id"].as_str().ok_or("chain_id is missing")?;
         if told["entropy"] != "prev_hash" {
-            return Err(format!("its entropy is {}, known is only prev_hash", told["entropy"]));
+            return Err(format!("its entropy is {}; only prev_hash is supported", told["entropy"]));
         }
         Ok(Self {
             genesis_hash: field(told, "genesis_hash")?,
@@ -95,7 +95,7 @@ impl Registry {
     pub fn read(told: &Value, parent: &Parent) -> Result<Self, String> {
         let (mut active, mut registered, mut keys) = (Vec::new(), Vec::new(), BTreeMap::new());
         for list in ["registered", "candidates"] {
-            for entry in told[list].as_array().ok_or_else(|| format!("{list} is no list"))? {
+            for entry in told[list].as_array().ok_or_else(|| format!("{list} is not a list"))? {
                 let key = PublicKey(field(entry, "public_key")?.0);
                 let id = key.id();
                 if entry["node_id"] != json!(id) {
@@ -110,7 +110,7 @@ impl Registry {
                     registered.push(id);
                 }
                 if keys.insert(id, key).is_some() {
-                    return Err(format!("{id} is there twice"));
+                    return Err(format!("{id} is listed twice"));
                 }
             }
         }

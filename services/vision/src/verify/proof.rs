@@ -36,7 +36,7 @@ fn prove(proof: &Path, trusted: &Trusted) -> Outcome<Proven> {
     let shown = shown(proof);
     let file: Value = serde_json::from_str(&text).map_err(|error| {
         Failure::failed(format!(
-            "{shown}: no JSON: {error}; it must be what `vision query tx` or `vision query account` printed with \
+            "{shown}: not JSON: {error}; it must be the output of `vision query tx` or `vision query account` with \
              --proof -o json"
         ))
     })?;
@@ -130,12 +130,12 @@ impl Proven {
 fn check(file: &Value, trusted: &Trusted) -> Result<Proven, String> {
     let proof = &file["proof"];
     if !proof.is_object() {
-        return Err("there is none in it; ask with --proof".into());
+        return Err("it contains none; query with --proof".into());
     }
     let genesis: Hash = field(proof, "genesis_hash")?;
     let header_bytes = bytes(proof, "header")?;
     if header_bytes.is_empty() {
-        return Err("it is of block 0, which has no header; ask again when there is a block".into());
+        return Err("it is for block 0, which has no header; query again when there is a block".into());
     }
     let header = Header::from_bytes(&header_bytes).map_err(|error| error.to_string())?;
     let block = Header::hash_bytes(&genesis, &header_bytes);
@@ -164,7 +164,7 @@ fn transaction<'a>(
     let signed =
         SignedTransaction::from_bytes(bytes(told, "bytes")?, genesis).map_err(|error| error.to_string())?;
     signed.verify(genesis).map_err(|error| format!("the sender's key: {error}"))?;
-    let steps = file["proof"]["steps"].as_array().ok_or("proof.steps is no list")?;
+    let steps = file["proof"]["steps"].as_array().ok_or("proof.steps is not a list")?;
     let path = MerkleProof(steps.iter().map(step).collect::<Result<_, _>>()?);
     if !path.verify(&signed.hash(), &header.tx_root) {
         return Err("the path does not lead to the header's tx_root".into());

@@ -178,7 +178,7 @@ fn nothing_in_the_file_is_believed() {
         ("a step's side", |f| f["proof"]["steps"][0]["side"] = json!("left"), "does not lead to"),
         ("no side", |f| f["proof"]["steps"][0]["side"] = json!("up"), "neither left nor right"),
         ("no step", |f| f["proof"]["steps"] = json!([]), "does not lead to"),
-        ("no proof", |f| f["proof"] = Value::Null, "ask with --proof"),
+        ("no proof", |f| f["proof"] = Value::Null, "query with --proof"),
     ];
     for (desc, forge, expect) in forgeries {
         let mut file = transaction_file();

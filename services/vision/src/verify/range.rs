@@ -60,9 +60,7 @@ impl Range {
         let told = |line: &str| if format == Format::Table { output::line(line) } else { Ok(()) };
         let report = self.audit(source, told).await?;
         if let Some((head, asked_to)) = report.ends_early() {
-            eprintln!(
-                "the chain ends at height {head}, so this is verified up to there, and not to {asked_to}"
-            );
+            eprintln!("the chain ends at height {head}: it is verified up to there, not to {asked_to}");
         }
         match format {
             Format::Json => output::json(&report.to_json())?,
@@ -131,7 +129,7 @@ impl Range {
                 )));
             }
             return Audit::with_states(genesis)
-                .map_err(|error| Failure::usage(format!("the genesis makes no chain: {error}")));
+                .map_err(|error| Failure::usage(format!("the genesis is not valid: {error}")));
         }
         let below = self.from - 1;
         if below == 0 {
@@ -198,7 +196,7 @@ async fn still_there(
         let now = block(source, height.get()).await?;
         if Shown::read(&now, None, genesis_hash).is_ok_and(|now| now.hash != hash) {
             return Err(Failure::unhealthy(format!(
-                "the node left block {hash} at height {height} for another while it was read; ask again"
+                "the node replaced block {hash} at height {height} while it was being read; try again"
             )));
         }
     }
