@@ -174,7 +174,8 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         pending,
         clock: env.clock.clone(),
     };
-    let nodes = Arc::new(Nodes::new(own, store.clone(), EventLog::new(start_id, NODE_EVENTS)));
+    let nodes =
+        Arc::new(Nodes::new(own, store.clone(), EventLog::new(start_id, NODE_EVENTS), events.clone()));
     tokio::spawn(nodes.clone().run(present, env.drain.clone()));
     let context = Context::start(peers::Parts {
         identity,

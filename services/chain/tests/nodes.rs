@@ -135,6 +135,39 @@ async fn watchers_are_told_what_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contacts_that_come_and_go_are_events() {
+    use futures::StreamExt;
+    use vision_wire::chain::chain_event::What;
+    let net = Net::new(2);
+    let (home, other) = (net.home(0), net.home(1));
+    let node = Node::start_named(home.path(), "node1", &[], 0);
+    let mut client = node.client().await;
+    let request = proto::WatchEventsRequest::default();
+    let mut events = client.watch_events(request).await.expect("a watch").into_inner();
+    let mut contact = async || {
+        let next = tokio::time::timeout(std::time::Duration::from_secs(30), async {
+            loop {
+                match events.next().await.expect("an event").expect("no error").what {
+                    Some(What::ContactFound(it)) => return (it.node_id, it.address, None),
+                    Some(What::ContactLost(it)) => return (it.node_id, it.address, Some(it.reason)),
+                    _ => {}
+                }
+            }
+        });
+        next.await.expect("told in time")
+    };
+    let id = net.keys.keys().nth(1).expect("two keys").to_string();
+    let peer = Node::start_named(other.path(), "node2", &[node.p2p], 0);
+    let address = format!("127.0.0.1:{}", peer.p2p);
+    assert_eq!(contact().await, (id.clone(), address.clone(), None));
+    peer.stop().await;
+    let (lost, at, why) = contact().await;
+    assert_eq!((lost, at), (id, address));
+    assert!(why.is_some_and(|why| !why.is_empty()), "it says why");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_without_a_usable_name_does_not_start_and_one_without_any_has_its_digits() {
     let net = Net::new(1);
     let home = net.home(0);

@@ -16,13 +16,15 @@ use vision_host::{Clock, Drain};
 use vision_primitives::{Hash, Header, NodeId, NodeName, NodeReport, TimestampMs};
 use vision_sync_status::code_of;
 use vision_wire::EventLog;
-use vision_wire::chain::{Node, Propagation};
+use vision_wire::chain::chain_event::What;
+use vision_wire::chain::{ContactFound, ContactLost, Node, Propagation};
 
 use crate::actor::{HeadView, Verdict};
-use crate::peers::PeerView;
+use crate::events::Events;
+use crate::peers::{LineLimit, PeerView};
 use crate::store::{Store, Stretch};
 use line::{Line, MAX_LINE_BLOCKS, Made, Tip};
-use roster::Roster;
+use roster::{Contact, Roster};
 
 /// Lists of nodes kept for watchers that reconnect.
 pub const NODE_EVENTS: usize = 8;
@@ -30,6 +32,9 @@ pub const NODE_EVENTS: usize = 8;
 const TELL_EVERY: Duration = Duration::from_millis(50);
 /// Ages alone are told so often, milliseconds.
 const AGES_EVERY_MS: u64 = 1_000;
+
+/// Contacts of nodes that are no producers told in ten seconds.
+const MAX_STRANGERS_TOLD: u32 = 20;
 
 /// What the node knows of itself.
 pub struct Own {
@@ -87,12 +92,17 @@ pub struct Nodes {
     store: Store,
     inner: Mutex<Inner>,
     events: EventLog<Vec<Node>>,
+    /// Where contacts that come and go are told.
+    chain_events: Events,
+    /// How many of strangers are told.
+    strangers_told: Mutex<LineLimit>,
 }
 
 impl Nodes {
     /// Nothing known but this node.
-    pub fn new(own: Own, store: Store, events: EventLog<Vec<Node>>) -> Self {
-        Self { own, store, inner: Mutex::default(), events }
+    pub fn new(own: Own, store: Store, events: EventLog<Vec<Node>>, chain_events: Events) -> Self {
+        let strangers_told = Mutex::new(LineLimit::new(0, MAX_STRANGERS_TOLD));
+        Self { own, store, inner: Mutex::default(), events, chain_events, strangers_told }
     }
 
     /// What this node knows of itself.
@@ -143,7 +153,11 @@ impl Nodes {
             self.follow(&head).await;
             let now_ms = self.own.clock.now_ms();
             let present = peers.borrow_and_update().clone();
-            self.lock().roster.see(&present, |id| head.state.registered().contains(id), now_ms);
+            let is_producer = |id: &NodeId| head.state.registered().contains(id);
+            let contacts = self.lock().roster.see(&present, is_producer, now_ms);
+            for contact in contacts {
+                self.tell(contact, is_producer);
+            }
             let nodes = self.list();
             let content = row::without_ages(&nodes);
             let monotonic_ms = self.own.clock.monotonic_ms();
@@ -162,6 +176,23 @@ impl Nodes {
             }
             tokio::time::sleep(TELL_EVERY).await;
         }
+    }
+
+    /// Tells who came or went. Ids cost nothing, so whoever makes many must not push all else out of the log.
+    fn tell(&self, contact: Contact, is_producer: impl Fn(&NodeId) -> bool) {
+        let now_ms = self.own.clock.monotonic_ms();
+        let may_tell = || {
+            let mut told = self.strangers_told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.pass("stranger", now_ms).is_some()
+        };
+        if !is_producer(&contact.id) && !may_tell() {
+            return;
+        }
+        let (node_id, address) = (contact.id.to_string(), contact.address);
+        self.chain_events.tell(match contact.lost_because {
+            Some(reason) => What::ContactLost(ContactLost { node_id, address, reason }),
+            None => What::ContactFound(ContactFound { node_id, address }),
+        });
     }
 
     /// Reads the headers of the head's chain that are not known yet.

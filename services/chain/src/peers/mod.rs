@@ -32,7 +32,7 @@ use crate::store::Store;
 pub use address::{Accepts, check as check_address};
 use book::{AddressBook, CallEnd, Room};
 pub use identity::Identity;
-use lines::LineLimit;
+pub use lines::LineLimit;
 pub use serve::PeerRpc;
 use session::AnswerPlaces;
 pub use table::{Fetch, PeerTable, PeerView};
