@@ -61,6 +61,7 @@ const HOMES: &[(&str, &str)] = &[
     ("ed25519-zebra", "vision-primitives"),
     ("prost", "vision-wire"),
     ("prost-types", "vision-wire"),
+    ("prost-reflect", "vision-wire"),
     ("tonic-prost", "vision-wire"),
     ("tracing-subscriber", "vision-host"),
     ("opentelemetry_sdk", "vision-host"),

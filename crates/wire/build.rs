@@ -4,7 +4,8 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use prost::Message;
+/// Packages of nothing but options of protocol files: no code comes of them.
+const OPTIONS: [&str; 3] = ["google.api", "google.protobuf", "vision.api.v1"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto").canonicalize()?;
@@ -18,9 +19,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for file in files {
         compiler.open_file(file)?;
     }
-    let descriptors = compiler.file_descriptor_set();
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    // With the options of extensions, which the types of prost have no room for.
+    fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
+    let mut descriptors = compiler.file_descriptor_set();
+    descriptors.file.retain(|file| !OPTIONS.contains(&file.package()));
     fs::write(out.join("methods.rs"), format!("&{:?}", methods(&descriptors)))?;
     let mut config = tonic_prost_build::Config::new();
     config.enable_type_names();

@@ -2,7 +2,7 @@
 //!
 //! Generated messages, clients and servers; conversions from and to `vision-primitives`; the table
 //! of error reasons ([`Reason`]); client channels; watches that resume ([`watch`]) and the event
-//! logs behind them ([`EventLog`]); pages of lists ([`page`]).
+//! logs behind them ([`EventLog`]); pages of lists ([`page`]); REST as the protocol files describe it ([`rest`]).
 
 mod blocks;
 mod bounds;
@@ -16,10 +16,12 @@ mod event_log;
 mod head_event;
 mod introduction;
 pub mod page;
+mod params;
 mod parse;
 mod reason;
 mod reason_table;
 mod record;
+pub mod rest;
 mod shown;
 mod sync_state;
 pub mod watch;
@@ -55,6 +57,7 @@ pub use cursor::{Cursor, CursorError};
 pub use event_log::{EventKind, EventLog, LogEvent, Subscription};
 pub use head_event::remarkable_heights;
 pub use introduction::{IntroducedAnswers, IntroducedCalls};
+pub use params::params_to_proto;
 pub use parse::{parse_hash, parse_optional_hash};
 pub use reason::{ERROR_DOMAIN, all_metadata_of, metadata_of, reason_of, status};
 pub use reason_table::Reason;

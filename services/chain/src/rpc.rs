@@ -5,6 +5,7 @@ mod follow;
 mod fork_tree;
 mod listing;
 mod registry;
+mod seal;
 mod slots;
 mod statistics;
 mod stored;
@@ -182,6 +183,7 @@ impl ChainService for ChainRpc {
             finality: finality.into(),
             params: genesis.params.table().iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
             node_id: self.node_id.to_string(),
+            parameters: Some(vision_wire::params_to_proto(&genesis.params)),
         }))
     }
 

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tonic::Streaming;
 use vision_ledger::AccountProof;
 use vision_primitives::{
-    Action, Hash, Header, MerkleProof, MerkleStep, SecretKey, SignedTransaction, decode_strict,
+    Action, Hash, Header, MerkleProof, MerkleStep, PublicKey, SecretKey, SignedTransaction, decode_strict,
 };
 use vision_wire::chain as proto;
 use vision_wire::chain::transaction_info::Place;
@@ -48,7 +48,9 @@ async fn a_transaction_waits_is_included_and_both_it_and_its_account_are_proven(
     assert_eq!(waiting.transaction, Some(transaction_to_proto(&all[1])));
     let before = account(&mut client, first.public_key().id(), true).await;
     assert_eq!((before.nonce, before.pending_nonce, before.height), (0, 2, 0));
-    assert!(before.header.is_empty(), "block 0 has no header");
+    let proven = before.proof.expect("asked for");
+    assert!(proven.header.is_empty() && proven.signature.is_empty(), "block 0 has neither");
+    assert!(proven.block_hash.is_empty() && proven.state_root.is_empty() && !proven.account_proof.is_empty());
 
     let stored = produce(&net, &mut client, 0).await;
     for (index, transaction) in all.iter().enumerate() {
@@ -74,9 +76,17 @@ async fn a_transaction_waits_is_included_and_both_it_and_its_account_are_proven(
     let address = first.public_key().id();
     let after = account(&mut client, address, true).await;
     assert_eq!((after.nonce, after.pending_nonce, after.height), (2, 2, 1));
-    let header = Header::from_bytes(&after.header).expect("a header");
-    assert_eq!(Header::hash_bytes(&net.genesis.hash(), &after.header).to_string(), stored.hash);
-    let proof: AccountProof = decode_strict("proof", &after.proof).expect("a proof");
+    let proven = after.proof.expect("asked for");
+    let header = Header::from_bytes(&proven.header).expect("a header");
+    assert_eq!(Header::hash_bytes(&net.genesis.hash(), &proven.header).to_string(), stored.hash);
+    assert_eq!((proven.block_hash, proven.state_root), (stored.hash.clone(), header.state_root.to_string()));
+    let id = Some(proto::get_block_request::Id::Hash(stored.hash.clone()));
+    let block = client.get_block(proto::GetBlockRequest { id, ..Default::default() }).await.expect("stored");
+    let block = block.into_inner().block.and_then(|info| info.block).expect("with its parts");
+    assert_eq!((proven.signature, proven.producer), (block.signature, header.producer.to_string()));
+    let key: PublicKey = proven.producer_public_key.parse().expect("a key");
+    assert_eq!(key.id(), header.producer, "the registry shows whose key it is");
+    let proof: AccountProof = decode_strict("proof", &proven.account_proof).expect("a proof");
     assert!(proof.verify(&header.state_root, &address));
     assert!(!proof.verify(&header.state_root, &second.public_key().id()));
     assert_eq!((proof.account.balance, proof.account.nonce), (after.balance, after.nonce));

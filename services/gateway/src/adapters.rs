@@ -4,6 +4,7 @@ mod transactions;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::Stream;
 use tonic::{Code, Status};
 use vision_host::health::{NotServing, check};
@@ -11,14 +12,14 @@ use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::chain::get_block_request::Id;
 use vision_wire::chain::get_producers_request::At;
 use vision_wire::chain::{
-    BlockInfo, GetBlockRequest, GetChainInfoRequest, GetHeadRequest, GetProducersRequest,
-    GetProducersResponse, GetSlotsRequest, GetSlotsResponse, GetStatisticsRequest, GetStatisticsResponse,
-    Head, ListBlocksRequest, ListPeersRequest, Peer,
+    BlockInfo, GetBlockRequest, GetChainInfoRequest, GetChainInfoResponse, GetHeadRequest,
+    GetProducersRequest, GetProducersResponse, Head, ListBlocksRequest,
 };
 use vision_wire::producer::producer_service_client::ProducerServiceClient;
 use vision_wire::producer::{
     GetMiningStatusRequest, MiningStatus, WatchMiningStatusRequest, WatchMiningStatusResponse,
 };
+use vision_wire::rest::{Route, call_encoded};
 use vision_wire::sync_oracle::sync_oracle_service_client::SyncOracleServiceClient;
 use vision_wire::sync_oracle::{GetSnapshotRequest, Snapshot};
 use vision_wire::watch::{WatchItem, resuming};
@@ -77,6 +78,18 @@ impl Backends {
         ChainServiceClient::new(self.chain_long.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
+    /// Calls the method of a route of the protocol files; request and answer stay encoded.
+    pub(crate) async fn ask(&self, route: &Route, request: Bytes) -> Result<Bytes, Status> {
+        let (service, connection) = match route.package().as_str() {
+            "vision.chain.v1" => (CHAIN, &self.chain),
+            "vision.sync_oracle.v1" => (SYNC_ORACLE, &self.sync_oracle),
+            "vision.selection.v1" => (Neighbour::Selection.name(), &self.selection),
+            "vision.producer.v1" => (PRODUCER, &self.producer),
+            other => return Err(status(Reason::Internal, format!("nobody answers for {other}"), &[])),
+        };
+        call_encoded(service, connection.clone(), &route.method, request).await
+    }
+
     /// Asks a neighbour for its health.
     pub(crate) async fn health(&self, neighbour: Neighbour) -> Result<(), NotServing> {
         let channel = match neighbour {
@@ -88,15 +101,16 @@ impl Backends {
         check(channel.inner().plain(), "", HEALTH_DEADLINE).await
     }
 
+    /// The same as it was told.
+    pub(crate) async fn chain_info_message(&self) -> Result<GetChainInfoResponse, Status> {
+        call(CHAIN, self.chain().get_chain_info(deadline(GetChainInfoRequest {}))).await
+    }
+
     pub(crate) async fn chain_info(&self) -> Result<ChainInfo, Status> {
-        let answer = call(CHAIN, self.chain().get_chain_info(deadline(GetChainInfoRequest {}))).await?;
+        let answer = self.chain_info_message().await?;
         Ok(ChainInfo {
             chain_id: answer.chain_id,
             genesis_hash: parse_hash("genesis_hash", &answer.genesis_hash)?,
-            genesis_time_ms: answer.genesis_time_ms,
-            entropy: answer.entropy,
-            finality: answer.finality,
-            params: answer.params,
             node_id: answer.node_id,
         })
     }
@@ -158,10 +172,6 @@ impl Backends {
         call(CHAIN, self.chain().get_producers(deadline(GetProducersRequest { at }))).await
     }
 
-    pub(crate) async fn peers(&self) -> Result<Vec<Peer>, Status> {
-        Ok(call(CHAIN, self.chain().list_peers(deadline(ListPeersRequest {}))).await?.peers)
-    }
-
     pub(crate) async fn snapshot(&self) -> Result<Snapshot, Status> {
         let mut client = SyncOracleServiceClient::new(self.sync_oracle.clone());
         let answer = call(SYNC_ORACLE, client.get_snapshot(deadline(GetSnapshotRequest {}))).await?;
@@ -172,20 +182,6 @@ impl Backends {
         let mut client = ProducerServiceClient::new(self.producer.clone());
         let answer = call(PRODUCER, client.get_mining_status(deadline(GetMiningStatusRequest {}))).await?;
         answer.status.ok_or_else(|| missing(PRODUCER, "status"))
-    }
-
-    /// The slots of a height, of the next one if none is given.
-    pub(crate) async fn slots(
-        &self,
-        height: Option<u64>,
-        slots: Vec<u64>,
-    ) -> Result<GetSlotsResponse, Status> {
-        call(CHAIN, self.chain().get_slots(deadline(GetSlotsRequest { height, slots }))).await
-    }
-
-    /// Of as many blocks as are counted at most.
-    pub(crate) async fn statistics(&self) -> Result<GetStatisticsResponse, Status> {
-        call(CHAIN, self.chain().get_statistics(deadline(GetStatisticsRequest { window: 0 }))).await
     }
 
     pub(crate) fn watch_mining_status(

@@ -1,6 +1,5 @@
 //! The routes.
 
-mod accounts;
 mod blocks;
 mod caching;
 mod cors;
@@ -13,19 +12,19 @@ mod live;
 mod metrics;
 mod mining;
 mod node;
+mod openapi;
 mod overview;
 mod packing;
 mod page;
 mod problem;
 mod query;
 mod request_id;
-mod schedule;
 mod seal;
 mod socket;
 mod sse;
-mod stats;
 mod trace;
 mod transactions;
+mod transcoded;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -119,20 +118,14 @@ fn json(view: &impl Serialize) -> Response {
 pub(crate) fn routes(state: AppState) -> Router {
     let asking = Router::new()
         .route("/api/status", get(node::status))
-        .route("/api/peers", get(node::peers))
-        .route("/api/chain/params", get(node::params))
-        .route("/api/chain/producers", get(node::producers))
         .route("/api/chain/blocks", get(blocks::list))
         .route("/api/chain/blocks/{id}", get(blocks::one))
-        .route("/api/mining/schedule", get(schedule::schedule))
         .route("/api/mining/history", get(blocks::history))
-        .route("/api/mining/stats", get(stats::stats))
         .route("/api/overview", get(overview::overview))
         .route("/api/transactions", get(listing::transactions))
-        .route("/api/transactions/pending", get(listing::pending))
         .route("/api/transactions/{hash}", get(transactions::one))
-        .route("/api/accounts/{address}", get(accounts::one))
-        .route("/readyz", get(node::ready));
+        .route("/readyz", get(node::ready))
+        .merge(transcoded::routes());
     let body_limit = DefaultBodyLimit::max(transactions::MAX_BODY_BYTES);
     let handing_in = Router::new().route("/api/transactions", post(transactions::submit).layer(body_limit));
     // Those that ask nobody stand outside of the limits: they answer at once, however busy the rest is.
@@ -143,6 +136,7 @@ pub(crate) fn routes(state: AppState) -> Router {
     let routes = Router::new()
         .route("/api/mining/status", get(mining::status))
         .route("/healthz", get(node::alive))
+        .route("/api/openapi.json", get(openapi::openapi))
         // Streams have places of their own, and so has what must be seen above all when the rest is busy.
         .route("/metrics", get(metrics::metrics).layer(scraped))
         .route("/api/transactions/events", get(events::transactions))

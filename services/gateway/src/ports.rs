@@ -1,7 +1,5 @@
 //! What the gateway needs of the services behind it.
 
-use std::collections::BTreeMap;
-
 use vision_primitives::Hash;
 
 /// A service behind the gateway.
@@ -32,10 +30,6 @@ impl Neighbour {
 pub(crate) struct ChainInfo {
     pub(crate) chain_id: String,
     pub(crate) genesis_hash: Hash,
-    pub(crate) genesis_time_ms: u64,
-    pub(crate) entropy: String,
-    pub(crate) finality: String,
-    pub(crate) params: BTreeMap<String, u64>,
     pub(crate) node_id: String,
 }
 

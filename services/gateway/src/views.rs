@@ -1,19 +1,13 @@
 //! The JSON shapes. Field order is part of the shape: people compare it with the document.
 
-mod account;
 mod block;
 mod mining;
-mod params;
-mod producers;
 mod seal;
 mod status;
 mod transaction;
 
-pub(crate) use account::AccountView;
 pub(crate) use block::{BlockView, HistoryView, to_json};
 pub(crate) use mining::mining_status_json;
-pub(crate) use params::ParamsView;
-pub(crate) use producers::{PeerView, ProducersView};
 pub(crate) use seal::SealView;
 pub(crate) use status::{StatusView, not_eligible_because, stands_still_because};
 pub(crate) use transaction::{PlacedView, proven_header};

@@ -65,7 +65,7 @@ async fn head_is_get_without_a_body_and_options_names_the_methods() {
     for (path, allow) in [
         ("/healthz", "GET,HEAD,OPTIONS"),
         ("/api/chain/blocks/4", "GET,HEAD,OPTIONS"),
-        ("/api/transactions", "POST,OPTIONS"),
+        ("/api/transactions", "GET,HEAD,POST,OPTIONS"),
     ] {
         let told = request(node.gateway.address, "OPTIONS", path).await;
         assert_eq!((told.status, told.body.as_str(), told.header("allow")), (204, "", Some(allow)), "{path}");

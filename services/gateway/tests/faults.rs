@@ -40,7 +40,7 @@ async fn bad_requests_are_problems_with_a_reason() {
         ("/api/mining/history?limit=-1", 400, "INVALID_PAGE_SIZE"),
         ("/api/status?verbose=1", 400, "INVALID_ARGUMENT"),
         ("/api/nothing", 404, "ROUTE_NOT_FOUND"),
-        ("/", 404, "ROUTE_NOT_FOUND"),
+        ("/index.html", 404, "ROUTE_NOT_FOUND"),
         ("/api/chain/blocks/1/2", 404, "ROUTE_NOT_FOUND"),
     ];
     let mut traces = Vec::new();

@@ -231,12 +231,14 @@ async fn schedules_of_the_next_and_of_past_heights() {
             .map(|slot| {
                 let window = expect.window(Slot(*slot));
                 json!({"slot": slot, "node_id": window.owner.to_string(), "opens_at_ms": window.opens_at.get(),
-                       "jitter_ms": window.jitter_ms, "closes_at_ms": window.closes_at.get()})
+                       "jitter_ms": window.jitter_ms, "closes_at_ms": window.closes_at.get(),
+                       "draw": "", "lap": 0, "place": 0, "picked": 0})
             })
             .collect();
         let expect = json!({
-            "height": height, "parent": parent, "parent_timestamp_ms": GENESIS_TIME + 2000 * (height - 1),
-            "entropy": parent, "seed": expect.seed().to_string(), "active": node.chain.ids(),
+            "chain_id": "vision-testnet-1", "height": height, "parent": parent,
+            "parent_timestamp_ms": GENESIS_TIME + 2000 * (height - 1),
+            "epoch_salt": vision_schedule::epoch_salt("vision-testnet-1").to_string(), "entropy": parent, "seed": expect.seed().to_string(), "active": node.chain.ids(),
             "registered": node.chain.ids(), "slots": windows,
         });
         assert_eq!(value, expect, "{query}");
@@ -247,7 +249,7 @@ async fn schedules_of_the_next_and_of_past_heights() {
 async fn stats_are_those_of_the_chain_service() {
     let node = Node::start().await;
     let expect = format!(
-        r#"{{"from_height":1,"to_height":5,"blocks":5,"producers":[{{"node_id":"{}","primary":2,"backup":1,"tail":0,"missed":4,"rewards":"36893488147419103230","share":0.6,"expected_share":0.25}}]}}"#,
+        r#"{{"from_height":1,"to_height":5,"blocks":5,"producers":[{{"node_id":"{}","primary":2,"backup":1,"tail":0,"missed":4,"rewards":"36893488147419103230","share":0.6,"expected_share":0.25}}],"interval_median_ms":2000,"interval_max_ms":2000}}"#,
         node.chain.ids()[0]
     );
     assert_eq!(node.get("/api/mining/stats").await.body, expect);

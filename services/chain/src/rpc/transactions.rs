@@ -11,7 +11,7 @@ use vision_wire::chain::{self as proto, transaction_info};
 use vision_wire::{EventKind, Reason, ResponseStream, parse_hash};
 
 use super::{ChainRpc, store_status};
-use crate::actor::Core;
+use crate::actor::{Core, HeadView};
 use crate::store::{Place, StoreError, Told};
 use crate::transactions::dropped_to_proto;
 
@@ -267,21 +267,35 @@ impl ChainRpc {
         let head = self.head();
         let account = head.state.account(&address);
         let pending_nonce = self.core.read(move |core| Ok(core.next_nonce(&address))).await?;
-        let (header, proof) = if request.with_proof {
-            let proof = encode(&head.state.prove_account(&address));
-            (head.header_bytes.clone(), proof.into())
-        } else {
-            Default::default()
-        };
+        let proof = if request.with_proof { Some(self.account_proof(&head, &address).await?) } else { None };
         Ok(Response::new(proto::GetAccountResponse {
             address: address.to_string(),
             balance: account.balance,
             nonce: account.nonce,
             height: head.height.get(),
             pending_nonce,
-            header,
             proof,
         }))
+    }
+
+    async fn account_proof(&self, head: &HeadView, address: &Address) -> Result<proto::AccountProof, Status> {
+        let mut proof = proto::AccountProof {
+            genesis_hash: self.rules.genesis_hash.to_string(),
+            header: head.header_bytes.clone(),
+            account_proof: encode(&head.state.prove_account(address)).into(),
+            ..proto::AccountProof::default()
+        };
+        if head.header_bytes.is_empty() {
+            return Ok(proof);
+        }
+        let header = Self::own_header(&head.header_bytes)?;
+        proof.block_hash = head.hash.to_string();
+        proof.state_root = header.state_root.to_string();
+        if let Some(seal) = self.seal(head.hash, &header).await? {
+            (proof.signature, proof.producer) = (seal.signature, seal.producer);
+            proof.producer_public_key = seal.producer_public_key;
+        }
+        Ok(proof)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Transactions and accounts, of the chain service.
+//! Transactions, of the chain service.
 
 use std::time::Duration;
 
@@ -9,8 +9,7 @@ use vision_primitives::Hash;
 use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::chain::transaction_info::Place;
 use vision_wire::chain::{
-    FollowTransactionsRequest, FollowTransactionsResponse, GetAccountRequest, GetAccountResponse,
-    GetTransactionRequest, ListPendingRequest, ListPendingResponse, ListTransactionsRequest,
+    FollowTransactionsRequest, FollowTransactionsResponse, GetTransactionRequest, ListTransactionsRequest,
     ListTransactionsResponse, SubmitOutcome, SubmitTransactionRequest, SubmitTransactionsRequest,
     TransactionInfo, WatchTransactionsRequest, WatchTransactionsResponse,
 };
@@ -68,20 +67,6 @@ impl Backends {
         request: ListTransactionsRequest,
     ) -> Result<ListTransactionsResponse, Status> {
         call(CHAIN, self.chain().list_transactions(deadline(request))).await
-    }
-
-    /// What waits for a block, the newest first.
-    pub(crate) async fn pending(&self, page_size: u32) -> Result<ListPendingResponse, Status> {
-        call(CHAIN, self.chain().list_pending(deadline(ListPendingRequest { page_size }))).await
-    }
-
-    pub(crate) async fn account(
-        &self,
-        address: &Hash,
-        with_proof: bool,
-    ) -> Result<GetAccountResponse, Status> {
-        let request = deadline(GetAccountRequest { address: address.to_string(), with_proof });
-        call(CHAIN, self.chain().get_account(request)).await
     }
 
     /// The transactions of the head's chain after a cursor, or from now on. Outlasts the chain service.

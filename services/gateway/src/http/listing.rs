@@ -1,10 +1,10 @@
-//! Lists of transactions: by sender and by data, and those that wait.
+//! `GET /api/transactions`: lists of transactions, by sender and by data.
 
 use axum::Extension;
 use axum::extract::State;
 use serde::Serialize;
 use vision_wire::Reason;
-use vision_wire::chain::{ListPendingResponse, ListTransactionsRequest, PendingTransaction};
+use vision_wire::chain::ListTransactionsRequest;
 
 use super::limits::Place;
 use super::problem::Problem;
@@ -20,10 +20,7 @@ const PAGE_BYTES: usize = 256 << 10;
 /// How many times as much as its bytes a transaction takes while the answer is made: data is shown twice in hex, in a
 /// view and in its JSON.
 const WEIGHT: usize = 12;
-/// What one that waits takes while the answer is made.
-const PENDING_BYTES: usize = 2 << 10;
 
-/// `GET /api/transactions`.
 pub(super) async fn transactions(
     State(state): State<AppState>,
     Extension(place): Extension<Place>,
@@ -60,57 +57,4 @@ pub(super) async fn transactions(
         next_page_token: Some(page.next_page_token.as_str()).filter(|token| !token.is_empty()),
         up_to_height: page.up_to_height,
     }))
-}
-
-#[derive(Serialize)]
-struct Pending<'a> {
-    count: u64,
-    bytes: u64,
-    /// Null when none waits.
-    oldest_since_ms: Option<u64>,
-    transactions: Vec<PendingView<'a>>,
-}
-
-#[derive(Serialize)]
-struct PendingView<'a> {
-    hash: &'a str,
-    kind: &'a str,
-    sender: &'a str,
-    since_ms: u64,
-    fee: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    to: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amount: Option<String>,
-}
-
-impl<'a> From<&'a PendingTransaction> for PendingView<'a> {
-    fn from(pending: &'a PendingTransaction) -> Self {
-        Self {
-            hash: &pending.hash,
-            kind: &pending.kind,
-            sender: &pending.sender,
-            since_ms: pending.since_ms,
-            fee: pending.fee.to_string(),
-            data: pending.data.as_ref().map(hex::encode),
-            to: pending.to.as_deref(),
-            amount: pending.amount.map(|amount| amount.to_string()),
-        }
-    }
-}
-
-/// `GET /api/transactions/pending`.
-pub(super) async fn pending(
-    State(state): State<AppState>,
-    Extension(place): Extension<Place>,
-    params: Params,
-) -> Answer {
-    let limit = params.allow(&["limit"])?.limit()?;
-    place.reserve(limit as usize * PENDING_BYTES).await?;
-    let ListPendingResponse { count, bytes, oldest_since_ms, transactions } =
-        state.backends.pending(limit).await?;
-    let transactions = transactions.iter().map(PendingView::from).collect();
-    Ok(json(&Pending { count, bytes, oldest_since_ms, transactions }))
 }

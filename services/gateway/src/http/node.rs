@@ -1,24 +1,17 @@
-//! The node as a whole: status, parameters, producers, peers, liveness and readiness.
+//! The node as a whole: status, liveness and readiness.
 
 use std::collections::BTreeMap;
 
-use axum::Extension;
 use axum::extract::State;
 use serde::Serialize;
 use vision_host::telemetry;
 use vision_wire::Reason;
 
-use super::limits::Place;
 use super::problem::Problem;
 use super::query::Params;
 use super::{Answer, AppState, json};
-use crate::ports::{BlockId, Neighbour};
-use crate::views::{
-    ParamsView, PeerView, ProducersView, StatusView, not_eligible_because, stands_still_because,
-};
-
-/// What the longest list of producers takes while it is made.
-const PRODUCERS_BYTES: usize = 1 << 20;
+use crate::ports::Neighbour;
+use crate::views::{StatusView, not_eligible_because, stands_still_because};
 
 pub(super) async fn status(State(state): State<AppState>, params: Params) -> Answer {
     params.allow(&[])?;
@@ -30,32 +23,6 @@ pub(super) async fn status(State(state): State<AppState>, params: Params) -> Ans
     let (now_ms, uptime) = (state.clock.now_ms(), state.clock.monotonic_ms() / 1000);
     let facts = (state.version, now_ms, uptime, telemetry::is_on());
     Ok(json(&StatusView::new(&info, &head, &snapshot, &because, facts)))
-}
-
-pub(super) async fn params(State(state): State<AppState>, params: Params) -> Answer {
-    params.allow(&[])?;
-    Ok(json(&ParamsView(&state.backends.chain_info().await?)))
-}
-
-pub(super) async fn producers(
-    State(state): State<AppState>,
-    Extension(place): Extension<Place>,
-    params: Params,
-) -> Answer {
-    let params = params.allow(&["height"])?;
-    let at = params.height("height")?.map(BlockId::Height);
-    place.reserve(PRODUCERS_BYTES).await?;
-    Ok(json(&ProducersView::from(&state.backends.producers(at).await?)))
-}
-
-pub(super) async fn peers(State(state): State<AppState>, params: Params) -> Answer {
-    #[derive(Serialize)]
-    struct Peers<'a> {
-        peers: Vec<PeerView<'a>>,
-    }
-    params.allow(&[])?;
-    let peers = state.backends.peers().await?;
-    Ok(json(&Peers { peers: peers.iter().map(Into::into).collect() }))
 }
 
 /// The gateway lives, whatever the services behind it do.

@@ -8,13 +8,14 @@ use axum::Extension;
 use axum::extract::State;
 use bytes::Bytes;
 use tonic::Status;
+use vision_wire::rest::api;
 
 use super::limits::Place;
 use super::query::Params;
 use super::{Answer, AppState, json_bytes};
 use crate::live::Happened;
 use crate::ports::Stretch;
-use crate::views::{BlockView, ParamsView, to_json};
+use crate::views::{BlockView, to_json};
 
 /// Newest blocks shown.
 const BLOCKS: u32 = 64;
@@ -44,7 +45,7 @@ pub(super) async fn overview(
 }
 
 async fn chain(state: &AppState) -> Result<Bytes, Status> {
-    Ok(to_json(&ParamsView(&state.backends.chain_info().await?)))
+    api().json(&state.backends.chain_info_message().await?)
 }
 
 /// The newest blocks, oldest first.

@@ -100,10 +100,6 @@ mod tests {
         let info = ChainInfo {
             chain_id: String::new(),
             genesis_hash: vision_primitives::Hash::ZERO,
-            genesis_time_ms: 0,
-            entropy: String::new(),
-            finality: String::new(),
-            params: std::collections::BTreeMap::new(),
             node_id: String::new(),
         };
         let cases = [

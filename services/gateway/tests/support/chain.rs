@@ -18,7 +18,7 @@ use vision_wire::chain::peer::State;
 use vision_wire::chain::producer::Status as ProducerStatus;
 use vision_wire::chain::*;
 use vision_wire::{
-    EventKind, Reason, ResponseStream, block_to_proto, genesis_info, header_info, status,
+    EventKind, Reason, ResponseStream, block_to_proto, genesis_info, header_info, params_to_proto, status,
     transaction_to_proto,
 };
 
@@ -241,7 +241,8 @@ impl ChainService for FakeChain {
         &self,
         request: Request<GetStatisticsRequest>,
     ) -> Result<Response<GetStatisticsResponse>, Status> {
-        assert_eq!(request.into_inner().window, 0);
+        let window = request.into_inner().window;
+        assert!([0, 3].contains(&window), "{window}");
         let producer = ProducerStatistics {
             node_id: self.ids()[0].clone(),
             primary: 2,
@@ -285,14 +286,15 @@ impl ChainService for FakeChain {
         &self,
         _: Request<GetChainInfoRequest>,
     ) -> Result<Response<GetChainInfoResponse>, Status> {
-        let table = ConsensusParams { block_interval_ms: 700, ..ConsensusParams::default() }.table();
+        let params = ConsensusParams { block_interval_ms: 700, ..ConsensusParams::default() };
         Ok(Response::new(GetChainInfoResponse {
             chain_id: "vision-testnet-1".into(),
             genesis_hash: self.genesis_hash.to_string(),
             genesis_time_ms: GENESIS_TIME,
             entropy: "prev_hash".into(),
             finality: "cft".into(),
-            params: table.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            parameters: Some(params_to_proto(&params)),
+            params: params.table().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             node_id: self.ids()[0].clone(),
         }))
     }

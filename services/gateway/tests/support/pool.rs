@@ -177,19 +177,25 @@ impl FakeChain {
 
     /// All accounts are alike. The proof is of no meaning: the gateway passes it on.
     pub fn account(&self, request: GetAccountRequest) -> GetAccountResponse {
-        let (mut header, mut proof) = (bytes::Bytes::new(), bytes::Bytes::new());
-        if request.with_proof {
-            header = self.block(5).header_bytes().to_vec().into();
-            proof = vec![1, 2, 3].into();
-        }
+        let block = self.block(5);
+        let key = self.keys[5 % 3].public_key();
+        let proof = || AccountProof {
+            genesis_hash: self.genesis_hash.to_string(),
+            header: block.header_bytes().to_vec().into(),
+            block_hash: block.hash().to_string(),
+            state_root: block.header().state_root.to_string(),
+            account_proof: vec![1, 2, 3].into(),
+            signature: block.signature().0.to_vec().into(),
+            producer: key.id().to_string(),
+            producer_public_key: key.to_string(),
+        };
         GetAccountResponse {
             address: request.address,
             balance: u64::MAX,
             nonce: 7,
-            height: 5,
             pending_nonce: 9,
-            header,
-            proof,
+            height: 5,
+            proof: request.with_proof.then(proof),
         }
     }
 }

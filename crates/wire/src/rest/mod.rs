@@ -1,0 +1,206 @@
+//! REST from the protocol files: which method stands at which path, how parameters become a request, and how an answer
+//! becomes JSON. All of it is read from `google.api.http` and the options of `vision/api/v1/options.proto`.
+
+mod ask;
+mod call;
+mod openapi;
+mod options;
+mod shape;
+mod show;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use prost::Name;
+use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, MethodDescriptor};
+use tonic::Status;
+
+use crate::{FILE_DESCRIPTOR_SET, Reason, status};
+use ask::Parameter;
+use options::Options;
+use shape::Shapes;
+use show::Shown;
+
+pub use ask::Refusal;
+pub use call::call_encoded;
+
+/// All routes of the protocol files.
+pub struct Api {
+    routes: Vec<Route>,
+    shapes: Shapes,
+    /// Why a method has no route, by its full name.
+    without: BTreeMap<String, String>,
+    undecided: Vec<String>,
+    pool: DescriptorPool,
+}
+
+/// One path and the method it calls.
+pub struct Route {
+    /// Full name of the method, such as `vision.chain.v1.ChainService/ListPeers`.
+    pub method: String,
+    /// `GET` or `POST`.
+    pub verb: &'static str,
+    /// The path, with `{…}` for what varies.
+    pub path: String,
+    /// Bytes that the answer takes at most while it is made; 0 for small ones.
+    pub weight_bytes: usize,
+    /// Whether the gateway answers with code of its own.
+    pub own_code: bool,
+    descriptor: MethodDescriptor,
+    /// Those in the path first, in their order.
+    parameters: Vec<Parameter>,
+    /// The field of the answer that is the body; the whole answer if there is none.
+    body: Option<FieldDescriptor>,
+}
+
+/// The API of this build. The protocol files are compiled with it, so that they cannot be wrong only at a caller's.
+///
+/// # Panics
+/// If they are: a test of this crate reads them.
+#[must_use]
+pub fn api() -> &'static Api {
+    static API: LazyLock<Api> = LazyLock::new(|| Api::read().expect("the protocol files are consistent"));
+    &API
+}
+
+fn broken(why: &impl std::fmt::Display) -> Status {
+    status(Reason::Internal, format!("a message that does not decode: {why}"), &[])
+}
+
+impl Api {
+    fn read() -> Result<Self, String> {
+        let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).map_err(|error| error.to_string())?;
+        let options = Options::of(&pool)?;
+        let (mut routes, mut without, mut undecided) = (Vec::new(), BTreeMap::new(), Vec::new());
+        for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
+            let name = format!("{}/{}", method.parent_service().full_name(), method.name());
+            let told = options.method(&method);
+            let bindings = options.bindings(&method);
+            match (bindings.is_empty(), told.no_route.is_empty()) {
+                (true, true) => undecided.push(name),
+                (false, false) => return Err(format!("{name} has a route, and a reason why not")),
+                (true, false) => drop(without.insert(name, told.no_route)),
+                (false, true) => {
+                    for binding in bindings {
+                        routes.push(Route::new(&options, &method, &name, &told, binding)?);
+                    }
+                }
+            }
+        }
+        let shapes = Shapes::of(&options, &pool)?;
+        Ok(Self { routes, shapes, without, undecided, pool })
+    }
+
+    /// All routes, in the order of the protocol files.
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// Methods that deliberately have no route, with the reason.
+    #[must_use]
+    pub const fn without_route(&self) -> &BTreeMap<String, String> {
+        &self.without
+    }
+
+    /// Methods that have neither a route nor a reason why not: whoever adds a method decides, and a test asks for it.
+    #[must_use]
+    pub fn undecided(&self) -> &[String] {
+        &self.undecided
+    }
+
+    /// A message as JSON.
+    ///
+    /// # Errors
+    /// [`Status`] if the message is none of the protocol files.
+    pub fn json<M: Name>(&self, message: &M) -> Result<Bytes, Status> {
+        let descriptor = self.pool.get_message_by_name(&M::full_name());
+        let descriptor = descriptor.ok_or_else(|| broken(&M::full_name()))?;
+        let bytes = message.encode_to_vec();
+        let message = DynamicMessage::decode(descriptor, &bytes[..]).map_err(|error| broken(&error))?;
+        self.show(&message)
+    }
+
+    fn show(&self, message: &DynamicMessage) -> Result<Bytes, Status> {
+        let shown = Shown { shapes: &self.shapes, message };
+        serde_json::to_vec(&shown).map(Bytes::from).map_err(|error| broken(&error))
+    }
+
+    /// The encoded answer of a route's method as the body of its answer.
+    ///
+    /// # Errors
+    /// [`Status`] if it does not decode or leaves out what the body is.
+    pub fn answer(&self, route: &Route, encoded: &[u8]) -> Result<Bytes, Status> {
+        let decoded = DynamicMessage::decode(route.descriptor.output(), encoded);
+        let mut message = decoded.map_err(|error| broken(&error))?;
+        let Some(field) = &route.body else { return self.show(&message) };
+        match message.take_field(field) {
+            Some(prost_reflect::Value::Message(body)) => self.show(&body),
+            _ => Err(status(Reason::Internal, format!("{} left out {}", route.method, field.name()), &[])),
+        }
+    }
+
+    /// The OpenAPI 3.1 description of all routes of the protocol files.
+    #[must_use]
+    pub fn openapi(&self) -> serde_json::Value {
+        openapi::describe(self)
+    }
+}
+
+impl Route {
+    fn new(
+        options: &Options,
+        method: &MethodDescriptor,
+        name: &str,
+        told: &options::Method,
+        binding: options::Binding,
+    ) -> Result<Self, String> {
+        let parameters = ask::parameters(options, &method.input(), &binding.path)?;
+        let body = match binding.response_body.as_str() {
+            "" => None,
+            field => {
+                Some(method.output().get_field_by_name(field).ok_or_else(|| format!("{name}: no {field}"))?)
+            }
+        };
+        Ok(Self {
+            method: name.to_owned(),
+            verb: binding.verb,
+            path: binding.path,
+            weight_bytes: told.weight_bytes as usize,
+            own_code: told.own_code,
+            descriptor: method.clone(),
+            parameters,
+            body,
+        })
+    }
+
+    /// Whether the answer is a stream.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        self.descriptor.is_server_streaming()
+    }
+
+    /// What two routes have in common that no caller can tell apart.
+    fn place(&self) -> String {
+        let parts = self.path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part });
+        format!("{} {}", parts.collect::<Vec<_>>().join("/"), self.verb)
+    }
+
+    /// The package of the service that answers, such as `vision.chain.v1`.
+    #[must_use]
+    pub fn package(&self) -> String {
+        self.descriptor.parent_service().package_name().to_owned()
+    }
+
+    /// Makes a request of what stands in the path and in the query, both decoded.
+    ///
+    /// # Errors
+    /// [`Refusal`] for a parameter that is unknown, given twice, missing or malformed.
+    pub fn ask(&self, path: &[(String, String)], query: &[(String, String)]) -> Result<Bytes, Refusal> {
+        ask::request(&self.descriptor.input(), &self.parameters, path, query)
+    }
+}
+
+#[cfg(test)]
+mod tests;
