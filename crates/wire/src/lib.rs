@@ -33,6 +33,7 @@ mod generated {
 }
 
 pub use generated::vision::chain::v1 as chain;
+pub use generated::vision::gateway::v1 as gateway;
 pub use generated::vision::p2p::v1 as p2p;
 pub use generated::vision::producer::v1 as producer;
 pub use generated::vision::selection::v1 as selection;

@@ -1,5 +1,6 @@
 //! The services behind, over gRPC. Every call has a deadline and a named failure.
 
+mod live;
 mod transactions;
 
 use std::time::Duration;

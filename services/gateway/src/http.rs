@@ -32,24 +32,26 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{Extensions, HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use serde::Serialize;
+use tonic::Status;
 use vision_host::{Clock, Drain, Env, RandomError};
 
 use crate::adapters::Backends;
 use crate::config::Config;
-use crate::live::{Live, MiningStatusBody};
-use crate::metrics::{GatewayMetrics, Scraper, measure};
+use crate::live::{Listener, Live, MiningStatusBody, Wanted};
+use crate::metrics::{GatewayMetrics, OpenStream, Scraper, measure};
 use crate::views::to_json;
 use problem::Problem;
 use request_id::RequestId;
 use vision_wire::Reason;
 
 pub use cors::{NoOrigin, Origin};
+pub(crate) use live::too_slow;
 
 /// Largest body of a request that is read without need.
 const MAX_BODY_BYTES: usize = 256 << 10;
@@ -104,6 +106,26 @@ impl AppState {
         })))
     }
 }
+
+impl AppState {
+    /// Listens to the node's events after a cursor; if what followed it is not known any more, from now on, and says why.
+    pub(crate) fn listen(&self, cursor: &str, wanted: Wanted) -> Result<(Listener, Option<Status>), Status> {
+        self.live.listen_or_skip(cursor, wanted)
+    }
+
+    /// A place for a stream of events, and its count.
+    pub(crate) fn stream_place(
+        &self,
+        extensions: &Extensions,
+        headers: &HeaderMap,
+    ) -> Result<StreamPlace, Status> {
+        let permit = self.limits.stream(extensions, headers)?;
+        Ok((permit, self.metrics.stream()))
+    }
+}
+
+/// Held as long as a stream is open.
+pub(crate) type StreamPlace = (limits::Permit, OpenStream);
 
 type Answer = Result<Response, Problem>;
 

@@ -10,6 +10,7 @@ mod http;
 mod live;
 mod metrics;
 mod ports;
+mod rpc;
 mod views;
 
 use tokio::net::TcpListener;
@@ -17,6 +18,8 @@ use tokio::task::JoinSet;
 use tracing::info;
 use vision_host::server::{GrpcServer, MAX_CONNECTIONS_PER_ADDRESS, bind};
 use vision_host::{Env, Health};
+use vision_wire::METHODS;
+use vision_wire::gateway::event_service_server::EventServiceServer;
 
 pub use config::{Config, Network, NoNetwork, NoOrigin, NoPages, Origin, Pages};
 pub use error::Error;
@@ -53,7 +56,13 @@ pub async fn serve_on(listener: TcpListener, config: Config, env: Env) -> Result
     health.register(SERVICE_NAME);
 
     let (mining, live) = (live::MiningStatusBody::starting(), live::Live::new(env.clock.now_ms()));
-    let following = live::follow(backends.clone(), live.clone(), mining.clone(), &health, env.clock.clone());
+    let followed = live::Followed {
+        mining: mining.clone(),
+        health: &health,
+        pages: config.pages.clone(),
+        clock: env.clock.clone(),
+    };
+    let following = live::follow(backends.clone(), live.clone(), followed);
     // Dropped, and thereby stopped, when this function returns.
     let mut tasks = JoinSet::new();
     tasks.spawn(env.drain.clone().ends(following));
@@ -64,6 +73,8 @@ pub async fn serve_on(listener: TcpListener, config: Config, env: Env) -> Result
         .connections_per_address(connections)
         .called(config.listen.host())
         .refuse_host_with(http::wrong_host)
+        .add(EventServiceServer::new(rpc::EventRpc(state.clone())))
+        .methods(METHODS)
         .http_routes(http::routes(state));
     let server = config.allowed_hosts.iter().fold(server, |server, host| server.called(host));
     health.set_serving();

@@ -5,6 +5,7 @@
 //! a listener that was away or slow gets it whole, others what has changed.
 
 mod board;
+mod chain;
 mod event;
 mod follow;
 mod listener;
@@ -13,12 +14,17 @@ mod status;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use tonic::Status;
 use vision_wire::EventLog;
 
-pub(crate) use event::{EventName, Happened, NoEvent, Wanted, event_text};
-pub(crate) use follow::follow;
+use crate::adapters::Backends;
+
+use board::Board;
+pub(crate) use chain::brief;
+pub(crate) use event::{EventName, Happened, NoEvent, Wanted, event_text, gap_json};
+pub(crate) use follow::{Followed, follow};
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use mining::MiningStatusBody;
 pub(crate) use status::Frame;
@@ -32,6 +38,7 @@ const KEPT_EVENTS: usize = 512;
 pub(crate) struct Live {
     events: EventLog<Arc<Happened>>,
     status: watch::Sender<Arc<Frame>>,
+    board: Arc<Board>,
 }
 
 impl Live {
@@ -40,7 +47,7 @@ impl Live {
         let events = EventLog::new(start_id, KEPT_EVENTS);
         // A listener begins at the last event, of which there must be one.
         events.publish(Arc::new(Happened::nothing()));
-        Self { events, status: watch::Sender::new(Arc::default()) }
+        Self { events, status: watch::Sender::new(Arc::default()), board: Arc::default() }
     }
 
     /// Tells all listeners.
@@ -48,9 +55,17 @@ impl Live {
         self.events.publish(Arc::new(event));
     }
 
-    /// How the node stands.
-    pub(crate) fn status(&self) -> Arc<Frame> {
-        Arc::clone(&self.status.borrow())
+    /// Whether anybody listens.
+    fn is_heard(&self) -> bool {
+        self.status.receiver_count() > 0
+    }
+
+    /// How the node stands now, as one JSON object. Asks for what is known only while somebody listens.
+    pub(crate) async fn status(&self, backends: &Backends, now_ms: u64) -> Bytes {
+        if !self.is_heard() {
+            chain::ask(backends, &self.board).await;
+        }
+        self.board.json(now_ms)
     }
 
     /// Tells all listeners how the node stands now.
@@ -64,6 +79,18 @@ impl Live {
     /// As [`EventLog::subscribe`].
     pub(crate) fn listen(&self, cursor: &str, wanted: Wanted) -> Result<Listener, Status> {
         Ok(Listener::new(self.events.subscribe(cursor)?, self.status.subscribe(), wanted))
+    }
+
+    /// Listens after a cursor; if what followed it is not known any more, from now on, and says why.
+    pub(crate) fn listen_or_skip(
+        &self,
+        cursor: &str,
+        wanted: Wanted,
+    ) -> Result<(Listener, Option<Status>), Status> {
+        match self.listen(cursor, wanted) {
+            Ok(listener) => Ok((listener, None)),
+            Err(cause) => Ok((self.listen("", wanted)?, Some(cause))),
+        }
     }
 
     /// The cursor from which nothing that happens from now on is missed.

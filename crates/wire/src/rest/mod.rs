@@ -122,6 +122,15 @@ impl Api {
         self.show(&message)
     }
 
+    /// Messages as a JSON list.
+    ///
+    /// # Errors
+    /// As [`Api::json`].
+    pub fn json_list<M: Name>(&self, messages: &[M]) -> Result<Bytes, Status> {
+        let shown = messages.iter().map(|message| self.json(message)).collect::<Result<Vec<_>, _>>()?;
+        Ok([b"[", &shown.join(&b","[..])[..], b"]"].concat().into())
+    }
+
     fn show(&self, message: &DynamicMessage) -> Result<Bytes, Status> {
         let shown = Shown { shapes: &self.shapes, message };
         serde_json::to_vec(&shown).map(Bytes::from).map_err(|error| broken(&error))

@@ -14,7 +14,8 @@ use axum::http::{Extensions, HeaderMap};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use vision_wire::Reason;
+use tonic::Status;
+use vision_wire::{Reason, status};
 
 use super::AppState;
 use super::head::as_it_is;
@@ -50,7 +51,7 @@ pub(super) struct Limits {
 }
 
 /// A place among those of a client, and one among all where all are counted here.
-pub(super) struct Permit {
+pub(crate) struct Permit {
     _all: Option<OwnedSemaphorePermit>,
     _own: OwnedSemaphorePermit,
     /// Remembers the client.
@@ -63,22 +64,22 @@ impl Permit {
         own: &Arc<Semaphore>,
         share: &Arc<Share>,
         what: &str,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, Status> {
         let permit = Self::own(own, share, what)?;
         Ok(Self { _all: Some(place(all, "", what)?), ..permit })
     }
 
     /// For what is counted in all elsewhere.
-    fn own(own: &Arc<Semaphore>, share: &Arc<Share>, what: &str) -> Result<Self, Problem> {
+    fn own(own: &Arc<Semaphore>, share: &Arc<Share>, what: &str) -> Result<Self, Status> {
         let own = place(own, "this client has ", what)?;
         Ok(Self { _all: None, _own: own, _share: Arc::clone(share) })
     }
 }
 
-fn place(places: &Arc<Semaphore>, whose: &str, what: &str) -> Result<OwnedSemaphorePermit, Problem> {
+fn place(places: &Arc<Semaphore>, whose: &str, what: &str) -> Result<OwnedSemaphorePermit, Status> {
     Arc::clone(places)
         .try_acquire_owned()
-        .map_err(|_| Problem::new(Reason::Overloaded, format!("{whose}too many {what}: try again later")))
+        .map_err(|_| status(Reason::Overloaded, format!("{whose}too many {what}: try again later"), &[]))
 }
 
 impl Limits {
@@ -94,7 +95,7 @@ impl Limits {
     }
 
     /// A place for a stream of events.
-    pub(super) fn stream(&self, extensions: &Extensions, headers: &HeaderMap) -> Result<Permit, Problem> {
+    pub(super) fn stream(&self, extensions: &Extensions, headers: &HeaderMap) -> Result<Permit, Status> {
         let share = self.clients.share_of(extensions, headers);
         Permit::take(&self.streams, &share.streams, &share, "open streams of events")
     }

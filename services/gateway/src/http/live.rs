@@ -3,25 +3,22 @@
 use axum::extract::{Request, State};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use serde::Serialize;
 use tonic::Status;
-use vision_wire::{Reason, reason_of};
+use vision_wire::Reason;
 
 use super::problem::Problem;
 use super::query::Params;
 use super::{Answer, AppState, sse};
-use crate::live::{EventName, Heard, Listener, Live, Wanted, event_text};
-use crate::views::to_json;
+use crate::live::{EventName, Heard, Wanted, event_text, gap_json};
 
 pub(super) async fn events(State(state): State<AppState>, params: Params, request: Request) -> Answer {
     let params = params.allow(&["events", "cursor"])?;
     let wanted = params.text("events").map_or(Ok(Wanted::ALL), wanted)?;
     let cursor = sse::last_event_id(request.headers()).or(params.text("cursor")).unwrap_or_default();
-    let (listener, gap) = listen(&state.live, cursor, wanted)?;
-    let Ok(place) = state.limits.stream(request.extensions(), request.headers()) else {
+    let (listener, gap) = state.listen(cursor, wanted)?;
+    let Ok(held) = state.stream_place(request.extensions(), request.headers()) else {
         return Ok(sse::full());
     };
-    let open = state.metrics.stream();
     let first = [Some(sse::begin("what happens on this node")), gap.map(|gap| gap_text(&gap))];
     let heard = futures::stream::unfold(Some(listener), |listener| async {
         let mut listener = listener?;
@@ -32,7 +29,7 @@ pub(super) async fn events(State(state): State<AppState>, params: Params, reques
     let texts = futures::stream::iter(first.into_iter().flatten()).chain(heard);
     let texts = texts.take_until(state.drain.begun_owned());
     Ok(sse::respond(texts.inspect(move |_| {
-        let _held = (&place, &open);
+        let _held = &held;
     })))
 }
 
@@ -41,18 +38,6 @@ pub(super) fn wanted(text: &str) -> Result<Wanted, Problem> {
     text.parse().map_err(|error: crate::live::NoEvent| {
         Problem::field(Reason::InvalidArgument, "events", &error.to_string())
     })
-}
-
-/// Listens after a cursor; if what followed it is not known any more, from now on, and says so.
-pub(super) fn listen(
-    live: &Live,
-    cursor: &str,
-    wanted: Wanted,
-) -> Result<(Listener, Option<Status>), Status> {
-    match live.listen(cursor, wanted) {
-        Ok(listener) => Ok((listener, None)),
-        Err(cause) => Ok((live.listen("", wanted)?, Some(cause))),
-    }
 }
 
 fn text(heard: &Heard) -> Bytes {
@@ -70,17 +55,7 @@ fn gap_text(cause: &Status) -> Bytes {
 }
 
 /// Why a listener that does not keep up hears no more.
-pub(super) fn too_slow() -> Status {
+pub(crate) fn too_slow() -> Status {
     let why = "events came faster than they were taken: come back, and look up what was missed";
     vision_wire::status(Reason::SlowReader, why, &[])
-}
-
-/// The data of a gap.
-pub(super) fn gap_json(cause: &Status) -> Bytes {
-    #[derive(Serialize)]
-    struct Gap<'a> {
-        reason: String,
-        detail: &'a str,
-    }
-    to_json(&Gap { reason: reason_of(cause).unwrap_or_default(), detail: cause.message() })
 }

@@ -13,9 +13,9 @@ use vision_wire::rest::api;
 use super::limits::Place;
 use super::query::Params;
 use super::{Answer, AppState, json_bytes};
-use crate::live::Happened;
+use crate::live::{Happened, brief};
 use crate::ports::Stretch;
-use crate::views::{BlockView, to_json};
+use crate::views::to_json;
 
 /// Newest blocks shown.
 const BLOCKS: u32 = 64;
@@ -33,7 +33,8 @@ pub(super) async fn overview(
     place.reserve(ANSWER_BYTES).await?;
     // First, so that nothing is missed between what is read and what follows the cursor.
     let cursor = state.live.cursor();
-    let (chain, blocks) = tokio::join!(chain(&state), blocks(&state));
+    let status = state.live.status(&state.backends, state.clock.now_ms());
+    let (status, chain, blocks) = tokio::join!(status, chain(&state), blocks(&state));
     let mut answer = Object::default();
     answer.put("version", to_json(&state.version));
     answer.put("uptime_seconds", to_json(&(state.clock.monotonic_ms() / 1000)));
@@ -41,7 +42,7 @@ pub(super) async fn overview(
     answer.put("events", recent_events(&state));
     answer.part("chain", chain);
     answer.part("blocks", blocks);
-    Ok(json_bytes(answer.end(&state.live.status().json, state.clock.now_ms())))
+    Ok(json_bytes(answer.end(&status, state.clock.now_ms())))
 }
 
 async fn chain(state: &AppState) -> Result<Bytes, Status> {
@@ -50,10 +51,9 @@ async fn chain(state: &AppState) -> Result<Bytes, Status> {
 
 /// The newest blocks, oldest first.
 async fn blocks(state: &AppState) -> Result<Bytes, Status> {
-    let newest = Stretch::Before(u64::MAX);
-    let found = state.backends.blocks(newest, BLOCKS).await?;
-    let views: Vec<BlockView<'_>> = found.iter().rev().map(Into::into).collect();
-    Ok(to_json(&views))
+    let found = state.backends.blocks(Stretch::Before(u64::MAX), BLOCKS).await?;
+    let oldest_first: Vec<_> = found.into_iter().rev().map(brief).collect();
+    api().json_list(&oldest_first)
 }
 
 /// Newest first.

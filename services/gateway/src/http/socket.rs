@@ -14,11 +14,11 @@ use vision_host::Drain;
 use vision_host::text::cut;
 use vision_wire::{Reason, reason_of};
 
-use super::live::{gap_json, listen, too_slow};
+use super::live::too_slow;
 use super::problem::Problem;
 use super::query::Params;
 use super::{Answer, AppState, cors};
-use crate::live::{EventName, Heard, Listener, Live, Wanted};
+use crate::live::{EventName, Heard, Listener, Live, Wanted, gap_json};
 
 /// Largest message of a client.
 const MAX_MESSAGE_BYTES: usize = 4 << 10;
@@ -45,8 +45,7 @@ pub(super) async fn socket(
             format!("this route takes WebSockets only: {}", error.body_text()),
         )
     })?;
-    let place = state.limits.stream(request.extensions(), request.headers())?;
-    let open = state.metrics.stream();
+    let held = state.stream_place(request.extensions(), request.headers())?;
     let (live, drain) = (state.live.clone(), state.drain.clone());
     let upgrade = upgrade
         .read_buffer_size(BUFFER_BYTES)
@@ -55,7 +54,7 @@ pub(super) async fn socket(
         .max_message_size(MAX_MESSAGE_BYTES)
         .max_frame_size(MAX_MESSAGE_BYTES);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let _held = (place, open);
+        let _held = held;
         talk(socket, &live, &drain).await;
     }))
 }
@@ -98,7 +97,7 @@ enum Next {
 
 /// Tells all events until the client chooses.
 async fn talk(mut socket: WebSocket, live: &Live, drain: &Drain) {
-    let Ok((mut listener, _)) = listen(live, "", Wanted::ALL) else { return };
+    let Ok((mut listener, _)) = live.listen_or_skip("", Wanted::ALL) else { return };
     let end = loop {
         let next = tokio::select! {
             heard = listener.next() => Next::Heard(heard),
@@ -143,7 +142,8 @@ fn subscribe(live: &Live, text: &str) -> Result<(Listener, Option<Status>), Stri
     let names =
         events.map(|names| names.iter().map(|name| name.parse()).collect::<Result<Vec<EventName>, _>>());
     let names = names.transpose().map_err(|error| error.to_string())?;
-    listen(live, &cursor, names.map_or(Wanted::ALL, Wanted::only)).map_err(|error| error.message().to_owned())
+    live.listen_or_skip(&cursor, names.map_or(Wanted::ALL, Wanted::only))
+        .map_err(|error| error.message().to_owned())
 }
 
 fn message(heard: &Heard) -> Option<Message> {

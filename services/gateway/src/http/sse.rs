@@ -13,7 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures::{Stream, StreamExt as _};
 use tonic::Status;
 
-use super::live::gap_json;
+use crate::live::gap_json;
 
 /// The header with the cursor of the last event seen.
 const LAST_EVENT_ID: &str = "last-event-id";

@@ -43,6 +43,11 @@ impl Board {
         }
     }
 
+    /// All parts as they are now, as one JSON object.
+    pub(crate) fn json(&self, now_ms: u64) -> Bytes {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).json(now_ms)
+    }
+
     /// Tells listeners of changes for ever.
     pub(super) async fn tell(&self, live: &Live, clock: &Clock) {
         let mut told = Instant::now() - TELL_EVERY;

@@ -5,6 +5,11 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
+use serde::Serialize;
+use tonic::Status;
+use vision_wire::reason_of;
+
+use crate::views::to_json;
 
 /// What kind of event it is, as `event:` names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -147,6 +152,16 @@ impl Happened {
 pub(crate) fn event_text(name: EventName, cursor: &str, data: &[u8]) -> Bytes {
     let id = if cursor.is_empty() { String::new() } else { format!("id: {cursor}\n") };
     [format!("event: {name}\n{id}data: ").as_bytes(), data, b"\n\n"].concat().into()
+}
+
+/// The data of a gap.
+pub(crate) fn gap_json(cause: &Status) -> Bytes {
+    #[derive(Serialize)]
+    struct Gap<'a> {
+        reason: String,
+        detail: &'a str,
+    }
+    to_json(&Gap { reason: reason_of(cause).unwrap_or_default(), detail: cause.message() })
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Follows the services, and tells the hub.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
 use serde::Serialize;
+use tokio::sync::Notify;
 use tonic::Status;
 use tracing::{info, warn};
 use vision_host::health::Condition;
@@ -15,9 +17,11 @@ use vision_wire::watch::WatchItem;
 use vision_wire::{Reason, status};
 
 use super::board::{Board, Urgency};
+use super::chain::{self, UNKNOWN};
 use super::event::{EventName, Happened};
 use super::{Live, MiningStatusBody, Part};
 use crate::adapters::Backends;
+use crate::config::Pages;
 use crate::ports::Neighbour;
 use crate::views::{mining_status_json, to_json};
 
@@ -25,25 +29,37 @@ use crate::views::{mining_status_json, to_json};
 const ASK_SERVICES_EVERY: Duration = Duration::from_secs(2);
 /// What stands for a service that answers.
 const SERVING: &str = "serving";
-/// What stands for a part that nobody can tell.
-const UNKNOWN: Bytes = Bytes::from_static(b"null");
 
-/// Follows all services for ever. Keeps `mining` and the health current besides.
+/// What is kept current besides what listeners hear.
+pub(crate) struct Followed<'a> {
+    /// The body of `/api/mining/status`.
+    pub(crate) mining: MiningStatusBody,
+    /// The gateway's health.
+    pub(crate) health: &'a Health,
+    /// Where the pages of the nodes are.
+    pub(crate) pages: Pages,
+    pub(crate) clock: Clock,
+}
+
+/// Follows all services for ever.
 pub(crate) fn follow(
     backends: Backends,
     live: Live,
-    mining: MiningStatusBody,
-    health: &Health,
-    clock: Clock,
+    followed: Followed<'_>,
 ) -> impl Future<Output = ()> + Send + use<> {
     // Known to the health before the first answer.
-    let conditions = Neighbour::ALL.map(|neighbour| health.condition(neighbour.name()));
+    let conditions = Neighbour::ALL.map(|neighbour| followed.health.condition(neighbour.name()));
+    let Followed { mining, pages, clock, .. } = followed;
     async move {
-        let board = Board::default();
+        let (board, moved) = (Arc::clone(&live.board), Notify::new());
         tokio::join!(
             board.tell(&live, &clock),
             follow_services(&backends, &board, &conditions),
-            follow_mining(&backends, &board, &live, &mining)
+            follow_mining(&backends, &board, &live, &mining),
+            chain::follow_events(&backends, &live, &moved),
+            chain::follow_nodes(&backends, &board, &pages),
+            chain::follow_health(&backends, &board),
+            chain::follow_head(&backends, &board, &live, &moved),
         );
     }
 }

@@ -11,15 +11,39 @@ use super::event::{EventName, event_text};
 pub(crate) enum Part {
     /// Which services answer.
     Services,
+    /// Which node this is.
+    Node,
+    /// The judgement of the whole network.
+    Health,
+    /// Every node known.
+    Nodes,
     /// The body of `/api/mining/status`.
     Mining,
+    /// Who owns the slots of the next height.
+    Schedule,
+    /// The known blocks of the last heights.
+    Tree,
+    /// Who made the last blocks.
+    Stats,
+    /// How long blocks take to reach the nodes.
+    Propagation,
+    /// What waits.
+    Pending,
 }
 
 impl Part {
     const fn name(self) -> &'static str {
         match self {
             Self::Services => "services",
+            Self::Node => "node",
+            Self::Health => "health",
+            Self::Nodes => "nodes",
             Self::Mining => "mining",
+            Self::Schedule => "schedule",
+            Self::Tree => "tree",
+            Self::Stats => "stats",
+            Self::Propagation => "propagation",
+            Self::Pending => "pending",
         }
     }
 }
@@ -50,6 +74,11 @@ impl Parts {
         !self.changed.is_empty()
     }
 
+    /// All of them, as one JSON object.
+    pub(crate) fn json(&self, now_ms: u64) -> Bytes {
+        object(now_ms, self.parts.iter())
+    }
+
     /// What listeners are told of all changes since the last call.
     pub(crate) fn take(&mut self, now_ms: u64) -> Frame {
         self.changed.sort_unstable();
@@ -58,7 +87,7 @@ impl Parts {
         let known = |part: &Part| self.parts.get_key_value(part);
         let changed_json = object(now_ms, changed.iter().filter_map(known));
         let changes = event_text(EventName::Status, "", &changed_json);
-        let json = object(now_ms, self.parts.iter());
+        let json = self.json(now_ms);
         let whole = event_text(EventName::Status, "", &json);
         Frame { version: self.version, json, changed_json, whole, changes }
     }

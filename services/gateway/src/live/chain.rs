@@ -1,0 +1,178 @@
+//! Follows the chain and the judgement of the network.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use serde::Serialize;
+use tokio::sync::Notify;
+use vision_wire::chain::chain_event::What;
+use vision_wire::chain::{BlockInfo, ChainEvent, Node};
+use vision_wire::rest::api;
+use vision_wire::watch::{FollowItem, WatchItem};
+
+use super::board::{Board, Urgency};
+use super::event::{EventName, Happened, gap_json};
+use super::{Live, Part};
+use crate::adapters::Backends;
+use crate::config::Pages;
+use crate::views::to_json;
+
+/// Blocks of the window that statistics are shown of.
+const STATISTICS_WINDOW: u32 = 64;
+/// Heights of the tree shown.
+const TREE_HEIGHTS: u32 = 16;
+/// Waiting transactions shown.
+const PENDING_SHOWN: u32 = 8;
+/// How often what changes all the time is asked for while somebody listens.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// However fast blocks come, the schedule is asked for no sooner than this after the last time.
+const REST: Duration = Duration::from_millis(100);
+/// What stands for a part that nobody can tell.
+pub(super) const UNKNOWN: Bytes = Bytes::from_static(b"null");
+
+/// What happens on the chain. Says by `moved` that the head may have moved.
+pub(super) async fn follow_events(backends: &Backends, live: &Live, moved: &Notify) {
+    let mut watch = std::pin::pin!(backends.watch_events());
+    while let Some(item) = watch.next().await {
+        match item {
+            FollowItem::Event(event) => {
+                if let Some((name, json)) = told(&event) {
+                    live.tell(Happened::new(name, stamped(event.at_ms, &json)));
+                    moved.notify_one();
+                }
+            }
+            FollowItem::Gap(cause) => live.tell(Happened::new(EventName::Gap, gap_json(&cause))),
+            // The status says which service is away.
+            FollowItem::Lost(_) => {}
+        }
+    }
+}
+
+fn told(event: &ChainEvent) -> Option<(EventName, Bytes)> {
+    let api = api();
+    let (name, json) = match event.what.as_ref()? {
+        What::Block(block) => (EventName::Block, api.json(&brief(block.clone()))),
+        What::MissedSlot(missed) => (EventName::MissedSlot, api.json(missed)),
+        What::Suspended(suspended) => (EventName::Suspended, api.json(suspended)),
+        What::Returned(returned) => (EventName::Returned, api.json(returned)),
+        What::Reorg(reorg) => (EventName::Reorg, api.json(reorg)),
+        What::Finalized(finalized) => (EventName::Finalized, api.json(finalized)),
+        What::CaughtUp(caught_up) => (EventName::CaughtUp, api.json(caught_up)),
+    };
+    Some((name, json.ok()?))
+}
+
+/// A block without its bytes, which a page looks up when they are wanted.
+pub(crate) fn brief(block: BlockInfo) -> BlockInfo {
+    BlockInfo { block: None, transactions: Vec::new(), ..block }
+}
+
+/// An object with the time of the event before its fields.
+fn stamped(at_ms: u64, object: &[u8]) -> Bytes {
+    let head = format!("{{\"at_ms\":{at_ms}");
+    let fields = object.strip_prefix(b"{").unwrap_or_default();
+    let comma: &[u8] = if fields == b"}" { b"" } else { b"," };
+    [head.as_bytes(), comma, fields].concat().into()
+}
+
+/// Every node known.
+pub(super) async fn follow_nodes(backends: &Backends, board: &Board, pages: &Pages) {
+    let mut watch = std::pin::pin!(backends.watch_nodes());
+    while let Some(item) = watch.next().await {
+        match item {
+            WatchItem::Event(event) => {
+                if let Some(own) = event.nodes.iter().find(|node| node.this_node) {
+                    board.set(Part::Node, own_json(own), Urgency::CanWait);
+                }
+                let nodes: Vec<Node> = event.nodes.into_iter().map(|node| with_page(node, pages)).collect();
+                board.set(Part::Nodes, api().json_list(&nodes).unwrap_or(UNKNOWN), Urgency::CanWait);
+            }
+            WatchItem::Lost(_) => board.set(Part::Nodes, UNKNOWN, Urgency::AtOnce),
+        }
+    }
+}
+
+fn own_json(node: &Node) -> Bytes {
+    #[derive(Serialize)]
+    struct Own<'a> {
+        node_id: &'a str,
+        name: &'a str,
+    }
+    to_json(&Own { node_id: &node.node_id, name: &node.name })
+}
+
+fn with_page(mut node: Node, pages: &Pages) -> Node {
+    node.page_url = pages.url_of(&node.node_id, &node.name).unwrap_or_default().to_owned();
+    node
+}
+
+/// The judgement of the network.
+pub(super) async fn follow_health(backends: &Backends, board: &Board) {
+    let mut watch = std::pin::pin!(backends.watch_network_health());
+    let mut state = None;
+    while let Some(item) = watch.next().await {
+        match item {
+            WatchItem::Event(event) => {
+                let Some(health) = event.health else { continue };
+                let changed = state.replace(health.state) != Some(health.state);
+                let urgency = if changed { Urgency::AtOnce } else { Urgency::CanWait };
+                board.set(Part::Health, api().json(&health).unwrap_or(UNKNOWN), urgency);
+            }
+            WatchItem::Lost(_) => {
+                state = None;
+                board.set(Part::Health, UNKNOWN, Urgency::AtOnce);
+            }
+        }
+    }
+}
+
+/// What changes with every block or all the time, as long as somebody listens.
+pub(super) async fn follow_head(backends: &Backends, board: &Board, live: &Live, moved: &Notify) {
+    loop {
+        tokio::select! {
+            () = moved.notified() => {}
+            () = tokio::time::sleep(ASK_EVERY) => {}
+        }
+        if live.is_heard() {
+            ask(backends, board).await;
+        }
+        tokio::time::sleep(REST).await;
+    }
+}
+
+/// Asks for all of that now.
+pub(super) async fn ask(backends: &Backends, board: &Board) {
+    let schedule = async {
+        let json = backends.slots().await.and_then(|slots| api().json(&slots));
+        board.set(Part::Schedule, json.unwrap_or(UNKNOWN), Urgency::AtOnce);
+    };
+    let stats = async {
+        let json = backends.statistics(STATISTICS_WINDOW).await.and_then(|found| api().json(&found));
+        board.set(Part::Stats, json.unwrap_or(UNKNOWN), Urgency::CanWait);
+    };
+    let tree = async {
+        let json = backends.fork_tree(TREE_HEIGHTS).await.and_then(|tree| api().json_list(&tree));
+        board.set(Part::Tree, json.unwrap_or(UNKNOWN), Urgency::CanWait);
+    };
+    let propagation = async {
+        let json = backends.propagation().await.and_then(|nodes| api().json_list(&nodes));
+        board.set(Part::Propagation, json.unwrap_or(UNKNOWN), Urgency::CanWait);
+    };
+    let pending = async {
+        let json = backends.pending(PENDING_SHOWN).await.and_then(|found| api().json(&found));
+        board.set(Part::Pending, json.unwrap_or(UNKNOWN), Urgency::CanWait);
+    };
+    tokio::join!(schedule, stats, tree, propagation, pending);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_has_its_time_before_its_fields() {
+        assert_eq!(stamped(7, b"{\"height\":1}"), "{\"at_ms\":7,\"height\":1}");
+        assert_eq!(stamped(7, b"{}"), "{\"at_ms\":7}");
+    }
+}

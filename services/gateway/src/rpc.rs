@@ -1,0 +1,71 @@
+//! gRPC: the events of `GET /api/mining/events` for programs.
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use tonic::{Request, Response, Status};
+use vision_wire::gateway::event_service_server::EventService;
+use vision_wire::gateway::{WatchEventsRequest, WatchEventsResponse};
+use vision_wire::{Reason, ResponseStream, status};
+
+use crate::http::{AppState, too_slow};
+use crate::live::{EventName, Heard, Listener, NoEvent, Wanted, gap_json};
+
+/// The gateway's gRPC service.
+pub(crate) struct EventRpc(pub(crate) AppState);
+
+#[tonic::async_trait]
+impl EventService for EventRpc {
+    type WatchEventsStream = ResponseStream<WatchEventsResponse>;
+
+    async fn watch_events(
+        &self,
+        request: Request<WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        let (metadata, extensions, asked) = request.into_parts();
+        let wanted = wanted(&asked.events)?;
+        let (listener, gap) = self.0.listen(&asked.cursor, wanted)?;
+        let held = self.0.stream_place(&extensions, &metadata.into_headers())?;
+        let gap = gap.map(|cause| Ok(message("", EventName::Gap, &gap_json(&cause))));
+        let heard = futures::stream::unfold(Some(listener), next);
+        let events = futures::stream::iter(gap).chain(heard);
+        Ok(Response::new(Box::pin(events.inspect(move |_| {
+            let _held = &held;
+        }))))
+    }
+}
+
+fn wanted(names: &[String]) -> Result<Wanted, Status> {
+    if names.is_empty() {
+        return Ok(Wanted::ALL);
+    }
+    let names: Result<Vec<EventName>, NoEvent> = names.iter().map(|name| name.parse()).collect();
+    names.map(Wanted::only).map_err(|error| {
+        status(Reason::InvalidArgument, format!("events: {error}"), &[("field", "events".to_owned())])
+    })
+}
+
+type Next = (Result<WatchEventsResponse, Status>, Option<Listener>);
+
+async fn next(listener: Option<Listener>) -> Option<Next> {
+    let mut listener = listener?;
+    Some(match listener.next().await? {
+        Heard::Event { cursor, event } => (Ok(message(&cursor, event.name, &event.data)), Some(listener)),
+        Heard::Status { frame, whole } => {
+            let data = if whole { &frame.json } else { &frame.changed_json };
+            (Ok(message("", EventName::Status, data)), Some(listener))
+        }
+        Heard::Quiet { cursor } => {
+            (Ok(WatchEventsResponse { cursor, heartbeat: true, ..Default::default() }), Some(listener))
+        }
+        Heard::TooSlow => (Err(too_slow()), None),
+    })
+}
+
+fn message(cursor: &str, name: EventName, data: &Bytes) -> WatchEventsResponse {
+    WatchEventsResponse {
+        cursor: cursor.to_owned(),
+        heartbeat: false,
+        event: name.as_str().to_owned(),
+        data: String::from_utf8_lossy(data).into_owned(),
+    }
+}
