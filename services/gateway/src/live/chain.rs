@@ -59,6 +59,8 @@ fn told(event: &ChainEvent) -> Option<(EventName, Bytes)> {
         What::Reorg(reorg) => (EventName::Reorg, api.json(reorg)),
         What::Finalized(finalized) => (EventName::Finalized, api.json(finalized)),
         What::CaughtUp(caught_up) => (EventName::CaughtUp, api.json(caught_up)),
+        What::ContactLost(lost) => (EventName::ContactLost, api.json(lost)),
+        What::ContactFound(found) => (EventName::ContactFound, api.json(found)),
     };
     Some((name, json.ok()?))
 }
