@@ -28,18 +28,22 @@ async fn next(events: &mut Streaming<ChainEvent>) -> ChainEvent {
 
 /// The next event in which something happened to the chain.
 async fn happened(events: &mut Streaming<ChainEvent>) -> (String, What) {
-    loop {
-        let event = next(events).await;
-        // Tests of their own look at these, which come whenever they come.
-        if matches!(event.what, Some(What::ContactLost(_) | What::ContactFound(_))) {
-            continue;
+    let something = async {
+        loop {
+            let event = next(events).await;
+            // Tests of their own look at these, which come whenever they come.
+            if matches!(event.what, Some(What::ContactLost(_) | What::ContactFound(_))) {
+                continue;
+            }
+            if let Some(what) = event.what {
+                assert!(!event.heartbeat && event.at_ms > 0);
+                return (event.cursor, what);
+            }
+            assert!(event.heartbeat);
         }
-        if let Some(what) = event.what {
-            assert!(!event.heartbeat && event.at_ms > 0);
-            return (event.cursor, what);
-        }
-        assert!(event.heartbeat);
-    }
+    };
+    // Heartbeats go on for ever.
+    tokio::time::timeout(SOON, something).await.expect("something happens in time")
 }
 
 /// One line for each event, without what depends on hashes.
