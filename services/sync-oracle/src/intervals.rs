@@ -44,7 +44,8 @@ mod tests {
             heads.iter().for_each(|(height, stamp)| intervals.note(*height, *stamp));
             intervals.median_ms()
         };
-        let cases: [(&str, &[(u64, u64)], Option<u64>); 6] = [
+        type Heads = &'static [(u64, u64)];
+        let cases: [(&str, Heads, Option<u64>); 6] = [
             ("none", &[], None),
             ("one", &[(7, 100)], None),
             ("three", &[(7, 100), (8, 110), (9, 140)], Some(30)),
