@@ -23,5 +23,6 @@ mod services;
 mod testnet_commands;
 mod traces;
 mod traffic;
+mod transactions;
 mod twins;
 mod verify;

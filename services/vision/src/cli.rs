@@ -1,6 +1,7 @@
 //! The command line.
 
 mod load;
+mod notary;
 mod testnet;
 mod tx;
 pub mod values;
@@ -18,6 +19,7 @@ use vision_primitives::Hash;
 use crate::output::Format;
 
 pub use load::LoadArgs;
+pub use notary::{NotariseArgs, RecordedArgs};
 pub use testnet::{
     DEFAULT_TESTNET_DIR, DirArgs, GenesisArgs, InitArgs, LogsArgs, OneNodeArgs, PortArgs, Profile, Testnet,
     UpArgs,
@@ -98,6 +100,10 @@ pub enum Command {
     /// Build, sign and submit transactions.
     #[command(subcommand)]
     Tx(Tx),
+    /// Record on the chain that a file exists: its SHA-256, and nothing else of it.
+    Notarise(NotariseArgs),
+    /// Is this file recorded, and if so, in which block, when and by whom? Exit 4 if it is not.
+    Recorded(RecordedArgs),
     /// Check a proof offline, or a node's blocks without trusting the node; exit code 1 if something is wrong.
     Verify(VerifyArgs),
     /// Send transactions at a steady rate, and measure.

@@ -11,6 +11,7 @@ mod keys;
 mod load;
 mod logfile;
 mod node;
+mod notary;
 mod open_files;
 mod output;
 mod query;
@@ -77,6 +78,8 @@ async fn dispatch(cli: &Cli) -> Outcome {
         Command::Keys(command) => keys::run(command, format),
         Command::Query(query) => query::run(query, format).await,
         Command::Tx(command) => tx::run(command, format).await,
+        Command::Notarise(args) => notary::notarise(args, format).await,
+        Command::Recorded(args) => notary::recorded(args, format).await,
         Command::Verify(args) => verify::run(args, format).await,
         Command::Load(args) => load::run(args, format).await,
         Command::Completions { shell } => completions::run(*shell),

@@ -35,6 +35,15 @@ pub async fn run(command: &Tx, format: Format) -> Outcome {
         }
         Tx::Exit { send } => (send, Intent::Exit),
     };
+    submit(send, &intent, Shown::new(), format).await
+}
+
+/// Publishes bytes; what is told of the transaction begins with `first`.
+pub async fn publish(send: &SendArgs, bytes: Vec<u8>, first: Shown, format: Format) -> Outcome {
+    submit(send, &Intent::Data(bytes), first, format).await
+}
+
+async fn submit(send: &SendArgs, intent: &Intent, first: Shown, format: Format) -> Outcome {
     let key = read_secret(&send.key)?;
     let gateway = Gateway::new(&send.remote.node)?;
     let chain = Chain::ask(&gateway).await?;
@@ -47,13 +56,13 @@ pub async fn run(command: &Tx, format: Format) -> Outcome {
     let action = intent.action(&chain.genesis_hash);
     let signed = Transaction { sender: key.public_key(), nonce, fee, action }.sign(&key, &chain.genesis_hash);
     if send.dry_run {
-        return show(&dry(&signed), format);
+        return show(&[first, dry(&signed)].concat(), format);
     }
     let node = send.remote.flag();
-    let answer = hand_in(&gateway, &signed, send).await.map_err(|refusal| {
-        explain(refusal, &hints::Facts { intent: &intent, sender, chain: &chain, node: &node })
-    })?;
-    report(&answer, &signed, format)?;
+    let answer = hand_in(&gateway, &signed, send)
+        .await
+        .map_err(|refusal| explain(refusal, &hints::Facts { intent, sender, chain: &chain, node: &node }))?;
+    report(&answer, &signed, first, format)?;
     ended(&answer, send.wait, &node)
 }
 
@@ -119,7 +128,7 @@ fn explain(refusal: Refusal, facts: &hints::Facts<'_>) -> Failure {
 }
 
 /// Names and values in the order in which people see them.
-type Shown = Vec<(&'static str, Value)>;
+pub type Shown = Vec<(&'static str, Value)>;
 
 fn dry(signed: &SignedTransaction) -> Shown {
     let bytes = [("size", json!(signed.bytes().len())), ("bytes", json!(hex::encode(signed.bytes())))];
@@ -137,8 +146,8 @@ fn described(signed: &SignedTransaction) -> Shown {
     ]
 }
 
-fn report(answer: &Value, signed: &SignedTransaction, format: Format) -> Outcome {
-    let mut shown = described(signed);
+fn report(answer: &Value, signed: &SignedTransaction, first: Shown, format: Format) -> Outcome {
+    let mut shown = [first, described(signed)].concat();
     for name in
         ["status", "height", "block_hash", "index", "finalized", "missing_nonce", "reason", "replaced_by"]
     {
@@ -147,7 +156,8 @@ fn report(answer: &Value, signed: &SignedTransaction, format: Format) -> Outcome
     show(&shown, format)
 }
 
-fn show(shown: &Shown, format: Format) -> Outcome {
+/// Writes them.
+pub fn show(shown: &Shown, format: Format) -> Outcome {
     match format {
         Format::Json => {
             let object = shown.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
