@@ -139,6 +139,7 @@ async fn a_stream_of_events_is_never_collected() {
     let node = Node::start().await;
     let mut events = Events::open(&node, "accept-encoding: gzip\r\n").await;
     assert!(!events.head.iter().any(|line| line.starts_with("content-encoding")), "{:?}", events.head);
+    events.nothing().await;
     node.chain.pool.1.publish(vec![]);
     assert_eq!(events.next().await.name, "transactions");
 }

@@ -27,13 +27,12 @@ async fn events_follow_and_resume() {
     let node = Node::start().await;
     let mut events = Events::open(&node, "").await;
     assert!(events.head.contains(&"x-accel-buffering: no".to_owned()), "{:?}", events.head);
-    let first = events.next().await;
-    assert_eq!((first.name.as_str(), first.data), ("transactions", json!({ "transactions": [] })));
+    let first = events.nothing().await;
     node.chain.pool.1.publish(vec![info(1), info(2)]);
     assert_eq!(events.next().await.data, json!({ "transactions": [view(1), view(2)] }));
     drop(events);
     node.chain.pool.1.publish(vec![info(3)]);
-    let mut events = Events::open(&node, &came_back(&first.id)).await;
+    let mut events = Events::open(&node, &came_back(&first)).await;
     assert_eq!(events.next().await.data, json!({ "transactions": [view(1), view(2)] }));
     assert_eq!(events.next().await.data, json!({ "transactions": [view(3)] }));
 }
@@ -41,7 +40,7 @@ async fn events_follow_and_resume() {
 #[tokio::test]
 async fn what_was_missed_is_said_and_the_stream_goes_on() {
     let node = Node::start().await;
-    let first = Events::open(&node, "").await.next().await.id;
+    let first = Events::open(&node, "").await.nothing().await;
     // More than is kept.
     for byte in 0..20 {
         node.chain.pool.1.publish(vec![info(byte)]);
@@ -55,7 +54,7 @@ async fn what_was_missed_is_said_and_the_stream_goes_on() {
         let gap = events.next().await;
         assert_eq!((gap.name.as_str(), &gap.data["reason"]), ("gap", &json!(reason)), "{desc}");
         assert!(gap.data["detail"].is_string(), "{desc}: {gap:?}");
-        assert_eq!(events.next().await.data, json!({ "transactions": [view(19)] }), "{desc}");
+        assert_eq!(events.nothing().await, gap.id, "{desc}");
         // Whoever comes back from there missed nothing.
         drop(events);
         node.chain.pool.1.publish(vec![info(19)]);
@@ -71,7 +70,7 @@ async fn what_was_missed_is_said_and_the_stream_goes_on() {
 async fn a_stream_outlasts_the_chain_service() {
     let mut node = Node::start().await;
     let mut staying = Events::open(&node, "").await;
-    let seen = staying.next().await.id;
+    let seen = staying.nothing().await;
     let address = node.chain_server.take().expect("running").kill().await;
     staying.until_line(": the chain service is away: the stream goes on when it is back").await;
     // A browser that comes back meanwhile must see 200, or it gives up for good.
@@ -85,7 +84,7 @@ async fn a_stream_outlasts_the_chain_service() {
     for events in [&mut staying, &mut returning] {
         let gap = events.next().await;
         assert_eq!((gap.name.as_str(), &gap.data["reason"]), ("gap", &json!("CURSOR_TOO_OLD")));
-        assert_eq!(events.next().await.data, json!({ "transactions": [view(7)] }));
+        events.nothing().await;
     }
     node.chain.pool.1.publish(vec![info(8)]);
     for mut events in [staying, returning] {
@@ -104,7 +103,7 @@ async fn one_client_does_not_hold_the_streams_of_others() {
     let mut held = Vec::new();
     for client in ["192.0.2.1", "192.0.2.1", "192.0.2.2"] {
         let mut events = Events::open(&node, &of(client)).await;
-        events.next().await;
+        events.nothing().await;
         held.push(events);
     }
     let mut refused = Events::open(&node, &of("192.0.2.1")).await;
@@ -134,4 +133,59 @@ async fn is_full(events: &mut Events) -> bool {
             _ => {}
         }
     }
+}
+
+#[tokio::test]
+async fn all_who_listen_to_all_share_one_watch_and_those_who_were_away_join_it() {
+    let node = Node::start().await;
+    let watched = || node.chain.pool.lock().watched.clone();
+    let mut listeners = Vec::new();
+    for _ in 0..5 {
+        let mut events = Events::open(&node, "").await;
+        events.nothing().await;
+        listeners.push(events);
+    }
+    assert_eq!(watched(), [""], "one for all five");
+    node.chain.pool.1.publish(vec![info(1)]);
+    let mut told = Vec::new();
+    for events in &mut listeners {
+        told.push(events.next().await);
+    }
+    assert_eq!(told[0].data, json!({ "transactions": [view(1)] }));
+    assert!(told.iter().all(|event| *event == told[0]), "{told:?}");
+    node.chain.pool.1.publish(vec![info(2)]);
+    let second = listeners[0].next().await;
+    // One who comes back hears from the shared watch what it missed.
+    let mut returning = Events::open(&node, &came_back(&told[0].id)).await;
+    assert_eq!(returning.next().await, second);
+    assert_eq!(watched(), [""]);
+    // When the last one is gone the watch ends; one who comes back then catches up alone, and shares the new one.
+    drop((listeners, returning));
+    node.chain.pool.1.publish(vec![info(3)]);
+    let deadline = tokio::time::Instant::now() + support::SOON;
+    let mut returning = loop {
+        let mut events = Events::open(&node, &came_back(&second.id)).await;
+        assert_eq!(events.next().await.data, json!({ "transactions": [view(3)] }));
+        if watched().len() > 1 {
+            break events;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the watch ends with the last listener");
+    };
+    for byte in 4..8 {
+        node.chain.pool.1.publish(vec![info(byte)]);
+        assert_eq!(returning.next().await.data, json!({ "transactions": [view(byte)] }));
+    }
+    let begun_now = || watched().into_iter().filter(String::is_empty).count();
+    while begun_now() < 2 {
+        assert!(tokio::time::Instant::now() < deadline, "the second shared watch begins: {:?}", watched());
+        tokio::task::yield_now().await;
+    }
+    let mut late = Events::open(&node, "").await;
+    late.nothing().await;
+    let count = watched().len();
+    node.chain.pool.1.publish(vec![info(9)]);
+    for events in [&mut late, &mut returning] {
+        assert_eq!(events.next().await.data, json!({ "transactions": [view(9)] }));
+    }
+    assert_eq!(watched().len(), count);
 }

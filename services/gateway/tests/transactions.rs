@@ -239,7 +239,7 @@ async fn who_waits_and_who_watches_does_not_hold_up_the_stop() {
     let (address, body) = (node.gateway.address, one(&transfer(&node, 0), true));
     let waiting = tokio::spawn(async move { post(address, "/api/transactions", &body).await });
     let mut events = Events::open(&node, "").await;
-    events.next().await;
+    events.nothing().await;
     let deadline = tokio::time::Instant::now() + SOON;
     while node.chain.pool.lock().handed_in.is_empty() {
         assert!(tokio::time::Instant::now() < deadline, "the transaction reaches the chain");

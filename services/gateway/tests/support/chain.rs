@@ -441,11 +441,14 @@ impl ChainService for FakeChain {
         &self,
         request: Request<WatchTransactionsRequest>,
     ) -> Result<Response<Self::WatchTransactionsStream>, Status> {
-        let watch = self.pool.1.subscribe(&request.into_inner().cursor)?;
-        Ok(Response::new(watch.respond(|item| WatchTransactionsResponse {
-            cursor: item.cursor,
-            heartbeat: item.kind == EventKind::Heartbeat,
-            transactions: item.event,
+        let cursor = request.into_inner().cursor;
+        let watch = self.pool.1.subscribe(&cursor)?;
+        self.pool.lock().watched.push(cursor);
+        Ok(Response::new(watch.respond(|item| {
+            // The last event before the watch began is not of it.
+            let heartbeat = item.kind != EventKind::New;
+            let transactions = if heartbeat { Vec::new() } else { item.event };
+            WatchTransactionsResponse { cursor: item.cursor, heartbeat, transactions }
         })))
     }
 

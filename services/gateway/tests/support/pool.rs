@@ -22,6 +22,8 @@ pub struct Inner {
     pub handed_in: Vec<(Vec<u8>, bool)>,
     /// What lists of transactions were asked for.
     pub listed: Vec<ListTransactionsRequest>,
+    /// How many watches of all transactions have been opened, and the cursors they began at.
+    pub watched: Vec<String>,
     /// What was asked to be followed.
     pub followed: Vec<FollowTransactionsRequest>,
     /// Sizes of the batches handed in.

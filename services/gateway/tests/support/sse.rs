@@ -50,6 +50,19 @@ impl Events {
         while self.line().await.expect("the stream goes on") != wanted {}
     }
 
+    /// Reads on until it is said that nothing happened, and gives the cursor that comes with it.
+    pub async fn nothing(&mut self) -> String {
+        let mut id = String::new();
+        loop {
+            let line = self.line().await.expect("the stream goes on");
+            match line.split_once(": ") {
+                Some(("id", text)) => text.clone_into(&mut id),
+                Some(("", "nothing happened")) => return id,
+                _ => {}
+            }
+        }
+    }
+
     /// The next event with data.
     pub async fn next(&mut self) -> Event {
         let (mut name, mut id) = (String::new(), String::new());
