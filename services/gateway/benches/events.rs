@@ -25,7 +25,7 @@ fn block(height: u64) -> Vec<TransactionInfo> {
         block_hash: Hash([7; 32]).to_string(),
         index,
         finalized: false,
-        proof: None,
+        ..Included::default()
     };
     let info = |index| TransactionInfo {
         hash: Hash([9; 32]).to_string(),
