@@ -12,6 +12,7 @@ mod bad_input;
 mod clocks;
 mod crash;
 mod full_disk;
+mod live;
 mod metrics;
 mod normal;
 mod offline;

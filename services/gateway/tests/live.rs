@@ -12,7 +12,10 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use vision_wire::gateway::WatchEventsRequest;
+use vision_wire::gateway::event_service_client::EventServiceClient;
 use vision_wire::producer::Claim;
+use vision_wire::reason_of;
 
 const PATH: &str = "/api/mining/events";
 
@@ -199,6 +202,64 @@ async fn pages_of_others_open_no_socket() {
             other => panic!("{origin}: {other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn programs_hear_the_same_by_grpc() {
+    let node = node().await;
+    let url = format!("http://{}", node.gateway.address);
+    let channel = vision_wire::connect_lazy(&url).expect("a URL");
+    let mut client = EventServiceClient::new(channel);
+    let ask = |cursor: &str, events: &[&str]| WatchEventsRequest {
+        cursor: cursor.to_owned(),
+        events: events.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let mut events = client.watch_events(ask("", &["claim"])).await.expect("a stream").into_inner();
+    let quiet = events.message().await.expect("readable").expect("open");
+    assert!(quiet.heartbeat && !quiet.cursor.is_empty(), "{quiet:?}");
+    claim(&node, 5);
+    let told = events.message().await.expect("readable").expect("open");
+    let data: Value = serde_json::from_str(&told.data).expect("JSON");
+    assert_eq!((told.event.as_str(), data), ("claim", claimed(5)));
+
+    let mut events = client.watch_events(ask(&quiet.cursor, &[])).await.expect("a stream").into_inner();
+    let again = loop {
+        let event = events.message().await.expect("readable").expect("open");
+        if event.event == "claim" {
+            break event;
+        }
+    };
+    assert_eq!(again, told);
+    let mut events = client.watch_events(ask("nonsense", &["claim"])).await.expect("a stream").into_inner();
+    assert_eq!(events.message().await.expect("readable").expect("open").event, "gap");
+    let refused = client.watch_events(ask("", &["claims"])).await.expect_err("no such event");
+    assert_eq!(reason_of(&refused).as_deref(), Some("INVALID_ARGUMENT"));
+}
+
+#[tokio::test]
+async fn the_overview_says_what_is_missing_and_where_to_go_on() {
+    let mut node = node().await;
+    let overview =
+        node.get_until("/api/overview", |answer| answer.json()["services"]["chain"] == "serving").await;
+    let overview = overview.json();
+    assert_eq!((&overview["missing"], &overview["version"]), (&json!({}), &json!("1.2.3")));
+    assert_eq!(
+        (overview["blocks"][0]["height"].clone(), &overview["chain"]["chain_id"]),
+        (json!(0), &json!("vision-testnet-1"))
+    );
+    claim(&node, 5);
+    let path = format!("{PATH}?events=claim&cursor={}", overview["cursor"].as_str().expect("a cursor"));
+    assert_eq!(Events::open_at(&node, &path, "").await.next().await.data, claimed(5));
+    let claims = node.get("/api/overview").await.json()["events"].clone();
+    assert_eq!((&claims[0]["event"], &claims[0]["data"]), (&json!("claim"), &claimed(5)));
+
+    node.chain_server.take().expect("running").kill().await;
+    let away = node
+        .get_until("/api/overview", |answer| answer.json()["services"]["chain"] != "serving")
+        .await
+        .json();
+    assert!(away["blocks"].is_null() && away["missing"]["blocks"].is_string(), "{away}");
+    assert_eq!(away["mining"]["next_height"], 6, "the producer is still there");
 }
 
 #[tokio::test]

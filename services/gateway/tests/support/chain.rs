@@ -242,7 +242,7 @@ impl ChainService for FakeChain {
         request: Request<GetStatisticsRequest>,
     ) -> Result<Response<GetStatisticsResponse>, Status> {
         let window = request.into_inner().window;
-        assert!([0, 3].contains(&window), "{window}");
+        assert!([0, 3, 64].contains(&window), "{window}");
         let producer = ProducerStatistics {
             node_id: self.ids()[0].clone(),
             primary: 2,

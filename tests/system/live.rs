@@ -1,0 +1,112 @@
+//! What listeners of a real node hear while another one dies, is suspended and comes back.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::harness::{Net, Node, Plan, wait_until};
+
+struct Event {
+    name: String,
+    id: String,
+    data: Value,
+}
+
+/// Events of `GET /api/mining/events`, as they come.
+struct Events(Receiver<Event>);
+
+impl Events {
+    fn open(node: &Node, after: &str) -> Self {
+        let mut stream = TcpStream::connect(("127.0.0.1", node.rest)).expect("connects");
+        let head = format!(
+            "GET /api/mining/events HTTP/1.1\r\nhost: localhost\r\nlast-event-id: {after}\r\naccept: text/event-stream\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).expect("sent");
+        let (sender, events) = channel();
+        std::thread::spawn(move || {
+            let (mut name, mut id) = (String::new(), String::new());
+            for line in BufReader::new(stream).lines() {
+                let Ok(line) = line else { return };
+                match line.split_once(": ") {
+                    None if line.is_empty() => (name, id) = (String::new(), String::new()),
+                    Some(("event", text)) => text.clone_into(&mut name),
+                    Some(("id", text)) => text.clone_into(&mut id),
+                    Some(("data", text)) => {
+                        let data = serde_json::from_str(text).expect("JSON");
+                        if sender.send(Event { name: name.clone(), id: id.clone(), data }).is_err() {
+                            return;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        });
+        Self(events)
+    }
+
+    /// Reads on until an event is as wanted.
+    fn until(&self, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
+        let deadline = Instant::now() + Duration::from_secs(90);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let event = self.0.recv_timeout(left).unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_ne!(event.name, "gap", "{what}: {}", event.data);
+            if wanted(&event) {
+                return event;
+            }
+        }
+    }
+}
+
+fn about<'a>(name: &'a str, id: &'a str) -> impl Fn(&Event) -> bool + 'a {
+    move |event| event.name == name && event.data["node_id"] == id
+}
+
+#[test]
+fn a_death_and_a_return_are_heard_in_their_order() {
+    let mut net = Net::started(&Plan::fast(3));
+    net.wait_height(&[0, 1, 2], 5, 60);
+    let dead = net[2].id.clone();
+    let events = Events::open(&net[0], "");
+    let block = events.until("a block", |event| event.name == "block");
+    let (height, hash) = (block.data["height"].as_u64().expect("a number"), &block.data["hash"]);
+    assert_eq!(&net[0].block(height).expect("there")["hash"], hash);
+    events.until("fine", |event| event.data["health"]["state"] == "fine");
+
+    net[2].kill();
+    let lost = events.until("lost", about("contact_lost", &dead));
+    let missed = events.until("missed", about("missed_slot", &dead));
+    let at = missed.data["height"].as_u64().expect("a number");
+    let shown = net[0].block(at).expect("there");
+    assert_eq!(shown["producer"], missed.data["made_by"]);
+    assert!(shown["slot"].as_u64() > missed.data["slot"].as_u64(), "{shown}");
+    let suspended = events.until("suspended", about("suspended", &dead));
+    events.until("trouble", |event| {
+        let health = &event.data["health"];
+        health["state"] == "trouble" && health["reasons"][0]["node_id"] == Value::from(dead.as_str())
+    });
+    let overview = net[0].json("/api/overview");
+    let row =
+        overview["nodes"].as_array().expect("nodes").iter().find(|node| node["node_id"] == dead.as_str());
+    let row = row.expect("a node that is gone stays on the list");
+    assert_eq!(
+        (&row["connected"], &row["role"], &row["name"]),
+        (&false.into(), &"suspended".into(), &"node3".into())
+    );
+
+    net[2].start();
+    events.until("found", about("contact_found", &dead));
+    let returned = events.until("returned", about("returned", &dead));
+    events.until("fine again", |event| event.data["health"]["state"] == "fine");
+
+    // Whoever was away hears the same again, and nothing twice.
+    let again = Events::open(&net[0], &lost.id);
+    let heard = again.until("suspended, again", about("suspended", &dead));
+    assert_eq!((&heard.id, &heard.data), (&suspended.id, &suspended.data));
+    assert_eq!(again.until("returned, again", about("returned", &dead)).id, returned.id);
+    wait_until("all go on", 30, || net[2].eligible());
+    net.stop_all();
+}
