@@ -65,7 +65,7 @@ fn every_fault_of_the_configuration_is_exit_two() {
     let within = |line: &str| whole.replacen("[chain]\n", &format!("[chain]\n{line}\n"), 1);
     let added = |text: &str| format!("{whole}\n{text}\n");
     let files = [
-        ("no TOML", added("[chain"), "is no TOML"),
+        ("no TOML", added("[chain"), "is not TOML"),
         ("an unknown section", added("[chains]\nx = 1"), "[chains]"),
         ("an unknown key", within("no_such = 1"), "no_such"),
         ("another type", within("max_peers = \"many\""), "max_peers"),

@@ -41,9 +41,7 @@ mod amount_text {
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
         let text = String::deserialize(d)?;
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(serde::de::Error::custom(format_args!(
-                "{text:?} is no amount: digits and nothing else"
-            )));
+            return Err(serde::de::Error::custom(format_args!("{text:?} is not an amount: digits only")));
         }
         text.parse().map_err(serde::de::Error::custom)
     }
@@ -103,7 +101,7 @@ pub enum GenesisError {
         max: u64,
     },
     /// A producer key that no signature can fit.
-    #[error("producer {0}: the public key is no point of the curve")]
+    #[error("producer {0}: the public key is not a point of the curve")]
     ProducerKey(PublicKey),
     /// Byzantine finality with too few producers.
     #[error("finality \"bft\" needs at least 4 producers, got {0}")]

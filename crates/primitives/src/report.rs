@@ -104,7 +104,7 @@ impl NodeReport {
         }
         let report: Self = decode_strict("report", bytes)?;
         match &report.not_eligible {
-            Some(code) if !is_code(code) => Err(wrong("the reason is no code".into())),
+            Some(code) if !is_code(code) => Err(wrong("the reason is not a code".into())),
             _ => Ok(report),
         }
     }

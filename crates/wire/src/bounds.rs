@@ -187,7 +187,7 @@ fn count(
 
 fn too_many(list: &List) -> Status {
     let metadata = [("limit", list.most.to_string()), ("field", list.name.to_owned())];
-    status(list.reason, format!("{}: at most {} are taken at once", list.name, list.most), &metadata)
+    status(list.reason, format!("{}: at most {} are accepted at once", list.name, list.most), &metadata)
 }
 
 fn too_short(list: &List) -> Status {

@@ -29,7 +29,7 @@ const MAX_SLOW_STREAMS: u32 = 256;
 
 /// A URL that no channel can be made for.
 #[derive(Debug, thiserror::Error)]
-#[error("{url:?} is no URL of a service, such as http://127.0.0.1:50051: {why}")]
+#[error("{url:?} is not the URL of a service, such as http://127.0.0.1:50051: {why}")]
 pub struct ChannelError {
     /// The URL given.
     pub url: String,

@@ -143,7 +143,7 @@ fn permits_of(transaction: &SignedTransaction) -> u32 {
 }
 
 fn overloaded() -> Status {
-    let why = "more transactions arrive than can be verified; wait a moment and hand it in again";
+    let why = "more transactions arrive than can be verified; wait a moment and submit it again";
     vision_wire::status(Reason::Overloaded, why, &[])
 }
 

@@ -99,7 +99,7 @@ impl ChainMetrics {
         let histogram = |name, help, bounds| metrics.histogram(name, help, bounds);
         let queues = metrics.gauges(
             "vision_chain_queue_depth",
-            "What waits: commands for the chain's thread, transactions of callers and of peers before they are let in",
+            "What waits: commands for the chain's thread, transactions of callers and of peers before they are admitted",
             ["queue"],
         );
         let made = Self {
@@ -164,10 +164,10 @@ impl ChainMetrics {
             queued_by_peers: queues.get(["peers"]),
             mempool_transactions: gauge("vision_chain_mempool_transactions", "Transactions that wait"),
             mempool_bytes: gauge("vision_chain_mempool_bytes", "Their bytes"),
-            admitted: counter("vision_chain_transactions_admitted", "Transactions let in to wait"),
+            admitted: counter("vision_chain_transactions_admitted", "Transactions admitted to the pool"),
             refused: metrics.counters(
                 "vision_chain_transactions_refused",
-                "Transactions not let in, by rule",
+                "Transactions not admitted, by rule",
                 ["reason"],
             ),
             dropped: metrics.counters(

@@ -31,7 +31,7 @@ impl GatewayMetrics {
             streams: metrics.gauge("vision_gateway_streams", "Open streams of events"),
             scrape_up: metrics.gauges(
                 "vision_gateway_scrape_up",
-                "Whether a service of the node told its metrics when it was last asked",
+                "Whether a service of the node delivered its metrics at the last scrape",
                 ["target"],
             ),
         };

@@ -68,7 +68,7 @@ impl Pools {
         let roots = (root("active", &answer.active)?, root("registered", &answer.registered)?);
         let pools = Self { active: answer.active, registered: answer.registered, roots };
         if answer.parent != head.hash.to_string() || !pools.fit(head) {
-            return Err(Status::failed_precondition("the pools told are not those of the head"));
+            return Err(Status::failed_precondition("the pools reported are not those of the head"));
         }
         Ok(pools)
     }
@@ -308,7 +308,7 @@ fn read_windows(told: &[ScheduledSlot], asked: &[Slot]) -> Result<Vec<SlotWindow
         .collect();
     let windows = windows?;
     if windows.iter().map(|window| window.slot).ne(asked.iter().copied()) {
-        return Err(Status::failed_precondition("the slots told are not those asked for"));
+        return Err(Status::failed_precondition("the slots returned are not those requested"));
     }
     Ok(windows)
 }

@@ -93,7 +93,7 @@ pub(crate) fn judge(
         Some(Blocked::ClockSet) => told(
             "CLOCK_SET",
             &None,
-            "this clock was just set, the sync-oracle looks at it anew: wait a few seconds",
+            "this clock was just set, the sync-oracle is checking it again: wait a few seconds",
         ),
         Some(Blocked::NotEligible) => {
             let said = snapshot.map(|snapshot| snapshot.not_eligible_because.clone());
@@ -220,7 +220,7 @@ mod tests {
             (
                 Some(Blocked::ClockSet),
                 &none,
-                "CLOCK_SET: this clock was just set, the sync-oracle looks at it anew: wait a few seconds",
+                "CLOCK_SET: this clock was just set, the sync-oracle is checking it again: wait a few seconds",
             ),
             (
                 Some(Blocked::NoSnapshot),

@@ -14,7 +14,7 @@ pub(crate) struct SelectionMetrics {
 impl SelectionMetrics {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         Self {
-            schedules: metrics.counter("vision_selection_schedules", "Schedules worked out and told"),
+            schedules: metrics.counter("vision_selection_schedules", "Schedules computed and answered"),
             deal: metrics.histogram(
                 "vision_selection_deal_seconds",
                 "Working out one schedule",

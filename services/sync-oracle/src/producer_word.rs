@@ -38,7 +38,7 @@ impl ProducerWord {
     pub(crate) fn joined(&self, oracle: &str, monotonic_ms: u64) -> String {
         let last = self.last.borrow();
         let is_there = monotonic_ms.saturating_sub(last.1) <= MAX_AGE_MS;
-        let silent = "the producer service has told nothing for 5 s: start it, or read its log";
+        let silent = "the producer service has been silent for 5 s: start it, or read its log";
         makes_no_block_because(oracle, if is_there { Ok(&last.0) } else { Err(silent) })
     }
 }
@@ -66,7 +66,7 @@ mod tests {
             (
                 "",
                 16_001,
-                "PRODUCER_UNAVAILABLE: the producer service has told nothing for 5 s: start it, or read its log",
+                "PRODUCER_UNAVAILABLE: the producer service has been silent for 5 s: start it, or read its log",
             ),
         ];
         for (oracle, now_ms, expect) in cases {

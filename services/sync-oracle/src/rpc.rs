@@ -100,7 +100,7 @@ impl<C: Chain> SyncOracleService for Rpc<C> {
             parse_hash("parent", &parent)?;
         }
         if parent.is_empty() {
-            return Err(status(Reason::NotReady, "the chain service has not told its head yet", &[]));
+            return Err(status(Reason::NotReady, "the chain service has not reported its head yet", &[]));
         }
         let span = match Span::current().is_disabled() {
             true => Span::none(),

@@ -287,7 +287,7 @@ async fn a_wrong_configuration_is_refused_before_anything_starts() {
         ),
         (
             Config { chain: "chain:50051".into(), ..good.clone() },
-            "[sync_oracle] chain: \"chain:50051\" is no URL",
+            "[sync_oracle] chain: \"chain:50051\" is not the URL",
         ),
         (Config { grpc_listen: address.into(), ..good }, "[sync_oracle] grpc_listen: port 127.0.0.1:"),
     ];

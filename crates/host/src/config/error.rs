@@ -10,7 +10,7 @@ pub enum ConfigError {
     #[error(transparent)]
     File(crate::files::FileError),
     /// The file is no TOML.
-    #[error("{file} is no TOML: {why}")]
+    #[error("{file} is not TOML: {why}")]
     Syntax {
         /// The file.
         file: PathBuf,

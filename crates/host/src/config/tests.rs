@@ -183,7 +183,7 @@ fn faults_name_the_place_the_key_and_what_is_wrong() {
 fn bad_files_and_sections_are_refused() {
     let (home, settings) = load("[node\nx", &[]);
     let error = settings.expect_err("no TOML").to_string();
-    assert!(error.contains("config.toml is no TOML") && error.contains("line 1"), "{error}");
+    assert!(error.contains("config.toml is not TOML") && error.contains("line 1"), "{error}");
     std::fs::write(home.path().join("config.toml"), [0xff, 0xfe]).expect("written");
     assert!(matches!(Settings::load_with(home.path(), []), Err(ConfigError::Syntax { .. })));
     let (_home, settings) = load("[node]\n[chian]", &[]);

@@ -15,7 +15,7 @@ pub(super) struct Spans;
 impl Collector for Spans {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let counts = crate::telemetry::counters().unwrap_or_default();
-        let (name, help) = ("vision_telemetry_spans_exported", "Spans that the collector has taken.");
+        let (name, help) = ("vision_telemetry_spans_exported", "Spans that the collector accepted.");
         encoder
             .encode_descriptor(name, help, None, MetricType::Counter)?
             .encode_counter(&counts.exported, NO_EXEMPLAR)?;

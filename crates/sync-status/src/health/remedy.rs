@@ -63,7 +63,7 @@ pub fn remedy_of(code: &str, name: &str) -> String {
         "CLAIMS_UNAVAILABLE" => format!("look at the disk of {name}, and at its producer service's log"),
         "KEY_USED_ELSEWHERE" => format!("stop the other node that uses the key of {name}"),
         "WRONG_GENESIS" => format!("give all services of {name} one home"),
-        "NOT_A_PRODUCER" => format!("register the key of {name}, if it shall produce"),
+        "NOT_A_PRODUCER" => format!("register the key of {name}, if it should produce"),
         "NO_PRODUCER" => format!("start a producer, or check [chain] seeds of {name}"),
         "BEHIND" | "CATCHING_UP" => {
             format!("wait while it fetches blocks; if its height stands still, read the log of {name}")

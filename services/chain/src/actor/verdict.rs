@@ -8,7 +8,7 @@ const VERDICT_MAX_AGE_MS: u64 = 5_000;
 
 /// What is said while the sync-oracle says nothing.
 pub const ORACLE_SILENT: &str =
-    "ORACLE_SILENT: the sync-oracle has told nothing for 5 s: start it or read its log";
+    "ORACLE_SILENT: the sync-oracle has been silent for 5 s: start it or read its log";
 
 /// What the sync-oracle told last.
 #[derive(Clone, Debug)]

@@ -59,7 +59,7 @@ fn split(text: &str) -> Result<Host, &'static str> {
         || !port.bytes().all(|b| b.is_ascii_digit())
         || !port.parse::<u16>().is_ok_and(|port| port > 0)
     {
-        return Err("the port is no number from 1 to 65535");
+        return Err("the port is not a number from 1 to 65535");
     }
     match host(host_text) {
         Host::Wrong(why) => Err(why),

@@ -96,7 +96,7 @@ impl Identity {
         };
         let bad = |name: &str, why: &str| Error::Home { path: home.join(name), why: why.to_owned() };
         let node_key: PublicKey =
-            read("node.pub")?.trim().parse().map_err(|_| bad("node.pub", "is no public key in hex"))?;
+            read("node.pub")?.trim().parse().map_err(|_| bad("node.pub", "is not a public key in hex"))?;
         let path = home.join("peer.key");
         let secret = match vision_host::files::read_secret(&path, MAX_KEY_FILE_BYTES) {
             Ok(secret) => secret,
@@ -104,15 +104,16 @@ impl Identity {
             Err(error) => return Err(Error::HomeFile(error)),
         };
         let text = std::str::from_utf8(&secret).unwrap_or_default();
-        let peer_key = SecretKey::from_hex(text).map_err(|_| bad("peer.key", "is no secret key in hex"))?;
+        let peer_key =
+            SecretKey::from_hex(text).map_err(|_| bad("peer.key", "is not a secret key in hex"))?;
         let certificate = hex::decode(read("peer.cert")?.trim())
             .ok()
             .and_then(|bytes| Signature::from_slice(&bytes))
-            .ok_or_else(|| bad("peer.cert", "is no signature in hex"))?;
+            .ok_or_else(|| bad("peer.cert", "is not a signature in hex"))?;
         node_key.verify(Tag::PeerKey, &genesis_hash, &peer_key.public_key().0, &certificate).map_err(
             |_| {
                 let why = "does not vouch for peer.key on this chain, as after a change of genesis.json";
-                bad("peer.cert", &format!("{why}; {make} makes it anew, with the node's key"))
+                bad("peer.cert", &format!("{why}; {make} creates it again, with the node's key"))
             },
         )?;
         Ok(Self {

@@ -240,7 +240,7 @@ impl PeerTable {
             && inner.strangers(true) >= self.max_calling_strangers()
         {
             let why =
-                format!("at most {} of those that call and are no producers", self.max_calling_strangers());
+                format!("at most {} of those that call and are not producers", self.max_calling_strangers());
             return Err(Refused::new(Reason::TooManyPeers, why));
         }
         let connection = inner.next_connection;

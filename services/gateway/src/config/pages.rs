@@ -17,7 +17,7 @@ pub struct Pages(BTreeMap<String, String>);
 #[derive(Debug, thiserror::Error)]
 pub enum NoPages {
     /// Not something a browser can open.
-    #[error("{0}: the value is no URL that begins with http:// or https://")]
+    #[error("{0}: the value is not a URL that begins with http:// or https://")]
     NoUrl(String),
     /// More than there is room for.
     #[error("at most {MAX_PAGES} nodes may have one")]

@@ -31,7 +31,9 @@ pub struct Origin(String);
 
 /// A text that is no origin.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no origin: expected a scheme and a host in lower case, such as https://wallet.example.org")]
+#[error(
+    "{0:?} is not an origin: expected a scheme and a host in lower case, such as https://wallet.example.org"
+)]
 pub struct NoOrigin(String);
 
 impl FromStr for Origin {

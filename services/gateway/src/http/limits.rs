@@ -200,7 +200,7 @@ impl Received {
         let length =
             request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if let Some(length) = length.filter(|length| *length > max_bytes) {
-            let detail = format!("the body has {length} bytes, at most {max_bytes} are taken");
+            let detail = format!("the body has {length} bytes, at most {max_bytes} are accepted");
             return Err(Problem::new(Reason::MessageTooLarge, detail));
         }
         place.reserve(length.unwrap_or(max_bytes).min(max_bytes).saturating_mul(BODY_WEIGHT)).await?;

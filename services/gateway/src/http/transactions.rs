@@ -234,7 +234,7 @@ async fn wait(state: &AppState, place: &Place, transaction: Bytes) -> Answer {
     let (info, (hash, transaction)) = tokio::select! {
         answer = answer => answer?,
         () = state.drain.begun() => {
-            let detail = "the gateway stops; the transaction may have been handed in";
+            let detail = "the gateway stops; the transaction may have been submitted";
             return Err(Problem::new(Reason::ShuttingDown, detail));
         }
     };

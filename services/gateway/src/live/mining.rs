@@ -15,7 +15,7 @@ pub(crate) struct MiningStatusBody(Arc<RwLock<Result<Bytes, Status>>>);
 impl MiningStatusBody {
     pub(crate) fn starting() -> Self {
         let service = Neighbour::Producer.name();
-        let message = format!("{service} has not told its status yet");
+        let message = format!("{service} has not reported its status yet");
         let cause = status(Reason::DependencyUnavailable, message, &[("service", service.to_owned())]);
         Self(Arc::new(RwLock::new(Err(cause))))
     }

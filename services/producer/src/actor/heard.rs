@@ -102,11 +102,13 @@ impl<N: Neighbours> Actor<N> {
                 match reader.read(&event.header, &event.signature) {
                     Some(own) => self.give(Input::OwnBlock(own)),
                     None => {
-                        tracing::warn!("the chain service tells of a block of this key without its signature")
+                        tracing::warn!("the chain service reports a block of this key without its signature")
                     }
                 }
             }
-            WatchItem::Lost(error) => tracing::debug!(error = error.message(), "stored blocks are not told"),
+            WatchItem::Lost(error) => {
+                tracing::debug!(error = error.message(), "stored blocks are not reported")
+            }
         }
     }
 }

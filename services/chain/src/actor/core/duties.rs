@@ -79,7 +79,7 @@ impl Core {
         let block = Block::from_parts(header, signature, transactions, genesis_hash)
             .map_err(|error| malformed(error.to_string()))?;
         if without_body && !block.header().tx_root.is_zero() {
-            let why = "the body of this block is no longer kept: hand it in too, or prepare again";
+            let why = "the body of this block is no longer kept: submit it too, or prepare again";
             return Err(vision_wire::status(Reason::PreparedBlockGone, why, &[]));
         }
         Ok(block)

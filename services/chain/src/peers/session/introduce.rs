@@ -59,7 +59,7 @@ where
     say(outbox, Kind::Hello(context.identity.hello(&challenge)), inbound).await?;
     let theirs: Hello = match next(inbound).await? {
         Kind::Hello(hello) => hello,
-        _ => return Err(Refused::new(Reason::MalformedMessage, "the first message is no hello")),
+        _ => return Err(Refused::new(Reason::MalformedMessage, "the first message is not a hello")),
     };
     let remote = context.identity.check_hello(&theirs)?;
     let ourselves = remote.node_id == context.identity.node_id;
@@ -70,7 +70,7 @@ where
     say(outbox, Kind::Proof(context.identity.prove(&theirs, &challenge)), inbound).await?;
     match next(inbound).await? {
         Kind::Proof(proof) => context.identity.check_proof(&remote, &theirs, &challenge, &proof)?,
-        _ => return Err(Refused::new(Reason::MalformedMessage, "the second message is no proof")),
+        _ => return Err(Refused::new(Reason::MalformedMessage, "the second message is not a proof")),
     }
     if ourselves {
         context.note_own_twin(&theirs.listen_address);
