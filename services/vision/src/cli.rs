@@ -100,9 +100,9 @@ pub enum Command {
     /// Build, sign and submit transactions.
     #[command(subcommand)]
     Tx(Tx),
-    /// Record on the chain that a file exists: its SHA-256, and nothing else of it.
+    /// Record a file on the chain; only its SHA-256 is published.
     Notarise(NotariseArgs),
-    /// Is this file recorded, and if so, in which block, when and by whom? Exit 4 if it is not.
+    /// Is this file recorded, and if so, in which block, when and by whom? Exit code 4 if it is not.
     Recorded(RecordedArgs),
     /// Check a proof offline, or a node's blocks without trusting the node; exit code 1 if something is wrong.
     Verify(VerifyArgs),

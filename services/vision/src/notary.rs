@@ -37,7 +37,7 @@ pub async fn recorded(args: &RecordedArgs, format: Format) -> Outcome {
         let (file, height, node) = (args.file.display(), found.up_to_height, gateway.url());
         let digest = hex::encode(&digest);
         return Err(Failure::not_found(format!(
-            "{file} is not recorded up to block {height}, as {node} knows the chain; its SHA-256 is {digest}"
+            "{file} is not recorded up to block {height}, according to {node}; its SHA-256 is {digest}"
         )));
     };
     let block: Block = gateway.ask(&format!("/api/chain/blocks/{}", first.block_hash)).await?;
