@@ -21,7 +21,7 @@ WORKDIR /testnet/node4/config
 
 FROM scratch AS base
 LABEL org.opencontainers.image.title="Vision" \
-      org.opencontainers.image.description="A block chain node for small networks" \
+      org.opencontainers.image.description="A tamper-evident, ordered record that several organisations run together" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=mounts --chown=65532:65532 / /
 USER 65532:65532
