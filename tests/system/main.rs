@@ -21,6 +21,7 @@ mod partition;
 mod pause;
 mod rapid;
 mod services;
+mod terminal;
 mod testnet_commands;
 mod traces;
 mod traffic;

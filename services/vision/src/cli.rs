@@ -30,7 +30,7 @@ pub use verify::VerifyArgs;
 /// The gateway asked unless told otherwise.
 pub const DEFAULT_NODE_URL: &str = "http://127.0.0.1:8080";
 /// Names another one.
-const NODE_VARIABLE: &str = "VISION_URL";
+pub const NODE_VARIABLE: &str = "VISION_URL";
 
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 not healthy, timed out, or nothing trusted to \
 check a proof against, 4 not found, 5 refused for safety.";
@@ -117,10 +117,15 @@ pub enum Command {
         shell: clap_complete::Shell,
     },
     /// Is the node in sync and producing, and if not, why?
-    #[command(after_help = "Example:\n  vision status --node http://127.0.0.1:8081 -o json")]
-    Status(RemoteArgs),
-    /// Follow the chain, a line per block.
-    #[command(after_help = "Example:\n  vision watch --count 10")]
+    #[command(
+        after_help = "Examples:\n  vision status --node http://127.0.0.1:8081 -o json\n  vision status --all"
+    )]
+    Status(StatusArgs),
+    /// Follow the network: a live picture on a terminal, else a line per block.
+    #[command(
+        after_help = "On a terminal: q, Esc or Ctrl-C leaves. With --from, --count or -o json, and where stdout is no \
+terminal, or TERM is dumb: a line per block. NO_COLOR takes the colours away.\n\nExamples:\n  vision watch\n  vision watch --count 10"
+    )]
     Watch(WatchArgs),
 }
 
@@ -265,6 +270,17 @@ fn node_flag_beside(url: &str, variable: bool) -> String {
         true => String::new(),
         false => format!(" --node {}", word(url)),
     }
+}
+
+/// `status`.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+    /// Every node that this one knows of, each asked itself where its gateway is known; exit 3 if a producer is not
+    /// healthy.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// `watch`.

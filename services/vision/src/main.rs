@@ -10,18 +10,23 @@ mod healthcheck;
 mod keys;
 mod load;
 mod logfile;
+mod names;
+mod network;
 mod node;
 mod notary;
 mod open_files;
 mod output;
 mod query;
 mod rest;
+mod screen;
 mod service;
 mod signals;
 mod status;
 mod testnet;
 mod tx;
 mod verify;
+mod watch;
+mod words;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -84,6 +89,6 @@ async fn dispatch(cli: &Cli) -> Outcome {
         Command::Load(args) => load::run(args, format).await,
         Command::Completions { shell } => completions::run(*shell),
         Command::Status(args) => status::run(args, format).await,
-        Command::Watch(args) => status::watch(args, format).await,
+        Command::Watch(args) => watch::run(args, format).await,
     }
 }

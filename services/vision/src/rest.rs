@@ -23,6 +23,9 @@ const GRPC_DEADLINE: Duration = Duration::from_secs(1);
 /// Largest answer read; a page of 500 blocks is well below.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
+/// A body as it comes.
+pub type Stream = hyper::body::Incoming;
+
 /// A gateway by its URL.
 #[derive(Clone)]
 pub struct Gateway {
@@ -66,6 +69,38 @@ impl Gateway {
         self.exchange(Method::POST, path, body.into(), deadline).await
     }
 
+    /// The body behind a path as it comes, which may be without end.
+    pub async fn open(&self, path: &str) -> Outcome<Stream> {
+        let url = format!("{}{path}", self.base);
+        let uri: Uri = url.parse().map_err(|error| Failure::usage(format!("{url:?} is no URL: {error}")))?;
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = uri;
+        let answer = tokio::time::timeout(ANSWER_DEADLINE, self.client.request(request)).await;
+        let answer = answer.map_err(|_| self.too_late(ANSWER_DEADLINE))?;
+        let answer = answer.map_err(|error| self.unanswered(&error))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer.into_body());
+        }
+        let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect();
+        let body = tokio::time::timeout(ANSWER_DEADLINE, body).await.ok().and_then(Result::ok);
+        let problem = body.and_then(|body| serde_json::from_slice(&body.to_bytes()).ok());
+        Err(refused(&url, status, problem.as_ref()).into())
+    }
+
+    fn too_late(&self, deadline: Duration) -> Failure {
+        let seconds = deadline.as_secs();
+        Failure::unhealthy(format!("{} gave no answer within {seconds} s; is the node stuck?", self.base))
+    }
+
+    fn unanswered(&self, error: &dyn std::error::Error) -> Failure {
+        let why = innermost(error);
+        Failure::unhealthy(format!(
+            "no gateway answers at {} ({why}); start a node or name another one with --node URL",
+            self.base
+        ))
+    }
+
     async fn exchange<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -76,11 +111,7 @@ impl Gateway {
         let url = format!("{}{path}", self.base);
         let uri: Uri = url.parse().map_err(|error| Failure::usage(format!("{url:?} is no URL: {error}")))?;
         let answer = tokio::time::timeout(deadline, self.send(method, &url, uri, body)).await;
-        let answer = answer.map_err(|_| {
-            let seconds = deadline.as_secs();
-            let message = format!("{} gave no answer within {seconds} s; is the node stuck?", self.base);
-            Failure::unhealthy(message)
-        })?;
+        let answer = answer.map_err(|_| self.too_late(deadline))?;
         let refusal = match answer {
             Ok((status, body)) if status.is_success() => match serde_json::from_slice(&body) {
                 Ok(answer) => return Ok(answer),
@@ -120,13 +151,9 @@ impl Gateway {
         let mut request = Request::new(Full::new(body));
         (*request.method_mut(), *request.uri_mut()) = (method, uri);
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let answer = self.client.request(request).await.map_err(|error| {
-            let why = innermost(&error);
-            let failure = Failure::unhealthy(format!(
-                "no gateway answers at {} ({why}); start a node or name another one with --node URL",
-                self.base
-            ));
-            Unanswered { failure, is_connected: !error.is_connect() }
+        let answer = self.client.request(request).await.map_err(|error| Unanswered {
+            failure: self.unanswered(&error),
+            is_connected: !error.is_connect(),
         })?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;

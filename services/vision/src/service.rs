@@ -128,14 +128,10 @@ pub fn read<T: serde::de::DeserializeOwned>(settings: &Settings, section: &str) 
 pub fn enter(args: &ServiceArgs) -> Outcome<(Settings, Env)> {
     // Services that need the genesis say so themselves.
     if !args.home.join("config.toml").is_file() && !args.home.join("genesis.json").is_file() {
-        return Err(Failure::new(
-            Exit::Failed,
-            format!(
-                "{} is no node's home: it has neither config.toml nor genesis.json; make one with \
-                 `vision testnet init`",
-                args.home.display()
-            ),
-        ));
+        return Err(Failure::usage(format!(
+            "{} is no node's home: it has neither config.toml nor genesis.json; make one with `vision testnet init`",
+            args.home.display()
+        )));
     }
     let settings = Settings::load(&args.home).map_err(|error| Failure::usage(error.to_string()))?;
     if settings.is_empty_file() {

@@ -1,19 +1,17 @@
-//! `vision status` and `vision watch`.
+//! `vision status`.
+
+mod all;
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cli::{RemoteArgs, WatchArgs};
+use crate::cli::StatusArgs;
 use crate::exit::{Exit, Outcome};
-use crate::output::{self, Format, cell, count, properties_within, short};
-use crate::query::{entries, height};
+use crate::names::Names;
+use crate::output::{self, Format, cell, properties_within, short};
+use crate::query::entries;
 use crate::rest::Gateway;
-
-/// How often `watch` asks for the head.
-const POLL: Duration = Duration::from_millis(200);
-/// Blocks fetched at once by `watch`.
-const PAGE_BLOCKS: u64 = 200;
 
 /// How often the two answers of a node are asked for again until they are of one head.
 const TRIES: u32 = 5;
@@ -22,14 +20,19 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 /// Said when the node gives no reason.
 const UNTOLD: &str = "no reason given";
 
-/// Whether the node is in sync and producing.
-pub async fn run(args: &RemoteArgs, format: Format) -> Outcome {
-    let gateway = Gateway::new(&args.node)?;
+/// Whether the node is in sync and producing, or how all nodes are.
+pub async fn run(args: &StatusArgs, format: Format) -> Outcome {
+    let url = &args.remote.node;
+    if args.all {
+        return all::run(url, format).await;
+    }
+    let gateway = Gateway::new(url)?;
     let (chain, mining) = ask(&gateway).await?;
     match format {
         Format::Json => output::json(&json!({ "status": chain, "mining": mining.as_ref().ok() }))?,
         Format::Table => {
-            let rows = rows(&chain, mining.as_ref().map_err(ToString::to_string));
+            let names = Names::ask(&gateway).await;
+            let rows = rows(&chain, mining.as_ref().map_err(ToString::to_string), &names);
             output::write(&properties_within(output::width(), &rows))?;
         }
     }
@@ -66,11 +69,11 @@ fn is_of_head(chain: &Value, mining: &Value) -> bool {
 /// A row of the table.
 type Row = (&'static str, String);
 
-fn rows(chain: &Value, mining: Result<&Value, String>) -> Vec<Row> {
+fn rows(chain: &Value, mining: Result<&Value, String>, names: &Names) -> Vec<Row> {
     let because = chain["not_eligible_because"].as_str().unwrap_or_default();
     let eligible = chain["eligible"] == true;
     let mut rows = vec![
-        ("node", cell(&chain["node_id"])),
+        ("node", names.beside(&chain["node_id"])),
         ("chain", cell(&chain["chain_id"])),
         ("version", cell(&chain["version"])),
         ("head", format!("{} {}", cell(&chain["height"]), short(&chain["tip_hash"]))),
@@ -81,7 +84,7 @@ fn rows(chain: &Value, mining: Result<&Value, String>) -> Vec<Row> {
     if !eligible {
         rows.push(("because", if because.is_empty() { UNTOLD.into() } else { because.into() }));
     }
-    rows.extend(plans(chain, mining));
+    rows.extend(plans(chain, mining, names));
     rows.push(("uptime s", cell(&chain["uptime_seconds"])));
     rows
 }
@@ -104,7 +107,7 @@ fn sync(chain: &Value) -> [Row; 6] {
 }
 
 /// What the producer says of the height above the head, if it is there yet.
-fn plans(chain: &Value, mining: Result<&Value, String>) -> Vec<Row> {
+fn plans(chain: &Value, mining: Result<&Value, String>, names: &Names) -> Vec<Row> {
     let current = mining.as_ref().is_ok_and(|mining| is_of_head(chain, mining));
     let mining = match mining {
         Ok(mining) => mining,
@@ -124,76 +127,11 @@ fn plans(chain: &Value, mining: Result<&Value, String>) -> Vec<Row> {
     };
     vec![
         ("next height", next),
-        ("its winner", cell(&mining["current_winner"])),
+        ("made by", names.beside(&mining["current_winner"])),
         ("my slot", my_slot),
         ("active pool", cell(&mining["eligible_pool_size"])),
         ("last claim", claim),
     ]
-}
-
-/// Prints a line per block until the count is reached or the caller stops it.
-pub async fn watch(args: &WatchArgs, format: Format) -> Outcome {
-    let gateway = Gateway::new(&args.remote.node)?;
-    let mut next = match args.from {
-        Some(from) => from,
-        None => height(&gateway).await? + 1,
-    };
-    let mut left = args.count.unwrap_or(u64::MAX);
-    let mut silent = false;
-    while left > 0 {
-        match blocks_from(&gateway, next).await {
-            Ok(blocks) => {
-                silent = false;
-                next = height_after(&blocks).unwrap_or(next);
-                for block in blocks.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
-                    output::line(&match format {
-                        Format::Json => block.to_string(),
-                        Format::Table => block_line(block),
-                    })?;
-                    left -= 1;
-                }
-            }
-            Err(failure) if !silent => {
-                silent = true;
-                eprintln!("{failure}; still trying");
-            }
-            Err(_) => {}
-        }
-        tokio::time::sleep(POLL).await;
-    }
-    Ok(())
-}
-
-/// One block in one line.
-pub fn block_line(block: &Value) -> String {
-    format!(
-        "block {:>7}  {}  slot {}  by {}  {}",
-        cell(&block["height"]),
-        short(&block["hash"]),
-        cell(&block["slot"]),
-        short(&block["producer"]),
-        transactions(block),
-    )
-}
-
-/// How many transactions a block has, in words.
-pub fn transactions(block: &Value) -> String {
-    block["tx_count"].as_u64().map_or_else(|| "- txs".into(), |number| count(number, "tx"))
-}
-
-/// The blocks of a node's chain from a height on, none if it is not there yet.
-pub async fn blocks_from(gateway: &Gateway, from: u64) -> Outcome<Vec<Value>> {
-    let path = format!("/api/chain/blocks?from={from}&limit={PAGE_BLOCKS}");
-    match gateway.get(&path).await {
-        Ok(answer) => Ok(entries(&answer, "blocks").to_vec()),
-        Err(failure) if failure.exit() == Exit::NotFound => Ok(Vec::new()),
-        Err(failure) => Err(failure),
-    }
-}
-
-/// The height after the last of these blocks.
-pub fn height_after(blocks: &[Value]) -> Option<u64> {
-    blocks.last().and_then(|block| block["height"].as_u64()).map(|height| height + 1)
 }
 
 #[cfg(test)]
@@ -213,7 +151,7 @@ mod tests {
     }
 
     fn text(chain: &Value, mining: Result<&Value, String>) -> String {
-        properties_within(None, &rows(chain, mining))
+        properties_within(None, &rows(chain, mining, &Names::default()))
     }
 
     #[test]
@@ -223,7 +161,10 @@ mod tests {
         chain["not_eligible_because"] =
             json!("TOO_FEW_PEERS: ".to_owned() + &"start more nodes, or ".repeat(8));
         for width in [80, 120] {
-            let text = properties_within(Some(width), &rows(&chain, Err("no gateway answers ".repeat(9))));
+            let mut names = Names::default();
+            names.learn(&"ab".repeat(32), "node1");
+            let rows = rows(&chain, Err("no gateway answers ".repeat(9)), &names);
+            let text = properties_within(Some(width), &rows);
             assert!(text.lines().all(|line| line.chars().count() <= width), "{width}\n{text}");
             assert!(text.contains(&"ab".repeat(32)) && text.matches("more").count() == 8, "{width}\n{text}");
         }
@@ -264,7 +205,7 @@ mod tests {
                 "a producer that stands still",
                 |_, m| m["next_height"] = json!(13),
                 &["next height unknown: the producer last spoke of height 13", "last claim 9"],
-                &["winner", "my slot"],
+                &["made by", "my slot"],
             ),
             ("an older gateway", |c, _| c["measured_ms_ago"] = Value::Null, &["measured unknown"], &[]),
         ];

@@ -12,8 +12,9 @@ mod report;
 mod seal;
 mod told;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use vision_host::shell::word;
 use vision_primitives::Genesis;
 
 use crate::cli::VerifyArgs;
@@ -27,7 +28,9 @@ pub async fn run(args: &VerifyArgs, format: Format) -> Outcome {
     match (&args.proof, args.from) {
         (Some(file), None) => {
             let genesis = args.genesis.as_deref().map(read_genesis).transpose()?;
-            proof::run(file, &Trusted { block: args.block, genesis }, format)
+            let file_flag = |file: &PathBuf| format!(" --genesis {}", word(file));
+            let flags = args.genesis.as_ref().map(file_flag).unwrap_or_default() + &args.remote.flag();
+            proof::run(file, &Trusted { block: args.block, genesis, flags }, format)
         }
         (None, Some(from)) => {
             let range = range::Range::new(from, args.to, args.genesis.as_deref())?;

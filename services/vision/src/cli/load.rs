@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{DEFAULT_NODE_URL, values};
+use super::{DEFAULT_NODE_URL, NODE_VARIABLE, values};
 
 /// `load`.
 #[derive(Args, Debug)]
@@ -31,6 +31,6 @@ pub struct LoadArgs {
     #[arg(long, value_name = "BYTES", value_parser = values::within::<u32>(117..=65_653))]
     pub size: Option<u32>,
     /// URL of a gateway; repeatable. Accounts are spread over them in turn.
-    #[arg(long = "node", value_name = "URL", default_value = DEFAULT_NODE_URL)]
+    #[arg(long = "node", value_name = "URL", default_value = DEFAULT_NODE_URL, env = NODE_VARIABLE)]
     pub nodes: Vec<String>,
 }

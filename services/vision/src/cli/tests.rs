@@ -76,6 +76,22 @@ fn an_empty_variable_counts_as_unset() {
 }
 
 #[test]
+fn every_flag_that_names_a_gateway_reads_the_variable() {
+    fn commands(command: &clap::Command) -> Vec<clap::Command> {
+        let below = command.get_subcommands().flat_map(commands);
+        std::iter::once(command.clone()).chain(below).collect()
+    }
+    let mut seen = 0;
+    for command in commands(&Cli::command()) {
+        for arg in command.get_arguments().filter(|arg| arg.get_long() == Some("node")) {
+            assert_eq!(arg.get_env(), Some(OsStr::new(NODE_VARIABLE)), "{}", command.get_name());
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen}");
+}
+
+#[test]
 fn a_command_to_be_typed_names_the_node_unless_it_goes_without_saying() {
     let other = "http://127.0.0.1:8081";
     let cases = [

@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use vision_host::Clock;
 
 use super::layout::{Facts, Layout, NodeFacts};
+use super::ports::check_free;
 use super::process::{self, Life, Process, STOP_DEADLINE, millis};
 use super::table::{self, NodeView};
 use crate::cli::{DirArgs, OneNodeArgs};
@@ -124,7 +125,8 @@ pub async fn start(args: &OneNodeArgs, clock: &Clock) -> Outcome {
         eprintln!("{} is already running (pid {pid})", node.name);
         return Ok(());
     }
-    node.ports.check_free(&node.name, &layout.command("up"))?;
+    let all: Vec<_> = Facts::load(&layout)?.nodes.into_iter().map(|node| node.ports).collect();
+    check_free(&[(&node.name, &node.ports)], &all, &layout.command("up"))?;
     let mut child = process::spawn(&node)?;
     let pid = child.id();
     Facts::update(&layout, |facts| {

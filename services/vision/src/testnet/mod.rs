@@ -8,7 +8,9 @@ mod ends;
 mod homes;
 mod init;
 mod layout;
+mod live;
 mod logs;
+mod next;
 mod ports;
 mod process;
 mod same;
@@ -17,6 +19,8 @@ mod table;
 mod up;
 mod watch;
 
+use std::path::Path;
+
 use vision_host::Clock;
 use zeroize::Zeroizing;
 
@@ -24,7 +28,7 @@ use crate::cli::{InitArgs, Testnet};
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, Format, properties};
 use init::Plan;
-use layout::Layout;
+use layout::{Facts, Layout};
 use ports::BasePorts;
 
 pub use process::MAX_LOG_BYTES;
@@ -47,6 +51,23 @@ pub async fn run(command: &Testnet, format: Format) -> Outcome {
         Testnet::Pause(args) => control::pause(args),
         Testnet::Resume(args) => control::resume(args),
     }
+}
+
+/// A node of a test network of this machine.
+pub struct Known {
+    /// Its id, hex.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// URL of its gateway.
+    pub url: String,
+}
+
+/// The nodes of the test network in a directory; none if none is there.
+pub fn known_in(dir: &Path) -> Vec<Known> {
+    let facts = Layout::new(dir).and_then(|layout| Facts::load(&layout));
+    let known = |node: layout::NodeFacts| Known { id: node.id, name: node.name, url: node.urls.rest };
+    facts.map(|facts| facts.nodes.into_iter().map(known).collect()).unwrap_or_default()
 }
 
 /// The text that keys are derived from: what was given, or for `-` the first line of `input`.

@@ -1,5 +1,7 @@
 //! Which node listens where.
 
+use std::fmt;
+use std::io::{Error, ErrorKind};
 use std::net::{Ipv4Addr, TcpListener};
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,11 @@ use crate::exit::{Failure, Outcome};
 
 /// Distance between the gRPC ports of two neighbouring nodes.
 const GRPC_STEP: u32 = 10;
+
+/// Distance from ports that are taken to the next that are tried in their place.
+const BASE_STEP: u16 = 100;
+/// Places tried for ports that are all free.
+const MAX_BASES_TRIED: u16 = 200;
 
 /// The ports of node 1, from which the others' follow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,9 +65,7 @@ impl BasePorts {
         loop {
             let ports = self.node(index)?;
             let own = ports.named().map(|(_, port)| port);
-            if own.iter().all(|port| !of_others.contains(port))
-                && ports.check_free("it", "vision testnet up").is_ok()
-            {
+            if own.iter().all(|port| !of_others.contains(port)) && ports.taken().is_none() {
                 return Ok(ports);
             }
             index += 1;
@@ -104,40 +109,96 @@ pub struct NodePorts {
 }
 
 impl NodePorts {
-    /// Every port with the words for it.
-    pub const fn named(&self) -> [(&'static str, u16); 6] {
+    /// Every port with what it is for.
+    pub const fn named(&self) -> [(Use, u16); 6] {
         [
-            ("P2P", self.p2p),
-            ("REST", self.rest),
-            ("gRPC of chain", self.chain),
-            ("gRPC of sync-oracle", self.sync_oracle),
-            ("gRPC of selection", self.selection),
-            ("gRPC of producer", self.producer),
+            (Use::P2p, self.p2p),
+            (Use::Rest, self.rest),
+            (Use::Grpc("chain"), self.chain),
+            (Use::Grpc("sync-oracle"), self.sync_oracle),
+            (Use::Grpc("selection"), self.selection),
+            (Use::Grpc("producer"), self.producer),
         ]
     }
 
-    /// Checks that nobody listens on any of them; `up` is the command that gives the network others.
-    pub fn check_free(&self, node: &str, up: &str) -> Outcome {
-        for (what, port) in self.named() {
-            if let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-                let flag = match what {
-                    "P2P" => "--base-p2p-port",
-                    "REST" => "--base-api-port",
-                    _ => "--base-grpc-port",
-                };
-                let why = match error.kind() {
-                    std::io::ErrorKind::AddrInUse => "is taken".to_owned(),
-                    std::io::ErrorKind::PermissionDenied => "needs privileges".to_owned(),
-                    _ => format!("cannot be used ({error})"),
-                };
-                return Err(Failure::failed(format!(
-                    "port {port} on 127.0.0.1 ({what} of {node}) {why}; stop what listens there or \
-                     choose others with `{up} {flag} PORT`"
-                )));
-            }
-        }
-        Ok(())
+    /// The first of them that cannot be listened on.
+    fn taken(&self) -> Option<(Use, u16, Error)> {
+        self.named().into_iter().find_map(|(what, port)| Some((what, port, listen(port).err()?)))
     }
+}
+
+fn listen(port: u16) -> Result<(), Error> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(drop)
+}
+
+/// What a port is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Use {
+    /// Peers.
+    P2p,
+    /// The gateway.
+    Rest,
+    /// The gRPC of a service.
+    Grpc(&'static str),
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::P2p => f.write_str("P2P"),
+            Self::Rest => f.write_str("REST"),
+            Self::Grpc(service) => write!(f, "gRPC of {service}"),
+        }
+    }
+}
+
+/// Checks that nobody listens on any port of the nodes that are to start. `all` are those of the whole network, and `up`
+/// is the command that gives it others.
+pub fn check_free(start: &[(&str, &NodePorts)], all: &[NodePorts], up: &str) -> Outcome {
+    let taken = start.iter().find_map(|(name, ports)| Some((name, ports.taken()?)));
+    let Some((name, (what, port, error))) = taken else { return Ok(()) };
+    let why = match error.kind() {
+        ErrorKind::AddrInUse => "is taken".to_owned(),
+        ErrorKind::PermissionDenied => "needs privileges".to_owned(),
+        _ => format!("cannot be used ({error})"),
+    };
+    let others = free_bases(start, all);
+    Err(Failure::failed(format!(
+        "port {port} on 127.0.0.1 ({what} of {name}) {why}; stop what listens there or choose others with `{up}{others}`"
+    )))
+}
+
+/// A kind of ports that have a base in common: its flag, its base, and which uses are of it.
+type Kind = (&'static str, fn(&mut BasePorts) -> &mut u16, fn(Use) -> bool);
+
+/// The flags that move every kind of port of which one is taken to where all are free, so that one try is enough.
+fn free_bases(start: &[(&str, &NodePorts)], all: &[NodePorts]) -> String {
+    let Some(first) = all.first() else { return String::new() };
+    let mut base = BasePorts { p2p: first.p2p, rest: first.rest, grpc: first.chain };
+    let count = u16::try_from(all.len()).unwrap_or(u16::MAX);
+    let kinds: [Kind; 3] = [
+        ("--base-p2p-port", |base| &mut base.p2p, |what| what == Use::P2p),
+        ("--base-api-port", |base| &mut base.rest, |what| what == Use::Rest),
+        ("--base-grpc-port", |base| &mut base.grpc, |what| matches!(what, Use::Grpc(_))),
+    ];
+    let mut flags = String::new();
+    for (flag, port_of, is_of_kind) in kinds {
+        let of_kind =
+            |ports: &NodePorts| ports.named().into_iter().filter(move |(what, _)| is_of_kind(*what));
+        let is_free = |ports: &NodePorts| of_kind(ports).all(|(_, port)| listen(port).is_ok());
+        if start.iter().all(|(_, ports)| is_free(ports)) {
+            continue;
+        }
+        let old = *port_of(&mut base);
+        let free = (1..MAX_BASES_TRIED).find_map(|step| {
+            *port_of(&mut base) = old.checked_add(step * BASE_STEP)?;
+            base.assign(count).is_ok_and(|nodes| nodes.iter().all(is_free)).then_some(*port_of(&mut base))
+        });
+        let told = free.map_or_else(|| "PORT".to_owned(), |port| port.to_string());
+        *port_of(&mut base) = free.unwrap_or(old);
+        flags += &format!(" {flag} {told}");
+    }
+    flags
 }
 
 #[cfg(test)]
@@ -176,18 +237,31 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_port_is_named() {
-        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let port = taken.local_addr().expect("bound").port();
-        let ports = NodePorts {
-            p2p: port,
-            rest: port,
-            chain: port,
-            sync_oracle: port,
-            selection: port,
-            producer: port,
-        };
-        let failure = ports.check_free("node1", "vision testnet up").expect_err("taken").to_string();
-        assert!(failure.contains(&format!("port {port}")) && failure.contains("is taken"), "{failure}");
+    fn a_taken_port_is_named_and_free_ones_in_the_place_of_its_kind() {
+        let listeners: Vec<_> =
+            (0..2).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port")).collect();
+        let taken: Vec<u16> = listeners.iter().map(|l| l.local_addr().expect("bound").port()).collect();
+        // Ports that the system does not give to others; of node 1 those of REST, of node 2 those of gRPC are taken.
+        let mut all = BasePorts { p2p: 15_000, rest: 16_000, grpc: 17_000 }.assign(2).expect("they fit");
+        (all[0].rest, all[1].selection) = (taken[0], taken[1]);
+        let start: Vec<_> = ["node1", "node2"].into_iter().zip(&all).collect();
+        let up = "vision testnet up";
+        let failure = check_free(&start, &all, up).expect_err("taken").to_string();
+        assert!(
+            failure.contains(&format!("port {} on 127.0.0.1 (REST of node1) is taken", taken[0])),
+            "{failure}"
+        );
+        let command = failure.split('`').nth(1).expect("a command");
+        let words: Vec<&str> = command.split(' ').collect();
+        assert_eq!(
+            (&words[..3], words[3], words[5]),
+            (&["vision", "testnet", "up"][..], "--base-api-port", "--base-grpc-port")
+        );
+        let bases: Vec<u16> = [words[4], words[6]].map(|port| port.parse().expect("a port")).to_vec();
+        let base = BasePorts { p2p: 15_000, rest: bases[0], grpc: bases[1] };
+        let moved = base.assign(2).expect("they fit");
+        assert!(moved.iter().all(|ports| ports.taken().is_none()), "{moved:?}");
+        let free: Vec<_> = ["node1", "node2"].into_iter().zip(&moved).collect();
+        assert!(check_free(&free, &moved, up).is_ok());
     }
 }

@@ -6,6 +6,7 @@ use vision_host::Clock;
 
 use super::control;
 use super::layout::{Facts, Layout, NodeFacts};
+use super::ports::check_free;
 use super::process::{self, Life};
 use super::up::UP;
 use crate::exit::Outcome;
@@ -52,7 +53,9 @@ impl Started {
             eprintln!("already running: {which}{after}");
         }
         let up = layout.command("up");
-        missing.iter().try_for_each(|node| node.ports.check_free(&node.name, &up))?;
+        let all: Vec<_> = facts.nodes.iter().map(|node| node.ports.clone()).collect();
+        let start: Vec<_> = missing.iter().map(|node| (node.name.as_str(), &node.ports)).collect();
+        check_free(&start, &all, &up)?;
         for node in missing {
             self.children.push((node.name.clone(), process::spawn(node)?));
         }

@@ -95,16 +95,6 @@ impl NodeView {
     }
 }
 
-/// The table that is drawn anew, narrow enough for a terminal of 80 columns: without the ports, which do not change.
-pub fn render_live(views: &[NodeView]) -> String {
-    let mut table = Table::new(&["node", "id", "pid", "rest", "height", "tip", "state"]);
-    for view in views {
-        let [name, id, pid, _, rest, _, height, tip, state] = cells(view);
-        table.row([name, id, pid, rest, height, tip, state]);
-    }
-    table.render()
-}
-
 /// The table as text, with as much as fits into so many columns.
 pub fn render(views: &[NodeView], width: Option<usize>) -> String {
     let without = |left_out: &[&str]| {
@@ -171,24 +161,6 @@ mod tests {
             urls: Urls::new(&ports),
             ports,
         }
-    }
-
-    #[test]
-    fn the_live_table_fits_80_columns() {
-        let status = json!({
-            "height": 1_000_000,
-            "tip_hash": "0123456789abcdef",
-            "sync_state": "CatchingUp",
-            "eligible": false,
-            "not_eligible_because": "CATCHING_UP: 100 blocks behind",
-        });
-        // The largest process id of Linux.
-        let view = NodeView { facts: facts(), life: Life::Running(4_194_304), status: Some(status) };
-        let text = render_live(&[view]);
-        for line in text.lines() {
-            assert!(line.chars().count() <= 80, "{line}");
-        }
-        assert!(text.contains("CatchingUp, CATCHING_UP"), "{text}");
     }
 
     #[test]

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use vision_host::Clock;
-use vision_host::shell::word;
 
 use super::config::Neighbours;
 use super::control::{self, show_tail};
 use super::init::{self, Plan};
 use super::layout::{Facts, Layout, Urls};
+use super::next::Next;
 use super::ports::BasePorts;
 use super::process::{self, Life, millis};
 use super::same;
 use super::started::Started;
 use super::table::{self, NodeView};
-use super::watch::{self, End};
-use crate::cli::{Profile, UpArgs, node_flag};
+use super::watch::{End, Watch};
+use crate::cli::{Profile, UpArgs};
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, Format, count};
 use crate::rest::Gateway;
@@ -51,12 +51,16 @@ pub async fn run(args: &UpArgs, clock: &Clock, format: Format) -> Outcome {
         }
     };
     let printed = table::print(&facts, &views, format);
-    eprintln!("{}", next_commands(&layout, &facts, &end(args.detach, &started, &layout)));
+    let next = Next::of(&layout, &facts, end(args.detach, &started, &layout));
+    eprintln!("{}", next.text());
     if args.detach {
         return printed;
     }
     let watched = match printed {
-        Ok(()) => watch::run(&layout, &mut started, &views, format, &mut interrupts).await,
+        Ok(()) => {
+            let watch = Watch { layout: &layout, next: &next, format, clock };
+            watch.run(&mut started, &views, &mut interrupts).await
+        }
         Err(failure) => Err(failure),
     };
     match watched {
@@ -229,28 +233,10 @@ fn not_agreed(views: &[NodeView], facts: &Facts) -> Failure {
 /// How this command or its nodes end.
 fn end(detach: bool, started: &Started, layout: &Layout) -> String {
     match (detach, started.is_joined) {
-        (true, _) => format!("  {} testnet down{}", program(), layout.flag()),
-        (false, true) => "Ctrl-C ends this command and leaves the nodes running.\n".into(),
-        (false, false) => "Ctrl-C stops all nodes.\n".into(),
+        (true, _) => format!("`{}` stops all nodes.", layout.command("down")),
+        (false, true) => "Ctrl-C ends this command and leaves the nodes running.".into(),
+        (false, false) => "Ctrl-C stops all nodes.".into(),
     }
-}
-
-/// This program as it was called, so that lines can be typed as they stand.
-fn program() -> String {
-    word(std::env::args_os().next().unwrap_or_else(|| "vision".into()))
-}
-
-fn next_commands(layout: &Layout, facts: &Facts, end: &str) -> String {
-    let Some(node) = facts.nodes.first() else { return String::new() };
-    let url = node_flag(&node.urls.rest);
-    let last = facts.nodes.last().map_or("node1", |node| node.name.as_str());
-    let (vision, dir) = (program(), layout.flag());
-    format!(
-        "\nnext:\n  {vision} status{url}\n  {vision} query head{url}\n  curl {}/api/mining/status\n  \
-         {vision} testnet status{dir}\n  {vision} testnet kill {last}{dir}\n  {vision} testnet start {last}{dir}\n  \
-         {vision} testnet logs {last} -f{dir}\n{end}",
-        node.urls.rest
-    )
 }
 
 /// Stops all nodes of the network, also those another command has started since. A second signal

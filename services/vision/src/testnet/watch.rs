@@ -1,29 +1,32 @@
-//! What `testnet up` shows in the foreground: a live table on a terminal, else a line per block.
+//! What `testnet up` shows in the foreground: a live picture on a terminal, else a line per block.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use serde_json::Value;
+use tokio::time::MissedTickBehavior;
+use vision_host::Clock;
 
 use super::ends::Watched;
 use super::layout::{Facts, Layout};
+use super::live::{self, Look};
+use super::next::Next;
 use super::process::Life;
 use super::started::Started;
-use super::table::{self, NodeView};
+use super::table::NodeView;
 use crate::exit::Outcome;
-use crate::output::{self, Format, cell, short};
+use crate::names::Names;
+use crate::network::{Picture, nodes};
+use crate::output::{self, Format};
 use crate::rest::Gateway;
+use crate::screen::{Paint, Screen, Wish};
 use crate::signals::Interrupts;
-use crate::status::{blocks_from, height_after, transactions};
+use crate::watch::{block_line, blocks_from, height_after};
 
-/// How often the table is drawn anew.
+/// How often the picture is drawn anew, at least.
 const REDRAW: Duration = Duration::from_secs(1);
+/// Pause before the nodes are asked again for what it shows.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// How often new blocks are asked for.
 const POLL: Duration = Duration::from_millis(250);
-
-/// The terminal cuts long lines, or wraps them again.
-const WRAP_OFF: &str = "\x1b[?7l";
-const WRAP_ON: &str = "\x1b[?7h";
 
 /// Why it is not watched any longer.
 pub enum End {
@@ -33,71 +36,135 @@ pub enum End {
     Over,
 }
 
-/// Shows the network until a signal comes or another command takes it down. What befalls single nodes is a line each,
-/// and the others are watched on.
-pub async fn run(
-    layout: &Layout,
-    started: &mut Started,
-    views: &[NodeView],
-    format: Format,
-    interrupts: &mut Interrupts,
-) -> Outcome<End> {
-    let live = format == Format::Table && std::io::stdout().is_terminal();
-    let highest = views.iter().filter_map(NodeView::height).max().unwrap_or(0);
-    let mut screen = Screen { live, drawn_lines: 0, next: highest + 1, format };
-    let mut watched = Watched::default();
-    loop {
-        // Another command may have started or ended nodes.
-        let now = Facts::load(layout)?;
-        let news = watched.look(layout, &now, started);
-        for line in &news.lines {
+/// What is watched.
+pub struct Watch<'a> {
+    /// The network.
+    pub layout: &'a Layout,
+    /// What to know and to type.
+    pub next: &'a Next,
+    /// Form of the lines, where there is no terminal.
+    pub format: Format,
+    /// Tells ages.
+    pub clock: &'a Clock,
+}
+
+impl Watch<'_> {
+    /// Shows the network until a signal comes or another command takes it down. What befalls single nodes is a line each,
+    /// and the others are watched on.
+    pub async fn run(
+        &self,
+        started: &mut Started,
+        views: &[NodeView],
+        interrupts: &mut Interrupts,
+    ) -> Outcome<End> {
+        if self.format == Format::Table && Screen::is_possible() {
+            return self.picture(started, views, interrupts).await;
+        }
+        let mut watched = Watched::default();
+        let highest = views.iter().filter_map(NodeView::height).max().unwrap_or(0);
+        let mut next = highest + 1;
+        loop {
+            // Another command may have started or ended nodes.
+            let now = Facts::load(self.layout)?;
+            let news = watched.look(self.layout, &now, started);
+            for line in &news.lines {
+                eprintln!("{line}");
+            }
+            if news.is_over {
+                return Ok(over());
+            }
+            tokio::select! {
+                _ = interrupts.next() => return Ok(End::Asked),
+                shown = self.blocks(&now, &mut next) => shown?,
+            }
+            tokio::select! {
+                _ = interrupts.next() => return Ok(End::Asked),
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+
+    async fn picture(
+        &self,
+        started: &mut Started,
+        views: &[NodeView],
+        interrupts: &mut Interrupts,
+    ) -> Outcome<End> {
+        let mut told = Vec::new();
+        let ended = self.drawn(started, views, interrupts, &mut told).await;
+        // What has happened goes with the picture: it is said again where it stays.
+        for line in &told {
             eprintln!("{line}");
-            screen.drawn_lines = 0;
         }
-        if news.is_over {
-            eprintln!("no node is left, so there is nothing to watch");
-            return Ok(End::Over);
+        if matches!(ended, Ok(End::Over)) {
+            return Ok(over());
         }
-        tokio::select! {
-            _ = interrupts.next() => return Ok(End::Asked),
-            shown = screen.show(&now) => shown?,
-        }
-        let pause = if live { REDRAW } else { POLL };
-        tokio::select! {
-            _ = interrupts.next() => return Ok(End::Asked),
-            () = tokio::time::sleep(pause) => {}
-        }
-    }
-}
-
-struct Screen {
-    live: bool,
-    drawn_lines: usize,
-    next: u64,
-    format: Format,
-}
-
-impl Screen {
-    async fn show(&mut self, facts: &Facts) -> Outcome {
-        if self.live { self.table(facts).await } else { self.blocks(facts).await }
+        ended
     }
 
-    async fn table(&mut self, facts: &Facts) -> Outcome {
-        let text = table::render_live(&NodeView::of_all(&facts.nodes).await);
-        let drawn = drawn_over(self.drawn_lines, &text);
-        self.drawn_lines = text.lines().count();
-        output::write(&drawn)
+    async fn drawn(
+        &self,
+        started: &mut Started,
+        views: &[NodeView],
+        interrupts: &mut Interrupts,
+        told: &mut Vec<String>,
+    ) -> Outcome<End> {
+        let mut watched = Watched::default();
+        let mut screen = Screen::open()?;
+        let paint = Paint::of_environment();
+        let mut ticks = tokio::time::interval(REDRAW);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seen = (views.to_vec(), None);
+        loop {
+            let facts = Facts::load(self.layout)?;
+            let news = watched.look(self.layout, &facts, started);
+            told.extend(news.lines);
+            if news.is_over {
+                return Ok(End::Over);
+            }
+            let asked = async { tokio::join!(NodeView::of_all(&facts.nodes), picture(&facts)) };
+            tokio::pin!(asked);
+            // A node may let others wait for seconds: ages go on meanwhile.
+            let mut is_told = false;
+            while !is_told {
+                let look = Look {
+                    chain_id: &facts.chain_id,
+                    views: &seen.0,
+                    picture: seen.1.as_ref(),
+                    news: told,
+                    next: self.next,
+                };
+                // All nodes of this machine have its clock.
+                let now_ms = self.clock.now_ms();
+                screen.draw(|width, height| live::lines(&look, now_ms, paint, width, height))?;
+                tokio::select! {
+                    _ = interrupts.next() => return Ok(End::Asked),
+                    wish = screen.wish() => if wish == Wish::Leave { return Ok(End::Asked) },
+                    _ = ticks.tick() => {}
+                    new = &mut asked => (seen, is_told) = (new, true),
+                }
+            }
+            tokio::select! {
+                _ = interrupts.next() => return Ok(End::Asked),
+                () = left(&mut screen) => return Ok(End::Asked),
+                () = tokio::time::sleep(BETWEEN_LOOKS) => {}
+            }
+        }
     }
 
-    async fn blocks(&mut self, facts: &Facts) -> Outcome {
+    async fn blocks(&self, facts: &Facts, next: &mut u64) -> Outcome {
+        let mut names = Names::default();
+        for node in &facts.nodes {
+            names.learn(&node.id, &node.name);
+        }
         for node in facts.nodes.iter().filter(|node| matches!(Life::of(node), Life::Running(_))) {
             // A node that does not answer now is not the only one to ask.
-            let Ok(blocks) = blocks_from(&Gateway::new(&node.urls.rest)?, self.next).await else { continue };
-            self.next = height_after(&blocks).unwrap_or(self.next);
+            let Ok(blocks) = blocks_from(&Gateway::new(&node.urls.rest)?, *next).await else { continue };
+            *next = height_after(&blocks).unwrap_or(*next);
             for block in &blocks {
                 output::line(&match self.format {
                     Format::Json => block.to_string(),
-                    Format::Table => line(block, facts),
+                    Format::Table => block_line(block, &names),
                 })?;
             }
             break;
@@ -106,38 +173,24 @@ impl Screen {
     }
 }
 
-/// A text drawn in the place of so many lines. Each line takes one row however narrow the terminal is: what does not fit
-/// is cut there, since rows that wrap would not be counted and would stay.
-fn drawn_over(lines: usize, text: &str) -> String {
-    let back = match lines {
-        0 => String::new(),
-        // Up to the first line, and clear from there.
-        lines => format!("\x1b[{lines}A\x1b[J"),
-    };
-    format!("{back}{WRAP_OFF}{text}{WRAP_ON}")
+fn over() -> End {
+    eprintln!("no node is left, so there is nothing to watch");
+    End::Over
 }
 
-/// One block in one line, its producer by name.
-fn line(block: &Value, facts: &Facts) -> String {
-    let producer = block["producer"].as_str().unwrap_or_default();
-    let name = facts.nodes.iter().find(|node| node.id == producer).map(|node| node.name.as_str());
-    format!(
-        "block {:>6}  {}  slot {}  by {}  {}",
-        cell(&block["height"]),
-        short(&block["hash"]),
-        cell(&block["slot"]),
-        name.unwrap_or(producer),
-        transactions(block),
-    )
+/// Waits until somebody at the keyboard leaves.
+async fn left(screen: &mut Screen) {
+    while screen.wish().await != Wish::Leave {}
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_one_row() {
-        assert_eq!(drawn_over(0, "a\n"), "\x1b[?7la\n\x1b[?7h");
-        assert_eq!(drawn_over(2, "b\nc\n"), "\x1b[2A\x1b[J\x1b[?7lb\nc\n\x1b[?7h");
+/// The network as the first node tells of it that runs and answers.
+async fn picture(facts: &Facts) -> Option<Picture> {
+    for node in facts.nodes.iter().filter(|node| matches!(Life::of(node), Life::Running(_))) {
+        let Ok(gateway) = Gateway::new(&node.urls.rest) else { continue };
+        if let Ok(overview) = gateway.get("/api/overview").await {
+            let nodes = nodes(&gateway, &overview).await.unwrap_or_default();
+            return Some(Picture::read(&overview, nodes));
+        }
     }
+    None
 }

@@ -238,8 +238,12 @@ fn a_header_is_believed_for_what_the_caller_trusts() {
     let later = Header { timestamp_ms: TimestampMs(5), ..header.clone() };
     let by_key_less = |proof: &mut serde_json::Map<String, Value>| drop(proof.remove("producer_public_key"));
     let unsigned = |proof: &mut serde_json::Map<String, Value>| drop(proof.remove("signature"));
-    let all = || Trusted { block: None, genesis: Some(genesis_of(std::slice::from_ref(&known))) };
-    let block = |hash| Trusted { block: Some(hash), genesis: None };
+    let all = || Trusted {
+        genesis: Some(genesis_of(std::slice::from_ref(&known))),
+        flags: " --genesis net/g.json --node http://n".into(),
+        ..Trusted::default()
+    };
+    let block = |hash| Trusted { block: Some(hash), ..Trusted::default() };
     type Expect<'a> = Result<Option<&'a str>, &'a str>;
     let cases: Vec<(&str, Value, Trusted, Expect<'_>)> = vec![
         ("nothing trusted", transaction_file(), Trusted::default(), Ok(None)),
@@ -298,7 +302,7 @@ fn a_header_is_believed_for_what_the_caller_trusts() {
         (
             "another chain's genesis",
             transaction_file(),
-            Trusted { block: None, genesis: Some(genesis_of(std::slice::from_ref(&stranger))) },
+            Trusted { genesis: Some(genesis_of(std::slice::from_ref(&stranger))), ..Trusted::default() },
             Err("the file is"),
         ),
     ];
@@ -308,6 +312,10 @@ fn a_header_is_believed_for_what_the_caller_trusts() {
                 assert_eq!(proven.belief.name(), by, "{desc}");
                 let exit = proven.verdict().err().map(|failure| failure.exit());
                 assert_eq!(exit, by.is_none().then_some(Exit::Unhealthy), "{desc}");
+                let open = proven.belief.open();
+                let typed =
+                    open.contains("`vision verify --from 1 --to 9 --genesis net/g.json --node http://n`");
+                assert_eq!(typed, open.contains("registered later"), "{desc}: {open}");
             }
             (Err(why), Err(expect)) => assert!(why.contains(expect), "{desc}: {why}"),
             (got, _) => panic!("{desc}: {got:?}"),
@@ -323,7 +331,7 @@ fn the_block_compared_with_decides() {
     std::fs::write(&proof, file.to_string()).expect("written");
     let block: Hash = file["block_hash"].as_str().and_then(|text| text.parse().ok()).expect("a hash");
     let run = |proof: &Path, block| {
-        let trusted = Trusted { block, genesis: None };
+        let trusted = Trusted { block, ..Trusted::default() };
         prove(proof, &trusted).and_then(|proven| proven.verdict()).err().map(|failure| failure.exit())
     };
     assert_eq!(run(&proof, None), Some(Exit::Unhealthy));

@@ -13,6 +13,8 @@ pub struct Trusted {
     pub block: Option<Hash>,
     /// The chain's genesis, which names its first producers.
     pub genesis: Option<Genesis>,
+    /// The flags by which the caller gave genesis and node, for a command to be typed; each with a blank before it.
+    pub flags: String,
 }
 
 /// How far a header is to be believed.
@@ -84,7 +86,7 @@ impl Claimed<'_> {
         }
         let belief = match &trusted.genesis {
             None => Belief::None("there is neither --block HASH nor --genesis FILE to compare with".into()),
-            Some(genesis) => self.by_genesis(genesis, seal.as_ref())?,
+            Some(genesis) => self.by_genesis(genesis, &trusted.flags, seal.as_ref())?,
         };
         match trusted.block {
             None => Ok(belief),
@@ -127,7 +129,7 @@ impl Claimed<'_> {
             .map_err(|_| format!("its header is not signed by its producer {}", self.header.producer))
     }
 
-    fn by_genesis(&self, genesis: &Genesis, seal: Option<&Seal>) -> Result<Belief, String> {
+    fn by_genesis(&self, genesis: &Genesis, flags: &str, seal: Option<&Seal>) -> Result<Belief, String> {
         let producer = self.header.producer;
         let Some(seal) = seal else {
             return Ok(Belief::None(
@@ -141,7 +143,7 @@ impl Claimed<'_> {
                 let signed = if seal.key.is_some() { "has signed it" } else { "shall have signed it" };
                 Ok(Belief::None(format!(
                     "{producer} {signed}, which the genesis does not name; whether it was registered later only the \
-                     chain shows: `vision verify --from 1 --to {} --genesis FILE` prints its hash, for --block",
+                     chain shows: `vision verify --from 1 --to {}{flags}` prints its hash, for --block",
                     self.header.height
                 )))
             }

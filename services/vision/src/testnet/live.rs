@@ -1,0 +1,258 @@
+//! The live picture of a test network, as lines that fit the terminal: what is known and what to type next stay in view,
+//! the nodes take the rest.
+
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::next::Next;
+use super::process::Life;
+use super::table::NodeView;
+use crate::names::Names;
+use crate::network::Picture;
+use crate::screen::{Cell, Column, Paint, grid};
+use crate::words::{cut, number, span};
+
+/// Fewest nodes shown, whatever else there is.
+const MIN_ROWS: usize = 3;
+/// Lines of what has happened.
+const MAX_NEWS: usize = 3;
+
+const COLUMNS: [Column; 7] = [
+    Column { heading: "node", rank: 0 },
+    Column { heading: "id", rank: 5 },
+    Column { heading: "pid", rank: 4 },
+    Column { heading: "rest", rank: 2 },
+    Column { heading: "head", rank: 1 },
+    Column { heading: "last made", rank: 3 },
+    Column { heading: "state", rank: 0 },
+];
+
+/// One look at the network.
+pub struct Look<'a> {
+    /// Name of the chain.
+    pub chain_id: &'a str,
+    /// Its nodes.
+    pub views: &'a [NodeView],
+    /// The network as one of its nodes tells of it, if one does.
+    pub picture: Option<&'a Picture>,
+    /// What has happened, oldest first.
+    pub news: &'a [String],
+    /// What to know and to type.
+    pub next: &'a Next,
+}
+
+/// The lines of a look at an instant of the nodes' clock.
+pub fn lines(look: &Look<'_>, now_ms: u64, paint: Paint, width: usize, height: usize) -> Vec<Line<'static>> {
+    let mut top = vec![
+        Line::styled(cut(&title(look), width), Paint::strong()),
+        sentence(look, now_ms, paint, width),
+        Line::default(),
+    ];
+    let bottom = bottom(look, paint, width, height);
+    // Heading and, if not all are shown, a line that says so.
+    let room = height.saturating_sub(top.len() + 1 + bottom.len());
+    let mut rows: Vec<_> = look.views.iter().map(|view| row(look, view, now_ms, paint)).collect();
+    let left_out = rows.len().saturating_sub(room.max(1));
+    if left_out > 0 {
+        // Whoever is in trouble first.
+        rows.sort_by_key(|(is_fine, _)| *is_fine);
+        rows.truncate(room.saturating_sub(1).max(1));
+    }
+    let shown = rows.len();
+    let rows: Vec<Vec<Cell>> = rows.into_iter().map(|(_, row)| row).collect();
+    top.extend(grid(&COLUMNS, &rows, width));
+    if left_out > 0 && room > 1 {
+        let others = look.views.len() - shown;
+        top.push(Line::styled(
+            cut(&format!("and {others} more: vision testnet status shows all"), width),
+            Paint::faint(),
+        ));
+    }
+    top.extend(bottom);
+    top.truncate(height);
+    top
+}
+
+fn title(look: &Look<'_>) -> String {
+    let nodes = crate::output::count(look.views.len(), "node");
+    format!("{}  {nodes}", look.chain_id)
+}
+
+/// How the network is, and whose turn it is.
+fn sentence(look: &Look<'_>, now_ms: u64, paint: Paint, width: usize) -> Line<'static> {
+    let Some(picture) = look.picture else {
+        return Line::styled("no node answers", paint.bad());
+    };
+    let names = names(look);
+    let next = picture.next().and_then(|(height, ids)| Some((height, *ids.first()?)));
+    let next = next.map(|(height, id)| format!("; next: {} makes {}", names.of(id), number(height)));
+    let text = format!("{}{}", picture.headline(now_ms), next.unwrap_or_default());
+    let sign = paint.sign(picture.verdict(now_ms));
+    let room = width.saturating_sub(sign.content.chars().count());
+    Line::from(vec![sign, Span::raw(cut(&text, room))])
+}
+
+fn names(look: &Look<'_>) -> Names {
+    let mut names = Names::default();
+    for view in look.views {
+        names.learn(&view.facts.id, &view.facts.name);
+    }
+    names
+}
+
+/// Whether the node is as it should be, and its row.
+fn row(look: &Look<'_>, view: &NodeView, now_ms: u64, paint: Paint) -> (bool, Vec<Cell>) {
+    let is_fine = matches!(view.life, Life::Running(_))
+        && view.status.as_ref().is_some_and(|status| status["eligible"] == true);
+    let made = look.picture.and_then(|picture| {
+        let own = picture.blocks.iter().rev().find(|block| block.producer == view.facts.id)?;
+        Some(format!("{} ago", span(now_ms.saturating_sub(own.stamp_ms))))
+    });
+    let plain = |text: String| (text, Style::new());
+    let cells = vec![
+        (view.facts.name.clone(), Paint::strong()),
+        plain(view.facts.id.chars().take(8).collect()),
+        plain(view.life.pid().map_or("-".into(), |pid| pid.to_string())),
+        plain(view.facts.ports.rest.to_string()),
+        plain(view.height().map_or("-".into(), number)),
+        plain(made.unwrap_or_else(|| "-".into())),
+        (view.state(), if is_fine { paint.good() } else { paint.bad() }),
+    ];
+    (is_fine, cells)
+}
+
+/// What stays in view, with as many commands as leave room for some nodes.
+fn bottom(look: &Look<'_>, paint: Paint, width: usize, height: usize) -> Vec<Line<'static>> {
+    let next = look.next;
+    let fact = |(name, place): &(&str, String)| {
+        let name = format!("{name:<9}");
+        let room = width.saturating_sub(name.len());
+        Line::from(vec![Span::styled(name, Paint::faint()), Span::raw(cut(place, room))])
+    };
+    let news = &look.news[look.news.len().saturating_sub(MAX_NEWS)..];
+    // Title and sentence, heading, and the lines between the parts.
+    let fixed = 3 + 1 + MIN_ROWS.min(look.views.len().max(1)) + 3;
+    let room = height.saturating_sub(fixed + next.facts.len() + news.len() + 1);
+    let commands =
+        next.commands.iter().take(room).map(|command| Line::raw(cut(&format!("  {command}"), width)));
+    let mut lines = vec![Line::default()];
+    lines.extend(next.facts.iter().map(fact));
+    lines.push(Line::styled(cut("Type in another terminal:", width), Paint::faint()));
+    lines.extend(commands);
+    lines.extend(news.iter().map(|line| Line::styled(cut(line, width), paint.unusual())));
+    lines.push(Line::styled(cut(&next.end, width), Paint::strong()));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::layout::{NodeFacts, Urls};
+    use super::super::ports::BasePorts;
+    use super::*;
+    use crate::cli::PortArgs;
+    use crate::network::told;
+    use crate::screen::plain;
+
+    fn views(count: u16) -> Vec<NodeView> {
+        let ports = BasePorts::new(&PortArgs::default()).assign(count).expect("they fit");
+        let view = |(number, ports): (u16, super::super::ports::NodePorts)| NodeView {
+            facts: NodeFacts {
+                name: format!("node{number}"),
+                id: format!("{number:064x}"),
+                public_key: String::new(),
+                home: "/net/node".into(),
+                log: "/net/node/node.log".into(),
+                pid: Some(4_194_304),
+                ended: None,
+                urls: Urls::new(&ports),
+                ports,
+            },
+            life: if number == 50 { Life::Paused(7) } else { Life::Running(4_194_304) },
+            status: Some(json!({
+                "height": 1_234_567, "tip_hash": "ab".repeat(32), "sync_state": "CatchingUp", "eligible": number != 50,
+            })),
+        };
+        (1..).zip(ports).map(view).collect()
+    }
+
+    fn next() -> Next {
+        let dir = "/home/somebody/with/a/very/long/name/of/a/directory/that/goes/on/and/on/.vision/testnet";
+        Next {
+            facts: vec![
+                ("page", "http://127.0.0.1:8080/".into()),
+                ("logs", format!("{dir}/node1/node.log")),
+                ("accounts", format!("{dir}/accounts/")),
+                ("account1", "ab".repeat(32)),
+            ],
+            commands: (1..=9).map(|number| format!("vision testnet command{number} --dir {dir}")).collect(),
+            end: "Ctrl-C stops all nodes.".into(),
+        }
+    }
+
+    fn picture() -> Picture {
+        let overview = json!({
+            "now_ms": 5_000, "chain": { "chain_id": "c" },
+            "blocks": [{ "height": 9, "hash": "ab", "slot": 0, "producer": format!("{:064x}", 1), "timestamp_ms": 3_600 }],
+            "mining": { "next_height": 10, "current_winner": format!("{:064x}", 2) },
+        });
+        Picture::read(&overview, told(&overview))
+    }
+
+    #[test]
+    fn the_picture_fits_the_terminal_and_keeps_what_to_type_in_view() {
+        let next = next();
+        let picture = picture();
+        let news: Vec<String> =
+            (0..5).map(|n| format!("node{n} was ended by somebody; {}", "x".repeat(200))).collect();
+        for (width, height) in [(80, 24), (100, 30), (120, 40), (20, 5)] {
+            for count in [1, 3, 100] {
+                for news in [&news[..0], &news] {
+                    let views = views(count);
+                    let look = Look {
+                        chain_id: "vision-testnet-1",
+                        views: &views,
+                        picture: Some(&picture),
+                        news,
+                        next: &next,
+                    };
+                    let lines = plain(&lines(&look, 5_000, Paint::none(), width, height));
+                    let text = lines.join("\n");
+                    assert!(lines.len() <= height, "{width}x{height}, {count}:\n{text}");
+                    assert!(
+                        lines.iter().all(|line| line.chars().count() <= width),
+                        "{width}x{height}:\n{text}"
+                    );
+                    if height >= 24 {
+                        let next = if count > 1 { "next: node2 makes 10" } else { "next: 0000" };
+                        for part in [
+                            "http://127.0.0.1:8080/",
+                            "command1",
+                            "Ctrl-C stops",
+                            "node1",
+                            "last block 1.4 s ago",
+                            next,
+                        ] {
+                            assert!(text.contains(part), "{width}x{height}, {count}, {part}:\n{text}");
+                        }
+                        assert_eq!(text.contains("more: vision testnet status"), count == 100, "{text}");
+                        assert!(
+                            count < 100 || text.contains("node50"),
+                            "who is in trouble comes first:\n{text}"
+                        );
+                        assert!(text.contains("1.4 s ago  "), "when node1 made a block:\n{text}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_network_that_does_not_answer_is_said_not_to() {
+        let (views, next) = (views(1), next());
+        let look = Look { chain_id: "c", views: &views, picture: None, news: &[], next: &next };
+        let text = plain(&lines(&look, 5_000, Paint::none(), 80, 24)).join("\n");
+        assert!(text.contains("no node answers") && !text.contains("ago"), "{text}");
+    }
+}

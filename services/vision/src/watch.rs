@@ -1,0 +1,82 @@
+//! `vision watch`: a live picture of the network on a terminal, else a line per block.
+
+mod draw;
+mod feed;
+mod lines;
+mod ribbon;
+mod scene;
+mod sse;
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use vision_host::Clock;
+
+use crate::cli::WatchArgs;
+use crate::exit::Outcome;
+use crate::names::Names;
+use crate::output::Format;
+use crate::rest::Gateway;
+use crate::screen::{Paint, Screen, Wish};
+use crate::signals::Interrupts;
+use feed::News;
+use scene::Scene;
+
+pub use lines::{block_line, blocks_from, height_after};
+
+/// Ages are drawn anew so often.
+const REDRAW: Duration = Duration::from_millis(250);
+
+/// Watches until the caller leaves, or as long as was asked for.
+pub async fn run(args: &WatchArgs, format: Format) -> Outcome {
+    let wants_lines = args.from.is_some() || args.count.is_some() || format == Format::Json;
+    if wants_lines || !Screen::is_possible() {
+        return lines::run(args, format).await;
+    }
+    picture(Gateway::new(&args.remote.node)?).await
+}
+
+async fn picture(gateway: Gateway) -> Outcome {
+    let clock = Clock::system(0);
+    let paint = Paint::of_environment();
+    let mut scene = Scene::new(gateway.url(), Names::of_this_machine());
+    let mut interrupts = Interrupts::new()?;
+    let (told, mut news) = mpsc::channel(feed::QUEUE);
+    let mut screen = Screen::open()?;
+    let following = tokio::spawn(feed::follow(gateway, told));
+    let mut ticks = tokio::time::interval(REDRAW);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let ended = loop {
+        let now_ms = clock.now_ms();
+        let drawn = screen.draw(|width, height| draw::lines(&scene, now_ms, paint, width, height));
+        if drawn.is_err() {
+            break drawn;
+        }
+        tokio::select! {
+            _ = interrupts.next() => break Ok(()),
+            wish = screen.wish() => if wish == Wish::Leave { break Ok(()) },
+            _ = ticks.tick() => {}
+            Some(item) = news.recv() => {
+                take(&mut scene, item, &clock);
+                // What has come meanwhile is drawn together.
+                while let Ok(item) = news.try_recv() {
+                    take(&mut scene, item, &clock);
+                }
+            }
+        }
+    };
+    following.abort();
+    ended
+}
+
+fn take(scene: &mut Scene, news: News, clock: &Clock) {
+    let now_ms = clock.now_ms();
+    match news {
+        News::Whole(overview, nodes) => scene.whole(&overview, nodes, now_ms),
+        News::Event(event) => scene.event(&event, now_ms),
+        News::Lost(why, pause) => {
+            scene.lost(&why, u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), now_ms);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What a node tells, without end: all of it first, then what happens.
+
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::sse::{Event, Parser};
+use crate::exit::{Failure, Outcome};
+use crate::network::{self, Node};
+use crate::query::entries;
+use crate::rest::{Gateway, Stream};
+
+/// Pauses between tries while the node does not answer; the last of them again and again.
+const PAUSES: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(15),
+];
+/// A stream that is silent for longer is dead: a node lets itself be heard at least every 15 s.
+const SILENCE: Duration = Duration::from_secs(20);
+/// A node that does not tell all of it in events is asked for the whole so often.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How long a block that was spoken of may take to come as an event.
+const GRACE: Duration = Duration::from_millis(500);
+/// News that wait to be shown.
+pub const QUEUE: usize = 256;
+
+/// What comes.
+#[derive(Debug)]
+pub enum News {
+    /// All there is to tell now.
+    Whole(Value, Vec<Node>),
+    /// Something happened.
+    Event(Event),
+    /// The node does not answer; why, and when it is asked again.
+    Lost(String, Duration),
+}
+
+/// Follows a node until nobody listens.
+pub async fn follow(gateway: Gateway, news: mpsc::Sender<News>) {
+    let mut failures = 0;
+    while !news.is_closed() {
+        let ended = follow_once(&gateway, &news, &mut failures).await;
+        let Err(failure) = ended else { continue };
+        let pause = PAUSES[failures.min(PAUSES.len() - 1)];
+        failures += 1;
+        if news.send(News::Lost(failure.to_string(), pause)).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Until the stream ends. It is no fault if the node sends its listener away to ask for the whole again.
+async fn follow_once(gateway: &Gateway, news: &mpsc::Sender<News>, failures: &mut usize) -> Outcome {
+    let mut whole = whole(gateway, news).await?;
+    let cursor = whole.cursor.take().map(|cursor| format!("?cursor={cursor}")).unwrap_or_default();
+    let mut events = Events::open(gateway, &format!("/api/mining/events{cursor}")).await?;
+    loop {
+        let event = tokio::select! {
+            event = events.next() => Some(event?),
+            () = sleep_until(whole.again_at.unwrap_or_else(Instant::now)), if whole.again_at.is_some() => None,
+        };
+        let Some(event) = event else {
+            whole = self::whole(gateway, news).await?;
+            continue;
+        };
+        *failures = 0;
+        whole.note(&event);
+        let is_gap = event.name == "gap";
+        if news.send(News::Event(event)).await.is_err() || is_gap {
+            return Ok(());
+        }
+    }
+}
+
+/// What was told at once, as far as it decides when to ask again.
+struct Whole {
+    /// From where on events are news.
+    cursor: Option<String>,
+    /// Height of the newest block that was told.
+    head: u64,
+    /// When to ask again.
+    again_at: Option<Instant>,
+}
+
+impl Whole {
+    fn of(overview: &Value) -> Self {
+        let is_told_in_events = overview["nodes"].is_array() && overview["health"].is_object();
+        Self {
+            cursor: overview["cursor"].as_str().filter(|cursor| !cursor.is_empty()).map(str::to_owned),
+            head: entries(overview, "blocks").last().and_then(|block| block["height"].as_u64()).unwrap_or(0),
+            again_at: (!is_told_in_events).then(|| Instant::now() + ASK_EVERY),
+        }
+    }
+
+    /// A block that is spoken of and does not come was not told, as after a catch-up.
+    fn note(&mut self, event: &Event) {
+        let block = block_in(&event.data);
+        match event.name.as_str() {
+            "block" => self.head = block["height"].as_u64().unwrap_or(self.head),
+            "status" => {
+                let told = event.data["mining"]["local_height"].as_u64();
+                if told.is_some_and(|told| told > self.head) && self.again_at.is_none() {
+                    self.again_at = Some(Instant::now() + GRACE);
+                }
+            }
+            "caught_up" => self.again_at = Some(Instant::now()),
+            _ => {}
+        }
+    }
+}
+
+/// The block of an event of that kind.
+pub fn block_in(data: &Value) -> &Value {
+    if data["block"].is_object() { &data["block"] } else { data }
+}
+
+async fn whole(gateway: &Gateway, news: &mpsc::Sender<News>) -> Outcome<Whole> {
+    let overview = gateway.get("/api/overview").await?;
+    let nodes = network::nodes(gateway, &overview).await?;
+    let whole = Whole::of(&overview);
+    // Nobody listens any more: the caller sees that.
+    let _ = news.send(News::Whole(overview, nodes)).await;
+    Ok(whole)
+}
+
+/// A stream of events.
+struct Events {
+    stream: Stream,
+    parser: Parser,
+    url: String,
+}
+
+impl Events {
+    async fn open(gateway: &Gateway, path: &str) -> Outcome<Self> {
+        let url = gateway.url().to_owned();
+        Ok(Self { stream: gateway.open(path).await?, parser: Parser::default(), url })
+    }
+
+    async fn next(&mut self) -> Outcome<Event> {
+        loop {
+            if let Some(event) = self.parser.next() {
+                return Ok(event);
+            }
+            let url = &self.url;
+            let frame = timeout(SILENCE, self.stream.frame()).await.map_err(|_| {
+                Failure::unhealthy(format!("{url} has been silent for {} s", SILENCE.as_secs()))
+            })?;
+            let broken = |why: String| Failure::unhealthy(format!("{url}: the events broke off{why}"));
+            let frame = frame.ok_or_else(|| broken(String::new()))?;
+            let frame = frame.map_err(|error| broken(format!(": {error}")))?;
+            if let Some(data) = frame.data_ref() {
+                self.parser.feed(data).map_err(|_| broken(": one is too long".into()))?;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_whole_is_asked_for_again_where_events_do_not_tell_all() {
+        let overview = |nodes: Value| json!({ "nodes": nodes, "health": {}, "blocks": [{ "height": 7 }], "cursor": "a-1" });
+        assert!(Whole::of(&overview(Value::Null)).again_at.is_some(), "it must be asked");
+        let event = |name: &str, data: Value| Event { name: name.into(), data };
+        let status = |height: u64| event("status", json!({ "mining": { "local_height": height } }));
+        let cases = [
+            ("all is told", vec![status(7), event("block", json!({ "height": 8 })), status(8)], false),
+            ("a nested block", vec![event("block", json!({ "block": { "height": 8 } })), status(8)], false),
+            ("a block is not told", vec![status(8)], true),
+            ("caught up", vec![event("caught_up", json!({ "from": 8, "to": 90 }))], true),
+        ];
+        for (desc, events, expect) in cases {
+            let mut whole = Whole::of(&overview(json!([])));
+            assert_eq!((whole.head, whole.cursor.as_deref()), (7, Some("a-1")));
+            events.iter().for_each(|event| whole.note(event));
+            assert_eq!(whole.again_at.is_some(), expect, "{desc}");
+        }
+    }
+}
