@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::cli::values::{BlockId, BlockName};
 use crate::cli::{Query, RemoteArgs};
 use crate::exit::{Failure, Outcome};
+use crate::names::Names;
 use crate::output::{self, Format, cell, properties_within};
 use crate::rest::Gateway;
 use table::{blocks_text, peers_text, producers_text, schedule_text};
@@ -20,7 +21,7 @@ type Show = fn(&Value, Option<usize>) -> String;
 
 /// Runs one query.
 pub async fn run(query: &Query, format: Format) -> Outcome {
-    let (answer, show): (Value, Show) = match query {
+    let (mut answer, show): (Value, Show) = match query {
         Query::Head(remote) => (found(&Gateway::new(&remote.node)?, None).await?, block::text),
         Query::Block { id, raw, trace_url, remote } => {
             let gateway = Gateway::new(&remote.node)?;
@@ -70,7 +71,25 @@ pub async fn run(query: &Query, format: Format) -> Outcome {
     };
     match format {
         Format::Json => output::json(&answer),
-        Format::Table => output::write(&show(&answer, output::width())),
+        Format::Table => {
+            if let Some(remote) = of_nodes(query) {
+                table::with_names(&mut answer, &Names::ask(&Gateway::new(&remote.node)?).await);
+            }
+            output::write(&show(&answer, output::width()))
+        }
+    }
+}
+
+/// The node asked, if what it is asked for has ids of nodes in it.
+const fn of_nodes(query: &Query) -> Option<&RemoteArgs> {
+    match query {
+        Query::Head(remote)
+        | Query::Block { remote, .. }
+        | Query::Blocks { remote, .. }
+        | Query::Producers { remote, .. }
+        | Query::Schedule { remote, .. }
+        | Query::Peers(remote) => Some(remote),
+        Query::Account { .. } | Query::Tx { .. } | Query::Params(_) => None,
     }
 }
 

@@ -12,12 +12,13 @@ const TRACE_ID: &str = "{trace_id}";
 /// Jaeger on this machine.
 const USUAL_TRACE_URL: &str = "http://127.0.0.1:16686/trace/{trace_id}";
 /// What people look for first; whatever else there is follows.
-const FIRST: [&str; 11] = [
+const FIRST: [&str; 12] = [
     "height",
     "hash",
     "timestamp_ms",
     "slot",
     "producer",
+    "producer_name",
     "tx_count",
     "size_bytes",
     "canonical",

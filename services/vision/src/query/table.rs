@@ -3,13 +3,45 @@
 use serde_json::Value;
 
 use super::{entries, flat};
+use crate::names::Names;
 use crate::output::{self, Table, cell, fitting, short};
+use crate::words::cut;
 
 /// A column: the field's name, its heading, and how its value becomes a cell.
 pub type Column = (&'static str, &'static str, fn(&Value) -> String);
 
-/// A row per entry.
+/// Longest name that stands in the place of an id, characters.
+const WHO_CHARS: usize = 9;
+/// Longest name shown beside an id, characters.
+const NAME_CHARS: usize = 48;
+
+/// Puts the names of nodes beside their ids, in an answer and in the lists in it.
+pub fn with_names(answer: &mut Value, names: &Names) {
+    let name_of = |value: &Value| Some(cut(names.get(value.as_str()?)?, NAME_CHARS));
+    if let Some(name) = name_of(&answer["producer"]) {
+        answer["producer_name"] = name.into();
+    }
+    let lists = answer.as_object_mut().into_iter().flatten().filter_map(|(_, value)| value.as_array_mut());
+    for entry in lists.flatten().filter(|entry| entry.is_object()) {
+        let id =
+            if entry["node_id"].is_string() { entry["node_id"].clone() } else { entry["producer"].clone() };
+        let name = name_of(&id);
+        entry["who"] = name.as_ref().map_or_else(|| short(&id), |name| cut(name, WHO_CHARS)).into();
+        entry["name"] = name.into();
+    }
+}
+
+/// The column of the ids where there is little room: names in their place, where there are any.
+fn who(entries: &[Value], id: &'static str) -> Column {
+    let has_names = entries.iter().any(|entry| entry["name"].is_string());
+    if has_names { ("who", id, cell) } else { (id, id, short) }
+}
+
+/// A row per entry. A column of names is there only if there are any.
 pub fn table(entries: &[Value], columns: &[Column]) -> String {
+    let has_names = entries.iter().any(|entry| entry["name"].is_string());
+    let columns: Vec<Column> =
+        columns.iter().filter(|(name, ..)| has_names || *name != "name").copied().collect();
     let mut table = Table::new(&columns.iter().map(|(_, heading, _)| *heading).collect::<Vec<_>>());
     for entry in entries {
         table.row(columns.iter().map(|(name, _, show)| show(&entry[*name])));
@@ -33,25 +65,37 @@ fn tenth(value: &Value) -> String {
 }
 
 pub fn blocks_text(answer: &Value, width: Option<usize>) -> String {
-    let of = |id, heading, show| -> [Column; 6] {
+    let blocks = entries(answer, "blocks");
+    let of = |hash, producer, heading, show| -> [Column; 7] {
         [
             ("height", "height", cell),
-            ("hash", "hash", id),
+            ("hash", "hash", hash),
             ("slot", "slot", cell),
-            ("producer", "producer", id),
+            producer,
+            ("name", "name", cell),
             ("timestamp_ms", heading, show),
             ("tx_count", "tx_count", cell),
         ]
     };
-    let blocks = entries(answer, "blocks");
-    let forms = [of(cell, "time", time), of(short, "time", time), of(short, "time (UTC)", bare_time)];
-    fitting(width, forms.map(|columns| table(blocks, &columns)))
+    let [whole, brief]: [Column; 2] = [("producer", "producer", cell), ("producer", "producer", short)];
+    let forms = [
+        table(blocks, &of(cell, whole, "time", time)),
+        table(blocks, &of(short, brief, "time", time)),
+        table(blocks, &without_names(&of(short, who(blocks, "producer"), "time (UTC)", bare_time))),
+    ];
+    fitting(width, forms)
+}
+
+/// The columns but that of the names.
+fn without_names(columns: &[Column]) -> Vec<Column> {
+    columns.iter().filter(|(name, ..)| *name != "name").copied().collect()
 }
 
 pub fn producers_text(answer: &Value, width: Option<usize>) -> String {
-    let of = |id| -> [Column; 6] {
+    let of = |id| -> [Column; 7] {
         [
-            ("node_id", "node_id", id),
+            id,
+            ("name", "name", cell),
             ("status", "status", cell),
             ("missed", "missed", cell),
             ("suspensions", "suspensions", cell),
@@ -64,33 +108,41 @@ pub fn producers_text(answer: &Value, width: Option<usize>) -> String {
     for producer in all.iter_mut().filter(|producer| producer["suspensions"] == 0) {
         (producer["suspended_at"], producer["may_return_at"]) = (Value::Null, Value::Null);
     }
-    fitting(width, [cell, short].map(|id| table(&all, &of(id))))
+    let forms = [
+        table(&all, &of(("node_id", "node_id", cell))),
+        table(&all, &of(("node_id", "node_id", short))),
+        table(&all, &without_names(&of(who(&all, "node_id")))),
+    ];
+    fitting(width, forms)
 }
 
 pub fn schedule_text(answer: &Value, width: Option<usize>) -> String {
-    let whole: [Column; 5] = [
+    let slots = entries(answer, "slots");
+    let whole: [Column; 6] = [
         ("slot", "slot", cell),
         ("node_id", "node_id", cell),
+        ("name", "name", cell),
         ("jitter_ms", "jitter_ms", cell),
         ("opens_at_ms", "opens at", time),
         ("closes_at_ms", "closes at", time),
     ];
     let brief: [Column; 5] = [
         ("slot", "slot", cell),
-        ("node_id", "node_id", short),
+        who(slots, "node_id"),
         ("jitter_ms", "jitter_ms", cell),
         ("opens_at_ms", "opens at (UTC)", bare_time),
         ("closes_at_ms", "closes at (UTC)", bare_time),
     ];
-    let slots = entries(answer, "slots");
     let slots = fitting(width, [table(slots, &whole), table(slots, &brief)]);
     format!("{}\n{slots}", flat(answer, width))
 }
 
 pub fn peers_text(answer: &Value, width: Option<usize>) -> String {
-    let of = |id| -> [Column; 8] {
+    let peers = entries(answer, "peers");
+    let of = |id| -> [Column; 9] {
         [
             ("node_id", "node_id", id),
+            ("name", "name", cell),
             ("address", "address", cell),
             ("state", "state", cell),
             ("height", "height", cell),
@@ -101,7 +153,7 @@ pub fn peers_text(answer: &Value, width: Option<usize>) -> String {
         ]
     };
     let brief: [Column; 7] = [
-        ("node_id", "node_id", short),
+        who(peers, "node_id"),
         ("address", "address", cell),
         ("state", "state", cell),
         ("height", "height", cell),
@@ -109,7 +161,6 @@ pub fn peers_text(answer: &Value, width: Option<usize>) -> String {
         ("clock_offset_ms", "clock_ms", tenth),
         ("version", "version", cell),
     ];
-    let peers = entries(answer, "peers");
     fitting(width, [table(peers, &of(cell)), table(peers, &of(short)), table(peers, &brief)])
 }
 
@@ -161,6 +212,35 @@ mod tests {
             let id = "0123456789abcdef".repeat(4);
             assert!(last(None).contains(&id) && !last(Some(80)).contains(&id), "{desc}");
         }
+    }
+
+    #[test]
+    fn nodes_are_named_and_still_fit() {
+        let id = "0123456789abcdef".repeat(4);
+        for name in ["node1", "a-name-that-has-32-characters-in"] {
+            let mut names = Names::default();
+            names.learn(&id, name);
+            for (desc, show, mut answer) in answers() {
+                with_names(&mut answer, &names);
+                for width in [80, 120] {
+                    let text = show(&answer, Some(width));
+                    assert!(
+                        text.lines().all(|line| line.chars().count() <= width),
+                        "{desc} in {width}:\n{text}"
+                    );
+                    assert!(text.contains(&name[..5]), "{desc} in {width}:\n{text}");
+                }
+                let whole = show(&answer, None);
+                assert!(whole.contains(&format!("{id}  {name}")), "{desc}:\n{whole}");
+            }
+        }
+        let mut block = json!({ "producer": id, "height": 1 });
+        let mut names = Names::default();
+        with_names(&mut block, &names);
+        assert!(block.get("producer_name").is_none(), "a name that nobody knows");
+        names.learn(&id, "node1");
+        with_names(&mut block, &names);
+        assert_eq!(block["producer_name"], "node1");
     }
 
     #[test]
