@@ -18,6 +18,8 @@ pub const MAX_LOCATOR_HASHES: usize = 64;
 pub const MAX_SUBMITTED_TRANSACTIONS: usize = 1024;
 /// Most ids in each pool of a request for a schedule, duplicates counted.
 pub const MAX_POOL_IDS: usize = 100_000;
+/// Most names of events of one request: more than there are.
+const MAX_EVENT_NAMES: usize = 32;
 /// Most slots of one request for a schedule.
 pub const MAX_SLOTS: usize = 1024;
 
@@ -132,6 +134,7 @@ const MESSAGES: &[(&str, &[Field])] = &[
     ),
     ("vision.selection.v1.GetScheduleRequest", GET_SCHEDULE),
     ("vision.selection.v1.VerifySlotRequest", &[message(1, GET_SCHEDULE)]),
+    ("vision.gateway.v1.WatchEventsRequest", &[list(2, "events", MAX_EVENT_NAMES, Reason::InvalidArgument)]),
 ];
 
 /// Messages of a conversation that goes on after a bad one: too long a list reads as no message at all.

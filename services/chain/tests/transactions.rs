@@ -17,6 +17,7 @@ use vision_primitives::{
     Action, Hash, Header, MerkleProof, MerkleStep, PublicKey, SecretKey, SignedTransaction, decode_strict,
 };
 use vision_wire::chain as proto;
+use vision_wire::chain::merkle_step::Side;
 use vision_wire::chain::transaction_info::Place;
 use vision_wire::{metadata_of, reason_of, transaction_to_proto};
 
@@ -61,11 +62,18 @@ async fn a_transaction_waits_is_included_and_both_it_and_its_account_are_proven(
         assert_eq!(got, (1, index as u32, false, stored.hash.clone()));
         let proof = place.proof.expect("a proof");
         let header = Header::from_bytes(&proof.header).expect("a header");
+        let key: PublicKey = proof.producer_public_key.parse().expect("a key");
+        assert_eq!((key.id(), proof.producer), (header.producer, header.producer.to_string()));
+        assert_eq!((proof.signature.len(), proof.genesis_hash), (64, net.genesis.hash().to_string()));
         let hash = Header::hash_bytes(&net.genesis.hash(), &proof.header);
         assert_eq!(hash.to_string(), stored.hash, "the header is that block's");
         let steps = proof.steps.iter().map(|step| {
             let neighbour = Hash(step.hash[..].try_into().expect("32 bytes"));
-            if step.right { MerkleStep::Right(neighbour) } else { MerkleStep::Left(neighbour) }
+            match step.side() {
+                Side::Right => MerkleStep::Right(neighbour),
+                Side::Left => MerkleStep::Left(neighbour),
+                Side::Unspecified => panic!("a side"),
+            }
         });
         let path = MerkleProof(steps.collect());
         assert!(path.verify(&transaction.hash(), &header.tx_root));

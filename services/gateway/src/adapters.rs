@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
-use tonic::{Code, Status};
+use tonic::Status;
 use vision_host::health::{NotServing, check};
 use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::chain::get_block_request::Id;
-use vision_wire::chain::get_producers_request::At;
 use vision_wire::chain::{
-    BlockInfo, GetBlockRequest, GetChainInfoRequest, GetChainInfoResponse, GetHeadRequest,
-    GetProducersRequest, GetProducersResponse, Head, ListBlocksRequest,
+    BlockInfo, GetBlockRequest, GetChainInfoRequest, GetChainInfoResponse, GetHeadRequest, Head,
+    ListBlocksRequest,
 };
 use vision_wire::producer::producer_service_client::ProducerServiceClient;
 use vision_wire::producer::{
@@ -141,20 +140,6 @@ impl Backends {
         call(CHAIN, client.get_block(request)).await?.block.ok_or_else(|| missing(CHAIN, "block"))
     }
 
-    /// A block without its transactions; none if the node does not have it any more.
-    pub(crate) async fn bare_block(
-        &self,
-        hash: &vision_primitives::Hash,
-    ) -> Result<Option<BlockInfo>, Status> {
-        let id = Some(Id::Hash(hash.to_string()));
-        let request = deadline(GetBlockRequest { id, without_transactions: true });
-        match call(CHAIN, self.chain().get_block(request)).await {
-            Ok(answer) => Ok(answer.block),
-            Err(error) if error.code() == Code::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Blocks without their transactions.
     pub(crate) async fn blocks(&self, stretch: Stretch, page_size: u32) -> Result<Vec<BlockInfo>, Status> {
         let (from_height, before_height) = match stretch {
@@ -163,14 +148,6 @@ impl Backends {
         };
         let request = ListBlocksRequest { from_height, before_height, page_size, page_token: String::new() };
         Ok(call(CHAIN, self.chain().list_blocks(deadline(request))).await?.blocks)
-    }
-
-    pub(crate) async fn producers(&self, at: Option<BlockId>) -> Result<GetProducersResponse, Status> {
-        let at = at.map(|id| match id {
-            BlockId::Height(height) => At::Height(height),
-            BlockId::Hash(hash) => At::Hash(hash.to_string()),
-        });
-        call(CHAIN, self.chain().get_producers(deadline(GetProducersRequest { at }))).await
     }
 
     pub(crate) async fn snapshot(&self) -> Result<Snapshot, Status> {

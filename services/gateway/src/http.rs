@@ -19,7 +19,6 @@ mod page;
 mod problem;
 mod query;
 mod request_id;
-mod seal;
 mod socket;
 mod sse;
 mod trace;
@@ -147,7 +146,6 @@ pub(crate) fn routes(state: AppState) -> Router {
         .route("/api/mining/history", get(blocks::history))
         .route("/api/overview", get(overview::overview))
         .route("/api/transactions", get(listing::transactions))
-        .route("/api/transactions/{hash}", get(transactions::one))
         .route("/readyz", get(node::ready))
         .merge(transcoded::routes());
     let body_limit = DefaultBodyLimit::max(transactions::MAX_BODY_BYTES);

@@ -2,12 +2,10 @@
 
 mod block;
 mod mining;
-mod seal;
 mod status;
 mod transaction;
 
 pub(crate) use block::{BlockView, HistoryView, to_json};
 pub(crate) use mining::mining_status_json;
-pub(crate) use seal::SealView;
 pub(crate) use status::{StatusView, not_eligible_because, stands_still_because};
-pub(crate) use transaction::{PlacedView, proven_header};
+pub(crate) use transaction::PlacedView;

@@ -139,7 +139,7 @@ impl ChainRpc {
             })
             .await?;
         if let Some(place) = place {
-            return self.included(hash, place, with_proof);
+            return self.included(hash, place, with_proof).await;
         }
         let found = match outside? {
             // The head may have left its block between the two looks, so that it waits now.
@@ -183,7 +183,12 @@ impl ChainRpc {
         Ok(Some(proto::TransactionInfo { hash: hash.to_string(), transaction, place }))
     }
 
-    fn included(&self, hash: Hash, place: Place, with_proof: bool) -> Result<proto::TransactionInfo, Status> {
+    async fn included(
+        &self,
+        hash: Hash,
+        place: Place,
+        with_proof: bool,
+    ) -> Result<proto::TransactionInfo, Status> {
         let Place { height, block, index, mut record } = place;
         let broken =
             || store_status(&StoreError::Corrupt(format!("block {block} has no transaction {index}")));
@@ -195,10 +200,17 @@ impl ChainRpc {
                 .map(|bytes| SignedTransaction::hash_bytes(&self.rules.genesis_hash, bytes))
                 .collect();
             let steps = merkle_proof(&hashes, at).ok_or_else(broken)?.0;
-            Some(proto::TransactionProof {
+            let mut proof = proto::TransactionProof {
+                genesis_hash: self.rules.genesis_hash.to_string(),
                 header: record.header.clone().into(),
                 steps: steps.into_iter().map(step_to_proto).collect(),
-            })
+                ..proto::TransactionProof::default()
+            };
+            if let Some(seal) = self.seal(block, &Self::own_header(&record.header)?).await? {
+                (proof.signature, proof.producer) = (seal.signature, seal.producer);
+                proof.producer_public_key = seal.producer_public_key;
+            }
+            Some(proof)
         } else {
             None
         };
@@ -321,11 +333,12 @@ pub(super) fn included_info(
 }
 
 fn step_to_proto(step: MerkleStep) -> proto::MerkleStep {
-    let (right, hash) = match step {
-        MerkleStep::Left(hash) => (false, hash),
-        MerkleStep::Right(hash) => (true, hash),
+    use proto::merkle_step::Side;
+    let (side, hash) = match step {
+        MerkleStep::Left(hash) => (Side::Left, hash),
+        MerkleStep::Right(hash) => (Side::Right, hash),
     };
-    proto::MerkleStep { right, hash: hash.0.to_vec().into() }
+    proto::MerkleStep { side: side.into(), hash: hash.0.to_vec().into() }
 }
 
 fn refused(hash: String, status: &Status) -> proto::SubmitOutcome {

@@ -9,9 +9,9 @@ use vision_primitives::Hash;
 use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::chain::transaction_info::Place;
 use vision_wire::chain::{
-    FollowTransactionsRequest, FollowTransactionsResponse, GetTransactionRequest, ListTransactionsRequest,
-    ListTransactionsResponse, SubmitOutcome, SubmitTransactionRequest, SubmitTransactionsRequest,
-    TransactionInfo, WatchTransactionsRequest, WatchTransactionsResponse,
+    FollowTransactionsRequest, FollowTransactionsResponse, ListTransactionsRequest, ListTransactionsResponse,
+    SubmitOutcome, SubmitTransactionRequest, SubmitTransactionsRequest, TransactionInfo,
+    WatchTransactionsRequest, WatchTransactionsResponse,
 };
 use vision_wire::watch::{FollowItem, following};
 use vision_wire::{MAX_MESSAGE_BYTES, call, deadline, settle};
@@ -53,12 +53,6 @@ impl Backends {
         let request = deadline(SubmitTransactionsRequest { transactions });
         let outcomes = call(CHAIN, self.chain().submit_transactions(request)).await?.outcomes;
         if outcomes.len() == count { Ok(outcomes) } else { Err(missing(CHAIN, "some outcomes")) }
-    }
-
-    pub(crate) async fn transaction(&self, hash: &Hash, with_proof: bool) -> Result<TransactionInfo, Status> {
-        let request = deadline(GetTransactionRequest { hash: hash.to_string(), with_proof });
-        let answer = call(CHAIN, self.chain().get_transaction(request)).await?;
-        answer.transaction.ok_or_else(|| missing(CHAIN, "transaction"))
     }
 
     /// A page of the transactions of the head's chain.

@@ -7,14 +7,12 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use serde::Serialize;
 use tonic::Status;
-use vision_primitives::Hash;
 use vision_wire::chain::follow_transactions_response::What;
 use vision_wire::chain::{FollowTransactionsRequest, FollowTransactionsResponse};
 use vision_wire::watch::FollowItem;
 
 use super::query::{Params, parse_hash};
 use super::{Answer, AppState, sse};
-use crate::adapters::Backends;
 use crate::views::{PlacedView, to_json};
 
 pub(super) async fn transactions(State(state): State<AppState>, params: Params, request: Request) -> Answer {
@@ -31,22 +29,22 @@ pub(super) async fn transactions(State(state): State<AppState>, params: Params, 
     };
     let open = state.metrics.stream();
     let items = state.backends.follow_transactions(wanted);
-    let events = events(state.backends.clone(), items).take_until(state.drain.begun_owned());
+    let events = events(items).take_until(state.drain.begun_owned());
     Ok(sse::respond(sse::kept_alive(events).inspect(move |_| {
         let _held = (&place, &open);
     })))
 }
 
 /// The events of a watch, until one of them cannot be shown: the client comes back by itself.
-fn events<S>(backends: Backends, items: S) -> impl Stream<Item = Bytes> + Send
+fn events<S>(items: S) -> impl Stream<Item = Bytes> + Send
 where
     S: Stream<Item = FollowItem<FollowTransactionsResponse>> + Send + 'static,
 {
     let begin = sse::begin("transactions of the chain");
-    let teller = (Box::pin(items), Teller { backends, genesis_hash: None, gap: None });
+    let teller = (Box::pin(items), Teller { gap: None });
     let told = futures::stream::unfold(teller, |(mut items, mut teller)| async {
         let item = items.next().await?;
-        let events = teller.tell(item).await.ok()?;
+        let events = teller.tell(item).ok()?;
         Some((futures::stream::iter(events), (items, teller)))
     });
     futures::stream::iter([begin]).chain(told.flatten())
@@ -54,15 +52,12 @@ where
 
 /// Turns items of the watch into events.
 struct Teller {
-    backends: Backends,
-    /// Asked for when it is first needed: the chain service may be away when the stream begins.
-    genesis_hash: Option<Hash>,
     /// Why events were missed, until the next item tells where the stream goes on.
     gap: Option<Status>,
 }
 
 impl Teller {
-    async fn tell(&mut self, item: FollowItem<FollowTransactionsResponse>) -> Result<Vec<Bytes>, Status> {
+    fn tell(&mut self, item: FollowItem<FollowTransactionsResponse>) -> Result<Vec<Bytes>, Status> {
         match item {
             FollowItem::Lost(_) => Ok(vec![sse::away()]),
             FollowItem::Gap(cause) => {
@@ -70,18 +65,14 @@ impl Teller {
                 Ok(Vec::new())
             }
             FollowItem::Event(item) => {
-                let genesis_hash = match self.genesis_hash {
-                    Some(hash) => hash,
-                    None => *self.genesis_hash.insert(self.backends.chain_info().await?.genesis_hash),
-                };
                 let missed = self.gap.take().map(|cause| sse::gap(&item.cursor, &cause));
-                Ok(missed.into_iter().chain([event(&item, &genesis_hash)?]).collect())
+                Ok(missed.into_iter().chain([event(&item)?]).collect())
             }
         }
     }
 }
 
-fn event(item: &FollowTransactionsResponse, genesis_hash: &Hash) -> Result<Bytes, Status> {
+fn event(item: &FollowTransactionsResponse) -> Result<Bytes, Status> {
     #[derive(Serialize)]
     struct Transaction<'a> {
         cursor: &'a str,
@@ -103,7 +94,7 @@ fn event(item: &FollowTransactionsResponse, genesis_hash: &Hash) -> Result<Bytes
     let (name, data) = match &item.what {
         None => return Ok(sse::nothing(cursor)),
         Some(What::Transaction(info)) => {
-            let placed = PlacedView::new(info, genesis_hash)?;
+            let placed = PlacedView::new(info)?;
             ("transaction", to_json(&Transaction { cursor, placed }))
         }
         Some(What::Undo(undo)) => {

@@ -49,9 +49,8 @@ pub(super) async fn transactions(
         page_size,
         page_token: params.text("page_token").unwrap_or_default().to_owned(),
     };
-    let backends = &state.backends;
-    let (info, page) = tokio::try_join!(backends.chain_info(), backends.transactions(request))?;
-    let views = page.transactions.iter().map(|info_of| PlacedView::new(info_of, &info.genesis_hash));
+    let page = state.backends.transactions(request).await?;
+    let views = page.transactions.iter().map(PlacedView::new);
     Ok(json(&Page {
         transactions: views.collect::<Result<_, _>>()?,
         next_page_token: Some(page.next_page_token.as_str()).filter(|token| !token.is_empty()),

@@ -78,15 +78,6 @@ impl Params {
         self.text(key).map(number).transpose()
     }
 
-    /// `true` or `false`; false when it is not given.
-    pub(super) fn flag(&self, key: &str) -> Result<bool, Problem> {
-        match self.text(key) {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
-            Some(_) => Err(Problem::field(Reason::InvalidArgument, key, "expected true or false")),
-        }
-    }
-
     /// What data shall begin with: hex digits of 1 to [`MAX_DATA_PREFIX_BYTES`] bytes; empty when it is not given.
     pub(super) fn data_prefix(&self) -> Result<Bytes, Problem> {
         let Some(text) = self.text("data_prefix") else { return Ok(Bytes::new()) };
@@ -130,11 +121,6 @@ const HEX_PREFIX: &str = "0x";
 pub(super) fn parse_hash(field: &str, text: &str) -> Result<Hash, Problem> {
     let wrong = |_| Problem::field(Reason::InvalidHash, field, "expected 64 lowercase hex digits");
     text.strip_prefix(HEX_PREFIX).unwrap_or(text).parse().map_err(wrong)
-}
-
-/// A hash or address in a path.
-pub(super) fn hash_of(field: &str, path: Result<Path<String>, PathRejection>) -> Result<Hash, Problem> {
-    parse_hash(field, path.as_ref().map(|Path(text)| text.as_str()).unwrap_or_default())
 }
 
 /// A block's height or hash in a path.
@@ -236,17 +222,6 @@ mod tests {
             assert_eq!(of(text), expect.map(Bytes::from), "{text:?}");
         }
         assert_eq!(Params(vec![]).data_prefix().ok(), Some(Bytes::new()));
-    }
-
-    #[test]
-    fn flags() {
-        let of = |text: &str| Params(vec![("proof".into(), text.into())]).flag("proof").ok();
-        for (text, expect) in
-            [("true", Some(true)), ("false", Some(false)), ("", None), ("1", None), ("True", None)]
-        {
-            assert_eq!(of(text), expect, "{text:?}");
-        }
-        assert_eq!(Params(vec![]).flag("proof").ok(), Some(false));
     }
 
     #[test]

@@ -1,12 +1,11 @@
-//! Handing in transactions, and finding them again.
+//! Handing in transactions.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
 use axum::Extension;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -18,9 +17,9 @@ use vision_wire::chain::SubmitOutcome;
 
 use super::limits::{Place, Received};
 use super::problem::Problem;
-use super::query::{Params, hash_of};
-use super::{Answer, AppState, json, seal};
-use crate::views::{PlacedView, proven_header};
+use super::query::Params;
+use super::{Answer, AppState, json};
+use crate::views::PlacedView;
 
 /// Largest body of a request that hands in transactions: any single one, or a full batch of 1,000 bytes each.
 pub(super) const MAX_BODY_BYTES: usize = 2 << 20;
@@ -29,9 +28,6 @@ const MAX_BATCH: usize = 1024;
 
 /// What some programs put before UTF-8 text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-
-/// What the answer about the longest transaction takes while it is made.
-const ANSWER_BYTES: usize = 512 << 10;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -229,10 +225,8 @@ fn accepted(hash: String, missing_nonce: Option<u64>) -> Response {
 
 async fn wait(state: &AppState, place: &Place, transaction: Bytes) -> Answer {
     let _waiting = place.wait().await?;
-    let answer =
-        async { tokio::try_join!(state.backends.chain_info(), state.backends.submit_and_wait(transaction)) };
-    let (info, (hash, transaction)) = tokio::select! {
-        answer = answer => answer?,
+    let (hash, transaction) = tokio::select! {
+        answer = state.backends.submit_and_wait(transaction) => answer?,
         () = state.drain.begun() => {
             let detail = "the gateway stops; the transaction may have been submitted";
             return Err(Problem::new(Reason::ShuttingDown, detail));
@@ -240,26 +234,9 @@ async fn wait(state: &AppState, place: &Place, transaction: Bytes) -> Answer {
     };
     // It is taken, but the chain service does not know any more what became of it.
     let Some(transaction) = transaction else { return Ok(accepted(hash, None)) };
-    let view = PlacedView::new(&transaction, &info.genesis_hash)?;
+    let view = PlacedView::new(&transaction)?;
     let status = if view.is_pending() { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((status, json(&view)).into_response())
-}
-
-/// `GET /api/transactions/{hash}`.
-pub(super) async fn one(
-    State(state): State<AppState>,
-    Extension(place): Extension<Place>,
-    path: Result<Path<String>, PathRejection>,
-    params: Params,
-) -> Answer {
-    let with_proof = params.allow(&["proof"])?.flag("proof")?;
-    let hash = hash_of("hash", path)?;
-    place.reserve(ANSWER_BYTES).await?;
-    let backends = &state.backends;
-    let (info, transaction) =
-        tokio::try_join!(backends.chain_info(), backends.transaction(&hash, with_proof))?;
-    let seal = seal::of(backends, &info.genesis_hash, proven_header(&transaction)).await?;
-    Ok(json(&PlacedView::new(&transaction, &info.genesis_hash)?.sealed(seal)))
 }
 
 #[cfg(test)]

@@ -2,13 +2,10 @@
 
 use serde::Serialize;
 use tonic::Status;
-use vision_primitives::Hash;
 use vision_wire::chain::transaction::Action;
 use vision_wire::chain::transaction_info::Place;
-use vision_wire::chain::{Transaction, TransactionInfo, TransactionProof};
+use vision_wire::chain::{Transaction, TransactionInfo};
 use vision_wire::{Reason, status};
-
-use super::SealView;
 
 #[derive(Serialize)]
 pub(crate) struct TransactionView<'a> {
@@ -70,7 +67,7 @@ impl<'a> TransactionView<'a> {
     }
 }
 
-/// A transaction with where it is: `GET /api/transactions/{hash}` and the events.
+/// A transaction with where it is, without a proof: lists, events, and one that was waited for.
 #[derive(Serialize)]
 pub(crate) struct PlacedView<'a> {
     hash: &'a str,
@@ -79,8 +76,6 @@ pub(crate) struct PlacedView<'a> {
     /// Left out where its bytes are not kept, and in events. On its own: an action may name a block too.
     #[serde(skip_serializing_if = "Option::is_none")]
     transaction: Option<TransactionView<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proof: Option<ProofView>,
 }
 
 #[derive(Serialize)]
@@ -106,55 +101,12 @@ enum PlaceView<'a> {
     },
 }
 
-/// All that is needed to recompute, with the transaction's bytes, that it is in a block.
-#[derive(Serialize)]
-struct ProofView {
-    genesis_hash: Hash,
-    header: String,
-    steps: Vec<StepView>,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    seal: Option<SealView>,
-}
-
-#[derive(Serialize)]
-struct StepView {
-    side: &'static str,
-    hash: String,
-}
-
-impl ProofView {
-    fn new(proof: &TransactionProof, genesis_hash: &Hash) -> Self {
-        let step = |step: &vision_wire::chain::MerkleStep| StepView {
-            side: if step.right { "right" } else { "left" },
-            hash: hex::encode(&step.hash),
-        };
-        Self {
-            genesis_hash: *genesis_hash,
-            header: hex::encode(&proof.header),
-            steps: proof.steps.iter().map(step).collect(),
-            seal: None,
-        }
-    }
-}
-
-/// The header of a transaction's proof, if it has one.
-pub(crate) fn proven_header(info: &TransactionInfo) -> Option<&[u8]> {
-    match &info.place {
-        Some(Place::Included(included)) => included.proof.as_ref().map(|proof| proof.header.as_ref()),
-        _ => None,
-    }
-}
-
 fn broken(info: &TransactionInfo, why: &str) -> Status {
     status(Reason::Internal, format!("chain sent a transaction {} {why}", info.hash), &[])
 }
 
 impl<'a> PlacedView<'a> {
-    pub(crate) fn new(info: &'a TransactionInfo, genesis_hash: &Hash) -> Result<Self, Status> {
-        let proof = match &info.place {
-            Some(Place::Included(included)) => included.proof.as_ref(),
-            _ => None,
-        };
+    pub(crate) fn new(info: &'a TransactionInfo) -> Result<Self, Status> {
         let place = match &info.place {
             None => return Err(broken(info, "that is nowhere")),
             Some(Place::Waiting(waiting)) => {
@@ -174,16 +126,7 @@ impl<'a> PlacedView<'a> {
             },
         };
         let transaction = info.transaction.as_ref().map(TransactionView::new).transpose()?;
-        let proof = proof.map(|proof| ProofView::new(proof, genesis_hash));
-        Ok(Self { hash: &info.hash, place, transaction, proof })
-    }
-
-    /// With the signature over the header of its proof.
-    pub(crate) fn sealed(mut self, seal: Option<SealView>) -> Self {
-        if let Some(proof) = &mut self.proof {
-            proof.seal = seal;
-        }
-        self
+        Ok(Self { hash: &info.hash, place, transaction })
     }
 
     /// Whether it waits for a block still.

@@ -6,6 +6,7 @@ use tonic::Status;
 use vision_primitives::trace::HeightTrace;
 use vision_primitives::{Hash, Height, MerkleStep as Step, SignedTransaction, merkle_proof};
 use vision_wire::chain::follow_transactions_response::What;
+use vision_wire::chain::merkle_step::Side;
 use vision_wire::chain::transaction_info::Place;
 use vision_wire::chain::*;
 use vision_wire::{EventLog, Reason, status, transaction_to_proto};
@@ -135,12 +136,16 @@ impl FakeChain {
         if let Some(index) = hashes.iter().position(|hash| hash.to_string() == request.hash) {
             let steps = merkle_proof(&hashes, index).expect("in range").0;
             let step = |step: Step| match step {
-                Step::Left(hash) => MerkleStep { right: false, hash: hash.0.to_vec().into() },
-                Step::Right(hash) => MerkleStep { right: true, hash: hash.0.to_vec().into() },
+                Step::Left(hash) => MerkleStep { side: Side::Left.into(), hash: hash.0.to_vec().into() },
+                Step::Right(hash) => MerkleStep { side: Side::Right.into(), hash: hash.0.to_vec().into() },
             };
             let proof = TransactionProof {
                 header: block.header_bytes().to_vec().into(),
                 steps: steps.into_iter().map(step).collect(),
+                genesis_hash: self.genesis_hash.to_string(),
+                signature: block.signature().0.to_vec().into(),
+                producer: block.header().producer.to_string(),
+                producer_public_key: self.keys[4 % 3].public_key().to_string(),
             };
             let included = Included {
                 height: 4,

@@ -27,25 +27,22 @@ pub(super) fn texts(
     address: Option<Hash>,
 ) -> impl Stream<Item = Told> + Send {
     let items = backends.watch_transactions(cursor, address);
-    let teller = Teller { backends, genesis_hash: None, gap: None };
+    let teller = Teller { gap: None };
     let told = futures::stream::unfold((Box::pin(items), teller), |(mut items, mut teller)| async {
         let item = items.next().await?;
-        let told = teller.tell(item).await.ok()?;
+        let told = teller.tell(item).ok()?;
         Some((futures::stream::iter(told), (items, teller)))
     });
     told.flatten()
 }
 
 struct Teller {
-    backends: Backends,
-    /// Asked for when it is first needed: the chain service may be away when the stream begins.
-    genesis_hash: Option<Hash>,
     /// Why events were missed, until the next item tells where the stream goes on.
     gap: Option<Status>,
 }
 
 impl Teller {
-    async fn tell(&mut self, item: FollowItem<WatchTransactionsResponse>) -> Result<Option<Told>, Status> {
+    fn tell(&mut self, item: FollowItem<WatchTransactionsResponse>) -> Result<Option<Told>, Status> {
         match item {
             FollowItem::Lost(_) => Ok(Some(Told { cursor: String::new(), text: sse::away() })),
             FollowItem::Gap(cause) => {
@@ -53,11 +50,7 @@ impl Teller {
                 Ok(None)
             }
             FollowItem::Event(item) => {
-                let genesis_hash = match self.genesis_hash {
-                    Some(hash) => hash,
-                    None => *self.genesis_hash.insert(self.backends.chain_info().await?.genesis_hash),
-                };
-                let mut text = event(&item, &genesis_hash)?;
+                let mut text = event(&item)?;
                 if let Some(cause) = self.gap.take() {
                     text = [sse::gap(&item.cursor, &cause), text].concat().into();
                 }
@@ -67,7 +60,7 @@ impl Teller {
     }
 }
 
-fn event(item: &WatchTransactionsResponse, genesis_hash: &Hash) -> Result<Bytes, Status> {
+fn event(item: &WatchTransactionsResponse) -> Result<Bytes, Status> {
     #[derive(Serialize)]
     struct Happened<'a> {
         transactions: Vec<PlacedView<'a>>,
@@ -75,7 +68,7 @@ fn event(item: &WatchTransactionsResponse, genesis_hash: &Hash) -> Result<Bytes,
     if item.heartbeat {
         return Ok(sse::nothing(&item.cursor));
     }
-    let views = item.transactions.iter().map(|info| PlacedView::new(info, genesis_hash));
+    let views = item.transactions.iter().map(PlacedView::new);
     let happened = Happened { transactions: views.collect::<Result<_, _>>()? };
     Ok(sse::event("transactions", &item.cursor, &to_json(&happened)))
 }
