@@ -11,15 +11,12 @@ export const REAL = process.env.BASE_URL?.replace(/\/$/, '');
 /** How long anything may take that the tests wait for. */
 export const PATIENCE = REAL ? 120_000 : 20_000;
 
+const VISION = process.env.VISION || 'target/debug/vision';
+
 class RealNetwork {
   url = REAL;
   vision(...args) {
-    return run(process.env.VISION || 'target/debug/vision', [
-      'testnet',
-      ...args,
-      '--dir',
-      process.env.TESTNET || '.vision/testnet',
-    ]);
+    return run(VISION, ['testnet', ...args, '--dir', process.env.TESTNET || '.vision/testnet']);
   }
   kill(name) {
     return this.vision('kill', name.replace('node', ''));
@@ -33,6 +30,24 @@ class RealNetwork {
   revive() {
     return this.start('node1');
   }
+  /** Publishes bytes, given as hex, and gives the transaction's hash once it is in a block. */
+  async record(hex) {
+    const key = `${process.env.TESTNET || '.vision/testnet'}/accounts/account1.key`;
+    const { stdout } = await run(VISION, [
+      'tx',
+      'data',
+      '--key',
+      key,
+      '--hex',
+      hex,
+      '--wait',
+      '--node',
+      REAL,
+      '-o',
+      'json',
+    ]);
+    return JSON.parse(stdout).hash;
+  }
   async stop() {}
 }
 
@@ -42,6 +57,11 @@ export async function network(options = {}) {
   // A node's clock is not the reader's.
   const mock = new Mock({ interval: 250, speed: 0.2, height: 70, clock: 3_600_000, ...options });
   mock.skew = mock.head.timestamp_ms + 200 - Date.now();
+  mock.record = async (hex) => {
+    const tx = mock.addTx('data', hex);
+    await eventually('in a block', () => tx.height);
+    return tx.hash;
+  };
   return mock.run().listen();
 }
 

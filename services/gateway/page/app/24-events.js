@@ -89,10 +89,13 @@ function lines(S) {
         misses.delete(e.node_id);
         add('i-missed', 'missed', `${N(e.node_id)} is suspended at height ${num(e.height)}${missedCount(e)}`);
         break;
-      case 'returned':
+      case 'returned': {
         misses.delete(e.node_id);
-        add('i-good', '', `${N(e.node_id)} returned at height ${num(e.height)} and is active again`);
+        const where = `at height ${num(e.height)}`;
+        const words = e.first_time ? `is active for the first time, ${where}` : `returned ${where} and is active again`;
+        add('i-good', '', `${N(e.node_id)} ${words}`);
         break;
+      }
       case 'reorg':
         add('i-fork', 'reorg', reorgWords(S, e));
         break;

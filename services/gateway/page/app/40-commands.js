@@ -16,7 +16,8 @@ const COMMANDS = {
   interval: () => curl('/api/chain/blocks?before=' + ((headOf(S)?.height || 0) + 1) + '&limit=64'),
   propagation: () => chainCall('GetPropagation', {}),
   pending: () => curl('/api/transactions/pending'),
-  file: () => `vision recorded FILE --node ${location.origin}`,
+  file: () =>
+    `curl -s "${location.origin}/api/transactions?limit=1&data_prefix=${DIGEST}$(sha256sum FILE | cut -c1-64)"`,
   status: () => curl('/api/overview'),
 };
 
