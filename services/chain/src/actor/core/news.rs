@@ -23,7 +23,7 @@ const MAX_REORG_BLOCKS: usize = 64;
 /// Something to tell once the turn is stored.
 pub enum News {
     /// As it is.
-    Event(What),
+    Event(Box<What>),
     /// An old block joined the head's chain.
     Old {
         /// Its height.
@@ -73,7 +73,7 @@ impl Core {
         }
         let Some(change) = &inserted.head else {
             let aside = (live && inserted.stored).then(|| self.shown(&hash, true)).flatten();
-            return aside.map(|info| News::Event(What::Block(info))).into_iter().collect();
+            return aside.map(|info| event(What::Block(info))).into_iter().collect();
         };
         if !(change.left.is_empty() && change.joined == [hash]) {
             return self.moved_to_branch(change, live);
@@ -87,7 +87,7 @@ impl Core {
         let info = self.shown(&hash, true);
         let missed: Vec<What> = info.iter().flat_map(missed_events).collect();
         let standings = standings(before, after, changed, change.new.height());
-        info.map(What::Block).into_iter().chain(missed).chain(standings).map(News::Event).collect()
+        info.map(What::Block).into_iter().chain(missed).chain(standings).map(event).collect()
     }
 
     fn moved_to_branch(&self, change: &HeadChange, live: bool) -> Vec<News> {
@@ -110,7 +110,7 @@ impl Core {
         let (before, after) = (change.old.state(), change.new.state());
         let all = after.producers().map(|(id, _)| *id);
         let standings = standings(before, after, all, change.new.height());
-        [What::Reorg(reorg)].into_iter().chain(missed).chain(standings).map(News::Event).collect()
+        [What::Reorg(reorg)].into_iter().chain(missed).chain(standings).map(event).collect()
     }
 
     /// A block of the tree whose parent is there too. One that became final or was pruned in this very turn may not be.
@@ -138,8 +138,11 @@ impl Core {
         }
         let mut news = std::mem::take(&mut turn.news);
         let mut reorgs = news.iter_mut().filter_map(|news| match news {
-            News::Event(What::Reorg(reorg)) => Some(reorg),
-            _ => None,
+            News::Event(what) => match &mut **what {
+                What::Reorg(reorg) => Some(reorg),
+                _ => None,
+            },
+            News::Old { .. } => None,
         });
         if let Some(last) = reorgs.next_back() {
             last.transactions_returned = turn.returned;
@@ -148,7 +151,7 @@ impl Core {
             match news {
                 News::Event(what) => {
                     self.tell_old();
-                    self.parts.events.tell(what);
+                    self.parts.events.tell(*what);
                 }
                 News::Old { height, before, producers } => self.note_old(height, before, producers),
             }
@@ -195,6 +198,10 @@ impl Core {
             self.parts.events.tell(What::Finalized(finalized));
         }
     }
+}
+
+fn event(what: What) -> News {
+    News::Event(Box::new(what))
 }
 
 fn bytes_of(entry: &Entry) -> vision_wire::types::Block {
