@@ -116,6 +116,8 @@ impl Happened {
             hash: self.hash.to_string(),
             transaction: None,
             place: Some(self.what.to_proto(genesis_hash, finalized)),
+            sender: self.parties.sender.to_string(),
+            receiver: self.parties.receiver.map(|receiver| receiver.to_string()).unwrap_or_default(),
         }
     }
 }

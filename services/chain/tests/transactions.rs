@@ -280,6 +280,7 @@ async fn watchers_are_told_what_concerns_them_and_resume_where_they_were() {
         (transfer(&net, other, 0, 9), signed(&net, key, 0, 1, Action::Transfer { to, amount: 3 }));
     let at =
         |transaction: &SignedTransaction, place: &str| (transaction.hash().to_string(), place.to_owned());
+    let begin = all.next().await.expect("no end").expect("no error").cursor;
     for transaction in [&unrelated, &first] {
         submit_one(&mut client, transaction, false).await.expect("taken");
         let (_, told) = next_event(&mut all).await;
@@ -288,6 +289,14 @@ async fn watchers_are_told_what_concerns_them_and_resume_where_they_were() {
     for stream in [&mut of_sender, &mut of_receiver] {
         assert_eq!(next_event(stream).await.1, [at(&first, "waiting")]);
     }
+    // Whoever watches all can tell whom an event concerns.
+    let mut repeated = watch(&mut client, &begin, None).await;
+    let mut parties = Vec::new();
+    while parties.len() < 2 {
+        let event = repeated.next().await.expect("no end").expect("no error");
+        parties.extend(event.transactions.into_iter().map(|info| (info.sender, info.receiver)));
+    }
+    assert_eq!(parties[1], (key.public_key().id().to_string(), to.to_string()));
     produce(&net, &mut client, 0).await;
     let (cursor, mut told) = next_event(&mut all).await;
     told.sort_by(|a, b| a.1.cmp(&b.1));

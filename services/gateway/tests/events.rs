@@ -136,6 +136,52 @@ async fn is_full(events: &mut Events) -> bool {
 }
 
 #[tokio::test]
+async fn those_who_listen_to_an_address_share_the_watch_and_hear_only_what_concerns_it() {
+    let node = Node::start().await;
+    let account = |byte: u8| Hash([byte; 32]).to_string();
+    let paid = |byte: u8, sender: u8, receiver: &str| TransactionInfo {
+        sender: account(sender),
+        receiver: receiver.to_owned(),
+        ..info(byte)
+    };
+    let mut listeners = Vec::new();
+    for byte in [0xa, 0xb, 0xc] {
+        let path = format!("/api/transactions/events?address={}", account(byte));
+        let mut events = Events::open_at(&node, &path, "").await;
+        events.nothing().await;
+        listeners.push(events);
+    }
+    assert_eq!(node.chain.pool.lock().watched, [""], "one for all three");
+    node.chain.pool.1.publish(vec![
+        paid(1, 0xa, &account(0xb)),
+        paid(2, 0xd, ""),
+        paid(3, 0xa, &account(0xa)),
+    ]);
+    node.chain.pool.1.publish(vec![paid(4, 0xd, "")]);
+    node.chain.pool.1.publish(vec![paid(5, 0xd, &account(0xc)), paid(6, 0xb, &account(0xd))]);
+    let expected: [&[&[u8]]; 3] = [&[&[1, 3]], &[&[1], &[6]], &[&[5]]];
+    let mut first = Vec::new();
+    for (events, expected) in listeners.iter_mut().zip(expected) {
+        for (number, bytes) in expected.iter().enumerate() {
+            let event = events.next().await;
+            let views: Vec<Value> = bytes.iter().map(|byte| view(*byte)).collect();
+            assert_eq!(
+                (event.name.as_str(), &event.data),
+                ("transactions", &json!({ "transactions": views }))
+            );
+            if number == 0 {
+                first.push(event.id);
+            }
+        }
+    }
+    // One that comes back hears what concerns it and no more.
+    let path = format!("/api/transactions/events?address={}", account(0xb));
+    let mut returning = Events::open_at(&node, &path, &came_back(&first[1])).await;
+    assert_eq!(returning.next().await.data, json!({ "transactions": [view(6)] }));
+    assert_eq!(node.chain.pool.lock().watched, [""]);
+}
+
+#[tokio::test]
 async fn all_who_listen_to_all_share_one_watch_and_those_who_were_away_join_it() {
     let node = Node::start().await;
     let watched = || node.chain.pool.lock().watched.clone();

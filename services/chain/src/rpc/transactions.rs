@@ -152,9 +152,11 @@ impl ChainRpc {
         }));
         match (found, fate) {
             (Some(found), _) => Ok(found),
-            (None, Some(place)) => {
-                Ok(proto::TransactionInfo { hash: hash.to_string(), transaction: None, place: Some(place) })
-            }
+            (None, Some(place)) => Ok(proto::TransactionInfo {
+                hash: hash.to_string(),
+                place: Some(place),
+                ..Default::default()
+            }),
             (None, None) => {
                 let why = "this node knows no transaction of this hash";
                 let metadata = [("hash", hash.to_string())];
@@ -180,7 +182,7 @@ impl ChainRpc {
             (None, None) => return Ok(None),
         };
         let place = Some(what.to_proto(&self.rules.genesis_hash, self.head().finalized_height));
-        Ok(Some(proto::TransactionInfo { hash: hash.to_string(), transaction, place }))
+        Ok(Some(proto::TransactionInfo { hash: hash.to_string(), transaction, place, ..Default::default() }))
     }
 
     async fn included(
@@ -227,6 +229,7 @@ impl ChainRpc {
                 proof,
                 trace_id: HeightTrace::of(&self.rules.genesis_hash, height).to_string(),
             })),
+            ..Default::default()
         })
     }
 
@@ -329,6 +332,7 @@ pub(super) fn included_info(
             proof: None,
             trace_id: HeightTrace::of(genesis_hash, place.height).to_string(),
         })),
+        ..Default::default()
     }
 }
 

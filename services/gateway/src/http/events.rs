@@ -1,8 +1,8 @@
 //! `GET /api/transactions/events`: what happens to transactions, as server-sent events.
 //!
 //! An event's id is the cursor of the chain service's watch: a client that comes back with `Last-Event-ID`, as
-//! browsers do, misses nothing, or is told so by an event `gap`. Those who listen to all transactions share one watch
-//! of the chain service, and each event is rendered once for all of them.
+//! browsers do, misses nothing, or is told so by an event `gap`. All share one watch of the chain service, and each
+//! transaction is rendered once, whoever listens.
 
 mod listener;
 mod shared;
@@ -24,10 +24,7 @@ pub(super) async fn transactions(State(state): State<AppState>, params: Params, 
         return Ok(sse::full());
     };
     let open = state.metrics.stream();
-    let listener = match address {
-        Some(address) => Listener::of(state.backends.clone(), cursor, address),
-        None => Listener::of_all(state.backends.clone(), cursor, &state.transactions),
-    };
+    let listener = Listener::new(state.backends.clone(), cursor, address, &state.transactions);
     let heard = futures::stream::unfold(listener, |mut listener| async {
         let text = listener.next().await?;
         Some((text, listener))

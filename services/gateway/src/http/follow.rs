@@ -24,7 +24,7 @@ pub(super) async fn transactions(State(state): State<AppState>, params: Params, 
         address: address.map(|address| address.to_string()).unwrap_or_default(),
         data_prefix: params.data_prefix()?,
     };
-    let Ok(place) = state.limits.stream(request.extensions(), request.headers()) else {
+    let Ok(place) = state.limits.follower(request.extensions(), request.headers()) else {
         return Ok(sse::full());
     };
     let open = state.metrics.stream();

@@ -32,6 +32,9 @@ const MAX_REQUESTS_IN_PROGRESS: usize = 256;
 const MAX_WAITING: usize = 128;
 /// Open streams of events at once: half of the port's connections.
 const MAX_STREAMS: usize = MAX_CONNECTIONS / 2;
+/// Streams at once that follow the chain's transactions: each has a watch of the chain service of its own, and must be
+/// fewer than the calls that a connection with it bears, 256.
+const MAX_FOLLOWERS: usize = 240;
 /// Longest that a request may take.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 /// Longest that a request may take which may wait for a block.
@@ -46,6 +49,7 @@ pub(super) struct Limits {
     requests: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
     budget: Budget,
     clients: Clients,
 }
@@ -89,6 +93,7 @@ impl Limits {
             requests: places(MAX_REQUESTS_IN_PROGRESS),
             waiting: places(MAX_WAITING),
             streams: places(MAX_STREAMS),
+            followers: places(MAX_FOLLOWERS),
             budget: Budget::new(),
             clients: Clients::new(config),
         }
@@ -98,6 +103,16 @@ impl Limits {
     pub(super) fn stream(&self, extensions: &Extensions, headers: &HeaderMap) -> Result<Permit, Status> {
         let share = self.clients.share_of(extensions, headers);
         Permit::take(&self.streams, &share.streams, &share, "open streams of events")
+    }
+
+    /// A place for a stream that follows the chain's transactions.
+    pub(super) fn follower(
+        &self,
+        extensions: &Extensions,
+        headers: &HeaderMap,
+    ) -> Result<(Permit, OwnedSemaphorePermit), Status> {
+        let permit = self.stream(extensions, headers)?;
+        Ok((permit, place(&self.followers, "", "streams that follow the chain's transactions")?))
     }
 
     fn enter(&self, share: Arc<Share>) -> Result<Place, Problem> {

@@ -93,7 +93,8 @@ impl FakeChain {
         let signed = signed.map_err(|error| status(Reason::InvalidTransaction, error.to_string(), &[]))?;
         let hash = signed.hash().to_string();
         let transaction = request.wait.then(|| transaction_to_proto(&signed));
-        let info = TransactionInfo { hash: hash.clone(), place: Some(place), transaction };
+        let info =
+            TransactionInfo { hash: hash.clone(), place: Some(place), transaction, ..Default::default() };
         Ok(SubmitTransactionResponse { hash, transaction: Some(info) })
     }
 
@@ -128,7 +129,12 @@ impl FakeChain {
         let answer = |bytes: &[u8], place| {
             let signed = SignedTransaction::from_bytes(bytes.to_vec(), &self.genesis_hash).ok();
             let transaction = signed.as_ref().map(transaction_to_proto);
-            let info = TransactionInfo { hash: request.hash.clone(), transaction, place: Some(place) };
+            let info = TransactionInfo {
+                hash: request.hash.clone(),
+                transaction,
+                place: Some(place),
+                ..Default::default()
+            };
             Ok(GetTransactionResponse { transaction: Some(info) })
         };
         let block = self.block(4);

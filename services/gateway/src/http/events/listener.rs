@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
+use tokio::time::{Duration, Instant};
 use vision_primitives::Hash;
 use vision_wire::{EventKind, Subscription};
 
@@ -12,6 +13,9 @@ use super::shared::{Feed, Running};
 use super::sse;
 use super::teller::{Told, texts};
 use crate::adapters::Backends;
+
+/// A listener whose address nothing concerns is told so often how far it has heard.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// How a listener hears.
 enum Way {
@@ -22,58 +26,67 @@ enum Way {
 /// Somebody who hears what happens to transactions.
 pub(super) struct Listener {
     backends: Backends,
-    /// The shared watch; none for one who listens to an address.
-    running: Option<Arc<Running>>,
+    /// The only address it listens to, if it does not listen to all.
+    address: Option<Hash>,
+    /// The shared watch.
+    running: Arc<Running>,
     way: Way,
     /// How far it has heard.
     cursor: String,
+    /// When it was last told something.
+    spoken: Instant,
 }
 
 impl Listener {
-    /// To what concerns an address.
-    pub(super) fn of(backends: Backends, cursor: String, address: Hash) -> Self {
-        let way = Way::Own(Box::pin(texts(backends.clone(), cursor.clone(), Some(address))));
-        Self { backends, running: None, way, cursor }
-    }
-
-    /// To all.
-    pub(super) fn of_all(backends: Backends, cursor: String, feed: &Feed) -> Self {
+    /// To all, or to what concerns an address.
+    pub(super) fn new(backends: Backends, cursor: String, address: Option<Hash>, feed: &Feed) -> Self {
         let running = feed.running(&backends);
         let shared = if cursor.is_empty() { running.now() } else { running.after(&cursor) };
-        let way = shared.map_or_else(|| own(&backends, &cursor), Way::Shared);
-        Self { backends, running: Some(running), way, cursor }
+        let way = shared.map_or_else(|| own(&backends, &cursor, address), Way::Shared);
+        Self { backends, address, running, way, cursor, spoken: Instant::now() }
     }
 
     /// The next text; none at the end: the client comes back by itself.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         loop {
-            match &mut self.way {
+            let text = match &mut self.way {
                 Way::Own(texts) => {
                     let told = texts.next().await?;
                     self.heard(&told);
-                    if let Some(shared) = self.running.as_ref().and_then(|all| all.after(&self.cursor)) {
+                    if let Some(shared) = self.running.after(&self.cursor) {
                         self.way = Way::Shared(shared);
                     }
-                    return Some(told.text);
+                    Some(told.text)
                 }
                 Way::Shared(texts) => match texts.next().await? {
                     // Too slow: what it missed the chain service may still know.
-                    Err(_) => self.way = own(&self.backends, &self.cursor),
+                    Err(_) => {
+                        self.way = own(&self.backends, &self.cursor, self.address);
+                        None
+                    }
                     Ok(item) => {
                         self.heard(&item.event);
                         match item.kind {
-                            EventKind::New => {
-                                return Some(item.event.text.clone()).filter(|text| !text.is_empty());
-                            }
-                            _ if self.cursor.is_empty() => {}
-                            EventKind::Current | EventKind::Heartbeat => {
-                                return Some(sse::nothing(&self.cursor));
-                            }
+                            EventKind::New if item.event.is_end() => return None,
+                            EventKind::New => self.of(&item.event),
+                            _ if self.cursor.is_empty() => None,
+                            EventKind::Current | EventKind::Heartbeat => Some(sse::nothing(&self.cursor)),
                         }
                     }
                 },
+            };
+            if let Some(text) = text {
+                self.spoken = Instant::now();
+                return Some(text);
             }
         }
+    }
+
+    /// The text of this listener; none if it has heard something not long ago, and this does not concern it.
+    fn of(&self, told: &Told) -> Option<Bytes> {
+        let Some(address) = &self.address else { return Some(told.text.clone()) };
+        let silent = self.spoken.elapsed() >= SILENCE && !self.cursor.is_empty();
+        told.of(address).or_else(|| silent.then(|| sse::nothing(&self.cursor)))
     }
 
     fn heard(&mut self, told: &Told) {
@@ -83,6 +96,6 @@ impl Listener {
     }
 }
 
-fn own(backends: &Backends, cursor: &str) -> Way {
-    Way::Own(Box::pin(texts(backends.clone(), cursor.to_owned(), None)))
+fn own(backends: &Backends, cursor: &str, address: Option<Hash>) -> Way {
+    Way::Own(Box::pin(texts(backends.clone(), cursor.to_owned(), address)))
 }

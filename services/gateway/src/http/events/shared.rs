@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use bytes::Bytes;
 use futures::StreamExt as _;
 use tokio::task::JoinHandle;
 use vision_wire::{EventLog, Subscription};
@@ -46,7 +45,7 @@ impl Running {
     fn start(backends: Backends) -> Self {
         let log = EventLog::new(0, KEPT_TEXTS);
         // What stands for all before; a listener of now begins at the last text, of which there must be one.
-        log.publish(Arc::new(Told { cursor: String::new(), text: Bytes::new() }));
+        log.publish(Arc::default());
         let told = log.clone();
         let task = tokio::spawn(async move {
             let mut texts = std::pin::pin!(texts(backends, String::new(), None));
@@ -54,7 +53,7 @@ impl Running {
                 told.publish(Arc::new(text));
             }
             // Nothing more comes: to every listener an empty text is the end.
-            told.publish(Arc::new(Told { cursor: String::new(), text: Bytes::new() }));
+            told.publish(Arc::default());
         });
         Self { log, task }
     }
