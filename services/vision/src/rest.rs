@@ -37,8 +37,9 @@ impl Gateway {
     /// A gateway at a URL such as `http://127.0.0.1:8080`; connects when asked something.
     pub fn new(url: &str) -> Outcome<Self> {
         let base = url.trim_end_matches('/').to_owned();
-        let wrong =
-            || Failure::usage(format!("{url:?} is no gateway URL; it must look like http://127.0.0.1:8080"));
+        let wrong = || {
+            Failure::usage(format!("{url:?} is not a gateway URL; it must look like http://127.0.0.1:8080"))
+        };
         let uri: Uri = base.parse().map_err(|_| wrong())?;
         if uri.scheme_str() != Some("http") || uri.host().is_none() {
             return Err(wrong());

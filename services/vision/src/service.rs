@@ -129,7 +129,8 @@ pub fn enter(args: &ServiceArgs) -> Outcome<(Settings, Env)> {
     // Services that need the genesis say so themselves.
     if !args.home.join("config.toml").is_file() && !args.home.join("genesis.json").is_file() {
         return Err(Failure::usage(format!(
-            "{} is no node's home: it has neither config.toml nor genesis.json; make one with `vision testnet init`",
+            "{} is not the home of a node: it has neither config.toml nor genesis.json; create one with \
+             `vision testnet init`",
             args.home.display()
         )));
     }

@@ -114,7 +114,7 @@ fn make_home(
 /// Makes a directory that only its owner may enter; one that exists stays as it is.
 pub fn private_dir(path: &Path) -> Outcome {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| Failure::io("make", path, &error))
+    made.map_err(|error| Failure::io("create", path, &error))
 }
 
 /// Writes a file that is on disk at the return.

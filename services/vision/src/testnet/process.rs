@@ -136,7 +136,7 @@ fn rotate(log: &Path) -> Outcome {
 /// Sends a signal to a node's process, which was just looked at.
 pub fn signal(pid: u32, signal: Signal) -> Outcome {
     let target = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    let target = target.ok_or_else(|| Failure::failed(format!("{pid} is no process id")))?;
+    let target = target.ok_or_else(|| Failure::failed(format!("{pid} is not a process id")))?;
     match kill_process(target, signal) {
         // It ended on its own in the meantime.
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
