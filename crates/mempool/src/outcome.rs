@@ -9,7 +9,7 @@ use crate::NONCE_WINDOW;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
     /// It waits already, or a sync proof of the producer that is as new.
-    #[error("the transaction waits already")]
+    #[error("the transaction is already pending")]
     Known,
     /// The ledger would not apply it, even after all that waits before it.
     #[error(transparent)]
@@ -24,13 +24,13 @@ pub enum Rejected {
     },
     /// Another one waits in its place: with the sender's nonce, or for the same producer to be registered.
     /// It must pay a tenth more, in whole and per byte, and must not wait behind one that pays less.
-    #[error("another transaction waits in its place: the fee must be at least {needed}")]
+    #[error("another pending transaction has its place: the fee must be at least {needed}")]
     Underpriced {
         /// Least fee with which it takes the place; the largest there is if it is out of range.
         needed: u64,
     },
     /// No room, and it pays no more per byte than what waits, or waits behind a gap or one that does not, or what waits is spared.
-    #[error("the pool is full, and what waits pays as much per byte or may not be displaced now")]
+    #[error("the pool is full, and its transactions pay as much per byte or may not be displaced now")]
     Full,
 }
 

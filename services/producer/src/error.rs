@@ -61,7 +61,7 @@ pub enum Error {
         home: PathBuf,
     },
     /// Claims that are already there.
-    #[error("{0} exists: claims are never overwritten, for they keep a key from signing twice")]
+    #[error("{0} exists: claims are never overwritten, because they keep a key from signing twice")]
     ClaimsExist(PathBuf),
     /// Claims of another key or chain.
     #[error(
