@@ -177,7 +177,7 @@ fn watch_draws_the_network_and_says_when_what_is_seen_is_old() {
     let mut terminal =
         Terminal::run(&["watch", "--node", &url], &[("VISION_TESTNET_DIR", &dir), ("NO_COLOR", "1")]);
     let parts =
-        ["as seen by node1", "last block", "next: ", "made by", "NODE", "node2", "producer", "q leaves"];
+        ["as seen by node1", "last block", "next: ", "made by", "NODE", "node2", "producer", "q quits"];
     let first = terminal.wait_seen(&parts, 60);
     wait_until("it goes on", 20, || terminal.text() != first);
     net[0].kill();

@@ -121,10 +121,10 @@ pub enum Command {
         after_help = "Examples:\n  vision status --node http://127.0.0.1:8081 -o json\n  vision status --all"
     )]
     Status(StatusArgs),
-    /// Follow the network: a live picture on a terminal, else a line per block.
+    /// Follow the network: a live picture on a terminal, otherwise one line per block.
     #[command(
-        after_help = "On a terminal: q, Esc or Ctrl-C leaves. With --from, --count or -o json, and where stdout is no \
-terminal, or TERM is dumb: a line per block. NO_COLOR takes the colours away.\n\nExamples:\n  vision watch\n  vision watch --count 10"
+        after_help = "On a terminal, q, Esc or Ctrl-C quits. With --from, --count or -o json, or if stdout is not a \
+terminal or TERM is dumb: one line per block. NO_COLOR switches colours off.\n\nExamples:\n  vision watch\n  vision watch --count 10"
     )]
     Watch(WatchArgs),
 }
@@ -277,8 +277,8 @@ fn node_flag_beside(url: &str, variable: bool) -> String {
 pub struct StatusArgs {
     #[command(flatten)]
     pub remote: RemoteArgs,
-    /// Every node that this one knows of, each asked itself where its gateway is known; exit 3 if a producer is not
-    /// healthy.
+    /// Show every node that this one knows; nodes whose gateway is known are asked directly. Exit code 3 if a producer
+    /// is not healthy.
     #[arg(long)]
     pub all: bool,
 }

@@ -49,7 +49,7 @@ fn footer(scene: &Scene, width: usize) -> Line<'static> {
         1 => "1 transaction waits. ".into(),
         count => format!("{} transactions wait. ", number(count)),
     });
-    let text = format!("{}q leaves. `vision status` says more of this node.", pending.unwrap_or_default());
+    let text = format!("{}q quits. `vision status` says more about this node.", pending.unwrap_or_default());
     Line::styled(cut(&text, width), Paint::faint())
 }
 
@@ -270,7 +270,7 @@ mod tests {
                         "NODE",
                         "STATE",
                         "missed its slot",
-                        "q leaves",
+                        "q quits",
                     ];
                     for part in parts {
                         assert!(
