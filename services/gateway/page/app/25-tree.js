@@ -53,7 +53,8 @@ function tree(S, now) {
     const marks = [...heads]
       .filter(([height]) => height >= low)
       .sort((a, b) => b[0] - a[0])
-      .slice(0, 3);
+      .slice(0, 3)
+      .reverse();
     const total = base + 32 + marks.length * 18;
     const svg = s('svg', { width, height: total, role: 'img', 'aria-label': treeWords(S, chain, side, final) });
     const cut = Math.min(Math.max(final, low - 1), head.height);
