@@ -3,6 +3,7 @@
 //! Made of parts. One whose service does not answer is null, and `missing` says why: the rest is shown nevertheless.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
@@ -13,7 +14,7 @@ use vision_wire::rest::api;
 use super::limits::Place;
 use super::query::Params;
 use super::{Answer, AppState, json_bytes};
-use crate::live::{Happened, brief};
+use crate::live::{EventName, Happened, brief};
 use crate::ports::Stretch;
 use crate::views::to_json;
 
@@ -58,8 +59,9 @@ async fn blocks(state: &AppState) -> Result<Bytes, Status> {
 
 /// Newest first.
 fn recent_events(state: &AppState) -> Bytes {
+    let recent = state.live.recent(usize::MAX);
     let mut json = vec![b'['];
-    for (number, (cursor, event)) in state.live.recent(EVENTS).iter().enumerate() {
+    for (number, (cursor, event)) in notable(&recent).take(EVENTS).enumerate() {
         if number > 0 {
             json.push(b',');
         }
@@ -67,6 +69,19 @@ fn recent_events(state: &AppState) -> Bytes {
     }
     json.push(b']');
     json.into()
+}
+
+/// Without what happens with every block, but for the newest of its kind: else nothing else would be left after minutes.
+fn notable(recent: &[(String, Arc<Happened>)]) -> impl Iterator<Item = &(String, Arc<Happened>)> {
+    let mut seen = Vec::new();
+    recent.iter().filter(move |(_, event)| {
+        if !matches!(event.name, EventName::Block | EventName::Claim | EventName::Finalized) {
+            return true;
+        }
+        let is_newest = !seen.contains(&event.name);
+        seen.push(event.name);
+        is_newest
+    })
 }
 
 fn event_json(cursor: &str, event: &Happened) -> Vec<u8> {
@@ -125,5 +140,15 @@ mod tests {
         assert_eq!(text, expect);
         assert_eq!(Object::default().end(b"", 9), r#"{"now_ms":9,"missing":{}}"#);
         assert_eq!(Object::default().end(b"{\"now_ms\":7}", 9), r#"{"now_ms":9,"missing":{}}"#);
+    }
+
+    #[test]
+    fn what_happens_with_every_block_drives_nothing_out() {
+        use EventName::{Block, Claim, Finalized, MissedSlot, Suspended};
+        let names = [Finalized, Block, Claim, Suspended, Finalized, Block, MissedSlot, Block, MissedSlot];
+        let recent: Vec<_> =
+            names.map(|name| (String::new(), Arc::new(Happened::new(name, Bytes::new())))).into();
+        let shown: Vec<_> = notable(&recent).map(|(_, event)| event.name).collect();
+        assert_eq!(shown, [Finalized, Block, Claim, Suspended, MissedSlot, MissedSlot]);
     }
 }
