@@ -86,7 +86,7 @@ fn a_death_and_a_return_are_heard_in_their_order() {
     let suspended = events.until("suspended", about("suspended", &dead));
     events.until("trouble", |event| {
         let health = &event.data["health"];
-        health["state"] == "trouble" && health["reasons"][0]["node_id"] == Value::from(dead.as_str())
+        health["state"] == "trouble" && health["reasons"][0]["node_id"] == dead.as_str()
     });
     let overview = net[0].json("/api/overview");
     let row =
