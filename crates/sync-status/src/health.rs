@@ -144,6 +144,11 @@ impl HealthMachine {
         let found = self.find(input, began_ms);
         self.registered = found.registered();
         let causes = causes::of(&found, &self.operator);
+        // Nobody is said to be well who is not. There is another cause then, so that nothing is fine either.
+        self.live.retain(|(rank, code, node), _| {
+            let is_there = |cause: &Cause| cause.rank == *rank && cause.code == *code && cause.node == *node;
+            causes.iter().any(is_there) || !causes::has_given_way(*rank, *node, &found, &causes)
+        });
         self.note(causes, input);
         let state = match found.is_stopped() {
             true => HealthState::Stopped,

@@ -30,6 +30,26 @@ pub(super) enum Rank {
     NoBlock,
 }
 
+impl Rank {
+    /// Whether it is about producers that do not produce.
+    const fn is_of_nodes(self) -> bool {
+        matches!(self, Self::Lost | Self::Suspended | Self::NotEligible)
+    }
+}
+
+/// Whether a cause that is gone has only given way to another one: its node is down still, or is one of a group now.
+pub(super) fn has_given_way(rank: Rank, node: Option<NodeId>, found: &Found<'_>, causes: &[Cause]) -> bool {
+    match node {
+        Some(id) => {
+            found.down.iter().any(|node| node.id == id) || causes.iter().any(|cause| cause.node == Some(id))
+        }
+        None => {
+            let is_of_nodes = |cause: &Cause| cause.rank == Rank::CutOff || cause.rank.is_of_nodes();
+            rank.is_of_nodes() && causes.iter().any(is_of_nodes)
+        }
+    }
+}
+
 /// One thing that is wrong.
 pub(super) struct Cause {
     pub rank: Rank,
@@ -122,14 +142,25 @@ fn names(nodes: &[&NodeFacts]) -> String {
 /// What it means for the chain that so many produce.
 fn meaning(found: &Found<'_>) -> String {
     let (producing, registered) = (found.producing, found.registered());
-    let needed = found.input.params.needed(registered);
+    let params = &found.input.params;
+    let (needed, for_final) = (params.needed(registered), params.needed_for_final(registered));
     if producing < needed {
         return match registered {
             1 => "It holds every slot: until it produces there is no block.".into(),
             _ => format!("No block is made until {needed} of {registered} producers are up."),
         };
     }
-    match producing - needed {
+    if producing < for_final {
+        return format!(
+            "Blocks go on, but none becomes final until {for_final} of {registered} producers are up."
+        );
+    }
+    match producing - for_final {
+        0 if needed > registered / 2 + 1 => {
+            format!(
+                "If one more node stops, no block is made until {needed} of {registered} producers are up."
+            )
+        }
         0 => "If one more node stops, blocks no longer become final.".into(),
         1 => "Blocks go on; one more node may stop.".into(),
         spare => format!("Blocks go on; {spare} more nodes may stop."),
@@ -201,7 +232,7 @@ fn here(found: &Found<'_>, others_lost: bool) -> Option<Cause> {
     let code = code_of(because);
     let explained = match code {
         // That is what being no producer means.
-        "NOT_A_PRODUCER" | "NO_PRODUCER" => true,
+        "NOT_A_PRODUCER" | "NO_PRODUCER" => !me.is_registered(),
         "TOO_FEW_PEERS" => others_lost,
         _ => false,
     };

@@ -47,6 +47,13 @@ impl HealthParams {
     pub fn needed(&self, registered: u64) -> u64 {
         self.min_ready_peers.min(registered.saturating_sub(1)).saturating_add(1)
     }
+
+    /// Producers that must be up, so that blocks become final: more than half of the registered ones must have built
+    /// upon a block.
+    #[must_use]
+    pub fn needed_for_final(&self, registered: u64) -> u64 {
+        self.needed(registered).max(registered / 2 + 1)
+    }
 }
 
 /// What the chain says of a node.
@@ -179,7 +186,7 @@ impl<'a> Found<'a> {
     }
 
     pub(super) fn spare(&self) -> u64 {
-        self.producing.saturating_sub(self.input.params.needed(self.registered()))
+        self.producing.saturating_sub(self.input.params.needed_for_final(self.registered()))
     }
 
     /// The instant from which the time without a block counts: before the first one, when this was first looked at.

@@ -43,9 +43,45 @@ fn each_trouble_has_its_reason_and_its_remedy() {
             blocks: true,
             state: HealthState::Trouble,
             producing: 4,
-            spare: 2,
+            spare: 1,
             codes: &["NODE_LOST"],
-            words: &["Blocks go on; 2 more nodes may stop."],
+            words: &["Blocks go on; one more node may stop."],
+        },
+        Case {
+            desc: "two of seven are dead",
+            nodes: 7,
+            broken: |net| gone(net, &[6, 7]),
+            blocks: true,
+            state: HealthState::Trouble,
+            producing: 5,
+            spare: 1,
+            codes: &["NODE_LOST", "NODE_LOST"],
+            words: &["Blocks go on; one more node may stop."],
+        },
+        Case {
+            desc: "three of five are dead: blocks come, and none becomes final",
+            nodes: 5,
+            broken: |net| gone(net, &[3, 4, 5]),
+            blocks: true,
+            state: HealthState::Trouble,
+            producing: 2,
+            spare: 0,
+            codes: &["NODE_LOST"],
+            words: &["Blocks go on, but none becomes final until 3 of 5 producers are up."],
+        },
+        Case {
+            desc: "more peers are needed for a block than makers for a final one",
+            nodes: 5,
+            broken: |net| {
+                net.params.min_ready_peers = 3;
+                gone(net, &[5]);
+            },
+            blocks: true,
+            state: HealthState::Trouble,
+            producing: 4,
+            spare: 0,
+            codes: &["NODE_LOST"],
+            words: &["If one more node stops, no block is made until 4 of 5 producers are up."],
         },
         Case {
             desc: "four of ten are dead: one reason for all",
@@ -54,7 +90,7 @@ fn each_trouble_has_its_reason_and_its_remedy() {
             blocks: true,
             state: HealthState::Trouble,
             producing: 6,
-            spare: 4,
+            spare: 0,
             codes: &["NODE_LOST"],
             words: &["node2, node3, node4 and 1 more do not answer."],
         },
@@ -192,6 +228,17 @@ fn each_trouble_has_its_reason_and_its_remedy() {
             words: &["local height 1 is 9 behind"],
         },
         Case {
+            desc: "a registered producer whose services deny it is one that does not produce",
+            nodes: 3,
+            broken: |net| net.because = "NOT_A_PRODUCER: the key is not registered".into(),
+            blocks: true,
+            state: HealthState::Trouble,
+            producing: 2,
+            spare: 0,
+            codes: &["NOT_A_PRODUCER"],
+            words: &["register the key of node1"],
+        },
+        Case {
             desc: "all is well and no block comes",
             nodes: 3,
             broken: |_| {},
@@ -246,4 +293,65 @@ fn each_trouble_has_its_reason_and_its_remedy() {
             assert!(said.contains(words), "{desc}: {words:?} is not in\n{said}");
         }
     }
+}
+
+/// What is said to be over is over: a node that is down for another reason, or as one of several, is not well again.
+#[test]
+fn nobody_is_said_to_be_well_who_is_not() {
+    type Step = fn(&mut Net);
+    let cases: [(&str, Step, Step, &[&str]); 5] = [
+        (
+            "one is lost, then all",
+            |net| net.nodes[1].connected = false,
+            |net| net.nodes[2].connected = false,
+            &["CUT_OFF"],
+        ),
+        (
+            "its reason changes",
+            |net| (net.nodes[1].eligible, net.nodes[1].because) = (Some(false), "CLOCK_SKEW: far".into()),
+            |net| net.nodes[1].because = "BEHIND: far".into(),
+            &["BEHIND"],
+        ),
+        (
+            "it may not produce, then it is lost",
+            |net| (net.nodes[1].eligible, net.nodes[1].because) = (Some(false), "CLOCK_SKEW: far".into()),
+            |net| net.nodes[1].connected = false,
+            &["NODE_LOST"],
+        ),
+        (
+            "this node's reason changes",
+            |net| net.because = "BEHIND: far".into(),
+            |net| net.because = "CATCHING_UP: near".into(),
+            &["CATCHING_UP"],
+        ),
+        (
+            "suspended, then lost",
+            |net| net.nodes[1].standing = Standing::Suspended,
+            |net| net.nodes[1].connected = false,
+            &["NODE_LOST"],
+        ),
+    ];
+    for (desc, first, then, expect) in cases {
+        let mut net = Net::of(3);
+        let mut machine = HealthMachine::new(Operator::Unknown);
+        net.judge(&mut machine);
+        first(&mut net);
+        net.pass(3_000, true);
+        net.judge(&mut machine);
+        then(&mut net);
+        net.pass(3_000, true);
+        let health = net.judge(&mut machine);
+        assert_eq!(codes(&health), expect, "{desc}: {health:#?}");
+    }
+    // Of three that were lost one is back: of the other two each has its reason.
+    let mut net = Net::of(7);
+    let mut machine = HealthMachine::new(Operator::Unknown);
+    net.judge(&mut machine);
+    net.nodes[4..].iter_mut().for_each(|node| node.connected = false);
+    net.pass(6_000, true);
+    assert_eq!(net.judge(&mut machine).reasons.len(), 1);
+    net.nodes[4].connected = true;
+    net.pass(100, true);
+    let health = net.judge(&mut machine);
+    assert!(health.reasons.iter().all(|reason| reason.node.is_some()), "{health:#?}");
 }
