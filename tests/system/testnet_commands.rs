@@ -352,7 +352,14 @@ fn a_taken_port_leaves_nothing_behind() {
     let output = vision(&as_strs(&place.up(&["--detach"])));
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains(&port.to_string()) && text.contains("--base-api-port"), "{text}");
+    assert!(text.contains(&port.to_string()), "{text}");
+    let free =
+        text.split("--base-api-port ").nth(1).and_then(|rest| rest.split('`').next()).expect("a free port");
+    let free: u16 = free.parse().expect("a port");
+    assert!(
+        (free..free + 3).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()),
+        "{free} is free: {text}"
+    );
     assert!(place.states().iter().all(|(state, pid, _)| state == "stopped" && pid.is_none()));
     drop(taken);
     let output = vision(&as_strs(&place.up(&["--detach"])));

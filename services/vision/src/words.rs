@@ -63,6 +63,26 @@ pub fn cut(text: &str, columns: usize) -> String {
     short
 }
 
+/// A text in at most so many lines of so many columns, broken between words; the last is cut.
+pub fn wrapped(text: &str, columns: usize, most: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let is_full = lines.last().is_some_and(|line| {
+            !line.is_empty() && line.chars().count() + 1 + word.chars().count() > columns
+        });
+        if is_full && lines.len() < most {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            *line += word;
+        }
+    }
+    lines.iter().map(|line| cut(line, columns)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +123,19 @@ mod tests {
         ];
         for (text, expect) in cases {
             assert_eq!(with_ages(text, 2_400), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_goes_on_in_the_next_line() {
+        let cases: [(usize, usize, &[&str]); 4] = [
+            (20, 2, &["one two three"]),
+            (8, 2, &["one two", "three"]),
+            (5, 2, &["one", "two …"]),
+            (2, 9, &["o…", "t…", "t…"]),
+        ];
+        for (columns, most, expect) in cases {
+            assert_eq!(wrapped("one two three", columns, most), expect, "{columns}");
         }
     }
 

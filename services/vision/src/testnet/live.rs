@@ -46,7 +46,7 @@ pub fn lines(look: &Look<'_>, now_ms: u64, paint: Paint, width: usize, height: u
     let mut top = vec![
         Line::styled(cut(&title(look), width), Paint::strong()),
         sentence(look, now_ms, paint, width),
-        Line::default(),
+        Line::raw(cut(&next(look), width)),
     ];
     let bottom = bottom(look, paint, width, height);
     // Heading and, if not all are shown, a line that says so.
@@ -78,15 +78,21 @@ fn title(look: &Look<'_>) -> String {
     format!("{}  {nodes}", look.chain_id)
 }
 
-/// How the network is, and whose turn it is.
+/// Whose turn it is.
+fn next(look: &Look<'_>) -> String {
+    let next = look.picture.and_then(Picture::next);
+    match next.as_ref().and_then(|(height, ids)| Some((*height, *ids.first()?))) {
+        Some((height, id)) => format!("   next: {} makes block {}", names(look).of(id), number(height)),
+        None => String::new(),
+    }
+}
+
+/// How the network is.
 fn sentence(look: &Look<'_>, now_ms: u64, paint: Paint, width: usize) -> Line<'static> {
     let Some(picture) = look.picture else {
         return Line::styled("no node answers", paint.bad());
     };
-    let names = names(look);
-    let next = picture.next().and_then(|(height, ids)| Some((height, *ids.first()?)));
-    let next = next.map(|(height, id)| format!("; next: {} makes {}", names.of(id), number(height)));
-    let text = format!("{}{}", picture.headline(now_ms), next.unwrap_or_default());
+    let text = picture.headline(now_ms);
     let sign = paint.sign(picture.verdict(now_ms));
     let room = width.saturating_sub(sign.content.chars().count());
     Line::from(vec![sign, Span::raw(cut(&text, room))])
@@ -225,7 +231,7 @@ mod tests {
                         "{width}x{height}:\n{text}"
                     );
                     if height >= 24 {
-                        let next = if count > 1 { "next: node2 makes 10" } else { "next: 0000" };
+                        let next = if count > 1 { "next: node2 makes block 10" } else { "next: 0000" };
                         for part in [
                             "http://127.0.0.1:8080/",
                             "command1",

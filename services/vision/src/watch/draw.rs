@@ -8,12 +8,16 @@ use super::scene::{Contact, Scene, Weight};
 use crate::network::{Node, Picture, Verdict};
 use crate::output::time;
 use crate::screen::{Cell, Column, Paint, grid};
-use crate::words::{cut, number, span};
+use crate::words::{cut, number, span, wrapped};
 
 /// Events that keep their place however many nodes there are.
-const MIN_EVENTS: usize = 3;
+const MIN_EVENTS: usize = 2;
+/// From so many lines on, every cause has what to do below it; else the first has.
+const ROOMY: usize = 30;
+/// Lines of the first cause.
+const MAX_REASON_LINES: usize = 2;
 /// Columns of an age.
-const AGE: usize = 12;
+const AGE: usize = 14;
 
 const COLUMNS: [Column; 9] = [
     Column { heading: "node", rank: 0 },
@@ -45,7 +49,7 @@ pub fn lines(scene: &Scene, now_ms: u64, paint: Paint, width: usize, height: usi
 
 fn footer(scene: &Scene, width: usize) -> Line<'static> {
     let pending = scene.picture.as_ref().and_then(|picture| picture.pending);
-    let pending = pending.map(|count| match count {
+    let pending = pending.filter(|count| *count > 0).map(|count| match count {
         1 => "1 transaction waits. ".into(),
         count => format!("{} transactions wait. ", number(count)),
     });
@@ -87,7 +91,7 @@ fn whole(
     let mut lines = vec![Line::styled(cut(&title, width), Paint::strong())];
     let lost = contact(scene, now_ms, paint, width);
     let is_old = lost.is_some();
-    lines.extend(lost.unwrap_or_else(|| status(scene, picture, node_ms, paint, width)));
+    lines.extend(lost.unwrap_or_else(|| status(scene, picture, node_ms, paint, width, height)));
     let at_the_head = lines.len();
     lines.push(Line::default());
     lines.extend(ribbon(picture, &scene.names, paint, width));
@@ -110,13 +114,27 @@ fn whole(
 }
 
 /// The sentence, its reasons, and who is next.
-fn status(scene: &Scene, picture: &Picture, node_ms: u64, paint: Paint, width: usize) -> Vec<Line<'static>> {
+fn status(
+    scene: &Scene,
+    picture: &Picture,
+    node_ms: u64,
+    paint: Paint,
+    width: usize,
+    height: usize,
+) -> Vec<Line<'static>> {
     let verdict = picture.verdict(node_ms);
     let sentence = cut(&picture.headline(node_ms), width.saturating_sub(3));
     let mut lines = vec![Line::from(vec![paint.sign(verdict), Span::styled(sentence, Paint::strong())])];
-    for reason in picture.reasons(node_ms, &scene.names) {
-        let remedy = if reason.remedy.is_empty() { String::new() } else { format!(": {}", reason.remedy) };
-        lines.push(Line::raw(cut(&format!("   {}{remedy}", reason.text), width)));
+    for (at, reason) in picture.reasons(node_ms, &scene.names).iter().enumerate() {
+        let most = if at == 0 { MAX_REASON_LINES } else { 1 };
+        lines.extend(
+            wrapped(&reason.text, width.saturating_sub(3), most)
+                .iter()
+                .map(|text| Line::raw(format!("   {text}"))),
+        );
+        if !reason.remedy.is_empty() && (at == 0 || height >= ROOMY) {
+            lines.push(Line::styled(cut(&format!("     {}", reason.remedy), width), paint.unusual()));
+        }
     }
     let next = scene.next_text(node_ms).unwrap_or_else(|| "next: not known yet".into());
     lines.push(Line::raw(cut(&format!("   {next}"), width)));
@@ -229,7 +247,7 @@ mod tests {
             "blocks": (1_234_504..=1_234_567).map(block).collect::<Vec<_>>(),
             "pending": { "count": 1_200 },
             "health": { "state": "trouble", "headline": format!("{count} nodes, last block {{ago:98600}} ago"), "reasons": [
-                { "text": "x".repeat(200), "remedy": "vision testnet start node2" }, { "text": "second" }, { "text": "third" },
+                { "text": "x y ".repeat(50), "remedy": "vision testnet start node2" }, { "text": "second" }, { "text": "third" },
             ] },
         });
         let mut scene = Scene::new("http://127.0.0.1:8080", Names::default());
