@@ -12,6 +12,8 @@ use crate::{DecodeError, Hash, Height, NodeId, TimestampMs, decode_strict, encod
 pub const MAX_NODE_NAME_CHARS: usize = 32;
 /// Longest code of a reason in a report, characters.
 const MAX_CODE_CHARS: usize = 32;
+/// What is told in place of a reason that has no code.
+const NO_CODE: &str = "OTHER";
 /// Longest report, canonical bytes.
 pub const MAX_REPORT_BYTES: usize = 256;
 
@@ -87,6 +89,12 @@ pub struct NodeReport {
 }
 
 impl NodeReport {
+    /// The code as a report may hold it: one that is none would make the peers refuse the whole report.
+    #[must_use]
+    pub fn code_to_tell(code: &str) -> String {
+        if is_code(code) { code.to_owned() } else { NO_CODE.to_owned() }
+    }
+
     /// The canonical bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -168,6 +176,21 @@ mod tests {
             ..report()
         };
         assert!(longest.to_bytes().len() <= MAX_REPORT_BYTES);
+    }
+
+    #[test]
+    fn whatever_the_reason_is_the_peers_can_read_it() {
+        for (said, told) in [
+            ("STREAK", "STREAK"),
+            ("", "OTHER"),
+            ("connection refused", "OTHER"),
+            ("\u{1b}[31m", "OTHER"),
+            (&"X".repeat(MAX_CODE_CHARS + 1), "OTHER"),
+        ] {
+            let not_eligible = Some(NodeReport::code_to_tell(said));
+            let report = NodeReport { not_eligible, ..report() };
+            assert_eq!(NodeReport::from_bytes(&report.to_bytes()).unwrap().not_eligible.unwrap(), told);
+        }
     }
 
     #[test]

@@ -86,6 +86,12 @@ async fn nodes_know_each_other_by_name_and_a_dead_one_stays_on_the_list() {
         nodes[1].not_eligible_because.starts_with("SIGNING_FLOOR: its claims")
     })
     .await;
+    // Words without a code make no report that the peers refuse, and charge for.
+    judge(&mut other, "", "connection refused").await;
+    until(&client, "it objects in words of its own", |nodes| {
+        nodes[1].not_eligible_because == "OTHER: it says no more than this code"
+    })
+    .await;
     judge(&mut other, "", "").await;
     until(&client, "it may produce", |nodes| {
         nodes[1].eligible == Some(true) && nodes[1].clock_offset_ms.is_some()

@@ -70,7 +70,7 @@ impl Own {
         let (because, ready_peers) = self.standing();
         NodeReport {
             name: self.name.clone(),
-            not_eligible: because.map(|because| code_of(&because).to_owned()),
+            not_eligible: because.map(|because| NodeReport::code_to_tell(code_of(&because))),
             ready_peers,
             height: head.height,
             hash: head.hash,
