@@ -37,6 +37,7 @@ use tower::Service;
 use crate::text::cut;
 use crate::{Env, Health, metrics};
 use addresses::Addresses;
+use connection::Windows;
 use guard::Guard;
 use hosts::Hosts;
 use measure::Measure;
@@ -58,6 +59,7 @@ pub struct GrpcServer {
     shows_metrics: bool,
     traced_as: Option<&'static str>,
     for_strangers: bool,
+    windows: Windows,
     connections: usize,
     connections_per_address: usize,
     hosts: Vec<String>,
@@ -103,6 +105,7 @@ impl GrpcServer {
             shows_metrics: false,
             traced_as: None,
             for_strangers: false,
+            windows: Windows::WIDE,
             connections: MAX_CONNECTIONS,
             connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
             hosts: Vec::new(),
@@ -150,6 +153,14 @@ impl GrpcServer {
     #[must_use]
     pub const fn for_strangers(mut self) -> Self {
         self.for_strangers = true;
+        self
+    }
+
+    /// For a port whose requests are small or few: over HTTP/2 a connection takes little that nobody has read yet, as
+    /// over HTTP/1.
+    #[must_use]
+    pub const fn small_requests(mut self) -> Self {
+        self.windows = Windows::NARROW;
         self
     }
 
@@ -224,9 +235,10 @@ impl GrpcServer {
         let health = self.health.clone();
         let addresses = Addresses::new(self.connections_per_address);
         let hosts = Hosts::new(listener.local_addr().ok(), &self.hosts);
-        let connections = self.connections;
+        let (connections, protocol) = (self.connections, connection::protocol(self.windows));
         let routers = self.into_routers(&ending, env, hosts)?;
-        stop::serve_until_drained(listener, routers, connections, addresses, &health, env, ending).await;
+        let serving = stop::Serving { routers, protocol, max_connections: connections, addresses, ending };
+        stop::serve_until_drained(listener, serving, &health, env).await;
         Ok(())
     }
 

@@ -67,13 +67,16 @@ pub async fn serve_on(listener: TcpListener, config: Config, env: Env) -> Result
     let mut tasks = JoinSet::new();
     tasks.spawn(env.drain.clone().ends(following));
     let state = http::AppState::new(&config, backends, mining, metrics, scraper, live, &env)?;
+    let events = EventServiceServer::new(rpc::EventRpc(state.clone()));
+    let events = events.max_decoding_message_size(rpc::MAX_QUESTION_BYTES);
     let server = GrpcServer::new(&health)
         .for_strangers()
         .connections(MAX_CONNECTIONS)
         .connections_per_address(connections)
         .called(config.listen.host())
         .refuse_host_with(http::wrong_host)
-        .add(EventServiceServer::new(rpc::EventRpc(state.clone())))
+        .small_requests()
+        .add(events)
         .methods(METHODS)
         .http_routes(http::routes(state));
     let server = config.allowed_hosts.iter().fold(server, |server, host| server.called(host));

@@ -10,6 +10,9 @@ use vision_wire::{Reason, ResponseStream, status};
 use crate::http::{AppState, too_slow};
 use crate::live::{EventName, Heard, Listener, NoEvent, Wanted, gap_json};
 
+/// Largest question for events: a cursor and every name are far less.
+pub(crate) const MAX_QUESTION_BYTES: usize = 4 << 10;
+
 /// The gateway's gRPC service.
 pub(crate) struct EventRpc(pub(crate) AppState);
 

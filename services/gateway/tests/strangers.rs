@@ -2,8 +2,10 @@
 
 mod support;
 
-use support::Node;
 use support::http::{parse, raw};
+use support::{Node, SOON};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
@@ -135,4 +137,37 @@ async fn a_packed_body_is_refused_and_a_plain_one_is_read() {
             assert_eq!(answer.header("accept-encoding"), Some("identity"));
         }
     }
+}
+
+/// What a connection may send before the server has read any of it.
+const MAX_UNREAD_BYTES: u64 = 64 << 10;
+
+#[tokio::test]
+async fn a_connection_leaves_little_that_nobody_has_read() {
+    let node = Node::start().await;
+    let mut stream = TcpStream::connect(node.gateway.address).await.expect("connects");
+    let no_settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let hello = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &no_settings].concat();
+    stream.write_all(&hello).await.expect("sent");
+    // What the protocol gives unless the server says otherwise.
+    let (mut of_a_stream, mut of_all) = (65_535, 65_535);
+    loop {
+        let mut top = [0; 9];
+        tokio::time::timeout(SOON, stream.read_exact(&mut top)).await.expect("in time").expect("a frame");
+        let [a, b, c, kind, flags, ..] = top;
+        let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+        stream.read_exact(&mut payload).await.expect("all of it");
+        let number = |bytes: &[u8]| u64::from(u32::from_be_bytes(bytes.try_into().expect("four")));
+        match (kind, flags) {
+            // The answer to our settings: all of its own are told.
+            (4, 1) => break,
+            (4, _) => {
+                let windows = payload.chunks(6).filter(|setting| setting[..2] == [0, 4]);
+                of_a_stream = windows.map(|setting| number(&setting[2..])).next_back().unwrap_or(of_a_stream);
+            }
+            (8, _) => of_all += number(&payload),
+            _ => {}
+        }
+    }
+    assert!(of_a_stream <= MAX_UNREAD_BYTES && of_all <= MAX_UNREAD_BYTES, "{of_a_stream} {of_all}");
 }

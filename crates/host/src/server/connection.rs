@@ -23,8 +23,6 @@ const MAX_STREAMS_PER_CONNECTION: u32 = 256;
 const MAX_HEADER_BYTES: u32 = 16 << 10;
 const MAX_HTTP1_BUFFER_BYTES: usize = 64 << 10;
 const MAX_PENDING_RESETS: usize = 64;
-const STREAM_WINDOW_BYTES: u32 = 2 << 20;
-const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 /// A silent HTTP/2 connection is asked for a sign of life after this, and dropped after this once more.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 /// A client must have sent the head of an HTTP/1 request within this; idle connections end with it.
@@ -32,7 +30,22 @@ const HEADER_READ: Duration = Duration::from_secs(30);
 /// The head of the first request must be there, whole, within this: a connection that asks nothing holds no place for long.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
 
-pub(super) fn protocol() -> auto::Builder<TokioExecutor> {
+/// What a client may send over HTTP/2 before it is read.
+#[derive(Clone, Copy)]
+pub(super) struct Windows {
+    stream_bytes: u32,
+    connection_bytes: u32,
+}
+
+impl Windows {
+    /// For long messages over long distances.
+    pub(super) const WIDE: Self = Self { stream_bytes: 2 << 20, connection_bytes: 8 << 20 };
+    /// As much as of an HTTP/1 connection: thousands of them fit into a small memory.
+    pub(super) const NARROW: Self =
+        Self { stream_bytes: MAX_HTTP1_BUFFER_BYTES as u32, connection_bytes: MAX_HTTP1_BUFFER_BYTES as u32 };
+}
+
+pub(super) fn protocol(windows: Windows) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -47,14 +60,16 @@ pub(super) fn protocol() -> auto::Builder<TokioExecutor> {
         .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
         .max_header_list_size(MAX_HEADER_BYTES)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+        .initial_stream_window_size(windows.stream_bytes)
+        .initial_connection_window_size(windows.connection_bytes);
     builder
 }
 
 /// Serves until the client is done, asks nothing in time or does not take an answer, or, once the server is `ending`, the requests in progress are.
+/// `place` is given back when the connection is gone, whatever protocol it has become by then.
 pub(super) async fn serve<S>(
     stream: S,
+    place: impl Send + Unpin + 'static,
     info: TcpConnectInfo,
     routers: Routers,
     protocol: auto::Builder<TokioExecutor>,
@@ -86,7 +101,7 @@ pub(super) async fn serve<S>(
         }
     });
     let mut connection =
-        pin!(protocol.serve_connection_with_upgrades(TokioIo::new(SlowReader::new(stream)), service));
+        pin!(protocol.serve_connection_with_upgrades(TokioIo::new(SlowReader::new(stream, place)), service));
     let silent = async {
         tokio::time::sleep(FIRST_REQUEST).await;
         if asked.load(Ordering::Relaxed) {
@@ -130,7 +145,7 @@ mod tests {
             .route("/", axum::routing::get(|| async { "hello" }))
             .route("/long", axum::routing::get(|| async { vec![0_u8; LONG_BYTES] }));
         let routers = Routers::plain(routes);
-        tokio::spawn(serve(server, info, routers, protocol(), CancellationToken::new()));
+        tokio::spawn(serve(server, (), info, routers, protocol(Windows::WIDE), CancellationToken::new()));
         client
     }
 

@@ -13,18 +13,20 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// What any link that is of use takes within [`PATIENCE`].
 pub(super) const MIN_BYTES: usize = 64 << 10;
 
-/// Fails with `TimedOut` once the client reads too slowly.
-pub(super) struct SlowReader<S> {
+/// Fails with `TimedOut` once the client reads too slowly. Holds the place of its connection.
+pub(super) struct SlowReader<S, P> {
     stream: S,
+    _place: P,
     /// When it has waited too long; only of meaning while `waiting`.
     late: Pin<Box<Sleep>>,
     waiting: bool,
     taken_bytes: usize,
 }
 
-impl<S> SlowReader<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, late: Box::pin(tokio::time::sleep(PATIENCE)), waiting: false, taken_bytes: 0 }
+impl<S, P> SlowReader<S, P> {
+    pub(super) fn new(stream: S, place: P) -> Self {
+        let late = Box::pin(tokio::time::sleep(PATIENCE));
+        Self { stream, _place: place, late, waiting: false, taken_bytes: 0 }
     }
 
     fn begin(&mut self) {
@@ -55,7 +57,7 @@ impl<S> SlowReader<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for SlowReader<S> {
+impl<S: AsyncRead + Unpin, P: Unpin> AsyncRead for SlowReader<S, P> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -65,7 +67,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for SlowReader<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for SlowReader<S> {
+impl<S: AsyncWrite + Unpin, P: Unpin> AsyncWrite for SlowReader<S, P> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.judge(cx, written)
@@ -105,7 +107,7 @@ mod tests {
 
     /// Writes it all; gives how it ended, and when.
     async fn write(stream: tokio::io::DuplexStream, bytes: usize) -> (io::Result<()>, Duration) {
-        let (mut stream, begin) = (SlowReader::new(stream), Instant::now());
+        let (mut stream, begin) = (SlowReader::new(stream, ()), Instant::now());
         let ended = stream.write_all(&vec![0; bytes]).await;
         (ended, begin.elapsed())
     }
@@ -146,7 +148,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stream_with_nothing_to_send_may_be_silent_for_long() {
         let (mut client, server) = duplex(1 << 10);
-        let mut server = SlowReader::new(server);
+        let mut server = SlowReader::new(server, ());
         let mut read = vec![0; 2 << 10];
         for _ in 0..3 {
             // Twice as much as there is room for, so that the writing waits for the reading.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper_util::rt::TokioExecutor;
+use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -27,25 +29,34 @@ const HARD_DEADLINE: Duration = Duration::from_secs(5);
 /// Pause after a failed accept, such as one without free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-pub(super) async fn serve_until_drained(
-    listener: TcpListener,
-    routers: Routers,
-    max_connections: usize,
-    addresses: Addresses,
-    health: &Health,
-    env: &Env,
-    ending: CancellationToken,
-) {
+/// What connections are served with.
+pub(super) struct Serving {
+    pub(super) routers: Routers,
+    pub(super) protocol: auto::Builder<TokioExecutor>,
+    pub(super) max_connections: usize,
+    pub(super) addresses: Addresses,
+    /// Begun when the connections are to end.
+    pub(super) ending: CancellationToken,
+}
+
+pub(super) async fn serve_until_drained(listener: TcpListener, serving: Serving, health: &Health, env: &Env) {
+    let (ending, max_connections) = (serving.ending.clone(), serving.max_connections);
+    let places = Arc::new(Semaphore::new(max_connections));
     // If this future is dropped, so is the set, and with it every connection.
     let mut connections = JoinSet::new();
-    let accepting = accept(&listener, routers, max_connections, addresses, &mut connections, &ending);
+    let accepting = accept(&listener, serving, &places, &mut connections);
     tokio::select! {
         () = accepting => {}
         () = drained_and_noticed(health, env) => {}
     }
     drop(listener);
     ending.cancel();
-    let ended = async { while connections.join_next().await.is_some() {} };
+    let all = u32::try_from(max_connections).unwrap_or(u32::MAX);
+    let ended = async {
+        while connections.join_next().await.is_some() {}
+        // Those that became another protocol have left the set, and end by themselves.
+        let _ = places.acquire_many(all).await;
+    };
     if tokio::time::timeout(HARD_DEADLINE, ended).await.is_err() {
         warn!(connections = connections.len(), "dropped what did not end within the deadline");
         connections.shutdown().await;
@@ -61,18 +72,15 @@ async fn drained_and_noticed(health: &Health, env: &Env) {
 
 async fn accept(
     listener: &TcpListener,
-    routers: Routers,
-    max_connections: usize,
-    addresses: Addresses,
+    serving: Serving,
+    places: &Arc<Semaphore>,
     connections: &mut JoinSet<()>,
-    ending: &CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(max_connections));
-    let protocol = connection::protocol();
+    let Serving { routers, protocol, addresses, ending, .. } = serving;
     let mut full = Full { said: None, refused: 0 };
     loop {
         // Never closed, so a place always comes.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
         let (stream, remote) = next(listener).await;
         let Some(seat) = addresses.take(remote.ip()) else {
             full.say(remote);
@@ -80,11 +88,9 @@ async fn accept(
         };
         let _ = stream.set_nodelay(true);
         let info = TcpConnectInfo { local_addr: stream.local_addr().ok(), remote_addr: Some(remote) };
-        let serving = connection::serve(stream, info, routers.clone(), protocol.clone(), ending.clone());
-        connections.spawn(async move {
-            serving.await;
-            drop((place, seat));
-        });
+        let place = (place, seat);
+        let (routers, protocol, ending) = (routers.clone(), protocol.clone(), ending.clone());
+        connections.spawn(connection::serve(stream, place, info, routers, protocol, ending));
         while connections.try_join_next().is_some() {}
     }
 }

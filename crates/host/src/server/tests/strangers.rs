@@ -1,5 +1,7 @@
 //! What callers nobody knows may hold and read.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 
 #[tokio::test]
@@ -140,6 +142,57 @@ async fn an_address_has_few_connections_and_gets_them_back() {
         }
     };
     tokio::time::timeout(SOON, again).await.expect("the place came back");
+    env.drain.begin();
+}
+
+#[tokio::test]
+async fn a_connection_that_becomes_another_protocol_keeps_its_place() {
+    let (leave, left) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+    let (leaving, leaves) = (Arc::clone(&leave), Arc::clone(&left));
+    let upgrade = move |request: Request| {
+        let (leaving, leaves) = (Arc::clone(&leaving), Arc::clone(&leaves));
+        async move {
+            tokio::spawn(async move {
+                let upgraded = hyper::upgrade::on(request).await.expect("upgraded");
+                leaving.notified().await;
+                leaves.store(true, Ordering::SeqCst);
+                drop(upgraded);
+            });
+            (StatusCode::SWITCHING_PROTOCOLS, [("connection", "upgrade"), ("upgrade", "echo")])
+        }
+    };
+    let (address, env, _health) = started(|server| {
+        let routes = Router::new().route("/", axum::routing::get(upgrade));
+        server.connections_per_address(1).http_routes(routes)
+    })
+    .await;
+    let head = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+    let mut first = TcpStream::connect(address).await.expect("connects");
+    first.write_all(head.as_bytes()).await.expect("sent");
+    let mut answer = [0; 12];
+    first.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    let ask = async || {
+        let mut stream = TcpStream::connect(address).await.expect("the listener's queue takes it");
+        let mut text = String::new();
+        // A connection that finds no place may be gone before it is written to.
+        let _ =
+            stream.write_all(b"GET /nothing HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await;
+        let reading = tokio::time::timeout(SOON, stream.read_to_string(&mut text)).await;
+        let _ = reading.expect("ended in time");
+        text
+    };
+    for _ in 0..20 {
+        assert_eq!(ask().await, "", "its address has one place, and it is taken");
+    }
+    leave.notify_one();
+    let again = async {
+        while ask().await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, again).await.expect("the place came back");
+    assert!(left.load(Ordering::SeqCst));
     env.drain.begin();
 }
 
