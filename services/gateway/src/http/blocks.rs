@@ -76,7 +76,7 @@ pub(super) async fn one(
     let id = block_id(path)?;
     // How large it is must be known before its transactions are in memory.
     let head = state.backends.block_head(id).await?;
-    let fixed = if head.finalized { Final::block(&head.hash, state.version) } else { None };
+    let fixed = if head.finalized { Final::block(&head.hash, id, state.version) } else { None };
     if let Some(unchanged) = fixed.as_ref().and_then(|fixed| fixed.unchanged(&headers)) {
         return Ok(unchanged);
     }

@@ -1,9 +1,12 @@
-//! What caches may keep: blocks that are final, for ever, and the files of the page as long as they are the same.
+//! What caches may keep: a final block by its hash, for ever; one by its height and the files of the page, as long as
+//! they are the same.
 
 use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use vision_primitives::hash;
+
+use crate::ports::BlockId;
 
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// For what another version of this program may have another of: caches ask whether it is still the same.
@@ -37,13 +40,18 @@ impl Tag {
     }
 }
 
-/// The tag of an answer that never changes.
-pub(super) struct Final(Tag);
+/// The tag of an answer that never changes, and how long caches keep it.
+pub(super) struct Final(Tag, &'static str);
 
 impl Final {
-    /// Of a final block. Another version of this program may show it in another way.
-    pub(super) fn block(hash: &str, version: &str) -> Option<Self> {
-        Tag::of(&format!("{hash}.{version}")).map(Self)
+    /// Of a final block that was asked for in this way. Another version of this program may show it in another way; and
+    /// at a height another chain, begun anew at the same address, has another block.
+    pub(super) fn block(hash: &str, asked_for: BlockId, version: &str) -> Option<Self> {
+        let kept = match asked_for {
+            BlockId::Hash(_) => FOR_EVER,
+            BlockId::Height(_) => ASK_AGAIN,
+        };
+        Tag::of(&format!("{hash}.{version}")).map(|tag| Self(tag, kept))
     }
 
     /// The answer to a caller that has it already.
@@ -53,7 +61,7 @@ impl Final {
 
     /// Lets caches keep an answer.
     pub(super) fn mark(&self, answer: Response) -> Response {
-        self.0.mark(answer, FOR_EVER)
+        self.0.mark(answer, self.1)
     }
 }
 

@@ -32,7 +32,8 @@ pub struct Origin(String);
 /// A text that is no origin.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{0:?} is not an origin: expected a scheme and a host in lower case, such as https://wallet.example.org"
+    "{0:?} is not an origin: expected a scheme and a host in lower case, such as https://wallet.example.org, \
+     without the port that is usual"
 )]
 pub struct NoOrigin(String);
 
@@ -47,7 +48,11 @@ impl FromStr for Origin {
         let written =
             format!("{}://{}", uri.scheme_str().unwrap_or_default(), uri.authority().ok_or_else(wrong)?);
         let plain = !text.contains(|c: char| c.is_ascii_uppercase() || c == '@');
-        if is_web && plain && written == text { Ok(Self(written)) } else { Err(wrong()) }
+        let usual_port = matches!(
+            (uri.scheme_str(), uri.port_u16()),
+            (Some("http"), Some(80)) | (Some("https"), Some(443))
+        );
+        if is_web && plain && !usual_port && written == text { Ok(Self(written)) } else { Err(wrong()) }
     }
 }
 
@@ -113,6 +118,9 @@ mod tests {
             ("https://wallet.example.org", true),
             ("http://localhost:3000", true),
             ("http://[::1]:3000", true),
+            ("https://wallet.example.org:80", true),
+            ("https://wallet.example.org:443", false),
+            ("http://wallet.example.org:80", false),
             ("https://wallet.example.org/", false),
             ("https://wallet.example.org/app", false),
             ("https://Wallet.example.org", false),
