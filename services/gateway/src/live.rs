@@ -28,7 +28,7 @@ pub(crate) use follow::{Followed, follow};
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use mining::MiningStatusBody;
 pub(crate) use status::Frame;
-use status::Part;
+use status::{Missing, Part};
 
 /// Events kept for listeners that come back.
 const KEPT_EVENTS: usize = 512;
@@ -60,12 +60,13 @@ impl Live {
         self.status.receiver_count() > 0
     }
 
-    /// How the node stands now, as one JSON object. Asks for what is known only while somebody listens.
-    pub(crate) async fn status(&self, backends: &Backends, now_ms: u64) -> Bytes {
+    /// How the node stands now, as one JSON object, and why parts of it are null. Asks for what is known only while
+    /// somebody listens.
+    pub(crate) async fn status(&self, backends: &Backends, now_ms: u64) -> (Bytes, Missing) {
         if !self.is_heard() {
             chain::ask(backends, &self.board).await;
         }
-        self.board.json(now_ms)
+        self.board.all(now_ms)
     }
 
     /// Tells all listeners how the node stands now.

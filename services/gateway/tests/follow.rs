@@ -84,3 +84,32 @@ async fn a_stream_outlasts_the_chain_service_and_says_what_it_missed() {
     node.chain.pool.2.publish(Some(undone(9)));
     assert_eq!(events.next().await.name, "undo", "the cursor is known: nothing is missed");
 }
+
+#[tokio::test]
+async fn who_finds_no_place_is_told_so_and_who_finds_one_is_heard() {
+    let node = Node::start_with(|config| {
+        config.trusted_proxies = vec!["127.0.0.1".parse().expect("an address")];
+    })
+    .await;
+    // More than a connection with the chain service bears; each client has but a few.
+    let mut open = Vec::new();
+    for number in 0..300 {
+        let client = format!("x-forwarded-for: 192.0.2.{}\r\n", number / 10);
+        open.push(Events::open_at(&node, PATH, &client).await);
+    }
+    let mut refused = 0;
+    for events in &mut open {
+        loop {
+            match events.line().await.as_deref() {
+                Some(": too many streams are open") => {
+                    refused += 1;
+                    break;
+                }
+                Some(": nothing happened") => break,
+                Some(line) => assert!(!line.contains("is away"), "it is not"),
+                None => break,
+            }
+        }
+    }
+    assert!((1..300).contains(&refused), "{refused}");
+}

@@ -12,9 +12,10 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tonic::Code;
 use vision_wire::gateway::WatchEventsRequest;
 use vision_wire::gateway::event_service_client::EventServiceClient;
-use vision_wire::producer::Claim;
+use vision_wire::producer::{Claim, MiningStatus};
 use vision_wire::reason_of;
 
 const PATH: &str = "/api/mining/events";
@@ -242,7 +243,7 @@ async fn the_overview_says_what_is_missing_and_where_to_go_on() {
     let overview =
         node.get_until("/api/overview", |answer| answer.json()["services"]["chain"] == "serving").await;
     let overview = overview.json();
-    assert_eq!((&overview["missing"], &overview["version"]), (&json!({}), &json!("1.2.3")));
+    assert_eq!((&overview["missing"]["blocks"], &overview["version"]), (&Value::Null, &json!("1.2.3")));
     assert_eq!(
         (overview["blocks"][0]["height"].clone(), &overview["chain"]["chain_id"]),
         (json!(0), &json!("vision-testnet-1"))
@@ -272,6 +273,37 @@ async fn a_stop_ends_all_that_listen() {
     loop {
         if let Message::Close(frame) = next(&mut socket).await {
             assert_eq!(frame.expect("a reason").code, CloseCode::Away);
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_question_for_events_is_small() {
+    let node = node().await;
+    let url = format!("http://{}", node.gateway.address);
+    let channel = tonic::transport::Endpoint::from_shared(url).expect("a URL").connect_lazy();
+    let mut client = EventServiceClient::new(channel);
+    for (bytes, code) in [(1 << 10, Code::InvalidArgument), (1 << 20, Code::ResourceExhausted)] {
+        let request = WatchEventsRequest { cursor: String::new(), events: vec!["x".repeat(bytes)] };
+        let error = client.watch_events(request).await.expect_err("no event has that name");
+        assert_eq!(error.code(), code, "{bytes}: {error:?}");
+        assert!(error.message().len() < 300, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_socket_takes_a_long_status() {
+    let node = node().await;
+    // More than a connection's buffers hold.
+    let backup = "x".repeat(2 << 20);
+    node.producer.log.publish(MiningStatus { backups: vec![backup.clone()], ..mining_status(6) });
+    let has_it = |answer: &support::http::Answer| answer.body.len() > backup.len();
+    node.get_until("/api/mining/status", has_it).await;
+    let mut socket = open(&node, None).await.expect("open");
+    loop {
+        let event = next_event(&mut socket).await;
+        if event["data"]["mining"]["backups"][0] == backup.as_str() {
             break;
         }
     }

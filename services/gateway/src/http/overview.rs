@@ -22,8 +22,10 @@ use crate::views::to_json;
 const BLOCKS: u32 = 64;
 /// Newest events shown.
 const EVENTS: usize = 200;
-/// What an answer takes while it is made.
+/// What the parts of an answer take while they are read.
 const ANSWER_BYTES: usize = 1 << 20;
+/// Room for the names of the parts.
+const HEAD_BYTES: usize = 1 << 10;
 
 pub(super) async fn overview(
     State(state): State<AppState>,
@@ -35,14 +37,16 @@ pub(super) async fn overview(
     // First, so that nothing is missed between what is read and what follows the cursor.
     let cursor = state.live.cursor();
     let status = state.live.status(&state.backends, state.clock.now_ms());
-    let (status, chain, blocks) = tokio::join!(status, chain(&state), blocks(&state));
-    let mut answer = Object::default();
+    let ((status, missing), chain, blocks) = tokio::join!(status, chain(&state), blocks(&state));
+    let mut answer = Object { missing, ..Object::default() };
     answer.put("version", to_json(&state.version));
     answer.put("uptime_seconds", to_json(&(state.clock.monotonic_ms() / 1000)));
     answer.put("cursor", to_json(&cursor));
     answer.put("events", recent_events(&state));
     answer.part("chain", chain);
     answer.part("blocks", blocks);
+    // The parts, and the answer that is made of them.
+    place.at_least(2 * answer.bytes(&status)).await?;
     Ok(json_bytes(answer.end(&status, state.clock.now_ms())))
 }
 
@@ -109,14 +113,20 @@ impl Object {
         self.put(name, json);
     }
 
+    /// How long all parts are, with those of the status.
+    fn bytes(&self, status: &[u8]) -> usize {
+        self.parts.iter().map(|(_, part)| part.len()).sum::<usize>() + status.len()
+    }
+
     /// With all parts of the status, which is an object itself, or empty as long as nothing is known.
     fn end(mut self, status: &[u8], now_ms: u64) -> Bytes {
         self.put("missing", to_json(&self.missing));
-        let now = format!("{{\"now_ms\":{now_ms}");
-        let status = status.strip_suffix(b"}").map_or_else(Vec::new, |status| status.to_vec());
+        let status = status.strip_suffix(b"}").unwrap_or_default();
         // Whatever the status says of the time is older than this.
         let status = status.iter().position(|byte| *byte == b',').map_or(&[][..], |comma| &status[comma..]);
-        let mut json = [now.as_bytes(), status].concat();
+        let mut json = Vec::with_capacity(self.bytes(status) + HEAD_BYTES);
+        json.extend_from_slice(format!("{{\"now_ms\":{now_ms}").as_bytes());
+        json.extend_from_slice(status);
         for (name, part) in &self.parts {
             json.extend_from_slice(format!(",\"{name}\":").as_bytes());
             json.extend_from_slice(part);

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocketUpgrade, close_code};
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
 use bytes::Bytes;
+use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
 use serde::Deserialize;
+use tokio::time::Instant;
 use tonic::Status;
 use vision_host::Drain;
 use vision_host::text::cut;
@@ -24,10 +26,14 @@ use crate::live::{EventName, Heard, Listener, Live, Wanted, gap_json};
 const MAX_MESSAGE_BYTES: usize = 4 << 10;
 /// Buffer of a connection each way; the library's own is 128 KiB, which thousands of listeners would feel.
 const BUFFER_BYTES: usize = 4 << 10;
-/// Bytes that may wait for a client, which is told of most blocks in one message.
-const MAX_UNSENT_BYTES: usize = 1 << 20;
+/// Largest message to a client: one waits at a time, and the longest is the whole status with hundreds of nodes.
+const MAX_UNSENT_BYTES: usize = 8 << 20;
 /// A message must be taken within this.
 const SEND_DEADLINE: Duration = Duration::from_secs(10);
+/// After a choice, which may bring all events that are kept, the next one is heard this much later.
+const REST: Duration = Duration::from_millis(250);
+/// How often a client is asked for a sign of life, which must come until the next time.
+const PING_EVERY: Duration = Duration::from_secs(20);
 
 pub(super) async fn socket(
     State(state): State<AppState>,
@@ -92,26 +98,46 @@ enum Said {
 enum Next {
     Heard(Option<Heard>),
     Said(Option<Result<Message, axum::Error>>),
+    AskForLife,
     Stopping,
 }
 
+/// A WebSocket.
+trait Socket: Stream<Item = Result<Message, axum::Error>> + Sink<Message> + Unpin {}
+
+impl<S: Stream<Item = Result<Message, axum::Error>> + Sink<Message> + Unpin> Socket for S {}
+
 /// Tells all events until the client chooses.
-async fn talk(mut socket: WebSocket, live: &Live, drain: &Drain) {
+async fn talk(mut socket: impl Socket, live: &Live, drain: &Drain) {
     let Ok((mut listener, _)) = live.listen_or_skip("", Wanted::ALL) else { return };
+    let mut pings = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+    let (mut is_alive, mut hears_from) = (true, Instant::now());
     let end = loop {
         let next = tokio::select! {
             heard = listener.next() => Next::Heard(heard),
-            said = socket.recv() => Next::Said(said),
+            said = async {
+                tokio::time::sleep_until(hears_from).await;
+                socket.next().await
+            } => Next::Said(said),
+            _ = pings.tick() => Next::AskForLife,
             () = drain.begun() => Next::Stopping,
         };
+        is_alive |= matches!(next, Next::Said(_));
         let told = match next {
+            // It is gone, and nothing has said so.
+            Next::AskForLife if !is_alive => return,
+            Next::AskForLife => {
+                is_alive = false;
+                send(&mut socket, Some(Message::Ping(Bytes::new()))).await
+            }
             Next::Heard(Some(Heard::TooSlow)) => {
                 break (close_code::POLICY, reason_of(&too_slow()).unwrap_or_default());
             }
             Next::Heard(Some(heard)) => send(&mut socket, message(&heard)).await,
             Next::Said(Some(Ok(Message::Text(text)))) => match subscribe(live, &text) {
                 Ok((chosen, gap)) => {
-                    listener = chosen;
+                    listener = chosen.instead_of(&listener);
+                    hears_from = Instant::now() + REST;
                     send(&mut socket, gap.map(|gap| event("gap", "", &gap_json(&gap)))).await
                 }
                 Err(why) => break (close_code::POLICY, why),
@@ -155,9 +181,7 @@ fn message(heard: &Heard) -> Option<Message> {
             let data = if *whole { &frame.json } else { &frame.changed_json };
             Some(event(EventName::Status.as_str(), "", data))
         }
-        // A sign of life, by which both sides notice that the other is gone.
-        Heard::Quiet { .. } => Some(Message::Ping(Bytes::new())),
-        Heard::TooSlow => None,
+        Heard::Quiet { .. } | Heard::TooSlow => None,
     }
 }
 
@@ -169,7 +193,7 @@ fn event(name: &str, cursor: &str, data: &[u8]) -> Message {
     Message::Text(Utf8Bytes::try_from(Bytes::from(text)).unwrap_or_default())
 }
 
-async fn send(socket: &mut WebSocket, message: Option<Message>) -> Result<(), ()> {
+async fn send(socket: &mut impl Socket, message: Option<Message>) -> Result<(), ()> {
     let Some(message) = message else { return Ok(()) };
     match tokio::time::timeout(SEND_DEADLINE, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
@@ -180,7 +204,95 @@ async fn send(socket: &mut WebSocket, message: Option<Message>) -> Result<(), ()
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use futures::channel::mpsc;
+
     use super::*;
+    use crate::live::Happened;
+
+    /// A socket of which the client's side is two queues.
+    struct Queues(mpsc::UnboundedReceiver<Message>, mpsc::UnboundedSender<Message>);
+
+    impl Stream for Queues {
+        type Item = Result<Message, axum::Error>;
+
+        fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            self.0.poll_next_unpin(cx).map(|message| message.map(Ok))
+        }
+    }
+
+    impl Sink<Message> for Queues {
+        type Error = mpsc::SendError;
+
+        fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            self.1.poll_ready_unpin(cx)
+        }
+
+        fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Self::Error> {
+            self.1.start_send_unpin(message)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            self.1.poll_flush_unpin(cx)
+        }
+
+        fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            self.1.poll_close_unpin(cx)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_gives_no_sign_of_life_is_left() {
+        for answers in [0, 3] {
+            let (live, drain) = (Live::new(1), Drain::new());
+            let (say, said) = mpsc::unbounded();
+            let (tell, mut told) = mpsc::unbounded();
+            let begin = Instant::now();
+            let teller = live.clone();
+            // However much there is to tell.
+            let telling = tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(PING_EVERY / 10).await;
+                    teller.tell(Happened::new(EventName::Block, Bytes::from_static(b"{}")));
+                }
+            });
+            let client = async {
+                let mut answered = 0;
+                while let Some(message) = told.next().await {
+                    if matches!(message, Message::Ping(_)) && answered < answers {
+                        answered += 1;
+                        say.unbounded_send(Message::Pong(Bytes::new())).expect("open");
+                    }
+                }
+            };
+            let talking = async { tokio::join!(talk(Queues(said, tell), &live, &drain), client) };
+            tokio::time::timeout(PING_EVERY * 100, talking).await.expect("it is left");
+            assert_eq!(begin.elapsed().as_secs(), (PING_EVERY * (answers + 2)).as_secs(), "{answers}");
+            telling.abort();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_chooses_again_and_again_is_not_heard_faster() {
+        const CHOICES: u32 = 10;
+        let (live, drain) = (Live::new(1), Drain::new());
+        let (say, said) = mpsc::unbounded();
+        let (tell, told) = mpsc::unbounded();
+        for _ in 0..CHOICES {
+            say.unbounded_send(Message::text(r#"{"type":"subscribe","cursor":"x"}"#)).expect("open");
+        }
+        let begin = Instant::now();
+        let answers = told.filter(|message| std::future::ready(matches!(message, Message::Text(_))));
+        let all = answers.take(CHOICES as usize).collect::<Vec<_>>();
+        tokio::select! {
+            () = talk(Queues(said, tell), &live, &drain) => panic!("it goes on"),
+            all = all => assert_eq!(all.len(), CHOICES as usize),
+        }
+        assert!(begin.elapsed() >= REST * (CHOICES - 1), "{:?}", begin.elapsed());
+        drop(say);
+    }
 
     #[test]
     fn origins() {

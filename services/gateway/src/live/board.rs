@@ -6,10 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tonic::Status;
 use vision_host::Clock;
 
 use super::Live;
-use super::status::{Part, Parts};
+use super::status::{Missing, Part, Parts};
 
 /// Changes of this time are told together, unless one is urgent.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -32,10 +33,11 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    /// Writes a part.
-    pub(crate) fn set(&self, part: Part, json: Bytes, urgency: Urgency) {
+    /// Writes a part, or why it cannot be told.
+    pub(crate) fn set(&self, part: Part, told: Result<Bytes, Status>, urgency: Urgency) {
+        let told = told.map_err(|why| why.message().to_owned());
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        if parts.set(part, json) {
+        if parts.set(part, told) {
             self.changed.notify_one();
             if urgency == Urgency::AtOnce {
                 self.urgent.notify_one();
@@ -43,9 +45,9 @@ impl Board {
         }
     }
 
-    /// All parts as they are now, as one JSON object.
-    pub(crate) fn json(&self, now_ms: u64) -> Bytes {
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner).json(now_ms)
+    /// All parts as they are now, as one JSON object, and why some of them are null.
+    pub(crate) fn all(&self, now_ms: u64) -> (Bytes, Missing) {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).all(now_ms)
     }
 
     /// Tells listeners of changes for ever.
@@ -54,8 +56,10 @@ impl Board {
         loop {
             self.changed.notified().await;
             tokio::select! {
-                () = tokio::time::sleep_until(told + TELL_EVERY) => {}
+                // First, so that what was urgent is not so a second time.
+                biased;
                 () = self.urgent.notified() => {}
+                () = tokio::time::sleep_until(told + TELL_EVERY) => {}
             }
             told = Instant::now();
             let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use serde::Serialize;
 use tokio::sync::Notify;
+use tonic::Status;
 use vision_wire::chain::chain_event::What;
 use vision_wire::chain::{BlockInfo, ChainEvent, Node};
 use vision_wire::rest::api;
@@ -28,25 +29,36 @@ const PENDING_SHOWN: u32 = 8;
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// However fast blocks come, the schedule is asked for no sooner than this after the last time.
 const REST: Duration = Duration::from_millis(100);
-/// What stands for a part that nobody can tell.
-pub(super) const UNKNOWN: Bytes = Bytes::from_static(b"null");
 
 /// What happens on the chain. Says by `moved` that the head may have moved.
 pub(super) async fn follow_events(backends: &Backends, live: &Live, moved: &Notify) {
     let mut watch = std::pin::pin!(backends.watch_events());
+    let mut missed = None;
     while let Some(item) = watch.next().await {
-        match item {
-            FollowItem::Event(event) => {
-                if let Some((name, json)) = told(&event) {
-                    live.tell(Happened::new(name, stamped(event.at_ms, &json)));
-                    moved.notify_one();
-                }
-            }
-            FollowItem::Gap(cause) => live.tell(Happened::new(EventName::Gap, gap_json(&cause))),
-            // The status says which service is away.
-            FollowItem::Lost(_) => {}
+        if tell(item, live, &mut missed) {
+            moved.notify_one();
         }
     }
+}
+
+/// Tells an item of the watch; whether something happened.
+fn tell(item: FollowItem<ChainEvent>, live: &Live, missed: &mut Option<Status>) -> bool {
+    let event = match item {
+        FollowItem::Event(event) => event,
+        FollowItem::Gap(cause) => {
+            *missed = Some(cause);
+            return false;
+        }
+        // The status says which service is away.
+        FollowItem::Lost(_) => return false,
+    };
+    // Not before the watch has begun anew: who looked up the state by then would miss what happens until it does.
+    if let Some(cause) = missed.take() {
+        live.tell(Happened::new(EventName::Gap, gap_json(&cause)));
+    }
+    let Some((name, json)) = told(&event) else { return false };
+    live.tell(Happened::new(name, stamped(event.at_ms, &json)));
+    true
 }
 
 fn told(event: &ChainEvent) -> Option<(EventName, Bytes)> {
@@ -85,12 +97,12 @@ pub(super) async fn follow_nodes(backends: &Backends, board: &Board, pages: &Pag
         match item {
             WatchItem::Event(event) => {
                 if let Some(own) = event.nodes.iter().find(|node| node.this_node) {
-                    board.set(Part::Node, own_json(own), Urgency::CanWait);
+                    board.set(Part::Node, Ok(own_json(own)), Urgency::CanWait);
                 }
                 let nodes: Vec<Node> = event.nodes.into_iter().map(|node| with_page(node, pages)).collect();
-                board.set(Part::Nodes, api().json_list(&nodes).unwrap_or(UNKNOWN), Urgency::CanWait);
+                board.set(Part::Nodes, api().json_list(&nodes), Urgency::CanWait);
             }
-            WatchItem::Lost(_) => board.set(Part::Nodes, UNKNOWN, Urgency::AtOnce),
+            WatchItem::Lost(why) => board.set(Part::Nodes, Err(why), Urgency::AtOnce),
         }
     }
 }
@@ -119,11 +131,11 @@ pub(super) async fn follow_health(backends: &Backends, board: &Board) {
                 let Some(health) = event.health else { continue };
                 let changed = state.replace(health.state) != Some(health.state);
                 let urgency = if changed { Urgency::AtOnce } else { Urgency::CanWait };
-                board.set(Part::Health, api().json(&health).unwrap_or(UNKNOWN), urgency);
+                board.set(Part::Health, api().json(&health), urgency);
             }
-            WatchItem::Lost(_) => {
+            WatchItem::Lost(why) => {
                 state = None;
-                board.set(Part::Health, UNKNOWN, Urgency::AtOnce);
+                board.set(Part::Health, Err(why), Urgency::AtOnce);
             }
         }
     }
@@ -147,23 +159,23 @@ pub(super) async fn follow_head(backends: &Backends, board: &Board, live: &Live,
 pub(super) async fn ask(backends: &Backends, board: &Board) {
     let schedule = async {
         let json = backends.slots().await.and_then(|slots| api().json(&slots));
-        board.set(Part::Schedule, json.unwrap_or(UNKNOWN), Urgency::AtOnce);
+        board.set(Part::Schedule, json, Urgency::AtOnce);
     };
     let stats = async {
         let json = backends.statistics(STATISTICS_WINDOW).await.and_then(|found| api().json(&found));
-        board.set(Part::Stats, json.unwrap_or(UNKNOWN), Urgency::CanWait);
+        board.set(Part::Stats, json, Urgency::CanWait);
     };
     let tree = async {
         let json = backends.fork_tree(TREE_HEIGHTS).await.and_then(|tree| api().json_list(&tree));
-        board.set(Part::Tree, json.unwrap_or(UNKNOWN), Urgency::CanWait);
+        board.set(Part::Tree, json, Urgency::CanWait);
     };
     let propagation = async {
         let json = backends.propagation().await.and_then(|nodes| api().json_list(&nodes));
-        board.set(Part::Propagation, json.unwrap_or(UNKNOWN), Urgency::CanWait);
+        board.set(Part::Propagation, json, Urgency::CanWait);
     };
     let pending = async {
         let json = backends.pending(PENDING_SHOWN).await.and_then(|found| api().json(&found));
-        board.set(Part::Pending, json.unwrap_or(UNKNOWN), Urgency::CanWait);
+        board.set(Part::Pending, json, Urgency::CanWait);
     };
     tokio::join!(schedule, stats, tree, propagation, pending);
 }
@@ -171,6 +183,21 @@ pub(super) async fn ask(backends: &Backends, board: &Board) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gap_is_told_when_the_watch_has_begun_anew() {
+        let (live, mut missed) = (Live::new(1), None);
+        let begin = live.cursor();
+        for item in [FollowItem::Gap(Status::out_of_range("x")), FollowItem::Lost(Status::unavailable("x"))] {
+            assert!(!tell(item, &live, &mut missed));
+            assert_eq!(live.cursor(), begin, "what happens until the watch goes on would be missed unsaid");
+        }
+        let heartbeat = ChainEvent { heartbeat: true, ..ChainEvent::default() };
+        assert!(!tell(FollowItem::Event(heartbeat.clone()), &live, &mut missed));
+        let told = live.cursor();
+        assert_ne!(told, begin);
+        assert!(!tell(FollowItem::Event(heartbeat), &live, &mut missed) && live.cursor() == told, "once");
+    }
 
     #[test]
     fn an_event_has_its_time_before_its_fields() {

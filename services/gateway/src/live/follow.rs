@@ -17,7 +17,7 @@ use vision_wire::watch::WatchItem;
 use vision_wire::{Reason, status};
 
 use super::board::{Board, Urgency};
-use super::chain::{self, UNKNOWN};
+use super::chain;
 use super::event::{EventName, Happened};
 use super::{Live, MiningStatusBody, Part};
 use crate::adapters::Backends;
@@ -86,7 +86,7 @@ async fn follow_services(backends: &Backends, board: &Board, conditions: &[Condi
             };
             states.insert(neighbour.name(), state);
         }
-        board.set(Part::Services, to_json(&states), Urgency::AtOnce);
+        board.set(Part::Services, Ok(to_json(&states)), Urgency::AtOnce);
     }
 }
 
@@ -106,7 +106,7 @@ async fn follow_mining(backends: &Backends, board: &Board, live: &Live, body: &M
                     info!("following the producer's status");
                 }
                 body.set(Ok(json.clone()));
-                board.set(Part::Mining, json, Urgency::CanWait);
+                board.set(Part::Mining, Ok(json), Urgency::CanWait);
             }
             WatchItem::Lost(cause) => {
                 // A producer that has just started, or is not up yet, is how every start looks.
@@ -116,7 +116,7 @@ async fn follow_mining(backends: &Backends, board: &Board, live: &Live, body: &M
                     info!(because = cause.message(), "waiting for the producer's status");
                 }
                 body.set(Err(blame_producer(&cause)));
-                board.set(Part::Mining, UNKNOWN, Urgency::AtOnce);
+                board.set(Part::Mining, Err(cause), Urgency::AtOnce);
             }
         }
     }

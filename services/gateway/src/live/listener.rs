@@ -1,13 +1,19 @@
 //! One listener.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use vision_wire::{EventKind, LogEvent, Subscription};
 
 use super::event::{EventName, Happened, Wanted};
 use super::status::Frame;
+
+/// A listener that wants none of what happens is told how far it has heard after this: it sees that the connection
+/// lives, and if it comes back it has missed nothing.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// What a listener hears next.
 #[derive(Debug)]
@@ -29,6 +35,10 @@ pub(crate) struct Listener {
     wanted: Wanted,
     /// Version of the status told last.
     known: u64,
+    /// How far it has heard.
+    cursor: String,
+    /// When it was told so last.
+    told: Instant,
 }
 
 impl Listener {
@@ -39,7 +49,12 @@ impl Listener {
     ) -> Self {
         // What is there already is news to this one.
         status.mark_changed();
-        Self { events, status, wanted, known: 0 }
+        Self { events, status, wanted, known: 0, cursor: String::new(), told: Instant::now() }
+    }
+
+    /// In the place of another, whose client knows that status already.
+    pub(crate) fn instead_of(self, other: &Self) -> Self {
+        Self { known: other.known, ..self }
     }
 
     /// None when the hub is gone.
@@ -65,11 +80,25 @@ impl Listener {
                         return Some(Heard::Status { frame, whole });
                     }
                 }
+                // A status, which has no cursor, does not put it off.
+                () = tokio::time::sleep_until(self.told + QUIET) => {
+                    self.told = Instant::now();
+                    return Some(Heard::Quiet { cursor: self.cursor.clone() });
+                }
             }
         }
     }
 
-    fn event(&self, item: LogEvent<Arc<Happened>>) -> Option<Heard> {
+    fn event(&mut self, item: LogEvent<Arc<Happened>>) -> Option<Heard> {
+        self.cursor.clone_from(&item.cursor);
+        let heard = self.of_interest(item);
+        if heard.is_some() {
+            self.told = Instant::now();
+        }
+        heard
+    }
+
+    fn of_interest(&self, item: LogEvent<Arc<Happened>>) -> Option<Heard> {
         match item.kind {
             EventKind::New if self.wanted.includes(item.event.name) => {
                 Some(Heard::Event { cursor: item.cursor, event: item.event })
@@ -110,7 +139,7 @@ mod tests {
         let live = Live::new(1);
         let mut parts = Parts::default();
         let mut show = |json: &'static str| {
-            parts.set(Part::Services, Bytes::from_static(json.as_bytes()));
+            parts.set(Part::Services, Ok(Bytes::from_static(json.as_bytes())));
             live.show(parts.take(1));
         };
         show("1");
@@ -127,19 +156,72 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_chooses_anew_is_not_told_the_same_status_again() {
+        let live = Live::new(1);
+        let mut parts = Parts::default();
+        let mut show = |json: &'static str| {
+            parts.set(Part::Services, Ok(Bytes::from_static(json.as_bytes())));
+            live.show(parts.take(1));
+        };
+        show("1");
+        let mut first = live.listen("", Wanted::ALL).expect("listens");
+        assert_eq!(text(&mut first).await, "quiet");
+        assert_eq!(text(&mut first).await, "{\"now_ms\":1,\"services\":1}");
+        let mut second = live.listen("", Wanted::ALL).expect("listens").instead_of(&first);
+        assert_eq!(text(&mut second).await, "quiet");
+        live.tell(block(7));
+        assert_eq!(text(&mut second).await, "7");
+        show("2");
+        assert_eq!(text(&mut second).await, "{\"now_ms\":1,\"services\":2}");
+    }
+
+    #[tokio::test]
     async fn who_misses_a_version_gets_the_whole_status() {
         let live = Live::new(1);
         let mut listener = live.listen("", Wanted::only([EventName::Status])).expect("listens");
         assert_eq!(text(&mut listener).await, "quiet");
         let mut parts = Parts::default();
         for (part, json) in [(Part::Services, "1"), (Part::Mining, "2"), (Part::Mining, "3")] {
-            parts.set(part, Bytes::from_static(json.as_bytes()));
+            parts.set(part, Ok(Bytes::from_static(json.as_bytes())));
             live.show(parts.take(1));
         }
         assert_eq!(text(&mut listener).await, "{\"now_ms\":1,\"services\":1,\"mining\":3}");
-        parts.set(Part::Mining, Bytes::from_static(b"4"));
+        parts.set(Part::Mining, Ok(Bytes::from_static(b"4")));
         live.show(parts.take(2));
         assert_eq!(text(&mut listener).await, "{\"now_ms\":2,\"mining\":4}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_wants_none_of_what_happens_is_told_how_far_it_has_heard() {
+        let live = Live::new(1);
+        // A status is no sign of how far the listener has heard.
+        for names in [&[EventName::Claim][..], &[EventName::Claim, EventName::Status]] {
+            let mut listener = live.listen("", Wanted::only(names.iter().copied())).expect("listens");
+            assert_eq!(text(&mut listener).await, "quiet");
+            let teller = live.clone();
+            let telling = tokio::spawn(async move {
+                let mut parts = Parts::default();
+                for number in 0.. {
+                    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+                    teller.tell(block(number));
+                    parts.set(Part::Mining, Ok(Bytes::from(number.to_string())));
+                    teller.show(parts.take(1));
+                }
+            });
+            let begin = tokio::time::Instant::now();
+            let heard = async {
+                loop {
+                    if let Heard::Quiet { cursor } = listener.next().await.expect("the hub lives") {
+                        break cursor;
+                    }
+                }
+            };
+            let heard = tokio::time::timeout(super::QUIET * 3, heard).await;
+            let cursor = heard.expect("within a time that proxies bear");
+            assert!(begin.elapsed() <= super::QUIET, "{:?}", begin.elapsed());
+            telling.abort();
+            assert_eq!(cursor, live.cursor(), "{names:?}");
+        }
     }
 
     #[tokio::test]

@@ -6,6 +6,11 @@ use bytes::Bytes;
 
 use super::event::{EventName, event_text};
 
+/// What stands for a part that nobody can tell.
+static UNKNOWN: Bytes = Bytes::from_static(b"null");
+/// Why a part is null that was never told.
+const NOT_YET: &str = "not known yet";
+
 /// A part of the status, under its name in the JSON.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Part {
@@ -32,6 +37,19 @@ pub(crate) enum Part {
 }
 
 impl Part {
+    const ALL: [Self; 10] = [
+        Self::Services,
+        Self::Node,
+        Self::Health,
+        Self::Nodes,
+        Self::Mining,
+        Self::Schedule,
+        Self::Tree,
+        Self::Stats,
+        Self::Propagation,
+        Self::Pending,
+    ];
+
     const fn name(self) -> &'static str {
         match self {
             Self::Services => "services",
@@ -53,13 +71,20 @@ impl Part {
 pub(crate) struct Parts {
     /// JSON of each; `null` of one whose service does not answer.
     parts: BTreeMap<Part, Bytes>,
+    /// Why those are `null`.
+    missing: BTreeMap<Part, String>,
     changed: Vec<Part>,
     version: u64,
 }
 
 impl Parts {
-    /// Whether the part is other than before.
-    pub(crate) fn set(&mut self, part: Part, json: Bytes) -> bool {
+    /// Writes what a service says, or why it does not; whether the part is other than before.
+    pub(crate) fn set(&mut self, part: Part, told: Result<Bytes, String>) -> bool {
+        self.missing.remove(&part);
+        let json = told.unwrap_or_else(|why| {
+            self.missing.insert(part, why);
+            UNKNOWN.clone()
+        });
         if self.parts.get(&part) == Some(&json) {
             return false;
         }
@@ -74,9 +99,20 @@ impl Parts {
         !self.changed.is_empty()
     }
 
-    /// All of them, as one JSON object.
-    pub(crate) fn json(&self, now_ms: u64) -> Bytes {
+    /// All that were told, as one JSON object.
+    fn json(&self, now_ms: u64) -> Bytes {
         object(now_ms, self.parts.iter())
+    }
+
+    /// All there are, as one JSON object, and why some of them are null.
+    pub(crate) fn all(&self, now_ms: u64) -> (Bytes, Missing) {
+        let json = |part| self.parts.get(part).unwrap_or(&UNKNOWN);
+        let why = |part: &Part| match self.parts.get(part) {
+            Some(_) => self.missing.get(part).cloned(),
+            None => Some(NOT_YET.to_owned()),
+        };
+        let missing = Part::ALL.iter().filter_map(|part| Some((part.name(), why(part)?)));
+        (object(now_ms, Part::ALL.iter().map(|part| (part, json(part)))), missing.collect())
     }
 
     /// What listeners are told of all changes since the last call.
@@ -103,6 +139,9 @@ fn object<'a>(now_ms: u64, parts: impl Iterator<Item = (&'a Part, &'a Bytes)>) -
     json.into()
 }
 
+/// Why parts are null, by their names.
+pub(crate) type Missing = BTreeMap<&'static str, String>;
+
 /// The status at an instant.
 #[derive(Debug, Default)]
 pub(crate) struct Frame {
@@ -126,17 +165,38 @@ mod tests {
     fn only_changes_are_told_to_those_who_know_the_rest() {
         let mut parts = Parts::default();
         assert!(!parts.has_changed());
-        assert!(parts.set(Part::Mining, Bytes::from_static(b"1")));
-        assert!(parts.set(Part::Services, Bytes::from_static(b"null")));
+        assert!(parts.set(Part::Mining, Ok(Bytes::from_static(b"1"))));
+        assert!(parts.set(Part::Services, Err("away".into())));
         let first = parts.take(7);
         assert_eq!(first.json, "{\"now_ms\":7,\"services\":null,\"mining\":1}");
         assert_eq!(first.whole, first.changes);
-        assert!(!parts.set(Part::Mining, Bytes::from_static(b"1")) && !parts.has_changed());
-        assert!(parts.set(Part::Mining, Bytes::from_static(b"2")));
-        assert!(parts.set(Part::Mining, Bytes::from_static(b"3")));
+        assert!(!parts.set(Part::Mining, Ok(Bytes::from_static(b"1"))) && !parts.has_changed());
+        assert!(!parts.set(Part::Services, Err("still away".into())) && !parts.has_changed());
+        assert!(parts.set(Part::Mining, Ok(Bytes::from_static(b"2"))));
+        assert!(parts.set(Part::Mining, Ok(Bytes::from_static(b"3"))));
         let second = parts.take(8);
         assert_eq!(second.changes, "event: status\ndata: {\"now_ms\":8,\"mining\":3}\n\n");
         assert_eq!(second.whole, "event: status\ndata: {\"now_ms\":8,\"services\":null,\"mining\":3}\n\n");
         assert_eq!((first.version, second.version), (1, 2));
+    }
+
+    #[test]
+    fn every_part_is_there_and_those_that_are_null_are_explained() {
+        let mut parts = Parts::default();
+        parts.set(Part::Mining, Ok(Bytes::from_static(b"1")));
+        parts.set(Part::Health, Err("the oracle is away".into()));
+        let (json, missing) = parts.all(7);
+        let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+        for part in Part::ALL {
+            let why = missing.get(part.name()).map(String::as_str);
+            let expect = match part {
+                Part::Mining => None,
+                Part::Health => Some("the oracle is away"),
+                _ => Some(NOT_YET),
+            };
+            assert_eq!((json[part.name()].is_null(), why), (expect.is_some(), expect), "{part:?}");
+        }
+        parts.set(Part::Health, Ok(Bytes::from_static(b"2")));
+        assert!(!parts.all(7).1.contains_key("health"));
     }
 }
