@@ -260,6 +260,62 @@ async fn a_reorganisation_tells_what_left_and_what_joined_with_the_transactions_
     b.stop().await;
 }
 
+/// A branch so long that it becomes final in the very move that makes it the head's chain.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reorganisation_that_makes_its_branch_final_tells_both_sides_too() {
+    const MOST: usize = 64;
+    let net = Net::new(3);
+    let homes = [net.home(0), net.home(1)];
+    let (port_a, port_b) = (free_port(), free_port());
+    let a = Node::start_on(homes[0].path(), free_port(), port_a, &[]);
+    let b = Node::start_on(homes[1].path(), free_port(), port_b, &[]);
+    let (mut client_a, mut client_b) = (a.client().await, b.client().await);
+    // What one producer makes alone does not become final.
+    let alone = *net.keys.keys().next().expect("a key");
+    for _ in 0..100 {
+        let slot = slot_of(&net, &mut client_a, &alone).await;
+        produce(&net, &mut client_a, slot).await;
+    }
+    let tip = head(&mut client_a).await;
+    assert_eq!((tip.height, tip.finalized_height), (100, 0));
+    while head(&mut client_b).await.weight <= tip.weight {
+        produce(&net, &mut client_b, 0).await;
+    }
+    let heavier = head(&mut client_b).await;
+    assert!(heavier.finalized_height > 0 && heavier.height < tip.height, "{heavier:?}");
+    let mut left = Vec::new();
+    for height in (1..=tip.height).rev().take(MOST) {
+        left.push(block(&mut client_a, height).await.hash);
+    }
+    let mut events = watch(&mut client_a, "").await;
+    next(&mut events).await;
+    b.stop().await;
+    let b = Node::start_on(homes[1].path(), free_port(), port_b, &[port_a]);
+    wait_for_head(&mut client_a, &heavier.hash).await;
+    let reorg = loop {
+        match happened(&mut events).await.1 {
+            What::Reorg(reorg) => break reorg,
+            What::Block(_) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    let hashes =
+        |blocks: &[BlockInfo]| -> Vec<String> { blocks.iter().map(|block| block.hash.clone()).collect() };
+    // Both have the first blocks, if the primaries made them.
+    assert_eq!(tip.height - reorg.depth, reorg.height - reorg.joined_count);
+    assert!(reorg.depth.min(reorg.joined_count) > MOST as u64, "{} {}", reorg.depth, reorg.joined_count);
+    assert_eq!(hashes(&reorg.left), left);
+    let mut joined = Vec::new();
+    for height in (1..=reorg.height).rev().take(MOST) {
+        joined.push(block(&mut client_a, height).await.hash);
+    }
+    assert_eq!(hashes(&reorg.joined), joined);
+    assert!(reorg.left.iter().all(|block| !block.canonical));
+    assert!(reorg.joined.iter().all(|block| block.canonical));
+    a.stop().await;
+    b.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_catches_up_tells_of_old_blocks_together_and_has_their_missed_slots_also_after_a_restart() {
     let net = Net::new(3);

@@ -329,6 +329,7 @@ impl Core {
             self.parts.metrics.propagation.observe(delay_ms as f64 / 1000.0);
         }
         let span = span!(spans, "chain.block.insert", block).entered();
+        let sides = self.sides(&block);
         let insert = &self.parts.metrics.phases.insert;
         let tree = &mut self.parts.tree;
         let inserted = time(insert, || match is_fetched {
@@ -338,7 +339,7 @@ impl Core {
         drop(span);
         let tree = &self.parts.tree;
         let head = HeadView::of(tree.head(), tree.final_entry().height()).arrived_at(self.now());
-        let news = self.news((&block, origin, arrived), &changes, &inserted);
+        let news = self.news((&block, origin, arrived), &changes, (&inserted, &sides));
         turn.news.extend(news);
         self.replaced.note(&inserted, self.now());
         if !inserted.stored {

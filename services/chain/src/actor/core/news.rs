@@ -1,6 +1,6 @@
 //! What a turn has to tell those who watch events.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vision_block_tree::{Entry, HeadChange, Inserted};
 use vision_ledger::{Changes, StandingChange, State, missed_slots};
@@ -45,6 +45,10 @@ pub struct Untold {
     due_ms: u64,
 }
 
+/// Blocks as they were shown before an insertion.
+#[derive(Default)]
+pub struct Sides(BTreeMap<Hash, BlockInfo>);
+
 /// What is yet to be told.
 #[derive(Default)]
 pub struct Pending {
@@ -64,7 +68,7 @@ impl Core {
         &self,
         (block, origin, came): (&Block, Origin, TimestampMs),
         changes: &Changes,
-        inserted: &Inserted,
+        (inserted, sides): (&Inserted, &Sides),
     ) -> Vec<News> {
         let live = self.is_live(block, origin);
         let hash = block.hash();
@@ -76,7 +80,7 @@ impl Core {
             return aside.map(|info| event(What::Block(info))).into_iter().collect();
         };
         if !(change.left.is_empty() && change.joined == [hash]) {
-            return self.moved_to_branch(change, live);
+            return self.moved_to_branch(change, live, sides);
         }
         let (before, after) = (change.old.state(), change.new.state());
         let changed = changes.producers.iter().map(|(id, _)| *id);
@@ -90,8 +94,28 @@ impl Core {
         info.map(What::Block).into_iter().chain(missed).chain(standings).map(event).collect()
     }
 
-    fn moved_to_branch(&self, change: &HeadChange, live: bool) -> Vec<News> {
-        let show = |hash: &Hash| self.shown(hash, false);
+    /// Both sides of the move of the head that a block may bring about, before it is inserted: what it makes final or prunes
+    /// is in the tree no more when the move is told.
+    pub(super) fn sides(&self, block: &Block) -> Sides {
+        let (tree, header) = (&self.parts.tree, block.header());
+        let head = tree.head();
+        if header.parent == head.hash() || header.weight < head.weight() {
+            return Sides::default();
+        }
+        let from = |hash: Hash| {
+            let entries = std::iter::successors(tree.get(&hash), |entry| tree.get(&entry.parent()));
+            entries.take(MAX_REORG_BLOCKS).map(|entry| entry.hash())
+        };
+        let hashes: Vec<Hash> = from(head.hash()).chain(from(header.parent)).collect();
+        Sides(hashes.into_iter().filter_map(|hash| Some((hash, self.shown(&hash, false)?))).collect())
+    }
+
+    fn moved_to_branch(&self, change: &HeadChange, live: bool, sides: &Sides) -> Vec<News> {
+        let show = |hash: &Hash| {
+            let info = self.shown(hash, false).or_else(|| sides.0.get(hash).cloned())?;
+            let canonical = change.joined.contains(hash);
+            Some(BlockInfo { canonical, ..info })
+        };
         let joined: Vec<BlockInfo> =
             change.joined.iter().rev().take(MAX_REORG_BLOCKS).filter_map(show).collect();
         let missed: Vec<What> = match live {
