@@ -25,6 +25,7 @@ use vision_wire::watch::WatchItem;
 use crate::claims::{Claim, ClaimBook, Write};
 use crate::perform::{Done, Hands, News, Pools, is_unavailable};
 use crate::ports::Neighbours;
+use crate::reporter::Word;
 use crate::status::{Bars, Trouble, compose, judge};
 use crate::trace::{Duty, deed_span, number};
 use crate::{Error, adapters, log_line};
@@ -40,8 +41,8 @@ pub(crate) struct Outlets {
     pub health: Health,
     pub statuses: EventLog<MiningStatus>,
     pub claims: watch::Sender<Arc<ClaimBook>>,
-    /// Why this node makes no block; none until that is known.
-    pub because: watch::Sender<Option<String>>,
+    /// Why this node makes no block, and that the actor lives.
+    pub word: watch::Sender<Word>,
 }
 
 /// The claims are older than the key's last use.
@@ -360,6 +361,12 @@ impl<N: Neighbours> Actor<N> {
 
     /// Shows the status if it changed. While the schedule of a new head is not known yet, what is shown stays that of the head before.
     fn publish(&mut self) {
+        let turn_ms = self.hands.clock.monotonic_ms();
+        // A turn by itself is no news.
+        self.outlets.word.send_if_modified(|word| {
+            word.turn_ms = turn_ms;
+            false
+        });
         let snapshot = self.snapshot.as_ref();
         let whole = self.machine.view().zip(snapshot);
         if let Some((view, _)) = &whole {
@@ -375,7 +382,8 @@ impl<N: Neighbours> Actor<N> {
         let (blocked, standing) = (self.machine.blocked(self.now()), self.machine.standing());
         judge(&mut status, blocked, bars, standing, snapshot, &self.trouble);
         if self.shown.as_ref() != Some(&status) {
-            self.outlets.because.send_replace(Some(status.not_eligible_because.clone()));
+            let because = status.not_eligible_because.clone();
+            self.outlets.word.send_modify(|word| word.because = Some(because));
             self.outlets.statuses.publish(status.clone());
             self.shown = Some(status);
         }

@@ -74,7 +74,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let health = Health::new();
     let statuses = EventLog::new(env.clock.now_ms(), KEPT_STATUSES);
     let (claims, newest_claims) = watch::channel(Arc::new(loaded.book.clone()));
-    let (because, newest_because) = watch::channel(None);
+    let (word, newest_word) = watch::channel(reporter::Word::default());
     let oracle = neighbours.clone();
     let hands = Hands {
         neighbours,
@@ -86,7 +86,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         metrics: ProducerMetrics::new(&env.metrics),
     };
     let machine = Machine::new(vision_authoring::Config { me, timing }, loaded.guard, loaded.last);
-    let outlets = Outlets { health: health.clone(), statuses: statuses.clone(), claims, because };
+    let outlets = Outlets { health: health.clone(), statuses: statuses.clone(), claims, word };
     let actor = Actor::new(hands, machine, loaded.book, config.mining_tick_ms, outlets);
     let server = GrpcServer::new(&health)
         .traced_as(trace::SERVICE)
@@ -104,7 +104,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     // Either of the two ends the other: the actor when it must not go on, the server when it is told to stop.
     let env = Env { drain: env.drain.child(), ..env };
     let drain = env.drain.clone();
-    tokio::spawn(reporter::run(oracle, newest_because, env.drain.clone()));
+    tokio::spawn(reporter::run(oracle, newest_word, env.clock.clone(), env.drain.clone()));
     let acting = async {
         let ended = actor.run(drain.clone()).await;
         drain.begin();

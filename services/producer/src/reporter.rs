@@ -4,34 +4,75 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use vision_host::Drain;
+use vision_host::{Clock, Drain};
 
 use crate::ports::Neighbours;
 
 /// The word is repeated so often; the oracle takes the service for gone after 5 s.
 const REPEAT_EVERY: Duration = Duration::from_secs(1);
 
+/// The last word of an actor that has taken no turn for so long is not repeated, milliseconds. It ticks at least every
+/// 4 s.
+const MAX_TURN_AGE_MS: u64 = 5_000;
+
+/// What the actor says of itself.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Word {
+    /// Why this node makes no block, empty if it may; none until that is known.
+    pub because: Option<String>,
+    /// When the actor last took a turn, by the clock that never jumps.
+    pub turn_ms: u64,
+}
+
+impl Word {
+    /// The word, if the actor is there to say it.
+    fn to_tell(&self, monotonic_ms: u64) -> Option<String> {
+        let is_there = monotonic_ms.saturating_sub(self.turn_ms) <= MAX_TURN_AGE_MS;
+        self.because.clone().filter(|_| is_there)
+    }
+}
+
 /// Tells why this node makes no block (empty: it may) until the drain begins.
 pub(crate) async fn run(
     neighbours: impl Neighbours,
-    mut because: watch::Receiver<Option<String>>,
+    mut word: watch::Receiver<Word>,
+    clock: Clock,
     drain: Drain,
 ) {
     loop {
-        let word = because.borrow_and_update().clone();
-        if let Some(word) = word
-            && let Err(error) = neighbours.report(word).await
+        let because = word.borrow_and_update().to_tell(clock.monotonic_ms());
+        if let Some(because) = because
+            && let Err(error) = neighbours.report(because).await
         {
             // The watch of the oracle says it too, and this is said again.
             tracing::debug!(error = error.message(), "word not delivered to the sync-oracle service");
         }
         tokio::select! {
             () = drain.begun() => return,
-            changed = tokio::time::timeout(REPEAT_EVERY, because.changed()) => {
+            changed = tokio::time::timeout(REPEAT_EVERY, word.changed()) => {
                 if matches!(changed, Ok(Err(_))) {
                     return;
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_speaks_for_an_actor_that_stands_still() {
+        let said = |because: Option<&str>| Word { because: because.map(ToOwned::to_owned), turn_ms: 1_000 };
+        let cases = [
+            ("nothing is known yet", None, 1_000, None),
+            ("it may", Some(""), 6_000, Some("")),
+            ("it may not", Some("STREAK: 1"), 6_000, Some("STREAK: 1")),
+            ("it has stood still", Some(""), 6_001, None),
+        ];
+        for (desc, because, now_ms, expect) in cases {
+            assert_eq!(said(because).to_tell(now_ms).as_deref(), expect, "{desc}");
         }
     }
 }

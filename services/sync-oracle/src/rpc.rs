@@ -3,6 +3,7 @@
 use tonic::{Request, Response, Status};
 use tracing::{Instrument as _, Span};
 use vision_host::Clock;
+use vision_host::text::cut_to;
 use vision_wire::sync_oracle::sync_oracle_service_server::SyncOracleService;
 use vision_wire::sync_oracle::{
     GetEligiblePoolRequest, GetEligiblePoolResponse, GetNetworkHealthRequest, GetNetworkHealthResponse,
@@ -15,6 +16,9 @@ use vision_wire::{EventKind, EventLog, Reason, ResponseStream, parse_hash, statu
 use crate::pools::Pools;
 use crate::ports::Chain;
 use crate::producer_word::ProducerWord;
+
+/// Most characters of the producer's reason that are passed on.
+const MAX_WORD_CHARS: usize = 400;
 
 /// Answers calls.
 pub(crate) struct Rpc<C> {
@@ -84,7 +88,7 @@ impl<C: Chain> SyncOracleService for Rpc<C> {
         &self,
         request: Request<ReportProducerRequest>,
     ) -> Result<Response<ReportProducerResponse>, Status> {
-        let because = request.into_inner().not_eligible_because;
+        let because = cut_to(&request.into_inner().not_eligible_because, MAX_WORD_CHARS);
         self.producer.said(because, self.clock.monotonic_ms());
         Ok(Response::new(ReportProducerResponse {}))
     }

@@ -24,8 +24,12 @@ async fn until(oracle: &OracleProcess, what: &str, fits: impl Fn(&NetworkHealth)
 }
 
 async fn producer_says(oracle: &OracleProcess, because: &str) {
-    let request = ReportProducerRequest { not_eligible_because: because.into() };
-    oracle.client.clone().report_producer(request).await.expect("taken");
+    // The oracle may have yet to bind its address.
+    eventually("it is taken", || async {
+        let request = ReportProducerRequest { not_eligible_because: because.into() };
+        oracle.client.clone().report_producer(request).await.ok()
+    })
+    .await;
 }
 
 /// A producer service that may produce and goes on to say so while the returned guard lives.
@@ -110,6 +114,14 @@ async fn the_producers_word_and_its_silence_are_heard_and_passed_on() {
         facts.makes_no_block_because.lock().unwrap().starts_with("SIGNING_FLOOR: ").then_some(())
     })
     .await;
+    // Whoever says it, it is short and obeys no terminal.
+    producer_says(&oracle, &format!("CLAIMS_UNAVAILABLE: {}", "\u{1b}[31m".repeat(20_000))).await;
+    let told = until(&oracle, "it objects at length", |health| {
+        health.reasons.iter().any(|reason| reason.code == "CLAIMS_UNAVAILABLE")
+    })
+    .await;
+    let because = told.this_node.expect("told").not_eligible_because;
+    assert!(because.chars().count() < 500 && !because.contains(char::is_control), "{because:?}");
     // Then it says nothing any more.
     let gone = until(&oracle, "it is missed", |health| {
         health.reasons.iter().any(|reason| reason.code == "PRODUCER_UNAVAILABLE")

@@ -1,10 +1,14 @@
 //! What this node's sync-oracle thinks of it.
 
 use vision_host::Clock;
+use vision_host::text::cut_to;
 use vision_wire::sync_oracle::Snapshot;
 
 /// A verdict of the oracle older than this does not count, milliseconds.
 const VERDICT_MAX_AGE_MS: u64 = 5_000;
+
+/// Most characters of a reason that are shown.
+const MAX_BECAUSE_CHARS: usize = 400;
 
 /// What is said while the sync-oracle says nothing.
 pub const ORACLE_SILENT: &str =
@@ -30,10 +34,11 @@ impl Verdict {
         // Two processes have only the wall clock in common; from here on the other one counts.
         let age_ms = clock.now_ms().saturating_sub(snapshot.taken_at_ms);
         // An oracle that knows nothing of the producer tells its own reason alone.
-        let makes_no_block_because = match makes_no_block_because.is_empty() {
-            true => snapshot.not_eligible_because.clone(),
-            false => makes_no_block_because,
+        let because = match makes_no_block_because.is_empty() {
+            true => &snapshot.not_eligible_because,
+            false => &makes_no_block_because,
         };
+        let makes_no_block_because = cut_to(because, MAX_BECAUSE_CHARS);
         Self { snapshot, makes_no_block_because, age_ms, received_ms: clock.monotonic_ms() }
     }
 
@@ -101,6 +106,7 @@ mod tests {
             (Some(told("", "")), 0, ("", 2)),
             (Some(told("BEHIND: 9", "")), 0, ("BEHIND: 9", 2)),
             (Some(told("", "SIGNING_FLOOR: 5")), 0, ("SIGNING_FLOOR: 5", 2)),
+            (Some(told("BEHIND: \u{1b}[2J", "")), 0, ("BEHIND: ?[2J", 2)),
             (Some(told("", "")), VERDICT_MAX_AGE_MS + 1_000, (ORACLE_SILENT, 0)),
         ];
         for (verdict, later_ms, expect) in cases {
