@@ -560,10 +560,14 @@ check(
     );
     await find('f'.repeat(64));
     await until(page, 'nothing', () =>
-      /No block, no transaction and no account/.test(document.querySelector('#view').innerText),
+      /No block, transaction, recorded file or account/.test(document.querySelector('#view').innerText),
     );
     await find('999999999');
     await until(page, 'no height', () => /has no block of this height/.test(document.querySelector('#view').innerText));
+    const digest = createHash('sha256').update('found by its digest').digest('hex');
+    const record = await net.record(Buffer.from('vision/digest/v1').toString('hex') + digest);
+    await find(digest);
+    await until(page, 'a recorded file', (hash) => location.hash === '#/tx/' + hash, record);
     if (!net.addTx) return;
     const tx = net.addTx('transfer');
     await find(tx.hash);
@@ -589,6 +593,11 @@ check('is this file recorded?', { faults: BROKEN_LINE }, async (page, net) => {
   const known = path('delivery.pdf', 'a delivery');
   await choose(page, known);
   await answers('recorded', 'Recorded in block [\\d,]+, .*ago');
+  assert.doesNotMatch(await page.$eval('#answer', (box) => box.innerText), /first of/);
+  const again = await net.record(digest('a delivery'));
+  assert.notEqual(again, hash);
+  await choose(page, known);
+  await answers('recorded twice', `${hash.slice(0, 8)}; the first of 2 records`);
   await choose(page, path('other.pdf', 'something else'));
   await answers('not recorded', 'Not recorded up to block \\d+');
 

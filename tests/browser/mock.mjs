@@ -107,9 +107,13 @@ export class Mock extends Answers {
       const list = [...this.records.values()].filter(
         (tx) => tx.height && (!prefix || tx.data?.startsWith(prefix)) && (!sender || tx.sender === sender),
       );
+      // Newest first, and every page as short as it may be: an empty one, then one of a single transaction, and so on.
+      list.sort((a, b) => b.height - a.height);
+      const turn = Number(url.searchParams.get('page_token') || 0);
+      const shown = turn % 2 ? list.slice((turn - 1) / 2, (turn + 1) / 2) : [];
       return json({
-        transactions: list.map((tx) => this.txInfo(tx)),
-        next_page_token: '',
+        transactions: shown.map((tx) => this.txInfo(tx)),
+        next_page_token: turn + 1 < 2 * list.length ? String(turn + 1) : null,
         up_to_height: this.head.height,
       });
     }

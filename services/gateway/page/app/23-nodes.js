@@ -44,7 +44,7 @@ function nodes(S, now) {
   const box = $('nodes');
   if (!S.nodes.length)
     return put(box, S.missing.nodes || 'none', () =>
-      h('p', { class: 'empty' }, 'Nodes will stand here: this one, producers and peers.'),
+      h('p', { class: 'empty' }, 'Nodes will appear here: this one, producers and peers.'),
     );
   const sick = S.nodes.filter(ill);
   const fine = S.nodes.length - sick.length;

@@ -21,7 +21,7 @@ function missWords(S, list) {
     return `${name} missed its slot at height ${num(height)}; ${made}`;
   }
   const few = heights.length > 6 ? [`${num(heights[0])} to ${num(heights[heights.length - 1])}`] : heights.map(num);
-  const where = `${heights.length > 1 ? 'heights' : 'height'} ${few.join('; ')}`;
+  const where = `${heights.length > 1 ? 'heights' : 'height'} ${few.join(', ')}`;
   return `${name} missed ${plural(list.length, 'slot')}, at ${where}; backups made the blocks`;
 }
 
@@ -159,6 +159,6 @@ function events(S, now) {
   scroll._more.hidden = S.allEvents || all.length <= 24;
   put(scroll._more, `Show all ${all.length}`);
   if (!all.length)
-    put(box, 'none', () => h('li', null, sign('i-dot'), h('span', { class: 'dim' }, 'What happens will stand here.')));
+    put(box, 'none', () => h('li', null, sign('i-dot'), h('span', { class: 'dim' }, 'What happens will appear here.')));
   else box._shown = null;
 }

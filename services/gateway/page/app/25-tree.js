@@ -15,7 +15,7 @@ function tree(S, now) {
   if (!head || !head.height) {
     put($('tree-sub'), '');
     put($('tree-note'), '');
-    return put(box, 'empty', () => h('p', { class: 'empty' }, 'Blocks and what they replaced will stand here.'));
+    return put(box, 'empty', () => h('p', { class: 'empty' }, 'Blocks and what they replaced will appear here.'));
   }
   const want = width < 460 ? Math.max(8, Math.min(11, Math.floor(width / 38))) : 16;
   const chain = S.blocks.filter((block) => block.height > 0).slice(-want);

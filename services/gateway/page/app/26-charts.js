@@ -15,7 +15,7 @@ function shares(S, now) {
   const stats = S.stats;
   if (!stats?.producers?.length || !stats.blocks)
     return put(box, 'none' + (S.missing.stats || ''), () =>
-      h('p', { class: 'empty' }, 'The producers’ shares will stand here.'),
+      h('p', { class: 'empty' }, 'The producers’ shares will appear here.'),
     );
   put($('share-sub'), `last ${num(stats.blocks)}`);
   let list = stats.producers.map((row) => ({ ...row, name: nameOf(S, row.node_id) }));
@@ -74,7 +74,7 @@ function interval(S) {
   if (!width) return;
   if (!told.length) {
     put($('int-sub'), '');
-    return put(box, 'none', () => h('p', { class: 'empty' }, 'One bar per block will stand here.'));
+    return put(box, 'none', () => h('p', { class: 'empty' }, 'One bar per block will appear here.'));
   }
   const sorted = told.map((block) => block.interval_ms).sort((a, b) => a - b);
   const typical = sorted[sorted.length >> 1],
@@ -135,7 +135,7 @@ function propagation(S) {
   if (registered(S).length === 1 && S.nodes.length === 1)
     return put(box, 'one', () => h('p', { class: 'empty' }, 'There is nobody to send blocks to.'));
   if (!known.length)
-    return put(box, 'none', () => h('p', { class: 'empty' }, 'How long blocks take to arrive will stand here.'));
+    return put(box, 'none', () => h('p', { class: 'empty' }, 'How long blocks take to arrive will appear here.'));
   let list = known.map((one) => ({ ...one, name: nameOf(S, one.node_id) })).sort(natural);
   const many = list.length > 7;
   if (many) {

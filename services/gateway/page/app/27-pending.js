@@ -18,7 +18,7 @@ function pending(S, now) {
         : '',
   );
   put(box, [list.slice(0, 4), count, S.names], () => {
-    if (!list.length) return h('p', { class: 'empty' }, 'Transactions that wait for a block will stand here.');
+    if (!list.length) return h('p', { class: 'empty' }, 'Transactions that wait for a block will appear here.');
     return [
       table(
         ['Transaction', 'Kind', '>Age'],

@@ -17,7 +17,7 @@ const COMMANDS = {
   propagation: () => chainCall('GetPropagation', {}),
   pending: () => curl('/api/transactions/pending'),
   file: () =>
-    `curl -s "${location.origin}/api/transactions?limit=1&data_prefix=${DIGEST}$(sha256sum FILE | cut -c1-64)"`,
+    `curl -s "${location.origin}/api/transactions?data_prefix=${DIGEST}$(sha256sum FILE | cut -c1-64)"`,
   status: () => curl('/api/overview'),
 };
 

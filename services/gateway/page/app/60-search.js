@@ -12,7 +12,7 @@ async function searchView(text) {
     `Looked among the names of ${plural(S.nodes.length, 'node')}, the last ${plural(S.blocks.length, 'block')} and ` +
     `the waiting transactions of ${me}. A hash or an address in full has 64 hexadecimal digits.`;
   if (/^(0x)?[0-9a-f]{64}$/i.test(text))
-    why = `No block, no transaction and no account that has ever been used has this value on ${me}.`;
+    why = `No block, transaction, recorded file or account in use has this value on ${me}.`;
   else if (/^[\d,]+$/.test(text)) why = `${me} has no block of this height; its head is ${num(headOf(S)?.height)}.`;
   const back = h('p', null, h('a', { href: '#/' }, 'Back to the dashboard'));
   return [card(`Nothing found for “${text}”`, h('p', null, why), back)];
@@ -33,11 +33,14 @@ async function look(text) {
   const hex = plain.replace(/^0x/, '');
   if (/^[0-9a-f]{64}$/.test(hex)) {
     if (S.nodes.some((node) => node.node_id === hex)) return 'node/' + hex;
-    const [block, tx, holder] = await Promise.all(
-      ['chain/blocks/', 'transactions/', 'accounts/'].map((kind) => ask('api/' + kind + hex).catch(() => null)),
-    );
+    const none = () => null;
+    const [record, block, tx, holder] = await Promise.all([
+      records(hex).catch(none),
+      ...['chain/blocks/', 'transactions/', 'accounts/'].map((kind) => ask('api/' + kind + hex).catch(none)),
+    ]);
     if (block) return 'block/' + hex;
     if (tx) return 'tx/' + hex;
+    if (record?.oldest) return 'tx/' + record.oldest.hash;
     return holder && (String(holder.balance) !== '0' || holder.nonce > 0) && 'account/' + hex;
   }
   if (/^[0-9a-f]{6,63}$/.test(hex)) {

@@ -1,11 +1,29 @@
 // Is this file recorded? Does this proof hold?
 
 const DIGEST = toHex(utf8('vision/digest/v1'));
+/** Records in a page, and pages read, when a file is looked up. */
+const RECORDS = 500;
+const RECORD_PAGES = 20;
 let job = 0;
 function answer(icon, cls, words, more) {
   put($('answer'), 'x' + Math.random(), () =>
     h('div', { role: 'status' }, sign(icon, cls), h('div', null, words), more && h('div', { class: 'dim' }, more)),
   );
+}
+
+/** The oldest record of a digest, and how many there are. Pages are newest first; one may be empty although more follow. */
+async function records(hex) {
+  let oldest = null,
+    count = 0,
+    token = '';
+  for (let i = 0; i < RECORD_PAGES; i++) {
+    const page = await ask(`api/transactions?data_prefix=${DIGEST}${hex}&limit=${RECORDS}${token}`);
+    count += page.transactions.length;
+    oldest = page.transactions.at(-1) || oldest;
+    if (!page.next_page_token) return { oldest, count, height: page.up_to_height };
+    token = '&page_token=' + encodeURIComponent(page.next_page_token);
+  }
+  return { oldest, count, height: null };
 }
 
 async function lookUp(file) {
@@ -33,7 +51,7 @@ async function lookUp(file) {
     const name = `${file.name}, sha256 ${short(hex)}…`;
     let found;
     try {
-      found = await ask(`api/transactions?data_prefix=${DIGEST}${hex}&limit=1`);
+      found = await records(hex);
     } catch (error) {
       return answer(
         'i-unknown',
@@ -42,12 +60,20 @@ async function lookUp(file) {
         name,
       );
     }
-    const tx = found.transactions?.[0];
+    if (mine !== job) return;
+    if (found.height === null)
+      return answer(
+        'i-unknown',
+        'dim',
+        [h('b', null, 'Cannot tell'), `: more records than this page reads; \`vision recorded\` finds the first`],
+        name,
+      );
+    const tx = found.oldest;
     if (!tx)
       return answer(
         'i-dot',
         'dim',
-        [h('b', null, 'Not recorded'), ` up to block ${num(found.up_to_height ?? headOf(S)?.height)}`],
+        [h('b', null, 'Not recorded'), ` up to block ${num(found.height)}`],
         name,
       );
     const block =
@@ -71,6 +97,7 @@ async function lookUp(file) {
         tx.transaction?.sender ? account(tx.transaction.sender) : 'an unknown sender',
         ', ',
         txLink(tx.hash),
+        found.count > 1 && `; the first of ${num(found.count)} records`,
       ),
     );
   } catch (error) {
