@@ -12,7 +12,8 @@ mod listener;
 mod mining;
 mod status;
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -33,10 +34,16 @@ use status::{Missing, Part};
 /// Events kept for listeners that come back.
 const KEPT_EVENTS: usize = 512;
 
+/// Events noted for pages that open later.
+const NOTED_EVENTS: usize = 200;
+
 /// The hub. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub(crate) struct Live {
     events: EventLog<Arc<Happened>>,
+    /// The last events, oldest first. Of what happens with every block only the newest of its kind: else nothing else
+    /// would be left after minutes.
+    noted: Arc<Mutex<VecDeque<(String, Arc<Happened>)>>>,
     status: watch::Sender<Arc<Frame>>,
     board: Arc<Board>,
 }
@@ -47,12 +54,26 @@ impl Live {
         let events = EventLog::new(start_id, KEPT_EVENTS);
         // A listener begins at the last event, of which there must be one.
         events.publish(Arc::new(Happened::nothing()));
-        Self { events, status: watch::Sender::new(Arc::default()), board: Arc::default() }
+        Self {
+            events,
+            noted: Arc::default(),
+            status: watch::Sender::new(Arc::default()),
+            board: Arc::default(),
+        }
     }
 
     /// Tells all listeners.
     pub(crate) fn tell(&self, event: Happened) {
-        self.events.publish(Arc::new(event));
+        let event = Arc::new(event);
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let cursor = self.events.publish(Arc::clone(&event)).to_string();
+        if event.name.comes_with_every_block() {
+            noted.retain(|(_, earlier)| earlier.name != event.name);
+        }
+        if noted.len() >= NOTED_EVENTS {
+            noted.pop_front();
+        }
+        noted.push_back((cursor, event));
     }
 
     /// Whether anybody listens.
@@ -99,11 +120,33 @@ impl Live {
         self.events.last_cursor().map(|cursor| cursor.to_string()).unwrap_or_default()
     }
 
-    /// The last events, newest first, with their cursors.
-    pub(crate) fn recent(&self, count: usize) -> Vec<(String, Arc<Happened>)> {
-        let kept = self.events.recent(count).into_iter();
-        kept.filter(|(_, event)| event.name != EventName::Gap)
-            .map(|(cursor, event)| (cursor.to_string(), event))
-            .collect()
+    /// The events noted, newest first, with their cursors.
+    pub(crate) fn noted(&self) -> Vec<(String, Arc<Happened>)> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happens_with_every_block_drives_nothing_out() {
+        use EventName::{Block, Claim, Finalized, MissedSlot, Suspended};
+        let live = Live::new(1);
+        let told = [MissedSlot, Block, Suspended, Block, Claim, MissedSlot, Finalized, Block, Finalized];
+        for name in told {
+            live.tell(Happened::new(name, Bytes::from_static(b"{}")));
+        }
+        let noted = |live: &Live| live.noted().iter().map(|(_, event)| event.name).collect::<Vec<_>>();
+        assert_eq!(noted(&live), [Finalized, Block, MissedSlot, Claim, Suspended, MissedSlot]);
+        for _ in 0..KEPT_EVENTS * 2 {
+            live.tell(Happened::new(Block, Bytes::from_static(b"{}")));
+        }
+        assert_eq!(noted(&live), [Block, Finalized, MissedSlot, Claim, Suspended, MissedSlot]);
+        for _ in 0..NOTED_EVENTS {
+            live.tell(Happened::new(MissedSlot, Bytes::from_static(b"{}")));
+        }
+        assert_eq!(noted(&live), [MissedSlot; NOTED_EVENTS]);
     }
 }

@@ -3,7 +3,6 @@
 //! Made of parts. One whose service does not answer is null, and `missing` says why: the rest is shown nevertheless.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
@@ -14,14 +13,12 @@ use vision_wire::rest::api;
 use super::limits::Place;
 use super::query::Params;
 use super::{Answer, AppState, json_bytes};
-use crate::live::{EventName, Happened, brief};
+use crate::live::{Happened, brief};
 use crate::ports::Stretch;
 use crate::views::to_json;
 
 /// Newest blocks shown.
 const BLOCKS: u32 = 64;
-/// Newest events shown.
-const EVENTS: usize = 200;
 /// What the parts of an answer take while they are read.
 const ANSWER_BYTES: usize = 1 << 20;
 /// Room for the names of the parts.
@@ -63,29 +60,9 @@ async fn blocks(state: &AppState) -> Result<Bytes, Status> {
 
 /// Newest first.
 fn recent_events(state: &AppState) -> Bytes {
-    let recent = state.live.recent(usize::MAX);
-    let mut json = vec![b'['];
-    for (number, (cursor, event)) in notable(&recent).take(EVENTS).enumerate() {
-        if number > 0 {
-            json.push(b',');
-        }
-        json.extend_from_slice(&event_json(cursor, event));
-    }
-    json.push(b']');
-    json.into()
-}
-
-/// Without what happens with every block, but for the newest of its kind: else nothing else would be left after minutes.
-fn notable(recent: &[(String, Arc<Happened>)]) -> impl Iterator<Item = &(String, Arc<Happened>)> {
-    let mut seen = Vec::new();
-    recent.iter().filter(move |(_, event)| {
-        if !matches!(event.name, EventName::Block | EventName::Claim | EventName::Finalized) {
-            return true;
-        }
-        let is_newest = !seen.contains(&event.name);
-        seen.push(event.name);
-        is_newest
-    })
+    let noted = state.live.noted();
+    let shown: Vec<Vec<u8>> = noted.iter().map(|(cursor, event)| event_json(cursor, event)).collect();
+    [b"[", &shown.join(&b","[..])[..], b"]"].concat().into()
 }
 
 fn event_json(cursor: &str, event: &Happened) -> Vec<u8> {
@@ -150,15 +127,5 @@ mod tests {
         assert_eq!(text, expect);
         assert_eq!(Object::default().end(b"", 9), r#"{"now_ms":9,"missing":{}}"#);
         assert_eq!(Object::default().end(b"{\"now_ms\":7}", 9), r#"{"now_ms":9,"missing":{}}"#);
-    }
-
-    #[test]
-    fn what_happens_with_every_block_drives_nothing_out() {
-        use EventName::{Block, Claim, Finalized, MissedSlot, Suspended};
-        let names = [Finalized, Block, Claim, Suspended, Finalized, Block, MissedSlot, Block, MissedSlot];
-        let recent: Vec<_> =
-            names.map(|name| (String::new(), Arc::new(Happened::new(name, Bytes::new())))).into();
-        let shown: Vec<_> = notable(&recent).map(|(_, event)| event.name).collect();
-        assert_eq!(shown, [Finalized, Block, Claim, Suspended, MissedSlot, MissedSlot]);
     }
 }

@@ -73,6 +73,11 @@ impl EventName {
         }
     }
 
+    /// Whether one comes with every block, or nearly.
+    pub(super) const fn comes_with_every_block(self) -> bool {
+        matches!(self, Self::Block | Self::Claim | Self::Finalized)
+    }
+
     const fn bit(self) -> u16 {
         1 << self as u16
     }
