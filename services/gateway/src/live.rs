@@ -37,13 +37,16 @@ const KEPT_EVENTS: usize = 512;
 /// Events noted for pages that open later.
 const NOTED_EVENTS: usize = 200;
 
+/// An event and its cursor.
+type Noted = (String, Arc<Happened>);
+
 /// The hub. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub(crate) struct Live {
     events: EventLog<Arc<Happened>>,
     /// The last events, oldest first. Of what happens with every block only the newest of its kind: else nothing else
     /// would be left after minutes.
-    noted: Arc<Mutex<VecDeque<(String, Arc<Happened>)>>>,
+    noted: Arc<Mutex<VecDeque<Noted>>>,
     status: watch::Sender<Arc<Frame>>,
     board: Arc<Board>,
 }
@@ -121,7 +124,7 @@ impl Live {
     }
 
     /// The events noted, newest first, with their cursors.
-    pub(crate) fn noted(&self) -> Vec<(String, Arc<Happened>)> {
+    pub(crate) fn noted(&self) -> Vec<Noted> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
     }
 }
