@@ -11,7 +11,7 @@ function answer(icon, cls, words, more) {
   );
 }
 
-/** The oldest record of a digest, and how many there are. Pages are newest first; one may be empty although more follow. */
+/** The oldest record of a digest, and how many there are. Pages are newest first; one may be empty before others. */
 async function records(hex) {
   let oldest = null,
     count = 0,
@@ -65,7 +65,7 @@ async function lookUp(file) {
       return answer(
         'i-unknown',
         'dim',
-        [h('b', null, 'Cannot tell'), `: more records than this page reads; \`vision recorded\` finds the first`],
+        [h('b', null, 'Cannot tell'), ': more records than this page reads; `vision recorded` finds the first'],
         name,
       );
     const tx = found.oldest;
