@@ -194,12 +194,15 @@ fn a_detached_network_is_handled_node_by_node() {
     assert!(place.states()[1].1.is_some_and(|pid| Some(pid) != first[1].1));
     ok(&["pause", "node3"]);
     assert_eq!(place.states()[2].0, "paused");
+    let frozen = place.run(&["start", "node3"]);
+    assert_eq!(frozen.status.code(), Some(1), "{}", stderr(&frozen));
+    assert!(stderr(&frozen).contains("vision testnet resume node3"), "{}", stderr(&frozen));
     ok(&["resume", "node3"]);
     wait_until("node3 answers", 20, || place.states()[2].2.is_some());
     let logs = stdout(&ok(&["logs", "node1", "-n", "5"]));
     assert!(!logs.is_empty() && logs.lines().count() <= 5, "{logs}");
     wait_until("all agree to be at the tip", 60, || {
-        place.states().iter().all(|(state, _, _)| state == "AtTip, eligible")
+        place.states().iter().all(|(state, _, _)| state == "may produce")
     });
     let pids: Vec<u64> = place.states().iter().filter_map(|(_, pid, _)| *pid).collect();
     // A frozen node is stopped too.

@@ -145,7 +145,9 @@ impl fmt::Display for NotEligible {
             ),
             Self::ClockUnknown { unmeasured, ready } => write!(
                 f,
-                "{unmeasured} of {ready} ready peers' clocks are not compared with this one yet: wait a second or two"
+                "clock{} of {unmeasured} of {ready} peer{} not compared yet; wait 2 s",
+                plural(*unmeasured),
+                plural(*ready)
             ),
             Self::TooFewPeers { ready, required, connected } => write!(
                 f,

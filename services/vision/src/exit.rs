@@ -27,12 +27,14 @@ pub enum Exit {
 pub struct Failure {
     exit: Exit,
     message: String,
+    /// What the message says in a word or two, for tables.
+    cause: Option<String>,
 }
 
 impl Failure {
     /// A failure of any kind.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        Self { exit, message: message.into(), cause: None }
     }
 
     /// The same failure, of this part.
@@ -81,6 +83,18 @@ impl Failure {
     pub fn with_exit(mut self, exit: Exit) -> Self {
         self.exit = exit;
         self
+    }
+
+    /// The same failure, with the cause alone for those who have little room.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// The cause alone, if it has one.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
     }
 
     /// Its exit code.

@@ -5,7 +5,7 @@ pub mod peer;
 use std::path::Path;
 
 use serde_json::json;
-use vision_host::files;
+use vision_host::files::{self, FileError};
 use vision_primitives::{PublicKey, SecretKey};
 use zeroize::Zeroizing;
 
@@ -92,7 +92,10 @@ pub fn random_key() -> Outcome<SecretKey> {
 pub fn read_secret(file: &Path) -> Outcome<SecretKey> {
     let secret = files::read_secret(file, MAX_KEY_FILE_BYTES).map_err(|error| {
         let exit = if error.is_not_found() { Exit::NotFound } else { Exit::Failed };
-        Failure::new(exit, error.to_string())
+        match &error {
+            FileError::Io { what, path, source } => Failure::io(what, path, source).with_exit(exit),
+            _ => Failure::new(exit, error.to_string()),
+        }
     })?;
     // Text that is not UTF-8 is no key either.
     let text = std::str::from_utf8(&secret).unwrap_or_default();
@@ -164,6 +167,8 @@ mod tests {
         files::make_private(&file).expect("changed");
         let error = read_secret(&file).expect_err("no key").to_string();
         assert!(!error.contains("secret\u{20}key but") && !error.contains("not a key but"), "{error}");
-        assert_eq!(read_secret(&dir.path().join("none")).expect_err("none").exit(), Exit::NotFound);
+        let none = read_secret(&dir.path().join("none")).expect_err("none");
+        assert_eq!(none.exit(), Exit::NotFound);
+        assert!(none.to_string().ends_with("none: No such file or directory; check the path"), "{none}");
     }
 }

@@ -73,7 +73,8 @@ impl Gateway {
     /// The body behind a path as it comes, which may be without end.
     pub async fn open(&self, path: &str) -> Outcome<Stream> {
         let url = format!("{}{path}", self.base);
-        let uri: Uri = url.parse().map_err(|error| Failure::usage(format!("{url:?} is no URL: {error}")))?;
+        let uri: Uri =
+            url.parse().map_err(|error| Failure::usage(format!("{url:?} is not a URL: {error}")))?;
         let mut request = Request::new(Full::new(Bytes::new()));
         *request.uri_mut() = uri;
         let answer = tokio::time::timeout(ANSWER_DEADLINE, self.client.request(request)).await;
@@ -100,6 +101,7 @@ impl Gateway {
             "no gateway answers at {} ({why}); start a node or name another one with --node URL",
             self.base
         ))
+        .because(why)
     }
 
     async fn exchange<T: DeserializeOwned>(
@@ -110,7 +112,8 @@ impl Gateway {
         deadline: Duration,
     ) -> Result<T, Refusal> {
         let url = format!("{}{path}", self.base);
-        let uri: Uri = url.parse().map_err(|error| Failure::usage(format!("{url:?} is no URL: {error}")))?;
+        let uri: Uri =
+            url.parse().map_err(|error| Failure::usage(format!("{url:?} is not a URL: {error}")))?;
         let answer = tokio::time::timeout(deadline, self.send(method, &url, uri, body)).await;
         let answer = answer.map_err(|_| self.too_late(deadline))?;
         let refusal = match answer {

@@ -89,20 +89,20 @@ fn a_clock_apart_from_most_ready_peers() {
         (
             "one peer, not compared yet",
             &[None],
-            "CLOCK_UNKNOWN: 1 of 1 ready peers' clocks are not compared with this one yet: wait a second or two",
+            "CLOCK_UNKNOWN: clock of 1 of 1 peer not compared yet; wait 2 s",
         ),
         ("half is not more than half", &[Some(-9000), Some(0)], ""),
         ("both directions are no direction", &[Some(-9000), Some(9000)], ""),
         (
             "the unmeasured count as peers, and may still decide",
             &[Some(-9000), None, None],
-            "CLOCK_UNKNOWN: 2 of 3 ready peers' clocks are not compared with this one yet: wait a second or two",
+            "CLOCK_UNKNOWN: clocks of 2 of 3 peers not compared yet; wait 2 s",
         ),
         ("one unmeasured of two cannot decide", &[Some(0), None], ""),
         (
             "one unmeasured beside one that is apart can",
             &[Some(9000), None],
-            "CLOCK_UNKNOWN: 1 of 2 ready peers' clocks are not compared with this one yet: wait a second or two",
+            "CLOCK_UNKNOWN: clock of 1 of 2 peers not compared yet; wait 2 s",
         ),
         ("a minority that cannot be measured holds up nobody", &[Some(0), Some(0), Some(0), None, None], ""),
         ("nor do its members beside one that is apart", &[Some(9000), Some(0), Some(0), None], ""),

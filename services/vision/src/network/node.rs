@@ -126,7 +126,12 @@ impl Node {
             return Some(format!("no answer{}", for_how_long.unwrap_or_default()));
         }
         if self.role == Role::Suspended {
-            let from = self.may_return_at.map(|at| format!(", may return at {}", words::number(at)));
+            // The chain's head, as far as the node is known to be behind it.
+            let head = self.height.map(|height| height.saturating_add(self.behind.unwrap_or(0)));
+            let from = self.may_return_at.map(|at| match head {
+                Some(head) if head >= at => ", returns once it has proved that it is in sync".into(),
+                _ => format!(", may return at {}", words::number(at)),
+            });
             return Some(format!("suspended{}", from.unwrap_or_default()));
         }
         (self.eligible == Some(false)).then(|| match self.because.as_str() {
@@ -177,6 +182,18 @@ mod tests {
                 json!({ "connected": true, "role": "suspended", "may_return_at": 1290 }),
                 false,
                 "suspended, may return at 1,290",
+            ),
+            (
+                "suspended, and behind",
+                json!({ "connected": true, "role": "suspended", "may_return_at": 148, "height": 140, "behind": 7 }),
+                false,
+                "suspended, may return at 148",
+            ),
+            (
+                "suspended, and past that",
+                json!({ "connected": true, "role": "suspended", "may_return_at": 148, "height": 140, "behind": 71 }),
+                false,
+                "suspended, returns once it has proved that it is in sync",
             ),
             (
                 "alone",

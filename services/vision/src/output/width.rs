@@ -29,13 +29,15 @@ fn fits(width: Option<usize>, text: &str) -> bool {
     width.is_none_or(|width| text.lines().all(|line| line.chars().count() <= width))
 }
 
-/// [`properties`] in so many columns: words go on in the next line, and an id that has no room is cut.
+/// [`properties`] in so many columns, the values below each other: words go on in the next line, a name that would leave
+/// ids no room has a line of its own, and an id that has no room all the same is cut.
 pub fn properties_within(width: Option<usize>, pairs: &[(&str, String)]) -> String {
     let whole = properties(pairs);
     let Some(width) = width.filter(|columns| !fits(Some(*columns), &whole)) else { return whole };
     let longest = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    // Few names are long: they stick out, so that the ids beside the others have room.
-    let names = longest.min(width.saturating_sub(GAP + ID_CHARS).max(SHORT_CHARS));
+    let has_ids = pairs.iter().any(|(_, value)| value.split_whitespace().any(is_id));
+    let most = if has_ids { width.saturating_sub(GAP + ID_CHARS) } else { width / 2 };
+    let names = longest.min(most.max(SHORT_CHARS));
     pairs.iter().map(|(name, value)| property(name, value, names, width)).collect()
 }
 
@@ -43,6 +45,10 @@ pub fn properties_within(width: Option<usize>, pairs: &[(&str, String)]) -> Stri
 fn property(name: &str, value: &str, names: usize, width: usize) -> String {
     let mut text = String::new();
     let mut line = format!("{name:<names$}  ");
+    if name.chars().count() > names && !value.is_empty() {
+        text = format!("{name}\n");
+        line = " ".repeat(names + GAP);
+    }
     let room = width.saturating_sub(line.chars().count());
     let mut is_first = true;
     for word in value.split_whitespace() {
@@ -102,7 +108,7 @@ mod tests {
         ];
         let whole = properties_within(None, &pairs);
         assert_eq!(whole, properties(&pairs));
-        let cases = [(60, 0), (80, 1), (82, 2), (120, 2)];
+        let cases = [(60, 0), (80, 2), (82, 2), (120, 2)];
         for (width, ids) in cases {
             let text = properties_within(Some(width), &pairs);
             assert!(text.lines().all(|line| line.chars().count() <= width), "{width}\n{text}");
@@ -111,7 +117,11 @@ mod tests {
             assert_eq!(words(&text), words(&whole), "{width}\n{text}");
         }
         let narrow = properties_within(Some(80), &pairs);
-        assert!(narrow.contains("certificate_hash  abababab…\n"), "{narrow}");
+        assert!(narrow.contains(&format!("certificate_hash\n{}{id}\n", " ".repeat(16))), "{narrow}");
+        for line in narrow.lines().filter(|line| line.len() > 16) {
+            let (before, value) = line.split_at(16);
+            assert!(before.ends_with("  ") && !value.starts_with(' '), "not aligned: {line:?}\n{narrow}");
+        }
         let indent = " ".repeat(16);
         assert!(narrow.lines().any(|line| line.starts_with(&indent)), "under its value:\n{narrow}");
     }

@@ -147,7 +147,7 @@ mod tests {
             "amount": "18446744073709551615" });
         let block = json!({ "height": 1, "hash": hash, "certificate_hash": hash, "producer": hash,
             "trace_url": format!("http://127.0.0.1:16686/trace/{}", "ab".repeat(16)), "transactions": [transfer] });
-        for (width, whole) in [(80, 2), (120, 3)] {
+        for (width, whole) in [(80, 3), (120, 3)] {
             let text = text(&block, Some(width));
             assert!(text.lines().all(|line| line.chars().count() <= width), "{width}\n{text}");
             assert_eq!(text.matches(&hash).count(), whole, "{width}\n{text}");

@@ -45,7 +45,7 @@ impl Row {
     fn trouble(&self, now_ms: u64) -> Option<String> {
         match (&self.word, self.node.trouble(now_ms)) {
             (_, Some(trouble)) => Some(trouble),
-            (Word::Others { because: Some(because) }, None) => Some(format!("its gateway: {because}")),
+            (Word::Others { because: Some(because) }, None) => Some(because.clone()),
             (Word::Own | Word::Others { because: None }, None) => None,
         }
     }
@@ -112,10 +112,15 @@ async fn ask(node: Node, url: Option<String>) -> Row {
     let answer = async { Gateway::new(&url)?.get("/api/status").await };
     let answer = match tokio::time::timeout(DEADLINE, answer).await {
         Ok(Ok(status)) => Ok(status),
-        Ok(Err(failure)) => Err(failure.to_string()),
-        Err(_) => Err(format!("{url} gave no answer within {} s", DEADLINE.as_secs())),
+        Ok(Err(failure)) => Err(unheard(&url, &failure)),
+        Err(_) => Err(format!("gateway {url}: no answer within {} s", DEADLINE.as_secs())),
     };
     heard(node, answer)
+}
+
+/// Why a gateway was not heard. What to do about one that was named by hand is no help here.
+fn unheard(url: &str, failure: &Failure) -> String {
+    failure.cause().map_or_else(|| failure.to_string(), |cause| format!("gateway {url}: {cause}"))
 }
 
 /// A node with what it says of itself.
@@ -124,7 +129,10 @@ fn heard(mut node: Node, answer: Result<Value, String>) -> Row {
         Ok(status) if status["node_id"] == node.id.as_str() => status,
         // Its port is another's now.
         Ok(_) => {
-            return Row { node, word: Word::Others { because: Some("another node answers there".into()) } };
+            return Row {
+                node,
+                word: Word::Others { because: Some("another node answers at its gateway".into()) },
+            };
         }
         Err(why) => return Row { node, word: Word::Others { because: Some(why) } },
     };
@@ -270,7 +278,7 @@ mod tests {
             (
                 "its gateway is away",
                 heard(node(2, true), Err("refused".into())),
-                Some("its gateway: refused"),
+                Some("refused"),
                 Some(1_283),
                 Some(12_000),
             ),
@@ -284,7 +292,7 @@ mod tests {
             (
                 "another",
                 heard(node(2, true), Ok(answer(3))),
-                Some("its gateway: another node answers there"),
+                Some("another node answers at its gateway"),
                 Some(1_283),
                 Some(12_000),
             ),
@@ -298,6 +306,14 @@ mod tests {
         let mut follower = heard(node(2, false), Err("refused".into()));
         follower.node.role = network::Role::Follower;
         assert!(verdict(&[follower], &Names::default(), 100_000).is_ok(), "nobody counts on a follower");
+    }
+
+    #[test]
+    fn a_gateway_that_is_away_is_named_without_advice() {
+        let refused = Failure::unhealthy("no gateway answers at http://h:1 (refused); name another one");
+        assert_eq!(unheard("http://h:1", &refused.because("refused")), "gateway http://h:1: refused");
+        let strange = Failure::failed("http://h:1/api/status did not answer as expected");
+        assert_eq!(unheard("http://h:1", &strange), strange.to_string());
     }
 
     #[test]

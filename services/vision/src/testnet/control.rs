@@ -112,7 +112,7 @@ pub fn resume(args: &OneNodeArgs) -> Outcome {
         Life::Running(_) => eprintln!("{} is not paused", node.name),
         Life::Paused(pid) => {
             process::signal(pid, Signal::CONT)?;
-            eprintln!("{} (pid {pid}) goes on", node.name);
+            eprintln!("{} (pid {pid}) resumed", node.name);
         }
     }
     Ok(())
@@ -121,9 +121,13 @@ pub fn resume(args: &OneNodeArgs) -> Outcome {
 /// Starts a node that does not run, and waits until it serves.
 pub async fn start(args: &OneNodeArgs, clock: &Clock) -> Outcome {
     let (layout, node) = find(args)?;
-    if let Some(pid) = Life::of(&node).pid() {
-        eprintln!("{} is already running (pid {pid})", node.name);
-        return Ok(());
+    match Life::of(&node) {
+        Life::Stopped => {}
+        Life::Paused(_) => return Err(Failure::failed(paused(&layout, &node))),
+        Life::Running(pid) => {
+            eprintln!("{} is already running (pid {pid})", node.name);
+            return Ok(());
+        }
     }
     let all: Vec<_> = Facts::load(&layout)?.nodes.into_iter().map(|node| node.ports).collect();
     check_free(&[(&node.name, &node.ports)], &all, &layout.command("up"))?;
@@ -193,6 +197,12 @@ fn find(args: &OneNodeArgs) -> Outcome<(Layout, NodeFacts)> {
     let layout = Layout::new(&args.dir.dir)?;
     let node = Facts::load(&layout)?.node(&args.node)?.clone();
     Ok((layout, node))
+}
+
+/// That a node is frozen, and what to do about it.
+pub fn paused(layout: &Layout, node: &NodeFacts) -> String {
+    let resume = layout.command(&format!("resume {}", node.name));
+    format!("{} is paused; resume it with `{resume}`", node.name)
 }
 
 fn not_running(layout: &Layout, node: &NodeFacts) -> Failure {

@@ -1,6 +1,6 @@
 //! Which nodes have ended since the last look, and why: a line for each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitStatus;
 
 use super::control::DOWN;
@@ -15,10 +15,45 @@ const MAX_LAST_CHARS: usize = 200;
 /// What one look found.
 #[derive(Default, Debug, PartialEq)]
 pub struct News {
-    /// A line for each node that ended.
-    pub lines: Vec<String>,
+    /// For each node that ended, or that runs again.
+    pub events: Vec<Event>,
     /// Somebody has taken the whole network down: nothing is left to watch.
     pub is_over: bool,
+}
+
+/// What has happened to a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its name.
+    pub node: String,
+    /// What it was.
+    pub what: String,
+    /// The command that starts it again, if that is for somebody to do.
+    pub start: Option<String>,
+}
+
+impl Event {
+    /// All of it in one line.
+    pub fn line(&self) -> String {
+        match &self.start {
+            Some(start) => format!("{}; start it again with `{start}`", self.what),
+            None => self.what.clone(),
+        }
+    }
+}
+
+/// The lines to be shown of what has happened: the last of each node, and each command in a line of its own, where it
+/// is not cut off.
+pub fn standing(events: &[Event]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (at, event) in events.iter().enumerate() {
+        if events.iter().skip(at + 1).any(|later| later.node == event.node) {
+            continue;
+        }
+        lines.push(event.what.clone());
+        lines.extend(event.start.as_ref().map(|start| format!("  start it again: {start}")));
+    }
+    lines
 }
 
 /// A node at one look.
@@ -34,6 +69,8 @@ struct Seen<'a> {
 #[derive(Default)]
 pub struct Watched {
     alive: BTreeMap<String, u32>,
+    /// Names of those that have ended and do not run.
+    gone: BTreeSet<String>,
     is_taken_down: bool,
 }
 
@@ -52,30 +89,41 @@ impl Watched {
 
     fn compare(&mut self, layout: &Layout, seen: &[Seen<'_>]) -> News {
         let runs = seen.iter().any(|seen| seen.pid.is_some());
-        let mut lines = Vec::new();
+        let mut events = Vec::new();
         for Seen { node, pid, status } in seen {
             let before = match pid {
                 Some(pid) => self.alive.insert(node.name.clone(), *pid),
                 None => self.alive.remove(&node.name),
             };
-            let Some(gone) = before.filter(|before| Some(*before) != *pid) else { continue };
+            let event = |what, start| Event { node: node.name.clone(), what, start };
+            let Some(gone) = before.filter(|before| Some(*before) != *pid) else {
+                if let Some(pid) = pid
+                    && self.gone.remove(&node.name)
+                {
+                    events.push(event(format!("{} runs again (pid {pid})", node.name), None));
+                }
+                continue;
+            };
+            if pid.is_none() {
+                self.gone.insert(node.name.clone());
+            }
             let by = node.ended.as_ref().filter(|ended| ended.pid == gone).map(|ended| ended.by.as_str());
             let is_taken_down = by.is_some_and(|by| [DOWN, UP].contains(&by));
             self.is_taken_down |= is_taken_down;
-            let start = layout.command(&format!("start {}", node.name));
-            let then = match pid {
-                Some(pid) => format!("it runs again (pid {pid})"),
-                None if is_taken_down => String::new(),
-                None if runs => format!("the others go on; start it again with `{start}`"),
-                None => format!("no other node runs; start it again with `{start}`"),
+            let start = || Some(layout.command(&format!("start {}", node.name)));
+            let (then, start) = match pid {
+                Some(pid) => (format!("; it runs again (pid {pid})"), None),
+                None if is_taken_down => (String::new(), None),
+                None if runs => ("; the others keep running".into(), start()),
+                None => ("; no other node runs".into(), start()),
             };
             let why = match by {
                 Some(by) => format!("{} was ended by `{by}`", node.name),
                 None => alone(node, *status),
             };
-            lines.push([why, then].join("; ").trim_end_matches("; ").to_owned());
+            events.push(event(why + &then, start));
         }
-        News { lines, is_over: self.is_taken_down && !runs }
+        News { events, is_over: self.is_taken_down && !runs }
     }
 }
 
@@ -125,7 +173,7 @@ mod tests {
                 Some((12, "vision testnet kill")),
                 None,
                 Some(11),
-                Some(format!("node2 was ended by `vision testnet kill`; the others go on; {start}")),
+                Some(format!("node2 was ended by `vision testnet kill`; the others keep running; {start}")),
                 false,
             ),
             (
@@ -142,7 +190,7 @@ mod tests {
                 None,
                 Some(11),
                 Some(format!(
-                    "node2 ended by itself (signal: 9 (SIGKILL)), its log with: {cut}; the others go on; {start}"
+                    "node2 ended by itself (signal: 9 (SIGKILL)), its log with: {cut}; the others keep running; {start}"
                 )),
                 false,
             ),
@@ -152,7 +200,7 @@ mod tests {
                 None,
                 Some(11),
                 Some(format!(
-                    "node2 ended by itself (signal: 9 (SIGKILL)), its log with: {cut}; the others go on; {start}"
+                    "node2 ended by itself (signal: 9 (SIGKILL)), its log with: {cut}; the others keep running; {start}"
                 )),
                 false,
             ),
@@ -179,12 +227,39 @@ mod tests {
             nodes[1].ended = ended.map(|(pid, by)| Ended { pid, by: by.into() });
             let alive = [("node1", 11), ("node2", 12)].map(|(name, pid)| (name.to_owned(), pid));
             let alive = alive.into_iter().filter(|(name, _)| name == "node2" || other.is_some()).collect();
-            let mut watched = Watched { alive, is_taken_down: false };
+            let mut watched = Watched { alive, ..Watched::default() };
             let seen = |node, pid, status| Seen { node, pid, status };
             let seen = [seen(&nodes[0], other, None), seen(&nodes[1], now, killed)];
             let news = watched.compare(&layout, &seen);
-            assert_eq!(news, News { lines: expect.into_iter().collect(), is_over }, "{desc}");
-            assert_eq!(watched.compare(&layout, &seen).lines, Vec::<String>::new(), "{desc}: once");
+            let lines: Vec<String> = news.events.iter().map(Event::line).collect();
+            assert_eq!((lines, news.is_over), (expect.into_iter().collect(), is_over), "{desc}");
+            assert_eq!(watched.compare(&layout, &seen).events, Vec::<Event>::new(), "{desc}: once");
+        }
+    }
+
+    #[test]
+    fn an_end_is_shown_until_the_node_runs_again() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let layout = Layout::new(dir.path()).expect("a path");
+        let mut nodes = nodes(&layout);
+        nodes[1].ended = Some(Ended { pid: 12, by: "vision testnet kill".into() });
+        let mut watched = Watched::default();
+        let mut told = Vec::new();
+        let command = format!("  start it again: {}", layout.command("start node2"));
+        let ended = ["node2 was ended by `vision testnet kill`; the others keep running", command.as_str()];
+        // (what it is, node 2's process, what is shown then)
+        let looks: [(&str, Option<u32>, &[&str]); 5] = [
+            ("it runs", Some(12), &[]),
+            ("it was killed", None, &ended),
+            ("and is still gone", None, &ended),
+            ("it was started", Some(13), &["node2 runs again (pid 13)"]),
+            ("and runs", Some(13), &["node2 runs again (pid 13)"]),
+        ];
+        for (desc, pid, expect) in looks {
+            let seen =
+                [(0, Some(11)), (1, pid)].map(|(at, pid)| Seen { node: &nodes[at], pid, status: None });
+            told.extend(watched.compare(&layout, &seen).events);
+            assert_eq!(standing(&told), expect, "{desc}");
         }
     }
 }

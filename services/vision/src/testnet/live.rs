@@ -8,14 +8,16 @@ use super::next::Next;
 use super::process::Life;
 use super::table::NodeView;
 use crate::names::Names;
-use crate::network::Picture;
+use crate::network::{Picture, Verdict};
 use crate::screen::{Cell, Column, Paint, grid};
 use crate::words::{cut, number, span};
 
 /// Fewest nodes shown, whatever else there is.
 const MIN_ROWS: usize = 3;
+/// Longest state, so that the other columns have room.
+const STATE_CHARS: usize = 28;
 /// Lines of what has happened.
-const MAX_NEWS: usize = 3;
+const MAX_NEWS: usize = 4;
 
 const COLUMNS: [Column; 7] = [
     Column { heading: "node", rank: 0 },
@@ -48,7 +50,8 @@ pub fn lines(look: &Look<'_>, now_ms: u64, paint: Paint, width: usize, height: u
         sentence(look, now_ms, paint, width),
         Line::raw(cut(&next(look), width)),
     ];
-    let bottom = bottom(look, paint, width, height);
+    top.extend(reason(look, now_ms, width));
+    let bottom = bottom(look, paint, width, height, top.len());
     // Heading and, if not all are shown, a line that says so.
     let room = height.saturating_sub(top.len() + 1 + bottom.len());
     let mut rows: Vec<_> = look.views.iter().map(|view| row(look, view, now_ms, paint)).collect();
@@ -90,12 +93,40 @@ fn next(look: &Look<'_>) -> String {
 /// How the network is.
 fn sentence(look: &Look<'_>, now_ms: u64, paint: Paint, width: usize) -> Line<'static> {
     let Some(picture) = look.picture else {
-        return Line::styled("no node answers", paint.bad());
+        let answering = look.views.iter().filter(|view| view.status.is_some()).count();
+        let all = crate::output::count(look.views.len(), "node");
+        return match answering {
+            0 => Line::styled("no node answers", paint.bad()),
+            // None was asked for more yet.
+            some => Line::raw(cut(&format!("{some} of {all} running"), width)),
+        };
     };
-    let text = picture.headline(now_ms);
-    let sign = paint.sign(picture.verdict(now_ms));
+    let (verdict, text) = match (picture.verdict(now_ms), away(look, picture)) {
+        // The others notice it later than whoever looks at its process.
+        (Verdict::Fine, Some(view)) => {
+            let head = picture.head().map(|head| span(now_ms.saturating_sub(head.stamp_ms)));
+            let head = head.map(|age| format!(", last block {age} ago")).unwrap_or_default();
+            (Verdict::Trouble, format!("{} is {}{head}", view.facts.name, view.state()))
+        }
+        (verdict, _) => (verdict, picture.headline(now_ms)),
+    };
+    let sign = paint.sign(verdict);
     let room = width.saturating_sub(sign.content.chars().count());
     Line::from(vec![sign, Span::raw(cut(&text, room))])
+}
+
+/// A node of this machine that the chain counts on and that can answer nobody.
+fn away<'a>(look: &Look<'a>, picture: &Picture) -> Option<&'a NodeView> {
+    let counts =
+        |view: &NodeView| picture.nodes.iter().any(|node| node.id == view.facts.id && node.is_registered());
+    look.views.iter().find(|view| view.is_away() && counts(view))
+}
+
+/// The worst of what is wrong, below the sentence.
+fn reason(look: &Look<'_>, now_ms: u64, width: usize) -> Option<Line<'static>> {
+    let picture = look.picture.filter(|picture| picture.verdict(now_ms) != Verdict::Fine)?;
+    let worst = picture.reasons(now_ms, &names(look)).into_iter().next()?;
+    Some(Line::raw(cut(&format!("   {}", worst.text), width)))
 }
 
 fn names(look: &Look<'_>) -> Names {
@@ -122,13 +153,13 @@ fn row(look: &Look<'_>, view: &NodeView, now_ms: u64, paint: Paint) -> (bool, Ve
         plain(view.facts.ports.rest.to_string()),
         plain(view.height().map_or("-".into(), number)),
         plain(made.unwrap_or_else(|| "-".into())),
-        (view.state(), if is_fine { paint.good() } else { paint.bad() }),
+        (cut(&view.state(), STATE_CHARS), if is_fine { paint.good() } else { paint.bad() }),
     ];
     (is_fine, cells)
 }
 
 /// What stays in view, with as many commands as leave room for some nodes.
-fn bottom(look: &Look<'_>, paint: Paint, width: usize, height: usize) -> Vec<Line<'static>> {
+fn bottom(look: &Look<'_>, paint: Paint, width: usize, height: usize, top: usize) -> Vec<Line<'static>> {
     let next = look.next;
     let fact = |(name, place): &(&str, String)| {
         let name = format!("{name:<9}");
@@ -136,8 +167,8 @@ fn bottom(look: &Look<'_>, paint: Paint, width: usize, height: usize) -> Vec<Lin
         Line::from(vec![Span::styled(name, Paint::faint()), Span::raw(cut(place, room))])
     };
     let news = &look.news[look.news.len().saturating_sub(MAX_NEWS)..];
-    // Title and sentence, heading, and the lines between the parts.
-    let fixed = 3 + 1 + MIN_ROWS.min(look.views.len().max(1)) + 3;
+    // What is above the table, its heading, and the lines between the parts.
+    let fixed = top + 1 + MIN_ROWS.min(look.views.len().max(1)) + 3;
     let room = height.saturating_sub(fixed + next.facts.len() + news.len() + 1);
     let commands =
         next.commands.iter().take(room).map(|command| Line::raw(cut(&format!("  {command}"), width)));
@@ -152,7 +183,7 @@ fn bottom(look: &Look<'_>, paint: Paint, width: usize, height: usize) -> Vec<Lin
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::super::layout::{NodeFacts, Urls};
     use super::super::ports::BasePorts;
@@ -256,9 +287,57 @@ mod tests {
 
     #[test]
     fn a_network_that_does_not_answer_is_said_not_to() {
-        let (views, next) = (views(1), next());
-        let look = Look { chain_id: "c", views: &views, picture: None, news: &[], next: &next };
+        let (answering, next) = (views(1), next());
+        let look = Look { chain_id: "c", views: &answering, picture: None, news: &[], next: &next };
+        let text = plain(&lines(&look, 5_000, Paint::none(), 80, 24)).join("\n");
+        assert!(text.contains("1 of 1 node running") && !text.contains("ago"), "{text}");
+        let mut views = views(1);
+        views[0].status = None;
+        let look = Look { views: &views, ..look };
         let text = plain(&lines(&look, 5_000, Paint::none(), 80, 24)).join("\n");
         assert!(text.contains("no node answers") && !text.contains("ago"), "{text}");
+    }
+
+    #[test]
+    fn the_sentence_agrees_with_the_processes_and_trouble_has_a_reason() {
+        let next = next();
+        let ids: Vec<String> = (1..=3).map(|number| format!("{number:064x}")).collect();
+        let picture = |state: &str, reasons: Value| {
+            let nodes: Vec<Value> = ids
+                .iter()
+                .map(|id| json!({ "node_id": id, "role": "producer", "connected": true, "eligible": true }))
+                .collect();
+            let overview = json!({
+                "now_ms": 5_000, "chain": { "chain_id": "c" }, "nodes": nodes,
+                "blocks": [{ "height": 9, "hash": "ab", "slot": 0, "producer": ids[0], "timestamp_ms": 3_600 }],
+                "health": { "state": state, "headline": "3 of 3 nodes producing", "reasons": reasons },
+            });
+            Picture::read(&overview, told(&overview))
+        };
+        let fine = picture("fine", json!([]));
+        let trouble = picture("trouble", json!([{ "text": "node2 was late.", "remedy": "nothing to do" }]));
+        let cases = [
+            ("all is well", &fine, Life::Running(1), "ok 3 of 3 nodes producing\n", None),
+            ("killed just now", &fine, Life::Stopped, "!  node2 is stopped, last block 1.4 s ago\n", None),
+            ("paused just now", &fine, Life::Paused(1), "!  node2 is paused, last block 1.4 s ago\n", None),
+            (
+                "in trouble",
+                &trouble,
+                Life::Running(1),
+                "!  3 of 3 nodes producing\n",
+                Some("\n   node2 was late.\n"),
+            ),
+        ];
+        for (desc, picture, life, expect, reason) in cases {
+            let mut views = views(3);
+            views[1].life = life;
+            if life == Life::Stopped {
+                views[1].status = None;
+            }
+            let look = Look { chain_id: "c", views: &views, picture: Some(picture), news: &[], next: &next };
+            let text = plain(&lines(&look, 5_000, Paint::none(), 80, 24)).join("\n");
+            assert!(text.contains(expect), "{desc}:\n{text}");
+            assert!(text.contains(reason.unwrap_or_default()), "{desc}:\n{text}");
+        }
     }
 }

@@ -52,6 +52,9 @@ impl Started {
             let after = if detach { "" } else { "; this command leaves them running when it ends" };
             eprintln!("already running: {which}{after}");
         }
+        for node in running.iter().filter(|node| matches!(Life::of(node), Life::Paused(_))) {
+            eprintln!("{}", control::paused(layout, node));
+        }
         let up = layout.command("up");
         let all: Vec<_> = facts.nodes.iter().map(|node| node.ports.clone()).collect();
         let start: Vec<_> = missing.iter().map(|node| (node.name.as_str(), &node.ports)).collect();

@@ -9,9 +9,15 @@ use super::process::Life;
 use crate::exit::Outcome;
 use crate::output::{self, Format, Table, fitting, short};
 use crate::rest::Gateway;
+use crate::words::cut;
 
 /// How long a node that has no process may take to answer all the same.
 const GLANCE: Duration = Duration::from_secs(1);
+
+/// Longest state shown, characters.
+const MAX_STATE_CHARS: usize = 200;
+/// The same where there is little room.
+const MIN_STATE_CHARS: usize = 28;
 
 /// One look at one node.
 #[derive(Clone, Debug)]
@@ -42,6 +48,20 @@ impl NodeView {
         Self { facts: facts.clone(), life, status }
     }
 
+    /// Looks at its process again; what it told before it was gone counts no longer.
+    pub fn look_at_process(&mut self) {
+        let life = Life::of(&self.facts);
+        if life != self.life {
+            self.status = self.status.take().filter(|_| matches!(life, Life::Running(_)));
+        }
+        self.life = life;
+    }
+
+    /// Whether it can answer nobody now.
+    pub const fn is_away(&self) -> bool {
+        matches!((self.life, &self.status), (Life::Paused(_), _) | (Life::Stopped, None))
+    }
+
     /// Looks at all nodes at once.
     pub async fn of_all(nodes: &[NodeFacts]) -> Vec<Self> {
         futures::future::join_all(nodes.iter().map(Self::of)).await
@@ -60,13 +80,12 @@ impl NodeView {
             (Life::Running(_), None) => return "no answer".into(),
             (Life::Running(_) | Life::Stopped, Some(status)) => status,
         };
-        let sync = status["sync_state"].as_str().unwrap_or("unknown");
         if status["eligible"] == true {
-            return format!("{sync}, eligible");
+            return "may produce".into();
         }
         let because = status["not_eligible_because"].as_str().unwrap_or_default();
-        let code = because.split([':', ' ']).next().unwrap_or_default();
-        if code.is_empty() { format!("{sync}, not eligible") } else { format!("{sync}, {code}") }
+        let text = because.split_once(": ").map_or(because, |(_, text)| text);
+        if text.is_empty() { "may not produce".into() } else { text.into() }
     }
 
     /// Its name and the reason, if no block can come before its clock has reached the head's stamp.
@@ -97,23 +116,33 @@ impl NodeView {
 
 /// The table as text, with as much as fits into so many columns.
 pub fn render(views: &[NodeView], width: Option<usize>) -> String {
-    let without = |left_out: &[&str]| {
+    let without = |left_out: &[&str], state_chars: usize| {
         let kept = |at: &usize| !left_out.contains(&COLUMNS[*at]);
         let columns: Vec<usize> = (0..COLUMNS.len()).filter(kept).collect();
         let mut table = Table::new(&columns.iter().map(|at| COLUMNS[*at]).collect::<Vec<_>>());
         for view in views {
-            let cells = cells(view);
+            let cells = cells(view, state_chars);
             table.row(columns.iter().map(|at| cells[*at].clone()));
         }
         table.render()
     };
-    fitting(width, [without(&[]), without(&["tip"]), without(&["tip", "grpc"])])
+    let narrow = ["tip", "grpc"];
+    fitting(
+        width,
+        [
+            without(&[], MAX_STATE_CHARS),
+            without(&narrow[..1], MAX_STATE_CHARS),
+            without(&narrow, MAX_STATE_CHARS),
+            without(&narrow, MAX_STATE_CHARS / 4),
+            without(&narrow, MIN_STATE_CHARS),
+        ],
+    )
 }
 
 /// What is known of a node.
 const COLUMNS: [&str; 9] = ["node", "id", "pid", "p2p", "rest", "grpc", "height", "tip", "state"];
 
-fn cells(view: &NodeView) -> [String; 9] {
+fn cells(view: &NodeView, state_chars: usize) -> [String; 9] {
     let ports = &view.facts.ports;
     let tip = view.status.as_ref().map_or("-".into(), |status| short(&status["tip_hash"]));
     [
@@ -125,7 +154,7 @@ fn cells(view: &NodeView) -> [String; 9] {
         format!("{}-{}", ports.chain, ports.producer),
         view.height().map_or("-".into(), |height| height.to_string()),
         tip,
-        view.state(),
+        cut(&view.state(), state_chars),
     ]
 }
 
@@ -165,13 +194,15 @@ mod tests {
 
     #[test]
     fn the_whole_table_fits_its_columns() {
+        const LONG: &str =
+            "TOO_FEW_PEERS: 1 ready peer of 1 connected, 2 needed: start more nodes, or check [chain] seeds";
         let status = |state: &str, because: &str| {
             json!({ "height": 1_000_000, "tip_hash": "0123456789abcdef", "sync_state": state, "eligible": because.is_empty(),
                     "not_eligible_because": because })
         };
         let cases = [
             ("eligible", status("AtTip", ""), Some(80), "REST   GRPC         HEIGHT   STATE"),
-            ("not yet", status("CatchingUp", "TOO_FEW_PEERS: 1"), Some(80), "REST   HEIGHT   STATE"),
+            ("not yet", status("CatchingUp", LONG), Some(80), "REST   HEIGHT   STATE"),
             (
                 "wide",
                 status("CatchingUp", "TOO_FEW_PEERS: 1"),
@@ -204,12 +235,12 @@ mod tests {
         };
         let cases = [
             ("stopped", Life::Stopped, None, "stopped"),
-            ("its services apart", Life::Stopped, answer(true, ""), "AtTip, eligible"),
+            ("its services apart", Life::Stopped, answer(true, ""), "may produce"),
             ("paused", Life::Paused(7), None, "paused"),
             ("silent", Life::Running(7), None, "no answer"),
-            ("eligible", Life::Running(7), answer(true, ""), "AtTip, eligible"),
-            ("skewed", Life::Running(7), answer(false, "CLOCK_SKEW: 5 s fast"), "AtTip, CLOCK_SKEW"),
-            ("unsaid", Life::Running(7), answer(false, ""), "AtTip, not eligible"),
+            ("eligible", Life::Running(7), answer(true, ""), "may produce"),
+            ("skewed", Life::Running(7), answer(false, "CLOCK_SKEW: 5 s fast"), "5 s fast"),
+            ("unsaid", Life::Running(7), answer(false, ""), "may not produce"),
         ];
         for (desc, life, status, expect) in cases {
             let view = NodeView { facts: facts(), life, status };

@@ -67,7 +67,7 @@ pub async fn run(args: &UpArgs, clock: &Clock, format: Format) -> Outcome {
         Ok(End::Over) => return Ok(()),
         _ if started.is_joined => {
             let down = layout.command("down");
-            eprintln!("the nodes go on; stop them with `{down}`");
+            eprintln!("the nodes keep running; stop them with `{down}`");
         }
         _ => stop_everything(&layout, clock, &mut interrupts).await?,
     }

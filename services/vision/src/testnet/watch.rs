@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use vision_host::Clock;
 
-use super::ends::Watched;
+use super::ends::{Event, Watched, standing};
 use super::layout::{Facts, Layout};
 use super::live::{self, Look};
 use super::next::Next;
@@ -67,8 +67,8 @@ impl Watch<'_> {
             // Another command may have started or ended nodes.
             let now = Facts::load(self.layout)?;
             let news = watched.look(self.layout, &now, started);
-            for line in &news.lines {
-                eprintln!("{line}");
+            for event in &news.events {
+                eprintln!("{}", event.line());
             }
             if news.is_over {
                 return Ok(over());
@@ -93,8 +93,8 @@ impl Watch<'_> {
         let mut told = Vec::new();
         let ended = self.drawn(started, views, interrupts, &mut told).await;
         // What has happened goes with the picture: it is said again where it stays.
-        for line in &told {
-            eprintln!("{line}");
+        for event in &told {
+            eprintln!("{}", event.line());
         }
         if matches!(ended, Ok(End::Over)) {
             return Ok(over());
@@ -107,7 +107,7 @@ impl Watch<'_> {
         started: &mut Started,
         views: &[NodeView],
         interrupts: &mut Interrupts,
-        told: &mut Vec<String>,
+        told: &mut Vec<Event>,
     ) -> Outcome<End> {
         let mut watched = Watched::default();
         let mut screen = Screen::open()?;
@@ -118,7 +118,8 @@ impl Watch<'_> {
         loop {
             let facts = Facts::load(self.layout)?;
             let news = watched.look(self.layout, &facts, started);
-            told.extend(news.lines);
+            told.extend(news.events);
+            let shown = standing(told);
             if news.is_over {
                 return Ok(End::Over);
             }
@@ -127,11 +128,12 @@ impl Watch<'_> {
             // A node may let others wait for seconds: ages go on meanwhile.
             let mut is_told = false;
             while !is_told {
+                seen.0.iter_mut().for_each(NodeView::look_at_process);
                 let look = Look {
                     chain_id: &facts.chain_id,
                     views: &seen.0,
                     picture: seen.1.as_ref(),
-                    news: told,
+                    news: &shown,
                     next: self.next,
                 };
                 // All nodes of this machine have its clock.

@@ -40,6 +40,9 @@ fn prove(proof: &Path, trusted: &Trusted) -> Outcome<Proven> {
              --proof -o json"
         ))
     })?;
+    if !file["proof"].is_object() {
+        return Err(Failure::failed(format!("{shown} contains no proof; query with --proof")));
+    }
     check(&file, trusted).map_err(|why| Failure::failed(format!("{shown}: the proof does not hold: {why}")))
 }
 

@@ -43,9 +43,7 @@ impl Belief {
         match self {
             Self::Block => "that the block given by --block is on the chain: that is your word".into(),
             Self::Genesis => {
-                "that the other producers have taken the block: one of those the genesis names has \
-                              signed it, and could have signed another"
-                    .into()
+                "that the other producers accepted the block; its signer could have signed another".into()
             }
             Self::None(why) => format!("that there is such a block: {why}"),
         }

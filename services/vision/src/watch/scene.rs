@@ -198,7 +198,14 @@ impl Scene {
                 what = What::Finalized;
                 (format!("block {at} is final"), Plain)
             }
-            "contact_lost" => (format!("lost contact with {name}: {}", text("reason")), Bad),
+            "contact_lost" => {
+                let why = match text("reason") {
+                    // The word of the chain service for a connection that ended without a reason.
+                    broken if broken == "broken" => "connection broken".into(),
+                    why => why,
+                };
+                (format!("lost contact with {name}: {why}"), Bad)
+            }
             "contact_found" => (format!("{name} is connected"), Good),
             "caught_up" => {
                 let [from, to] =
@@ -295,12 +302,14 @@ mod tests {
             event("reorg", json!({ "height": 9, "depth": 2, "joined": [], "transactions_returned": 3 })),
             event("contact_lost", json!({ "node_id": "cccccccccccc", "reason": "silent\u{1b}[2J" })),
             event("claim", json!({ "height": 9 })),
+            event("contact_lost", json!({ "node_id": "bb", "reason": "broken" })),
         ];
         for event in &events {
             scene.event(event, 1_500);
         }
         let texts: Vec<_> = scene.events.iter().map(|event| event.text.as_str()).collect();
         let expect = [
+            "lost contact with node2: connection broken",
             "lost contact with cccccccc: silent [2J",
             "2 blocks replaced, up to height 9, 3 transactions wait again",
             "node2 was suspended at 9",
@@ -308,7 +317,7 @@ mod tests {
             "node2 missed 2 slots, at heights 8, 9",
         ];
         assert_eq!(texts, expect);
-        assert_eq!((scene.events[4].at_ms, scene.events[2].at_ms), (3, 101_500), "by the node's clock");
+        assert_eq!((scene.events[5].at_ms, scene.events[3].at_ms), (3, 101_500), "by the node's clock");
     }
 
     #[test]
