@@ -113,14 +113,19 @@ async fn ask(node: Node, url: Option<String>) -> Row {
     let answer = match tokio::time::timeout(DEADLINE, answer).await {
         Ok(Ok(status)) => Ok(status),
         Ok(Err(failure)) => Err(unheard(&url, &failure)),
-        Err(_) => Err(format!("gateway {url}: no answer within {} s", DEADLINE.as_secs())),
+        Err(_) => Err(format!("gateway {}: no answer within {} s", place(&url), DEADLINE.as_secs())),
     };
     heard(node, answer)
 }
 
+/// A URL as short as it is clear.
+fn place(url: &str) -> &str {
+    url.trim_start_matches("http://")
+}
+
 /// Why a gateway was not heard. What to do about one that was named by hand is no help here.
 fn unheard(url: &str, failure: &Failure) -> String {
-    failure.cause().map_or_else(|| failure.to_string(), |cause| format!("gateway {url}: {cause}"))
+    failure.cause().map_or_else(|| failure.to_string(), |cause| format!("gateway {}: {cause}", place(url)))
 }
 
 /// A node with what it says of itself.
@@ -311,7 +316,7 @@ mod tests {
     #[test]
     fn a_gateway_that_is_away_is_named_without_advice() {
         let refused = Failure::unhealthy("no gateway answers at http://h:1 (refused); name another one");
-        assert_eq!(unheard("http://h:1", &refused.because("refused")), "gateway http://h:1: refused");
+        assert_eq!(unheard("http://h:1", &refused.because("refused")), "gateway h:1: refused");
         let strange = Failure::failed("http://h:1/api/status did not answer as expected");
         assert_eq!(unheard("http://h:1", &strange), strange.to_string());
     }

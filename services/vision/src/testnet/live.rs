@@ -48,10 +48,10 @@ pub fn lines(look: &Look<'_>, now_ms: u64, paint: Paint, width: usize, height: u
     let mut top = vec![
         Line::styled(cut(&title(look), width), Paint::strong()),
         sentence(look, now_ms, paint, width),
-        Line::raw(cut(&next(look), width)),
+        // Whoever is in trouble has no eye for whose turn it is.
+        Line::raw(cut(&format!("   {}", reason(look, now_ms).unwrap_or_else(|| next(look))), width)),
     ];
-    top.extend(reason(look, now_ms, width));
-    let bottom = bottom(look, paint, width, height, top.len());
+    let bottom = bottom(look, paint, width, height);
     // Heading and, if not all are shown, a line that says so.
     let room = height.saturating_sub(top.len() + 1 + bottom.len());
     let mut rows: Vec<_> = look.views.iter().map(|view| row(look, view, now_ms, paint)).collect();
@@ -85,7 +85,7 @@ fn title(look: &Look<'_>) -> String {
 fn next(look: &Look<'_>) -> String {
     let next = look.picture.and_then(Picture::next);
     match next.as_ref().and_then(|(height, ids)| Some((*height, *ids.first()?))) {
-        Some((height, id)) => format!("   next: {} makes block {}", names(look).of(id), number(height)),
+        Some((height, id)) => format!("next: {} makes block {}", names(look).of(id), number(height)),
         None => String::new(),
     }
 }
@@ -123,10 +123,10 @@ fn away<'a>(look: &Look<'a>, picture: &Picture) -> Option<&'a NodeView> {
 }
 
 /// The worst of what is wrong, below the sentence.
-fn reason(look: &Look<'_>, now_ms: u64, width: usize) -> Option<Line<'static>> {
+fn reason(look: &Look<'_>, now_ms: u64) -> Option<String> {
     let picture = look.picture.filter(|picture| picture.verdict(now_ms) != Verdict::Fine)?;
     let worst = picture.reasons(now_ms, &names(look)).into_iter().next()?;
-    Some(Line::raw(cut(&format!("   {}", worst.text), width)))
+    Some(worst.text)
 }
 
 fn names(look: &Look<'_>) -> Names {
@@ -159,7 +159,7 @@ fn row(look: &Look<'_>, view: &NodeView, now_ms: u64, paint: Paint) -> (bool, Ve
 }
 
 /// What stays in view, with as many commands as leave room for some nodes.
-fn bottom(look: &Look<'_>, paint: Paint, width: usize, height: usize, top: usize) -> Vec<Line<'static>> {
+fn bottom(look: &Look<'_>, paint: Paint, width: usize, height: usize) -> Vec<Line<'static>> {
     let next = look.next;
     let fact = |(name, place): &(&str, String)| {
         let name = format!("{name:<9}");
@@ -167,8 +167,9 @@ fn bottom(look: &Look<'_>, paint: Paint, width: usize, height: usize, top: usize
         Line::from(vec![Span::styled(name, Paint::faint()), Span::raw(cut(place, room))])
     };
     let news = &look.news[look.news.len().saturating_sub(MAX_NEWS)..];
-    // What is above the table, its heading, and the lines between the parts.
-    let fixed = top + 1 + MIN_ROWS.min(look.views.len().max(1)) + 3;
+    // Title and sentences, heading, rows, the line that says that there are more, and the lines between the parts.
+    let rows = MIN_ROWS.min(look.views.len().max(1));
+    let fixed = 3 + 1 + rows + usize::from(look.views.len() > rows) + 2;
     let room = height.saturating_sub(fixed + next.facts.len() + news.len() + 1);
     let commands =
         next.commands.iter().take(room).map(|command| Line::raw(cut(&format!("  {command}"), width)));
