@@ -29,15 +29,17 @@ fn fits(width: Option<usize>, text: &str) -> bool {
     width.is_none_or(|width| text.lines().all(|line| line.chars().count() <= width))
 }
 
-/// [`properties`] in so many columns, the values below each other: words go on in the next line, a name that would leave
-/// ids no room has a line of its own, and an id that has no room all the same is cut.
+/// [`properties`] in so many columns, the values below each other: words go on in the next line, a long name
+/// or an id may have a line of its own, and an id that has no room all the same is cut.
 pub fn properties_within(width: Option<usize>, pairs: &[(&str, String)]) -> String {
     let whole = properties(pairs);
     let Some(width) = width.filter(|columns| !fits(Some(*columns), &whole)) else { return whole };
     let longest = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let has_ids = pairs.iter().any(|(_, value)| value.split_whitespace().any(is_id));
-    let most = if has_ids { width.saturating_sub(GAP + ID_CHARS) } else { width / 2 };
-    let names = longest.min(most.max(SHORT_CHARS));
+    let beside_ids = width.saturating_sub(GAP + ID_CHARS).max(SHORT_CHARS);
+    let ids = pairs.iter().filter(|(_, value)| value.split_whitespace().any(is_id)).count();
+    let long = pairs.iter().filter(|(name, _)| name.chars().count() > beside_ids).count();
+    // Whichever is rarer stands in a line of its own: the long names, or the ids.
+    let names = if long > ids { longest.min(width / 2) } else { longest.min(beside_ids) };
     pairs.iter().map(|(name, value)| property(name, value, names, width)).collect()
 }
 
@@ -50,6 +52,9 @@ fn property(name: &str, value: &str, names: usize, width: usize) -> String {
         line = " ".repeat(names + GAP);
     }
     let room = width.saturating_sub(line.chars().count());
+    if is_id(value) && value.len() > room && value.len() < width {
+        return format!("{name}\n{value:>width$}\n");
+    }
     let mut is_first = true;
     for word in value.split_whitespace() {
         let word = if is_id(word) && word.len() > room {
@@ -95,6 +100,24 @@ mod tests {
         for (desc, width, expect) in cases {
             assert_eq!(fitting(width, forms()).len(), expect, "{desc}");
         }
+    }
+
+    #[test]
+    fn among_long_names_an_id_stands_below_its_own() {
+        let id = "ab".repeat(32);
+        let pairs = [
+            ("block_interval_ms", "1800".to_owned()),
+            ("eligible_streak", "3".to_owned()),
+            ("eligible_streak_required", "3".to_owned()),
+            ("hash", id.clone()),
+        ];
+        let text = properties_within(Some(80), &pairs);
+        let gap = " ".repeat(16);
+        let expect = format!(
+            "block_interval_ms         1800\neligible_streak           3\neligible_streak_required  3\nhash\n{gap}{id}\n"
+        );
+        assert_eq!(text, expect);
+        assert!(properties_within(Some(60), &pairs).contains(&format!("{:<26}abababab…\n", "hash")));
     }
 
     #[test]
