@@ -114,7 +114,10 @@ mod tests {
         let text = properties_within(Some(80), &pairs);
         let gap = " ".repeat(16);
         let expect = format!(
-            "block_interval_ms         1800\neligible_streak           3\neligible_streak_required  3\nhash\n{gap}{id}\n"
+            "block_interval_ms         1800\n\
+             eligible_streak           3\n\
+             eligible_streak_required  3\n\
+             hash\n{gap}{id}\n"
         );
         assert_eq!(text, expect);
         assert!(properties_within(Some(60), &pairs).contains(&format!("{:<26}abababab…\n", "hash")));
