@@ -16,7 +16,11 @@ fn errors(text: &str) -> Vec<&str> {
 #[test]
 fn wrong_use_is_exit_two_and_names_the_fault() {
     let cases: [(&str, &[&str], &str); 6] = [
-        ("a home that is none", &["node", "--home", "/nonexistent/home"], "/nonexistent/home is not the home of a node"),
+        (
+            "a home that is none",
+            &["node", "--home", "/nonexistent/home"],
+            "/nonexistent/home is not the home of a node",
+        ),
         ("unknown flag", &["node", "--home", "/tmp", "--fast"], "--fast"),
         ("unknown command", &["fly"], "fly"),
         ("unknown service flag", &["chain", "--home", "/tmp", "--nope"], "--nope"),
