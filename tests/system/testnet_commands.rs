@@ -202,7 +202,7 @@ fn a_detached_network_is_handled_node_by_node() {
     let logs = stdout(&ok(&["logs", "node1", "-n", "5"]));
     assert!(!logs.is_empty() && logs.lines().count() <= 5, "{logs}");
     wait_until("all agree to be at the tip", 60, || {
-        place.states().iter().all(|(state, _, _)| state == "may produce")
+        place.states().iter().all(|(state, _, _)| state == "AtTip, eligible")
     });
     let pids: Vec<u64> = place.states().iter().filter_map(|(_, pid, _)| *pid).collect();
     // A frozen node is stopped too.

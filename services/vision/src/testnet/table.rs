@@ -72,13 +72,36 @@ impl NodeView {
         self.status.as_ref().and_then(|status| status["height"].as_u64())
     }
 
-    /// Its state in a few words.
+    /// What it answered, or the word for one that did not.
+    fn answer(&self) -> Result<&Value, &'static str> {
+        match (self.life, &self.status) {
+            (Life::Stopped, None) => Err("stopped"),
+            (Life::Paused(_), _) => Err("paused"),
+            (Life::Running(_), None) => Err("no answer"),
+            (Life::Running(_) | Life::Stopped, Some(status)) => Ok(status),
+        }
+    }
+
+    /// Its state in a word or two for programs, whose words stay the same.
+    fn state_code(&self) -> String {
+        let status = match self.answer() {
+            Ok(status) => status,
+            Err(word) => return word.into(),
+        };
+        let sync = status["sync_state"].as_str().unwrap_or("unknown");
+        if status["eligible"] == true {
+            return format!("{sync}, eligible");
+        }
+        let because = status["not_eligible_because"].as_str().unwrap_or_default();
+        let code = because.split([':', ' ']).next().unwrap_or_default();
+        if code.is_empty() { format!("{sync}, not eligible") } else { format!("{sync}, {code}") }
+    }
+
+    /// Its state in a few words for people.
     pub fn state(&self) -> String {
-        let status = match (self.life, &self.status) {
-            (Life::Stopped, None) => return "stopped".into(),
-            (Life::Paused(_), _) => return "paused".into(),
-            (Life::Running(_), None) => return "no answer".into(),
-            (Life::Running(_) | Life::Stopped, Some(status)) => status,
+        let status = match self.answer() {
+            Ok(status) => status,
+            Err(word) => return word.into(),
         };
         if status["eligible"] == true {
             return "may produce".into();
@@ -109,7 +132,7 @@ impl NodeView {
             "sync_state": field("sync_state"),
             "eligible": field("eligible"),
             "not_eligible_because": field("not_eligible_because"),
-            "state": self.state(),
+            "state": self.state_code(),
         })
     }
 }
