@@ -51,7 +51,7 @@ fn text(heard: &Heard) -> Bytes {
 }
 
 fn gap_text(cause: &Status) -> Bytes {
-    event_text(EventName::Gap, "", &gap_json(cause))
+    event_text(EventName::Gap.as_str(), "", &gap_json(cause))
 }
 
 /// Why a listener that does not keep up hears no more.

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures::{Stream, StreamExt as _};
 use tonic::Status;
 
+pub(super) use crate::live::event_text as event;
 use crate::live::gap_json;
 
 /// The header with the cursor of the last event seen.
@@ -41,11 +42,6 @@ pub(super) fn begin(of_what: &str) -> Bytes {
 /// Moves the client's cursor on without an event.
 pub(super) fn cursor(cursor: &str) -> Bytes {
     format!("id: {cursor}\n\n").into()
-}
-
-/// An event; its data is one line of JSON.
-pub(super) fn event(name: &str, cursor: &str, data: &[u8]) -> Bytes {
-    [b"event: ", name.as_bytes(), b"\nid: ", cursor.as_bytes(), b"\ndata: ", data, b"\n\n"].concat().into()
 }
 
 /// What happened between the client's cursor and this one is not known here.

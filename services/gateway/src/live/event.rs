@@ -149,12 +149,12 @@ impl Happened {
 
     /// The event as text of a stream. An event has one cursor, so that the text is the same for all.
     pub(crate) fn text(&self, cursor: &str) -> Bytes {
-        self.text.get_or_init(|| event_text(self.name, cursor, &self.data)).clone()
+        self.text.get_or_init(|| event_text(self.name.as_str(), cursor, &self.data)).clone()
     }
 }
 
 /// An event as text of a stream; without a cursor if that is empty.
-pub(crate) fn event_text(name: EventName, cursor: &str, data: &[u8]) -> Bytes {
+pub(crate) fn event_text(name: &str, cursor: &str, data: &[u8]) -> Bytes {
     let id = if cursor.is_empty() { String::new() } else { format!("id: {cursor}\n") };
     [format!("event: {name}\n{id}data: ").as_bytes(), data, b"\n\n"].concat().into()
 }
@@ -207,6 +207,6 @@ mod tests {
     fn text_of_a_stream() {
         let event = Happened::new(EventName::Block, Bytes::from_static(b"{\"height\":1}"));
         assert_eq!(event.text("a-1"), "event: block\nid: a-1\ndata: {\"height\":1}\n\n");
-        assert_eq!(event_text(EventName::Status, "", b"{}"), "event: status\ndata: {}\n\n");
+        assert_eq!(event_text(EventName::Status.as_str(), "", b"{}"), "event: status\ndata: {}\n\n");
     }
 }

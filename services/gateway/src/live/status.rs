@@ -122,9 +122,9 @@ impl Parts {
         self.version += 1;
         let known = |part: &Part| self.parts.get_key_value(part);
         let changed_json = object(now_ms, changed.iter().filter_map(known));
-        let changes = event_text(EventName::Status, "", &changed_json);
+        let changes = event_text(EventName::Status.as_str(), "", &changed_json);
         let json = self.json(now_ms);
-        let whole = event_text(EventName::Status, "", &json);
+        let whole = event_text(EventName::Status.as_str(), "", &json);
         Frame { version: self.version, json, changed_json, whole, changes }
     }
 }
