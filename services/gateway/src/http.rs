@@ -7,7 +7,6 @@ mod events;
 mod follow;
 mod head;
 mod limits;
-mod listing;
 mod live;
 mod metrics;
 mod mining;
@@ -145,7 +144,6 @@ pub(crate) fn routes(state: AppState) -> Router {
         .route("/api/chain/blocks/{id}", get(blocks::one))
         .route("/api/mining/history", get(blocks::history))
         .route("/api/overview", get(overview::overview))
-        .route("/api/transactions", get(listing::transactions))
         .route("/readyz", get(node::ready))
         .merge(transcoded::routes());
     let body_limit = DefaultBodyLimit::max(transactions::MAX_BODY_BYTES);

@@ -12,6 +12,8 @@ use vision_wire::chain::{get_block_request::Id, get_producers_request::At, *};
 use vision_wire::producer::GetMiningStatusRequest;
 use vision_wire::producer::producer_service_client::ProducerServiceClient;
 use vision_wire::rest::api;
+use vision_wire::sync_oracle::sync_oracle_service_client::SyncOracleServiceClient;
+use vision_wire::sync_oracle::{GetNetworkHealthRequest, HealthReason};
 
 /// What was compared.
 struct Compared<'a> {
@@ -49,6 +51,71 @@ fn producer(producer: &Producer) -> Value {
         "status": producer.status().as_str_name().to_lowercase().replace("status_", ""), "missed": producer.missed,
         "suspensions": producer.suspensions, "suspended_at": producer.suspended_at, "may_return_at": producer.may_return_at,
     })
+}
+
+/// What the route says for a value of an enum.
+fn word(name: &str) -> String {
+    name.split_once('_').expect("the enum's name before").1.to_lowercase()
+}
+
+/// Without what is absent, which routes leave out.
+fn present(value: Value) -> Value {
+    let Value::Object(members) = value else { return value };
+    Value::Object(members.into_iter().filter(|(_, value)| !value.is_null()).collect())
+}
+
+fn known_node(node: &vision_wire::chain::Node) -> Value {
+    present(json!({
+        "node_id": node.node_id, "name": node.name, "role": word(node.role().as_str_name()),
+        "this_node": node.this_node, "address": node.address, "connected": node.connected, "height": node.height,
+        "behind": node.behind, "peers": node.peers, "clock_offset_ms": node.clock_offset_ms, "rtt_ms": node.rtt_ms,
+        "version": node.version, "eligible": node.eligible, "not_eligible_because": node.not_eligible_because,
+        "last_block_height": node.last_block_height, "last_block_at_ms": node.last_block_at_ms,
+        "last_seen_at_ms": node.last_seen_at_ms, "lost_at_ms": node.lost_at_ms, "missed": node.missed,
+        "suspended_at": node.suspended_at, "may_return_at": node.may_return_at, "page_url": node.page_url,
+        "pending": node.pending,
+    }))
+}
+
+fn tree_block(block: &TreeBlock) -> Value {
+    present(json!({
+        "height": block.height, "hash": block.hash, "parent": block.parent, "producer": block.producer,
+        "slot": block.slot, "timestamp_ms": block.timestamp_ms, "canonical": block.canonical,
+        "finalized": block.finalized, "arrived_ms": block.arrived_ms, "replaced_at_ms": block.replaced_at_ms,
+        "replaced_because": block.replaced_because,
+    }))
+}
+
+fn propagation(node: &Propagation) -> Value {
+    let sample = |sample: &PropagationSample| json!({"height": sample.height, "delay_ms": sample.delay_ms});
+    json!({
+        "node_id": node.node_id, "samples": node.samples.iter().map(sample).collect::<Vec<_>>(),
+        "median_ms": node.median_ms, "p95_ms": node.p95_ms,
+    })
+}
+
+/// The nodes, how long blocks take to them, and the tree.
+async fn network(compared: &mut Compared<'_>, chain: &mut ChainServiceClient<tonic::transport::Channel>) {
+    let nodes = chain.list_nodes(ListNodesRequest {}).await.expect("answers").into_inner().nodes;
+    let expect = json!({"nodes": nodes.iter().map(known_node).collect::<Vec<_>>()});
+    compared.at("vision.chain.v1.ChainService/ListNodes", "/api/nodes", expect).await;
+
+    let nodes = chain.get_propagation(GetPropagationRequest {}).await.expect("answers").into_inner().nodes;
+    let expect = json!({"nodes": nodes.iter().map(propagation).collect::<Vec<_>>()});
+    compared.at("vision.chain.v1.ChainService/GetPropagation", "/api/chain/propagation", expect).await;
+
+    for heights in [0, 1, 64] {
+        let tree = chain.get_fork_tree(GetForkTreeRequest { heights }).await.expect("answers").into_inner();
+        let expect = json!({"blocks": tree.blocks.iter().map(tree_block).collect::<Vec<_>>()});
+        let query = if heights == 0 { String::new() } else { format!("?heights={heights}") };
+        let path = format!("/api/chain/tree{query}");
+        compared.at("vision.chain.v1.ChainService/GetForkTree", &path, expect).await;
+    }
+    for heights in ["0", "65", "-1", "x", ""] {
+        let answer = compared.node.get(&format!("/api/chain/tree?heights={heights}")).await;
+        let told = (answer.status, answer.json()["reason"].clone());
+        assert_eq!(told, (400, json!("INVALID_PARAMETER")), "{heights}");
+    }
 }
 
 #[tokio::test]
@@ -222,6 +289,31 @@ async fn every_unary_method_with_a_route_answers_alike_both_ways() {
         "local_height": status.local_height, "ready_peers": status.ready_peers,
     });
     compared.at("vision.producer.v1.ProducerService/GetMiningStatus", "/api/mining/status", expect).await;
+
+    network(&mut compared, &mut chain).await;
+    let mut oracle = SyncOracleServiceClient::new(channel(&node.oracle_server));
+    let health = oracle.get_network_health(GetNetworkHealthRequest {}).await.expect("answers").into_inner();
+    let health = health.health.expect("sent");
+    let this_node = health.this_node.as_ref().expect("sent");
+    let reason = |reason: &HealthReason| {
+        json!({
+            "code": reason.code, "node_id": reason.node_id, "since_ms": reason.since_ms, "text": reason.text,
+            "remedy": reason.remedy,
+        })
+    };
+    let expect = json!({
+        "state": word(health.state().as_str_name()), "headline": health.headline,
+        "reasons": health.reasons.iter().map(reason).collect::<Vec<_>>(), "producing": health.producing,
+        "registered": health.registered, "height": health.height, "finalized_height": health.finalized_height,
+        "last_block_at_ms": health.last_block_at_ms, "interval_median_ms": health.interval_median_ms,
+        "spare": health.spare, "this_node": {
+            "eligible": this_node.eligible, "not_eligible_because": this_node.not_eligible_because,
+            "remedy": this_node.remedy,
+        },
+    });
+    compared
+        .at("vision.sync_oracle.v1.SyncOracleService/GetNetworkHealth", "/api/network/health", expect)
+        .await;
 
     let unary = api().routes().iter().filter(|route| !route.is_stream()).map(|route| route.method.clone());
     assert_eq!(compared.methods, unary.collect(), "compare the new one, too");

@@ -44,7 +44,7 @@ async fn what_is_served_is_described_and_what_is_described_is_served() {
 
     let mut served = BTreeSet::new();
     routed(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut served);
-    let of_protocol = vision_wire::rest::api().routes().iter().filter(|route| !route.own_code);
+    let of_protocol = vision_wire::rest::api().routes().iter().filter(|route| route.own_code.is_empty());
     served.extend(of_protocol.map(|route| any_name(&route.path)));
     assert!(served.len() >= 17, "{served:?}");
     assert_eq!(described, served);
@@ -59,6 +59,37 @@ async fn what_is_served_is_described_and_what_is_described_is_served() {
             .collect();
         let verbs: BTreeSet<String> = operations.as_object().expect("operations").keys().cloned().collect();
         assert_eq!(verbs, allowed, "{path}");
+    }
+}
+
+/// What is written by hand has its reason in ADR 5: that of the protocol file, if it is a route of one.
+#[test]
+fn every_route_by_hand_has_a_reason() {
+    const ADR: &str = include_str!("../../../docs/adr/0005-rest-from-protos.md");
+    let rows: Vec<(&str, &str)> = ADR
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "))
+        .collect();
+    let reason = |path: &str| {
+        let named = format!("`{path}`");
+        let row = rows.iter().find(|(routes, _)| routes.contains(&named));
+        row.unwrap_or_else(|| panic!("{path} has no row in ADR 5")).1
+    };
+    let mut by_hand = BTreeSet::new();
+    routed(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut by_hand);
+    assert!(by_hand.len() >= 10, "{by_hand:?}");
+    for path in &by_hand {
+        assert!(!reason(&path.replace("{}", "{id}")).is_empty(), "{path}");
+    }
+    let told = vision_wire::rest::api().routes().iter().filter(|route| !route.own_code.is_empty());
+    for route in told {
+        let path = any_name(&route.path);
+        assert!(by_hand.contains(&path), "{path} has no code of its own");
+        assert_eq!(reason(&path.replace("{}", "{id}")), route.own_code, "{path}");
+    }
+    let named = rows.iter().flat_map(|(routes, _)| routes.split('`').filter(|text| text.starts_with('/')));
+    for path in named {
+        assert!(by_hand.contains(&any_name(path)), "{path} is not written by hand any more");
     }
 }
 

@@ -72,12 +72,23 @@ pub(super) fn parameters(
     Ok(found)
 }
 
+/// Refuses a query that has none of these parameters; without names any query will do.
+pub(super) fn require_any(names: &[String], query: &[(String, String)]) -> Result<(), Refusal> {
+    let Some(first) = names.first() else { return Ok(()) };
+    if query.iter().any(|(name, _)| names.contains(name)) {
+        return Ok(());
+    }
+    let detail = format!("{first}: give at least one of {}", names.join(", "));
+    Err(Refusal { reason: Reason::InvalidArgument, field: Some(first.clone()), detail, limit: None })
+}
+
+/// The encoded request, and how many items the answer may have.
 pub(super) fn request(
     input: &MessageDescriptor,
     parameters: &[Parameter],
     path: &[(String, String)],
     query: &[(String, String)],
-) -> Result<Bytes, Refusal> {
+) -> Result<(Bytes, usize), Refusal> {
     let mut message = DynamicMessage::new(input.clone());
     for parameter in parameters.iter().filter(|parameter| parameter.in_path) {
         let text = path.iter().find(|(name, _)| name == parameter.field.name());
@@ -99,6 +110,7 @@ pub(super) fn request(
         given.push(name);
         message.set_field(&parameter.field, value(parameter, text)?);
     }
+    let mut items = 0;
     for parameter in parameters.iter().filter(|parameter| parameter.told.kind == Kind::Limit) {
         if !message.has_field(&parameter.field) {
             message.set_field(
@@ -106,8 +118,9 @@ pub(super) fn request(
                 Value::U32(u32::try_from(DEFAULT_PAGE_ITEMS).unwrap_or(u32::MAX)),
             );
         }
+        items = message.get_field(&parameter.field).as_u32().map_or(0, |items| items as usize);
     }
-    Ok(message.encode_to_vec().into())
+    Ok((message.encode_to_vec().into(), items))
 }
 
 fn shown(text: &str) -> String {
@@ -151,11 +164,12 @@ fn value(parameter: &Parameter, text: &str) -> Result<Value, Refusal> {
         }
         (_, Type::Bytes) => {
             let wrong = || {
-                parameter
-                    .refuse(Reason::InvalidArgument, format!("expected lowercase hex digits{}", length(told)))
+                parameter.refuse(
+                    Reason::InvalidArgument,
+                    format!("expected hex digits{}, without 0x", length(told)),
+                )
             };
-            let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
-            let bytes = hex::decode(text).ok().filter(|bytes| lower && fits(told, bytes.len() as u64));
+            let bytes = hex::decode(text).ok().filter(|bytes| fits(told, bytes.len() as u64));
             bytes.map(|bytes| Value::Bytes(bytes.into())).ok_or_else(wrong)
         }
         (_, Type::String) => Ok(Value::String(text.to_owned())),

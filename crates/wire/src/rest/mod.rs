@@ -3,6 +3,7 @@
 
 mod ask;
 mod call;
+mod lists;
 mod openapi;
 mod options;
 mod shape;
@@ -18,6 +19,7 @@ use tonic::Status;
 
 use crate::{FILE_DESCRIPTOR_SET, Reason, status};
 use ask::Parameter;
+use lists::Lists;
 use options::Options;
 use shape::Shapes;
 use show::Shown;
@@ -43,15 +45,41 @@ pub struct Route {
     pub verb: &'static str,
     /// The path, with `{…}` for what varies.
     pub path: String,
-    /// Bytes that the answer takes at most while it is made; 0 for small ones.
-    pub weight_bytes: usize,
-    /// Whether the gateway answers with code of its own.
-    pub own_code: bool,
+    /// Why the gateway answers with code of its own; empty if it does not.
+    pub own_code: String,
+    weight: Weight,
+    /// Names of parameters of which at least one must be given.
+    any_of: Vec<String>,
     descriptor: MethodDescriptor,
     /// Those in the path first, in their order.
     parameters: Vec<Parameter>,
     /// The field of the answer that is the body; the whole answer if there is none.
     body: Option<FieldDescriptor>,
+}
+
+/// A request that fits a route.
+#[derive(Debug)]
+pub struct Asked {
+    /// Encoded.
+    pub request: Bytes,
+    /// Bytes that the answer takes at most while it is made; 0 if it is small.
+    pub weight_bytes: usize,
+}
+
+/// What an answer takes while it is made, in bytes: see `vision.api.v1.Method`.
+struct Weight {
+    whole: usize,
+    item: usize,
+    largest_item: usize,
+}
+
+impl Weight {
+    /// Of a list of at most so many items.
+    const fn of(&self, items: usize) -> usize {
+        let largest = items.saturating_mul(self.largest_item);
+        let whole = if 0 < self.largest_item && largest < self.whole { largest } else { self.whole };
+        whole.saturating_add(items.saturating_mul(self.item))
+    }
 }
 
 /// The API of this build. The protocol files are compiled with it, so that they cannot be wrong only at a caller's.
@@ -119,7 +147,7 @@ impl Api {
         let descriptor = descriptor.ok_or_else(|| broken(&M::full_name()))?;
         let bytes = message.encode_to_vec();
         let message = DynamicMessage::decode(descriptor, &bytes[..]).map_err(|error| broken(&error))?;
-        self.show(&message)
+        Self::show(&Shown::new(&self.shapes, &message))
     }
 
     /// Messages as a JSON list.
@@ -131,9 +159,8 @@ impl Api {
         Ok([b"[", &shown.join(&b","[..])[..], b"]"].concat().into())
     }
 
-    fn show(&self, message: &DynamicMessage) -> Result<Bytes, Status> {
-        let shown = Shown { shapes: &self.shapes, message };
-        serde_json::to_vec(&shown).map(Bytes::from).map_err(|error| broken(&error))
+    fn show(shown: &Shown<'_>) -> Result<Bytes, Status> {
+        serde_json::to_vec(shown).map(Bytes::from).map_err(|error| broken(&error))
     }
 
     /// The encoded answer of a route's method as the body of its answer.
@@ -141,11 +168,17 @@ impl Api {
     /// # Errors
     /// [`Status`] if it does not decode or leaves out what the body is.
     pub fn answer(&self, route: &Route, encoded: &[u8]) -> Result<Bytes, Status> {
-        let decoded = DynamicMessage::decode(route.descriptor.output(), encoded);
-        let mut message = decoded.map_err(|error| broken(&error))?;
-        let Some(field) = &route.body else { return self.show(&message) };
+        let decode = |bytes: &[u8]| {
+            DynamicMessage::decode(route.descriptor.output(), bytes).map_err(|error| broken(&error))
+        };
+        let Some(field) = &route.body else {
+            let (lists, rest) = Lists::split(&route.descriptor.output(), encoded)?;
+            let message = decode(&rest)?;
+            return Self::show(&Shown { shapes: &self.shapes, message: &message, lists: Some(&lists) });
+        };
+        let mut message = decode(encoded)?;
         match message.take_field(field) {
-            Some(prost_reflect::Value::Message(body)) => self.show(&body),
+            Some(prost_reflect::Value::Message(body)) => Self::show(&Shown::new(&self.shapes, &body)),
             _ => Err(status(Reason::Internal, format!("{} left out {}", route.method, field.name()), &[])),
         }
     }
@@ -166,6 +199,10 @@ impl Route {
         binding: options::Binding,
     ) -> Result<Self, String> {
         let parameters = ask::parameters(options, &method.input(), &binding.path)?;
+        let is_known = |name: &&String| parameters.iter().any(|parameter| parameter.told.name == **name);
+        if let Some(unknown) = told.any_of.iter().find(|name| !is_known(name)) {
+            return Err(format!("{name}: no parameter {unknown}"));
+        }
         let body = match binding.response_body.as_str() {
             "" => None,
             field => {
@@ -176,8 +213,13 @@ impl Route {
             method: name.to_owned(),
             verb: binding.verb,
             path: binding.path,
-            weight_bytes: told.weight_bytes as usize,
-            own_code: told.own_code,
+            own_code: told.own_code.clone(),
+            weight: Weight {
+                whole: told.weight_bytes as usize,
+                item: told.item_weight_bytes as usize,
+                largest_item: told.largest_item_weight_bytes as usize,
+            },
+            any_of: told.any_of.clone(),
             descriptor: method.clone(),
             parameters,
             body,
@@ -206,8 +248,10 @@ impl Route {
     ///
     /// # Errors
     /// [`Refusal`] for a parameter that is unknown, given twice, missing or malformed.
-    pub fn ask(&self, path: &[(String, String)], query: &[(String, String)]) -> Result<Bytes, Refusal> {
-        ask::request(&self.descriptor.input(), &self.parameters, path, query)
+    pub fn ask(&self, path: &[(String, String)], query: &[(String, String)]) -> Result<Asked, Refusal> {
+        let (request, items) = ask::request(&self.descriptor.input(), &self.parameters, path, query)?;
+        ask::require_any(&self.any_of, query)?;
+        Ok(Asked { request, weight_bytes: self.weight.of(items) })
     }
 }
 

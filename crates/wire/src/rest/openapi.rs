@@ -106,7 +106,10 @@ fn common_path(routes: &[&Route]) -> String {
 impl Describing<'_> {
     fn operation(&mut self, routes: &[&Route]) -> Value {
         let route = routes[0];
-        let text = self.comments.route(route);
+        let mut text = self.comments.route(route);
+        if !route.any_of.is_empty() {
+            text += &format!(" At least one of {} must be given.", route.any_of.join(", "));
+        }
         let output = route.descriptor.output();
         let body = match &route.body {
             None => output,

@@ -26,7 +26,10 @@ pub(super) struct Binding {
 pub(super) struct Method {
     pub(super) no_route: String,
     pub(super) weight_bytes: u32,
-    pub(super) own_code: bool,
+    pub(super) item_weight_bytes: u32,
+    pub(super) largest_item_weight_bytes: u32,
+    pub(super) own_code: String,
+    pub(super) any_of: Vec<String>,
 }
 
 /// What a text or a number is: `vision.api.v1.Kind`.
@@ -100,11 +103,16 @@ impl Options {
 
     pub(super) fn method(&self, method: &MethodDescriptor) -> Method {
         let Some(told) = Self::message(&method.options(), &self.method) else { return Method::default() };
-        let weight = told.get_field_by_name("weight_bytes").and_then(|value| value.as_u32());
+        let bytes = |name: &str| told.get_field_by_name(name).and_then(|value| value.as_u32());
+        let any_of = told.get_field_by_name("any_of");
+        let any_of = any_of.iter().filter_map(|list| list.as_list()).flatten();
         Method {
             no_route: text(&told, "no_route"),
-            weight_bytes: weight.unwrap_or_default(),
-            own_code: flag(&told, "own_code"),
+            weight_bytes: bytes("weight_bytes").unwrap_or_default(),
+            item_weight_bytes: bytes("item_weight_bytes").unwrap_or_default(),
+            largest_item_weight_bytes: bytes("largest_item_weight_bytes").unwrap_or_default(),
+            own_code: text(&told, "own_code"),
+            any_of: any_of.filter_map(|name| name.as_str().map(str::to_owned)).collect(),
         }
     }
 

@@ -3,12 +3,15 @@
 use prost_reflect::{DynamicMessage, MapKey, ReflectMessage as _, Value};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq as _, Serializer};
 
+use super::lists::Lists;
 use super::shape::{Absent, Form, Member, Own, Shapes};
 
 /// A message to be shown.
 pub(super) struct Shown<'a> {
     pub(super) shapes: &'a Shapes,
     pub(super) message: &'a DynamicMessage,
+    /// What was taken out of the message before it was decoded.
+    pub(super) lists: Option<&'a Lists<'a>>,
 }
 
 impl Serialize for Shown<'_> {
@@ -19,7 +22,11 @@ impl Serialize for Shown<'_> {
     }
 }
 
-impl Shown<'_> {
+impl<'a> Shown<'a> {
+    pub(super) const fn new(shapes: &'a Shapes, message: &'a DynamicMessage) -> Self {
+        Self { shapes, message, lists: None }
+    }
+
     fn members<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let descriptor = self.message.descriptor();
         let shape = self.shapes.get(&descriptor).ok_or_else(|| M::Error::custom(descriptor.full_name()))?;
@@ -30,14 +37,14 @@ impl Shown<'_> {
                     if let Some(inner) =
                         self.message.get_field(field).as_message().filter(|_| self.message.has_field(field))
                     {
-                        Shown { shapes: self.shapes, message: inner }.members(map)?;
+                        Shown::new(self.shapes, inner).members(map)?;
                     }
                 }
                 Member::Tagged { tag, members } => {
                     for (field, word) in members.iter().filter(|(field, _)| self.message.has_field(field)) {
                         map.serialize_entry(tag, word)?;
                         if let Some(inner) = self.message.get_field(field).as_message() {
-                            Shown { shapes: self.shapes, message: inner }.members(map)?;
+                            Shown::new(self.shapes, inner).members(map)?;
                         }
                     }
                 }
@@ -47,6 +54,9 @@ impl Shown<'_> {
     }
 
     fn own<M: SerializeMap>(&self, own: &Own, map: &mut M) -> Result<(), M::Error> {
+        if let Some(listed) = self.lists.and_then(|lists| lists.of(&own.field, self.shapes)) {
+            return map.serialize_entry(&own.key, &listed);
+        }
         if !self.message.has_field(&own.field) {
             match own.absent {
                 Absent::Omitted => return Ok(()),
@@ -92,7 +102,7 @@ impl Serialize for ShownValue<'_> {
                 }
                 _ => serializer.serialize_i32(*number),
             },
-            Value::Message(message) => Shown { shapes: self.shapes, message }.serialize(serializer),
+            Value::Message(message) => Shown::new(self.shapes, message).serialize(serializer),
             Value::List(values) => {
                 let mut list = serializer.serialize_seq(Some(values.len()))?;
                 for value in values {

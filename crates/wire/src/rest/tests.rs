@@ -5,7 +5,8 @@ use super::*;
 use crate::chain::{GetAccountResponse, GetProducersResponse, Peer, Producer, producer};
 
 fn route(path: &str) -> &'static Route {
-    api().routes().iter().find(|route| route.path == path).unwrap_or_else(|| panic!("no {path}"))
+    let is_it = |route: &&Route| route.verb == "GET" && route.path == path;
+    api().routes().iter().find(is_it).unwrap_or_else(|| panic!("no {path}"))
 }
 
 fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -34,7 +35,7 @@ fn parameters_become_a_request() {
     let asked = accounts.ask(&pairs(&[("address", &format!("0x{hash}"))]), &pairs(&[("proof", "true")]));
     let expect = crate::chain::GetAccountRequest { address: hash.clone(), with_proof: true };
     let decoded: crate::chain::GetAccountRequest =
-        prost::Message::decode(asked.expect("fits")).expect("decodes");
+        prost::Message::decode(asked.expect("fits").request).expect("decodes");
     assert_eq!(decoded, expect);
     type Query<'a> = &'a [(&'a str, &'a str)];
     let cases: [(&str, &str, Query<'_>, Reason, Option<&str>); 8] = [
@@ -127,5 +128,70 @@ fn every_parameter_can_be_given() {
             );
             assert!(is_simple && !parameter.field.is_map(), "{name}");
         }
+    }
+}
+
+#[test]
+fn a_list_is_shown_item_by_item_as_it_would_be_at_once() {
+    let peers = vec![Peer { height: 7, ..Peer::default() }, Peer::default()];
+    let answer = crate::chain::ListPeersResponse { peers };
+    let encoded = prost::Message::encode_to_vec(&answer);
+    let shown = api().answer(route("/api/peers"), &encoded).expect("decodes");
+    assert_eq!(shown, api().json(&answer).expect("known"));
+    assert_eq!(api().answer(route("/api/peers"), &[]).expect("decodes"), r#"{"peers":[]}"#);
+    // What stands beside lists, before and behind them.
+    let page = crate::chain::GetProducersResponse {
+        height: 5,
+        active: vec!["ab".into(), "cd".into()],
+        registered: vec![Producer { missed: 3, ..Producer::default() }; 3],
+        pool_root: "ef".into(),
+        ..GetProducersResponse::default()
+    };
+    let encoded = prost::Message::encode_to_vec(&page);
+    let shown = api().answer(route("/api/chain/producers"), &encoded).expect("decodes");
+    assert_eq!(shown, api().json(&page).expect("known"));
+    for cut in 1..encoded.len() {
+        if let Ok(shown) = api().answer(route("/api/chain/producers"), &encoded[..cut]) {
+            serde_json::from_slice::<Value>(&shown).expect("whole fields are left out, none is cut");
+        }
+    }
+    let torn = [&encoded[..], &[0x22, 0x05, 0x00]].concat();
+    api().answer(route("/api/chain/producers"), &torn).expect_err("an item that is cut off");
+}
+
+#[test]
+fn a_list_weighs_what_its_items_may_take() {
+    let list = route("/api/transactions");
+    let of = |limit: &[(&str, &str)]| {
+        let query = [
+            &[("sender", "ab".repeat(32))][..],
+            &limit.iter().map(|(k, v)| (*k, (*v).to_owned())).collect::<Vec<_>>(),
+        ]
+        .concat();
+        let query: Vec<_> = query.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        list.ask(&[], &query).expect("fits").weight_bytes
+    };
+    let (most, largest, each) = (3_956_736, 811_008, 3_072);
+    assert_eq!(of(&[("limit", "1")]), largest + each);
+    assert_eq!(of(&[]), most + 50 * each);
+    assert_eq!(of(&[("limit", "9999")]), most + 500 * each);
+    let pending = route("/api/transactions/pending").ask(&[], &pairs(&[("limit", "1")])).expect("fits");
+    assert_eq!(pending.weight_bytes, 1 << 20, "without a weight of its items");
+}
+
+#[test]
+fn what_must_be_given_is_asked_for() {
+    let list = route("/api/transactions");
+    for query in [&[][..], &[("limit", "5")], &[("page_token", "x")]] {
+        let refused = list.ask(&[], &pairs(query)).expect_err("neither");
+        let told = (refused.reason, refused.field.as_deref(), refused.detail.as_str());
+        let detail = "sender: give at least one of sender, data_prefix";
+        assert_eq!(told, (Reason::InvalidArgument, Some("sender"), detail), "{query:?}");
+    }
+    for prefix in ["01ab", "01AB"] {
+        let asked = list.ask(&[], &pairs(&[("data_prefix", prefix)])).expect("fits");
+        let asked: crate::chain::ListTransactionsRequest =
+            prost::Message::decode(asked.request).expect("decodes");
+        assert_eq!((&asked.data_prefix[..], asked.page_size), (&[1, 0xab][..], 50));
     }
 }

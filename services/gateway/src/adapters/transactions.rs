@@ -9,9 +9,8 @@ use vision_primitives::Hash;
 use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::chain::transaction_info::Place;
 use vision_wire::chain::{
-    FollowTransactionsRequest, FollowTransactionsResponse, ListTransactionsRequest, ListTransactionsResponse,
-    SubmitOutcome, SubmitTransactionRequest, SubmitTransactionsRequest, TransactionInfo,
-    WatchTransactionsRequest, WatchTransactionsResponse,
+    FollowTransactionsRequest, FollowTransactionsResponse, SubmitOutcome, SubmitTransactionRequest,
+    SubmitTransactionsRequest, TransactionInfo, WatchTransactionsRequest, WatchTransactionsResponse,
 };
 use vision_wire::watch::{FollowItem, following};
 use vision_wire::{MAX_MESSAGE_BYTES, call, deadline, settle};
@@ -53,14 +52,6 @@ impl Backends {
         let request = deadline(SubmitTransactionsRequest { transactions });
         let outcomes = call(CHAIN, self.chain().submit_transactions(request)).await?.outcomes;
         if outcomes.len() == count { Ok(outcomes) } else { Err(missing(CHAIN, "some outcomes")) }
-    }
-
-    /// A page of the transactions of the head's chain.
-    pub(crate) async fn transactions(
-        &self,
-        request: ListTransactionsRequest,
-    ) -> Result<ListTransactionsResponse, Status> {
-        call(CHAIN, self.chain().list_transactions(deadline(request))).await
     }
 
     /// The transactions of the head's chain after a cursor, or from now on. Outlasts the chain service.

@@ -90,7 +90,9 @@ fn describe() -> Value {
 /// Adds the operations and schemas of a part; what was described before gives way.
 fn add(document: &mut Value, part: Value) {
     for (path, operations) in members(&part["paths"]) {
-        document["paths"][path] = operations;
+        for (verb, operation) in members(&operations) {
+            document["paths"][&path][verb] = operation;
+        }
     }
     for (name, schema) in members(&part["components"]["schemas"]) {
         document["components"]["schemas"][name] = schema;
@@ -123,7 +125,9 @@ mod tests {
         for text in BESIDE_CODE {
             let part: Value = serde_json::from_str(text).expect("JSON");
             for (path, operations) in members(&part["paths"]) {
-                assert_eq!(document["paths"][&path], operations, "{path}");
+                for (verb, operation) in members(&operations) {
+                    assert_eq!(document["paths"][&path][&verb], operation, "{verb} {path}");
+                }
             }
         }
         let mut found = Vec::new();

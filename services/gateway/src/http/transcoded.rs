@@ -13,7 +13,7 @@ use super::{Answer, AppState, json_bytes};
 
 /// All that need no code of their own.
 pub(super) fn routes() -> Router<AppState> {
-    let plain = api().routes().iter().filter(|route| !route.own_code && route.verb == "GET");
+    let plain = api().routes().iter().filter(|route| route.own_code.is_empty() && route.verb == "GET");
     plain.fold(Router::new(), |router, route| {
         let handler = move |State(state): State<AppState>,
                             Extension(place): Extension<Place>,
@@ -32,9 +32,9 @@ async fn answer(
 ) -> Answer {
     // What is no text fits no parameter.
     let path = path.map(|Path(path)| path).unwrap_or_default();
-    let request = route.ask(&path, params.pairs())?;
-    place.reserve(route.weight_bytes).await?;
-    let encoded = state.backends.ask(route, request).await?;
+    let asked = route.ask(&path, params.pairs())?;
+    place.reserve(asked.weight_bytes).await?;
+    let encoded = state.backends.ask(route, asked.request).await?;
     Ok(json_bytes(api().answer(route, &encoded)?))
 }
 

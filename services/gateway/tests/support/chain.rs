@@ -23,7 +23,7 @@ use vision_wire::{
 };
 
 use super::Running;
-use super::pool;
+use super::{network, pool};
 
 pub const GENESIS_TIME: u64 = 1_700_000_000_000;
 
@@ -177,7 +177,7 @@ fn not_here<T>() -> Result<Response<T>, Status> {
 #[tonic::async_trait]
 impl ChainService for FakeChain {
     async fn list_nodes(&self, _: Request<ListNodesRequest>) -> Result<Response<ListNodesResponse>, Status> {
-        not_here()
+        Ok(Response::new(network::nodes()))
     }
     type WatchNodesStream = ResponseStream<WatchNodesResponse>;
     async fn watch_nodes(
@@ -190,7 +190,7 @@ impl ChainService for FakeChain {
         &self,
         _: Request<GetPropagationRequest>,
     ) -> Result<Response<GetPropagationResponse>, Status> {
-        not_here()
+        Ok(Response::new(network::propagation()))
     }
     type WatchBlocksStream = ResponseStream<WatchBlocksResponse>;
     async fn watch_blocks(
@@ -265,9 +265,9 @@ impl ChainService for FakeChain {
 
     async fn get_fork_tree(
         &self,
-        _: Request<GetForkTreeRequest>,
+        request: Request<GetForkTreeRequest>,
     ) -> Result<Response<GetForkTreeResponse>, Status> {
-        not_here()
+        Ok(Response::new(network::tree(request.into_inner().heights)))
     }
 
     type WatchEventsStream = ResponseStream<ChainEvent>;

@@ -3,6 +3,7 @@
 
 pub mod chain;
 pub mod http;
+pub mod network;
 pub mod others;
 pub mod pool;
 pub mod sse;

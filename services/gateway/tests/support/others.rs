@@ -21,7 +21,7 @@ use vision_wire::sync_oracle::{
 };
 use vision_wire::{EventKind, EventLog, ResponseStream};
 
-use super::Running;
+use super::{Running, network};
 
 fn not_here<T>() -> Result<Response<T>, Status> {
     Err(Status::unimplemented("not of these tests"))
@@ -125,7 +125,7 @@ impl SyncOracleService for FakeOracle {
         &self,
         _: Request<GetNetworkHealthRequest>,
     ) -> Result<Response<GetNetworkHealthResponse>, Status> {
-        not_here()
+        Ok(Response::new(GetNetworkHealthResponse { health: Some(network::health()) }))
     }
     type WatchNetworkHealthStream = ResponseStream<WatchNetworkHealthResponse>;
     async fn watch_network_health(
