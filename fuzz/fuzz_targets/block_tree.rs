@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use support::{Net, genesis, id};
-use vision_block_tree::{BlockTree, CheckedBlock, Inserted, MAX_SIBLINGS, Refusal};
+use vision_block_tree::{BlockRef, BlockTree, ChainChange, CheckedBlock, Inserted, MAX_SIBLINGS, Refusal};
 use vision_primitives::{Block, Hash, Header, Height, Signature, SignedTransaction, Tag};
 
 /// So small that blocks are evicted, and become final, after a few steps.
@@ -149,21 +149,21 @@ fn check_tree(tree: &BlockTree) {
 
 fn insert(tree: &mut BlockTree, checked: CheckedBlock, late: bool, fetched: bool) {
     let (before, old_head, hash) = (sight(tree), tree.head().hash(), checked.hash());
-    let Inserted { stored, head, newly_final, pruned } = match fetched {
+    let Inserted { stored, change: ChainChange { head, newly_final, pruned } } = match fetched {
         true => tree.insert_fetched(checked),
         false => tree.insert(checked, late),
     };
     assert!(pruned.iter().all(|gone| tree.get(gone).is_none()));
     if let Some(last) = newly_final.last() {
-        assert_eq!(*last, tree.final_entry().hash());
+        assert_eq!(*last, BlockRef::of(tree.final_entry()));
     }
     match head {
         Some(change) => {
             assert_eq!((change.old.hash(), change.new.hash()), (old_head, tree.head().hash()));
             assert_ne!(change.old.hash(), change.new.hash());
-            assert_eq!(change.joined.last(), Some(&change.new.hash()));
-            assert_eq!(change.left.is_empty(), change.common_ancestor == old_head);
-            let joined = change.new.height().above(change.common_height);
+            assert_eq!(change.joined.last(), Some(&BlockRef::of(&change.new)));
+            assert_eq!(change.left.is_empty(), change.common.hash == old_head);
+            let joined = change.new.height().above(change.common.height);
             assert_eq!(change.joined.len() as u64, joined);
         }
         None => assert_eq!(tree.head().hash(), old_head),

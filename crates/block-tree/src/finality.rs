@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use vision_primitives::Hash;
 
 use crate::BlockTree;
-use crate::insert::Inserted;
+use crate::insert::{BlockRef, ChainChange};
 
 /// How many blocks must stand above a block before it can be final.
 pub const FINAL_DEPTH_BLOCKS: usize = 64;
 
 impl BlockTree {
     /// Makes final what is deep enough and built upon by enough distinct producers.
-    pub(crate) fn advance_final(&mut self, inserted: &mut Inserted) {
+    pub(crate) fn advance_final(&mut self, change: &mut ChainChange) {
         if let Some(index) = self.final_index() {
-            self.finalize_to(index, inserted);
+            self.finalize_to(index, change);
         }
     }
 
@@ -37,7 +37,7 @@ impl BlockTree {
 
     /// Makes the canonical blocks up to an index final and forgets every block that does not descend
     /// from the last of them.
-    pub(crate) fn finalize_to(&mut self, index: usize, inserted: &mut Inserted) {
+    pub(crate) fn finalize_to(&mut self, index: usize, change: &mut ChainChange) {
         for _ in 0..index {
             let (Some(old), Some(next)) = (self.canonical.front().copied(), self.canonical.get(1).copied())
             else {
@@ -47,13 +47,13 @@ impl BlockTree {
             self.canonical.pop_front();
             for child in self.children(&old).to_vec() {
                 if child != next {
-                    self.forget_branch(child, &mut inserted.pruned);
+                    self.forget_branch(child, &mut change.pruned);
                 }
             }
             self.forget(&old);
             self.trail.push_front(old);
+            change.newly_final.push(BlockRef::of(&entry));
             self.last_final = entry;
-            inserted.newly_final.push(next);
         }
         let reach = usize::try_from(self.rules.params().max_desync_blocks).unwrap_or(usize::MAX);
         self.trail.truncate(reach);

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use vision_primitives::{Hash, Height, Slot};
 
 use crate::BlockTree;
+use crate::insert::BlockRef;
 use crate::tree::Node;
 
 /// A block's place among all: the lesser, the better. A total order.
@@ -25,31 +26,31 @@ impl Rank {
 /// How the canonical chain moved, step by step.
 pub(crate) struct HeadMove {
     /// The highest block that never left the chain.
-    pub(crate) ancestor: (Hash, Height),
+    pub(crate) common: BlockRef,
     /// Blocks that left, highest first.
-    pub(crate) left: Vec<Hash>,
+    pub(crate) left: Vec<BlockRef>,
     /// Blocks that joined, ascending.
-    pub(crate) joined: Vec<Hash>,
+    pub(crate) joined: Vec<BlockRef>,
 }
 
 impl HeadMove {
-    pub(crate) const fn from(head: Hash, height: Height) -> Self {
-        Self { ancestor: (head, height), left: Vec::new(), joined: Vec::new() }
+    pub(crate) const fn from(head: BlockRef) -> Self {
+        Self { common: head, left: Vec::new(), joined: Vec::new() }
     }
 
-    fn pop(&mut self, hash: Hash, below: (Hash, Height)) {
+    fn pop(&mut self, block: BlockRef, below: BlockRef) {
         if self.joined.pop().is_none() {
-            self.left.push(hash);
-            self.ancestor = below;
+            self.left.push(block);
+            self.common = below;
         }
     }
 
-    fn push(&mut self, hash: Hash, height: Height) {
-        if self.joined.is_empty() && self.left.last() == Some(&hash) {
+    fn push(&mut self, block: BlockRef) {
+        if self.joined.is_empty() && self.left.last() == Some(&block) {
             self.left.pop();
-            self.ancestor = (hash, height);
+            self.common = block;
         } else {
-            self.joined.push(hash);
+            self.joined.push(block);
         }
     }
 }
@@ -70,21 +71,21 @@ impl BlockTree {
         let mut path = Vec::new();
         let mut at = best.clone();
         while !self.is_canonical(&at) {
-            path.push((at.hash(), at.height()));
+            path.push(BlockRef::of(&at));
             match self.nodes.get(&at.parent()) {
                 Some(parent) => at = parent.entry.clone(),
                 None => return,
             }
         }
         while self.canonical_height() > at.height() {
-            let Some(hash) = self.canonical.pop_back() else { return };
             let height = self.canonical_height();
+            let Some(hash) = self.canonical.pop_back() else { return };
             let below = self.canonical.back().copied().unwrap_or(self.last_final.hash());
-            moved.pop(hash, (below, height));
+            moved.pop(BlockRef { height, hash }, BlockRef { height: self.canonical_height(), hash: below });
         }
-        for (hash, height) in path.into_iter().rev() {
-            self.canonical.push_back(hash);
-            moved.push(hash, height);
+        for block in path.into_iter().rev() {
+            self.canonical.push_back(block.hash);
+            moved.push(block);
         }
         self.head = best;
     }

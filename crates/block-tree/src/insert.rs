@@ -9,6 +9,23 @@ use crate::siblings::MAX_SIBLINGS;
 use crate::tree::Node;
 use crate::{BlockTree, CheckedBlock, Entry};
 
+/// A block by its place and its name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct BlockRef {
+    /// Its height.
+    pub height: Height,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+impl BlockRef {
+    /// That of an entry.
+    #[must_use]
+    pub const fn of(entry: &Entry) -> Self {
+        Self { height: entry.height(), hash: entry.hash() }
+    }
+}
+
 /// The head before and after, and the way from one to the other.
 #[derive(Clone, Debug)]
 pub struct HeadChange {
@@ -17,13 +34,22 @@ pub struct HeadChange {
     /// The head after.
     pub new: Arc<Entry>,
     /// The highest block that both chains contain: the old head itself unless this is a reorganisation.
-    pub common_ancestor: Hash,
-    /// Its height.
-    pub common_height: Height,
+    pub common: BlockRef,
     /// Blocks that left the canonical chain, highest first. They may be among the pruned ones too.
-    pub left: Vec<Hash>,
+    pub left: Vec<BlockRef>,
     /// Blocks that joined it, ascending; the last is the new head.
-    pub joined: Vec<Hash>,
+    pub joined: Vec<BlockRef>,
+}
+
+/// What changed in the chain, whatever brought it about: today a block, and nothing here depends on that.
+#[derive(Clone, Default, Debug)]
+pub struct ChainChange {
+    /// How the head moved, if it did.
+    pub head: Option<HeadChange>,
+    /// Blocks that became final, ascending.
+    pub newly_final: Vec<BlockRef>,
+    /// Blocks that were dropped: rivals of final ones, and evicted ones.
+    pub pruned: Vec<Hash>,
 }
 
 /// What an insertion did.
@@ -32,12 +58,8 @@ pub struct Inserted {
     /// Whether the block is in the tree now. It is not if it was there already, if its parent is not (any
     /// more), if it was the worst tip of a full tree, or if its producer has too many others on the parent.
     pub stored: bool,
-    /// How the head moved, if it did.
-    pub head: Option<HeadChange>,
-    /// Blocks that became final, ascending.
-    pub newly_final: Vec<Hash>,
-    /// Blocks that were dropped: rivals of final ones, and evicted ones.
-    pub pruned: Vec<Hash>,
+    /// What followed from it, whether or not the block itself has stayed.
+    pub change: ChainChange,
 }
 
 impl BlockTree {
@@ -49,54 +71,54 @@ impl BlockTree {
         if self.siblings(entry.header()).len() >= MAX_SIBLINGS {
             return Inserted::default();
         }
-        self.add(entry, Inserted::default())
+        self.add(entry, ChainChange::default())
     }
 
     /// Adds a block that was asked for as part of a branch that is said to be heavier than the head's chain. Room for
     /// it is made from other side branches: it takes the place of one by the same producer if there are
     /// [`MAX_SIBLINGS`], and the branch up to it is not evicted before any other.
     pub fn insert_fetched(&mut self, checked: CheckedBlock) -> Inserted {
-        let (entry, mut inserted) = (checked.entry, Inserted::default());
+        let (entry, mut change) = (checked.entry, ChainChange::default());
         if self.get(&entry.parent()).is_none() || self.get(&entry.hash()).is_some() {
-            return inserted;
+            return Inserted::default();
         }
         let hash = entry.hash();
         while let Some(worst) = self.worst_sibling(entry.header()) {
-            self.detach(worst, &mut inserted.pruned);
+            self.detach(worst, &mut change.pruned);
         }
         self.fetched = Some(hash);
-        self.add(entry, inserted)
+        self.add(entry, change)
     }
 
-    fn add(&mut self, entry: Entry, mut inserted: Inserted) -> Inserted {
+    fn add(&mut self, entry: Entry, mut change: ChainChange) -> Inserted {
         let (hash, old) = (entry.hash(), self.head.clone());
         if !self.link(entry) {
-            return inserted;
+            return Inserted { stored: false, change };
         }
 
-        let mut moved = HeadMove::from(old.hash(), old.height());
+        let mut moved = HeadMove::from(BlockRef::of(&old));
         // Every turn but the last removes a block or makes one final.
         loop {
             self.choose_head(&mut moved);
-            self.advance_final(&mut inserted);
-            if self.side_blocks() > self.max_open_blocks && self.evict_worst_tip(&mut inserted) {
+            self.advance_final(&mut change);
+            if self.side_blocks() > self.max_open_blocks && self.evict_worst_tip(&mut change) {
                 continue;
             }
             if self.canonical.len().saturating_sub(1) <= self.max_open_blocks {
                 break;
             }
-            self.finalize_to(1, &mut inserted);
+            self.finalize_to(1, &mut change);
         }
-        let HeadMove { ancestor: (common_ancestor, common_height), left, joined } = moved;
+        let HeadMove { common, left, joined } = moved;
         if self.head.hash() != old.hash() {
             let new = self.head.clone();
-            inserted.head = Some(HeadChange { old, new, common_ancestor, common_height, left, joined });
+            change.head = Some(HeadChange { old, new, common, left, joined });
         }
-        inserted.stored = self.get(&hash).is_some();
-        if !inserted.stored {
-            inserted.pruned.retain(|pruned| *pruned != hash);
+        let stored = self.get(&hash).is_some();
+        if !stored {
+            change.pruned.retain(|pruned| *pruned != hash);
         }
-        inserted
+        Inserted { stored, change }
     }
 
     /// Hangs an entry under its parent; `false` if it cannot be.
@@ -119,13 +141,13 @@ impl BlockTree {
 
     /// Drops the worst tip that is not the head, and not that of the branch being fetched unless there is no other;
     /// `false` if there is none at all.
-    fn evict_worst_tip(&mut self, inserted: &mut Inserted) -> bool {
+    fn evict_worst_tip(&mut self, change: &mut ChainChange) -> bool {
         let (head, fetched) = (self.head.hash(), self.fetched);
         let tips = || self.tips.iter().rev().map(|rank| rank.hash).filter(|hash| *hash != head);
         let Some(worst) = tips().find(|hash| Some(*hash) != fetched).or_else(|| tips().next()) else {
             return false;
         };
-        self.detach(worst, &mut inserted.pruned);
+        self.detach(worst, &mut change.pruned);
         true
     }
 

@@ -30,7 +30,7 @@ pub use claim::MAX_CLAIM_AHEAD_MS;
 pub use entry::{CheckedBlock, Entry};
 pub use finality::FINAL_DEPTH_BLOCKS;
 pub use footing::{Footing, body_faults};
-pub use insert::{HeadChange, Inserted};
+pub use insert::{BlockRef, ChainChange, HeadChange, Inserted};
 pub use prepare::PrepareError;
 pub use refusal::Refusal;
 pub use restore::{RestoreBase, RestoreError, StoredBlock};

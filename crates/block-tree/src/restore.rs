@@ -8,6 +8,7 @@ use vision_primitives::{Block, DecodeError, Hash, Header, Height, Signature};
 
 use crate::entry::EntryParts;
 use crate::fork_choice::HeadMove;
+use crate::insert::BlockRef;
 use crate::{BlockTree, ChainRules, Entry, TreeError};
 
 /// A stored block without its transactions.
@@ -156,7 +157,7 @@ impl BlockTree {
                 return Err(astray);
             }
         }
-        let mut moved = HeadMove::from(tree.head.hash(), tree.head.height());
+        let mut moved = HeadMove::from(BlockRef::of(&tree.head));
         tree.choose_head(&mut moved);
         Ok(tree)
     }

@@ -3,8 +3,8 @@
 
 mod support;
 
-use support::{Net, genesis};
-use vision_block_tree::{BlockTree, FINAL_DEPTH_BLOCKS};
+use support::{Net, at, genesis};
+use vision_block_tree::{BlockRef, BlockTree, FINAL_DEPTH_BLOCKS};
 use vision_primitives::*;
 
 /// The lowest slot on `parent` that one of `makers` owns.
@@ -25,11 +25,11 @@ fn sixty_four_deep_and_a_majority_above() {
         at = block.hash();
         let expect = height.max(depth) - depth;
         assert_eq!(tree.final_entry().height(), Height(expect), "at height {height}");
-        let newly = &inserted.newly_final;
+        let newly = &inserted.change.newly_final;
         assert_eq!(newly.len(), usize::from(expect > 0), "one at a time");
-        assert!(inserted.pruned.is_empty());
+        assert!(inserted.change.pruned.is_empty());
         if let Some(hash) = newly.first() {
-            assert_eq!(*hash, tree.final_entry().hash());
+            assert_eq!(*hash, BlockRef::of(tree.final_entry()));
         }
         assert_eq!(tree.open_blocks() as u64, height - expect);
     }
@@ -50,14 +50,14 @@ fn depth_alone_is_not_enough() {
     let slot = slot_of(&tree, &at, &ids[2..3]);
     let block = net.block(&tree, &at, slot);
     let inserted = net.add(&mut tree, &block, false);
-    let heights: Vec<_> = inserted.newly_final.iter().collect();
+    let heights: Vec<_> = inserted.change.newly_final.iter().collect();
     assert_eq!(
         heights.len(),
         121 - FINAL_DEPTH_BLOCKS,
         "the third producer makes all that is deep enough final"
     );
     assert_eq!(tree.final_entry().height(), Height(121 - FINAL_DEPTH_BLOCKS as u64));
-    assert_eq!(inserted.newly_final.last(), Some(&tree.final_entry().hash()));
+    assert_eq!(inserted.change.newly_final.last(), Some(&BlockRef::of(tree.final_entry())));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn rivals_are_pruned_when_their_fork_is_buried() {
         assert!(pruned.is_empty(), "only when the fork is buried");
         assert_eq!(tree.children(&fork).len(), 2);
         let block = net.block(&tree, &at, 0);
-        pruned = net.add(&mut tree, &block, false).pruned;
+        pruned = net.add(&mut tree, &block, false).change.pruned;
         at = block.hash();
     }
     pruned.sort_unstable();
@@ -124,22 +124,30 @@ fn side_branches_are_evicted_worst_first() {
 
     let worse = net.block(&tree, &root, 10);
     let inserted = net.add(&mut tree, &worse, false);
-    assert!(!inserted.stored && inserted.pruned.is_empty(), "the worst tip of a full tree is not kept");
+    assert!(
+        !inserted.stored && inserted.change.pruned.is_empty(),
+        "the worst tip of a full tree is not kept"
+    );
     let block = net.block(&tree, &head, 2);
     let inserted = net.add(&mut tree, &block, false);
-    assert!(inserted.stored && inserted.pruned.is_empty(), "the head's chain has room of its own");
+    assert!(inserted.stored && inserted.change.pruned.is_empty(), "the head's chain has room of its own");
     let [side, on_side] = [1, 2].map(|slot| net.block(&tree, &head, slot + 2));
-    assert_eq!(net.add(&mut tree, &side, false).pruned, [tail]);
-    assert_eq!(net.add(&mut tree, &on_side, false).pruned, [child]);
+    assert_eq!(net.add(&mut tree, &side, false).change.pruned, [tail]);
+    assert_eq!(net.add(&mut tree, &on_side, false).change.pruned, [child]);
     let block = net.block(&tree, &side.hash(), 9);
-    assert_eq!(net.add(&mut tree, &block, false).pruned, [backup], "a parent becomes a tip in its turn");
+    assert_eq!(
+        net.add(&mut tree, &block, false).change.pruned,
+        [backup],
+        "a parent becomes a tip in its turn"
+    );
     assert_eq!((tree.side_blocks(), tree.final_entry().height()), (3, Height(0)));
 
     // The head's own chain alone is too long: its oldest block becomes final, however shallow.
     let head = tree.head().hash();
     let block = net.block(&tree, &head, 0);
     let inserted = net.add(&mut tree, &block, false);
-    assert_eq!((inserted.newly_final, inserted.pruned), (vec![primary], vec![]));
+    let expect = at(1, primary);
+    assert_eq!((inserted.change.newly_final, inserted.change.pruned), (vec![expect], vec![]));
     assert_eq!((tree.open_blocks(), tree.final_entry().hash()), (6, primary));
     assert_eq!(tree.head().hash(), block.hash());
 }
@@ -151,19 +159,19 @@ fn an_eviction_frees_a_late_block() {
     let root = tree.head().hash();
     let first = net.grow(&mut tree, &root, 3);
     let late = net.block(&tree, &root, 0);
-    assert!(net.add(&mut tree, &late, true).head.is_none());
+    assert!(net.add(&mut tree, &late, true).change.head.is_none());
     // Another branch is head; the earlier sibling is the worst tip and goes.
     let other = net.grow(&mut tree, &root, 2);
     assert_eq!(tree.head().hash(), other);
     let twin = net.block_at(&tree, &root, 2, 1, &[]);
     let inserted = net.add(&mut tree, &twin, false);
-    assert_eq!((inserted.stored, inserted.pruned), (true, vec![first]));
-    let change = inserted.head.expect("the late block has no earlier sibling any more");
+    assert_eq!((inserted.stored, inserted.change.pruned), (true, vec![first]));
+    let change = inserted.change.head.expect("the late block has no earlier sibling any more");
     assert_eq!(
         (change.new.hash(), change.left, change.joined),
-        (late.hash(), vec![other], vec![late.hash()])
+        (late.hash(), vec![at(1, other)], vec![at(1, late.hash())])
     );
-    assert_eq!((change.common_ancestor, change.common_height), (root, Height(0)));
+    assert_eq!(change.common, at(0, root));
 }
 
 #[test]
@@ -179,7 +187,7 @@ fn a_block_checked_before_its_parent_was_pruned_is_not_inserted() {
     }
     let head = tree.head().hash();
     let inserted = tree.insert(on_side, false);
-    assert!(!inserted.stored && inserted.head.is_none());
+    assert!(!inserted.stored && inserted.change.head.is_none());
     let known = tree.check(&net.block(&tree, &head, 0)).unwrap();
     assert!(tree.insert(known.clone(), false).stored);
     assert!(!tree.insert(known, false).stored, "only once");

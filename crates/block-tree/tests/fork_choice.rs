@@ -6,8 +6,8 @@ mod support;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use support::Net;
-use vision_block_tree::{Aside, BlockTree};
+use support::{Net, at};
+use vision_block_tree::{Aside, BlockRef, BlockTree};
 use vision_primitives::*;
 
 fn hashes_of(tree: &BlockTree) -> Vec<Hash> {
@@ -48,20 +48,22 @@ proptest! {
             let inserted = net.add(&mut reference, block, false);
             prop_assert!(inserted.stored);
             // The way that is told leads from the old head to the new one.
-            if let Some(change) = inserted.head {
+            if let Some(change) = inserted.change.head {
                 prop_assert_eq!(change.old.hash(), before);
-                prop_assert_eq!(change.joined.last(), Some(&change.new.hash()));
+                prop_assert_eq!(change.joined.last(), Some(&BlockRef::of(&change.new)));
                 let mut at = before;
                 for left in &change.left {
-                    prop_assert_eq!(left, &at);
-                    at = reference.get(left).unwrap().parent();
+                    let entry = reference.get(&at).unwrap();
+                    prop_assert_eq!(*left, BlockRef::of(entry));
+                    at = entry.parent();
                 }
-                prop_assert_eq!(at, change.common_ancestor);
+                prop_assert_eq!(at, change.common.hash);
                 for joined in &change.joined {
-                    prop_assert_eq!(reference.get(joined).unwrap().parent(), at);
-                    at = *joined;
+                    let entry = reference.get(&joined.hash).unwrap();
+                    prop_assert_eq!((entry.height(), entry.parent()), (joined.height, at));
+                    at = joined.hash;
                 }
-                prop_assert_eq!(reference.get(&change.common_ancestor).unwrap().height(), change.common_height);
+                prop_assert_eq!(BlockRef::of(reference.get(&change.common.hash).unwrap()), change.common);
             }
         }
         // The head is the best of all by the rule's own words.
@@ -204,17 +206,20 @@ fn descendants_of_a_late_block_compete_like_any_others() {
     let root = tree.head().hash();
     let backup = net.grow(&mut tree, &root, 1);
     let primary = net.block(&tree, &root, 0);
-    assert!(net.add(&mut tree, &primary, true).head.is_none());
+    assert!(net.add(&mut tree, &primary, true).change.head.is_none());
     assert_eq!(tree.head().hash(), backup);
     let child = net.block(&tree, &primary.hash(), 3);
     let inserted = net.add(&mut tree, &child, false);
-    let change = inserted.head.expect("11 outweighs 6");
-    assert_eq!((change.left, change.joined), (vec![backup], vec![primary.hash(), child.hash()]));
-    assert_eq!((change.common_ancestor, change.common_height), (root, Height(0)));
+    let change = inserted.change.head.expect("11 outweighs 6");
+    assert_eq!(
+        (change.left, change.joined),
+        (vec![at(1, backup)], vec![at(1, primary.hash()), at(2, child.hash())])
+    );
+    assert_eq!(change.common, at(0, root));
 
     // The child of a late block that is late itself, with an earlier sibling: barred in its turn.
     let better = net.block(&tree, &primary.hash(), 0);
-    assert!(net.add(&mut tree, &better, true).head.is_none());
+    assert!(net.add(&mut tree, &better, true).change.head.is_none());
     assert_eq!(tree.head().hash(), child.hash());
 }
 

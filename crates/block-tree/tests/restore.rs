@@ -40,7 +40,7 @@ fn history(net: &Net) -> (BlockTree, Kept) {
             let checked = tree.check(&block).unwrap();
             log.push((StoredBlock::from(&block), checked.changes().clone()));
             let inserted = tree.insert(checked, false);
-            final_hashes.extend(inserted.newly_final);
+            final_hashes.extend(inserted.change.newly_final.iter().map(|block| block.hash));
             tip = block.hash();
         }
         at = tip;
@@ -85,7 +85,7 @@ fn a_restored_tree_is_the_original() {
     for slot in [0, 2, 0] {
         let block = net.block(&tree, &tree.head().hash(), slot);
         let [one, two] = [&mut tree, &mut again].map(|tree| net.add(tree, &block, false));
-        assert_eq!((one.newly_final, one.pruned), (two.newly_final, two.pruned));
+        assert_eq!((one.change.newly_final, one.change.pruned), (two.change.newly_final, two.change.pruned));
         assert_eq!(tree.head().hash(), again.head().hash());
     }
 }

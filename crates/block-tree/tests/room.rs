@@ -51,8 +51,8 @@ fn a_split_as_long_as_the_bound_heals_block_by_block() {
         }
         for (number, block) in rival.iter().enumerate() {
             let inserted = net.add(&mut tree, block, false);
-            assert!(inserted.stored && inserted.pruned.is_empty(), "{own}: block {}", number + 1);
-            assert_eq!(inserted.head.is_some(), number + 1 == needed, "{own}: block {}", number + 1);
+            assert!(inserted.stored && inserted.change.pruned.is_empty(), "{own}: block {}", number + 1);
+            assert_eq!(inserted.change.head.is_some(), number + 1 == needed, "{own}: block {}", number + 1);
         }
         assert_eq!(tree.head().hash(), rival[needed - 1].hash());
         assert_eq!(tree.final_entry().height(), Height(0));
@@ -111,7 +111,7 @@ fn a_fetched_branch_that_is_too_long_takes_nothing_of_the_heads_chain_and_ends()
     }
     for _ in 0..2 {
         let inserted = fetch(&mut tree, &light[BOUND]);
-        assert!(!inserted.stored && inserted.pruned.is_empty() && inserted.head.is_none());
+        assert!(!inserted.stored && inserted.change.pruned.is_empty() && inserted.change.head.is_none());
     }
     assert_eq!(
         (tree.head().hash(), tree.side_blocks(), tree.final_entry().height()),
@@ -144,7 +144,7 @@ fn of_one_producer_on_one_parent_two_blocks_are_kept() {
     assert!(!refusal.is_fault() && !refusal.is_header_fault(), "the copy is good: it may be needed yet");
     assert_eq!(tree.check_siblings(twins[2].header()), Err(refusal));
     let inserted = net.add(&mut tree, &twins[2], false);
-    assert!(!inserted.stored && inserted.pruned.is_empty() && inserted.head.is_none());
+    assert!(!inserted.stored && inserted.change.pruned.is_empty() && inserted.change.head.is_none());
     // Others have their own two places; a forged copy is a fault as ever.
     let other = net.block(&tree, &root, 1);
     assert!(tree.check_announced(&other, &|_| false).is_ok());
@@ -159,7 +159,7 @@ fn of_one_producer_on_one_parent_two_blocks_are_kept() {
     let on_head = net.grow(&mut tree, &head, 0);
     let on_aside = net.grow(&mut tree, &aside, 1);
     let inserted = fetch(&mut tree, &twins[2]);
-    let mut pruned = inserted.pruned.clone();
+    let mut pruned = inserted.change.pruned.clone();
     pruned.sort_unstable();
     let mut expect = vec![aside, on_aside];
     expect.sort_unstable();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use vision_block_tree::{BlockTree, ChainRules, Inserted};
+use vision_block_tree::{BlockRef, BlockTree, ChainRules, Inserted};
 use vision_ledger::{BlockContext, Executor};
 use vision_primitives::*;
 
@@ -36,6 +36,11 @@ pub fn genesis(n: u8) -> Genesis {
         entropy: Entropy::PrevHash,
         finality: Finality::Cft,
     }
+}
+
+/// The block with this hash at a height.
+pub const fn at(height: u64, hash: Hash) -> BlockRef {
+    BlockRef { height: Height(height), hash }
 }
 
 pub struct Net {

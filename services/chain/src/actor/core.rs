@@ -352,7 +352,7 @@ impl Core {
             return Err(None);
         }
         block.transactions().iter().for_each(|transaction| self.verified.insert(transaction.hash()));
-        let became_head = inserted.head.as_ref().is_some_and(|change| change.new.hash() == hash);
+        let became_head = inserted.change.head.as_ref().is_some_and(|change| change.new.hash() == hash);
         turn.accept(block, changes, origin, became_head, came, reply);
         turn.follow(&inserted, &head);
         Ok(hash)

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 use vision_block_tree::Inserted;
 use vision_ledger::Changes;
-use vision_primitives::{Block, Hash, Height, NodeId};
+use vision_primitives::{Block, Hash, NodeId};
 
 use super::core::News;
 use super::view::HeadView;
@@ -124,22 +124,17 @@ impl Turn {
     /// `head` is the head after it.
     pub fn follow(&mut self, inserted: &Inserted, head: &HeadView) {
         self.commit.head = Some(head.hash);
-        if let Some(change) = &inserted.head {
-            let left = change.left.len() as u64;
-            for height in change.common_height.get() + 1..=change.common_height.get() + left {
-                self.commit.chain.push((Height(height), None));
-            }
-            for (height, hash) in (change.common_height.get() + 1..).zip(&change.joined) {
-                self.commit.chain.push((Height(height), Some(*hash)));
-            }
-            self.moved.push(Moved { head: head.clone(), reorg_depth: left, left: change.left.clone() });
+        if let Some(change) = &inserted.change.head {
+            // A height that was left and joined again is noted twice; the last note counts.
+            self.commit.chain.extend(change.left.iter().rev().map(|left| (left.height, None)));
+            self.commit.chain.extend(change.joined.iter().map(|joined| (joined.height, Some(joined.hash))));
+            let left = change.left.iter().map(|left| left.hash).collect();
+            let reorg_depth = change.left.len() as u64;
+            self.moved.push(Moved { head: head.clone(), reorg_depth, left });
         }
-        let made_final = inserted.newly_final.len() as u64;
-        let lowest = head.finalized_height.get() + 1 - made_final.min(head.finalized_height.get() + 1);
-        for (height, hash) in (lowest..).zip(&inserted.newly_final) {
-            self.commit.finalized.push((Height(height), *hash));
-        }
-        self.commit.pruned.extend(inserted.pruned.iter().copied());
+        let newly_final = inserted.change.newly_final.iter().map(|block| (block.height, block.hash));
+        self.commit.finalized.extend(newly_final);
+        self.commit.pruned.extend(inserted.change.pruned.iter().copied());
     }
 }
 

@@ -16,13 +16,13 @@ pub struct Replaced(BTreeMap<Hash, TimestampMs>);
 impl Replaced {
     /// Notes what an insertion did.
     pub fn note(&mut self, inserted: &Inserted, now: TimestampMs) {
-        if let Some(change) = &inserted.head {
-            self.0.extend(change.left.iter().map(|left| (*left, now)));
+        if let Some(change) = &inserted.change.head {
+            self.0.extend(change.left.iter().map(|left| (left.hash, now)));
             for joined in &change.joined {
-                self.0.remove(joined);
+                self.0.remove(&joined.hash);
             }
         }
-        for pruned in &inserted.pruned {
+        for pruned in &inserted.change.pruned {
             self.0.remove(pruned);
         }
     }

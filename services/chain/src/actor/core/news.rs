@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vision_block_tree::{Entry, HeadChange, Inserted};
+use vision_block_tree::{BlockRef, Entry, HeadChange, Inserted};
 use vision_ledger::{Changes, StandingChange, State, missed_slots};
 use vision_primitives::{Block, Hash, Height, NodeId, TimestampMs};
 use vision_wire::chain::chain_event::What;
@@ -75,11 +75,12 @@ impl Core {
         if live && inserted.stored {
             self.parts.shown.came(block.header(), hash, came);
         }
-        let Some(change) = &inserted.head else {
+        let Some(change) = &inserted.change.head else {
             let aside = (live && inserted.stored).then(|| self.shown(&hash, true)).flatten();
             return aside.map(|info| event(What::Block(info))).into_iter().collect();
         };
-        if !(change.left.is_empty() && change.joined == [hash]) {
+        let extended = change.left.is_empty() && matches!(&change.joined[..], [one] if one.hash == hash);
+        if !extended {
             return self.moved_to_branch(change, live, sides);
         }
         let (before, after) = (change.old.state(), change.new.state());
@@ -111,9 +112,9 @@ impl Core {
     }
 
     fn moved_to_branch(&self, change: &HeadChange, live: bool, sides: &Sides) -> Vec<News> {
-        let show = |hash: &Hash| {
-            let info = self.shown(hash, false).or_else(|| sides.0.get(hash).cloned())?;
-            let canonical = change.joined.contains(hash);
+        let show = |block: &BlockRef| {
+            let info = self.shown(&block.hash, false).or_else(|| sides.0.get(&block.hash).cloned())?;
+            let canonical = change.joined.contains(block);
             Some(BlockInfo { canonical, ..info })
         };
         let joined: Vec<BlockInfo> =
