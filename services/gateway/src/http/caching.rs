@@ -1,4 +1,4 @@
-//! What caches may keep: a final block by its hash, for ever; one by its height and the files of the page, as long as
+//! What caches may keep: a final block by its hash, for a day; one by its height and the files of the page, as long as
 //! they are the same.
 
 use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
@@ -8,7 +8,9 @@ use vision_primitives::hash;
 
 use crate::ports::BlockId;
 
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// For a final block by its hash, which never changes. Not longer: another version of this program may show more of it,
+/// and the tag, by which caches ask then, names the version.
+const A_DAY: &str = "public, max-age=86400";
 /// For what another version of this program may have another of: caches ask whether it is still the same.
 pub(super) const ASK_AGAIN: &str = "no-cache";
 
@@ -40,7 +42,7 @@ impl Tag {
     }
 }
 
-/// The tag of an answer that never changes, and how long caches keep it.
+/// The tag of an answer about what never changes, and how long caches keep it.
 pub(super) struct Final(Tag, &'static str);
 
 impl Final {
@@ -48,7 +50,7 @@ impl Final {
     /// at a height another chain, begun anew at the same address, has another block.
     pub(super) fn block(hash: &str, asked_for: BlockId, version: &str) -> Option<Self> {
         let kept = match asked_for {
-            BlockId::Hash(_) => FOR_EVER,
+            BlockId::Hash(_) => A_DAY,
             BlockId::Height(_) => ASK_AGAIN,
         };
         Tag::of(&format!("{hash}.{version}")).map(|tag| Self(tag, kept))

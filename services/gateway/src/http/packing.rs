@@ -7,7 +7,7 @@ use std::io::Write as _;
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::Request;
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, VARY};
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use flate2::Compression;
@@ -30,14 +30,17 @@ static PACKERS: Semaphore = Semaphore::const_new(MAX_AT_ONCE);
 
 /// Compresses what is asked for compressed, and then lets the answer hold its place until it is sent.
 pub(super) async fn packed(request: Request, next: Next) -> Response {
-    let wanted = request.method() != Method::HEAD && wants_gzip(request.headers());
+    // Of HEAD too: its answer has the body that GET would have, up to here, and its length.
+    let wanted = wants_gzip(request.headers());
     let mut answer = next.run(request).await;
     let place = answer.extensions_mut().remove::<Place>();
-    if is_worth_it(&answer) {
+    let is_worth_it = is_worth_it(&answer);
+    // Of what the caller has already, it is not known how long it is.
+    if is_worth_it || answer.status() == StatusCode::NOT_MODIFIED {
         answer.headers_mut().append(VARY, HeaderValue::from_name(ACCEPT_ENCODING));
-        if wanted {
-            answer = pack(place.as_ref(), answer).await;
-        }
+    }
+    if is_worth_it && wanted {
+        answer = pack(place.as_ref(), answer).await;
     }
     match place {
         Some(place) => place.hold(answer).await,
