@@ -110,6 +110,7 @@ export class Answers extends Chain {
       missed: n.was && n.status === 'suspended' ? n.was : n.missed,
       suspended_at: n.suspended_at,
       may_return_at: n.may_return_at,
+      page_url: i > 0 && i < 4 ? `http://127.0.0.1:${8080 + i}` : '',
     }));
     const stats = {
       from_height: window[0]?.height || 0,
@@ -144,7 +145,10 @@ export class Answers extends Chain {
               }));
               return { node_id: n.node_id, samples, median_ms: 9, p95_ms: 12 + 11 * i };
             });
+    const down = this.gone.chain;
     const answer = {
+      schedule: down || this.gone.selection ? null : this.schedule(this.head),
+      tree: down ? null : this.tree(),
       services: { chain: 'serving', 'sync-oracle': 'serving', selection: 'serving', producer: 'serving' },
       health: this.health(),
       nodes,
@@ -181,6 +185,22 @@ export class Answers extends Chain {
     return answer;
   }
 
+  tree() {
+    return [...this.blocks.slice(-16), ...this.side.filter((b) => b.height > this.head.height - 16)].map((b) => ({
+      height: b.height,
+      hash: b.hash,
+      parent: b.parent,
+      producer: b.producer,
+      slot: b.slot,
+      timestamp_ms: b.timestamp_ms,
+      canonical: b.canonical,
+      finalized: b.height <= this.final && b.canonical,
+      arrived_ms: b.arrived_ms,
+      replaced_at_ms: b.replaced_at_ms,
+      replaced_because: b.replaced_because,
+    }));
+  }
+
   overview() {
     const parts = this.parts();
     const down = this.gone.chain;
@@ -199,24 +219,8 @@ export class Answers extends Chain {
       node: { node_id: this.me.node_id, name: this.me.name },
       ...parts,
       blocks: down ? null : this.blocks.slice(-64).map((b) => this.listed(b)),
-      schedule: down || this.gone.selection ? null : this.schedule(this.head),
-      tree: down
-        ? null
-        : [...this.blocks.slice(-16), ...this.side.filter((b) => b.height > this.head.height - 16)].map((b) => ({
-            height: b.height,
-            hash: b.hash,
-            parent: b.parent,
-            producer: b.producer,
-            slot: b.slot,
-            timestamp_ms: b.timestamp_ms,
-            canonical: b.canonical,
-            finalized: b.height <= this.final && b.canonical,
-            arrived_ms: b.arrived_ms,
-            replaced_at_ms: b.replaced_at_ms,
-            replaced_because: b.replaced_because,
-          })),
       events: this.events.slice(0, 200).map(({ event, id, ...data }) => ({ event, id, data })),
-      pages: Object.fromEntries(this.nodes.slice(1, 4).map((n, i) => [n.node_id, `http://127.0.0.1:${8081 + i}`])),
+      selection_address: 'http://127.0.0.1:50053',
       cursor: `${this.epoch}-${this.cursor}`,
       missing: {},
     };

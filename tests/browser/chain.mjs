@@ -198,7 +198,7 @@ export class Chain {
     if (!one) return null;
     const m = this.params.backup_slots + 1;
     const missed = [];
-    for (let slot = 0; slot < one.slot; slot++)
+    for (let slot = 0; slot < Math.min(m, one.slot); slot++)
       missed.push({ slot, node_id: this.owner(parent, slot, one.pools).node_id });
     const waiting = txs.length ? txs : quiet || this.keep ? [] : this.pendingTxs.splice(0);
     const txHashes = waiting.map((tx) => Buffer.from(tx.hash, 'hex'));
@@ -249,38 +249,24 @@ export class Chain {
     made.last = block.timestamp_ms;
     for (const n of this.nodes) if (n.up) n.head = block.height;
     const at = block.arrived_ms;
+    this.tell('block', { at_ms: at, ...this.listed(block) }, quiet);
     for (const id of new Set(missed.map((slot) => slot.node_id))) {
       const node = this.nodes.find((n) => n.node_id === id);
-      const first = missed.find((slot) => slot.node_id === id);
-      if (one.slot < m)
-        this.tell(
-          'missed_slot',
-          {
-            at_ms: at,
-            height: block.height,
-            slot: first.slot,
-            node_id: id,
-            made_by: block.producer,
-            made_in_slot: block.slot,
-          },
-          quiet,
-        );
       if (node.status === 'active') node.missed++;
     }
-    if (one.slot >= m)
-      for (const slot of missed.slice(0, m))
-        this.tell(
-          'missed_slot',
-          {
-            at_ms: at,
-            height: block.height,
-            slot: slot.slot,
-            node_id: slot.node_id,
-            made_by: block.producer,
-            made_in_slot: block.slot,
-          },
-          quiet,
-        );
+    for (const slot of missed)
+      this.tell(
+        'missed_slot',
+        {
+          at_ms: at,
+          height: block.height,
+          slot: slot.slot,
+          node_id: slot.node_id,
+          made_by: block.producer,
+          made_in_slot: block.slot,
+        },
+        quiet,
+      );
     const room = Math.floor((this.nodes.length - 1) / 2);
     for (const node of this.nodes) {
       if (
@@ -300,7 +286,6 @@ export class Chain {
         this.tell('returned', { at_ms: at, node_id: node.node_id, height: block.height }, quiet);
       }
     }
-    this.tell('block', { at_ms: at, ...this.listed(block), schedule: this.schedule(block) }, quiet);
     this.tell('finalized', { at_ms: at, height: this.final, hash: this.blocks[this.final].hash }, quiet);
     if (!quiet) this.status();
     return block;
@@ -422,6 +407,8 @@ export class Chain {
       propagation: o.propagation,
       pending: o.pending,
       stats: o.stats,
+      schedule: o.schedule,
+      tree: o.tree,
     };
     for (const res of this.listeners) res.write(`event: status\ndata: ${JSON.stringify(data)}\n\n`);
   }

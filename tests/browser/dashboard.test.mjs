@@ -189,6 +189,74 @@ check('a reorganisation appears', { ...onlyMock }, async (page, net) => {
   assert.ok(shown[0].includes(net.nodes.find((one) => one.node_id === joined.producer).name));
 });
 
+/** The newest column with a missed slot: what it shows, and its name. */
+const missedColumn = (page) =>
+  page.$eval('#ribbon a:has(.chip)', (col) => ({
+    cells: [...col.querySelectorAll('.chip i')].map((cell) => cell.dataset.d),
+    text: col.querySelector('.chip').dataset.d,
+    name: col.getAttribute('aria-label'),
+    href: col.getAttribute('href'),
+  }));
+
+check('three slots missed by one node at one height are told one by one', { ...onlyMock, scene: 'late' }, async (page) => {
+  await live(page);
+  const { cells, name, href } = await missedColumn(page);
+  assert.deepEqual(cells, ['1', '1', '1'], 'a cell for each');
+  assert.match(name, /^Block 71, backup 3 node1, node1 missed primary, backup 1 and backup 2$/);
+  await page.hover('#ribbon a:has(.chip)');
+  await until(page, 'told below', () =>
+    /node1 missed primary, backup 1 and backup 2/.test(document.querySelector('#tells').innerText),
+  );
+  const event = /node1 missed primary, backup 1 and backup 2 at height 71; node1 made the block as backup 3/;
+  assert.match(await text(page, '#events'), event);
+  const narrow = await page.$$eval('.chip i', (all) => all.filter((cell) => cell.scrollWidth > cell.clientWidth).length);
+  assert.equal(narrow, 0, 'every digit has room');
+  assert.equal(href, '#/block/71');
+});
+
+check('slots missed by two nodes name both', { ...onlyMock, scene: 'silent' }, async (page, net) => {
+  await live(page);
+  const { cells, name, href } = await missedColumn(page);
+  const { missed } = net.blocks[Number(href.split('/').pop())];
+  const owners = missed.map((slot) => net.nodes.find((node) => node.node_id === slot.node_id).name);
+  assert.equal(new Set(owners).size, 2);
+  assert.deepEqual(cells, owners.map((owner) => owner.slice(-1)));
+  assert.ok(name.endsWith(`${owners[0]} missed primary; ${owners[1]} missed backup 1`), name);
+});
+
+check('commands name where the node listens, and links lead nowhere else', {}, async (page, net) => {
+  await live(page);
+  const links = await page.$$eval('footer a', (all) => all.map((one) => one.href));
+  assert.equal(links.length, 3);
+  for (const link of links) assert.equal(new URL(link).origin, new URL(net.url).origin);
+  for (const link of links.filter((one) => /protocol/.test(one))) {
+    const answer = await fetch(link);
+    assert.match(answer.headers.get('content-type'), /^text\/plain/);
+    assert.match(await answer.text(), /^# /);
+  }
+  for (const button of await page.$$('#board .cmd')) await button.evaluate((el) => el.click());
+  const commands = await page.$$eval('#board .line code', (all) => all.map((one) => one.textContent));
+  assert.ok(commands.length >= 9);
+  for (const command of commands) {
+    assert.ok(command.startsWith('curl ') && command.includes(net.url), command);
+    const path = /http:\/\/[^/]+(\/[^\s'"$]*)/.exec(command)[1];
+    if (REAL && !/events|data_prefix/.test(path)) assert.equal((await fetch(net.url + path)).status, 200, path);
+  }
+  await page.evaluate(
+    (h) => {
+      location.hash = '#/block/' + h;
+    },
+    await lastHeight(page),
+  );
+  await until(page, 'a verdict', () => document.querySelector('#verdict'));
+  await page.click('#view .cmd');
+  const told = (await (await fetch(net.url + '/api/overview')).json()).selection_address;
+  assert.match(told, /^http:\/\/127\.0\.0\.1:\d+$/);
+  const command = await page.$eval('#view .line', (line) => line.innerText);
+  assert.ok(command.includes(` ${told.replace('http://', '')} vision.selection.v1.SelectionService/GetSchedule`), command);
+  assert.match(command, /where node1’s gateway runs/);
+});
+
 test('the page computes the frozen selections of the protocol', async () => {
   const file = readFileSync(new URL('../../crates/schedule/tests/vectors/selection.json', import.meta.url), 'utf8');
   const { cases } = JSON.parse(file.replace(/"height": ?(\d+)/g, '"height":"$1"'));
@@ -376,7 +444,7 @@ check('no stale green: a service goes away', { ...onlyMock }, async (page, net) 
   await until(page, 'the panels too', () => !document.querySelector('.fail'));
 });
 
-check('the keyboard alone reaches everything', {}, async (page) => {
+check('the keyboard alone reaches everything', {}, async (page, net) => {
   await live(page);
   const all = await page.evaluate(() => {
     const shown = [...document.querySelectorAll('a[href], button, input, summary, [tabindex]')].filter(
@@ -434,6 +502,8 @@ check('the keyboard alone reaches everything', {}, async (page) => {
   assert.ok(await page.$eval('#help', (el) => el.hidden));
   await page.keyboard.press('t');
   assert.equal(await page.$eval('html', (el) => el.dataset.theme), 'light');
+  // The oldest block goes when one comes.
+  net.stuck = true;
   await page.focus('#ribbon a[tabindex="0"]');
   await page.keyboard.press('Home');
   const first = await page.evaluate(() => [
@@ -444,6 +514,7 @@ check('the keyboard alone reaches everything', {}, async (page) => {
   const second = await page.evaluate(() => document.activeElement.getAttribute('href'));
   assert.equal(Number(second.split('/').pop()), Number(first[0].split('/').pop()) + 1);
   assert.equal(first[1].replace(/,/g, ''), 'Block ' + first[0].split('/').pop());
+  net.stuck = false;
   await page.keyboard.press('Enter');
   await until(page, 'the block page', (hash) => location.hash === hash && document.querySelector('#verdict'), second);
   await page.keyboard.press(']');

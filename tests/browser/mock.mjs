@@ -16,6 +16,7 @@ const TYPES = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
+  '.txt': 'text/plain; charset=utf-8',
 };
 
 const read = (name) => readFileSync(new URL(name, PAGE), 'utf8');
@@ -24,18 +25,20 @@ const joined = (directory) =>
     .sort()
     .map((name) => read(directory + name))
     .join('');
-/** As the gateway does: without leading blanks and lines that are only a comment. */
-const lean = (text) =>
+/** As the gateway does: without leading blanks, lines that are only a comment, and ends of lines that mean nothing. */
+const lean = (text, isPage = false) =>
   text
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line && !line.startsWith('//') && !(line.startsWith('/*') && line.endsWith('*/')))
-    .join('\n');
+    .map((line) => (!isPage && /[,;([{]$/.test(line) && !line.includes('//') ? line : line + '\n'))
+    .join('');
 const FILES = {
-  '/': () => read('index.html'),
+  '/': () => lean(read('index.html'), true),
   '/app.css': () => lean(joined('css/')),
   '/app.js': () => lean(joined('app/')),
   '/hash.js': () => lean(read('hash.js')),
+  '/protocol.txt': () => read('../../../docs/protocol.md'),
 };
 
 export class Mock extends Answers {

@@ -61,6 +61,20 @@ export const SCENES = {
     mock.gone = { chain: 'connection refused' };
     return mock;
   },
+  /** One node that was late: three slots of its own passed. */
+  late() {
+    const mock = new Mock({ nodes: 1, height: 70 });
+    mock.make({ ...mock.owner(mock.head, 3, mock.turn().pools), pools: mock.turn().pools });
+    return shift(mock);
+  },
+  /** Two of three owners were silent: each missed a slot, and node1 took over. */
+  silent() {
+    const mock = new Mock({ height: 70 });
+    const first = () => mock.turn((id) => id !== mock.me.node_id);
+    while (first().slot !== 2) mock.make(null, true);
+    mock.make(first());
+    return shift(mock);
+  },
   one: () => shift(new Mock({ nodes: 1, height: 200 })),
   hundred: () => shift(new Mock({ nodes: 100, height: 120 })),
   empty() {

@@ -69,6 +69,8 @@ pub(crate) struct Inner {
     scraper: Scraper,
     allowed_origins: Vec<Origin>,
     live: Live,
+    /// Where the selection service is asked, without what might be secret.
+    selection_address: String,
     version: &'static str,
 }
 
@@ -102,9 +104,17 @@ impl AppState {
             scraper,
             allowed_origins: config.allowed_origins.clone(),
             live,
+            selection_address: without_user(&config.selection),
             version: env.version,
         })))
     }
+}
+
+/// Scheme, host and port of a URL.
+fn without_user(url: &str) -> String {
+    let Ok(url) = url.parse::<Uri>() else { return String::new() };
+    let host = url.authority().map(|authority| authority.as_str().rsplit('@').next().unwrap_or_default());
+    format!("{}://{}", url.scheme_str().unwrap_or("http"), host.unwrap_or_default())
 }
 
 impl AppState {

@@ -38,7 +38,9 @@ fn checked(answer: &Answer) -> Value {
 #[tokio::test]
 async fn what_is_missing_is_named_with_the_reason_and_comes_back() {
     let mut node = Node::start().await;
-    checked(&node.get(PATH).await);
+    let first = checked(&node.get(PATH).await);
+    let selection = node.selection_server.as_ref().expect("running").address;
+    assert_eq!(first["selection_address"], format!("http://{selection}"));
     let of =
         |part: &'static str, is_there: bool| move |answer: &Answer| answer.json()[part].is_null() != is_there;
     checked(&node.get_until(PATH, of("mining", true)).await);

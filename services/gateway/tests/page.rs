@@ -33,4 +33,15 @@ async fn the_page_comes_with_a_policy_that_lets_nothing_else_in() {
     }
     assert!(total <= 150 << 10, "{total} bytes");
     assert_eq!(node.get("/favicon.ico").await.status, 204, "no picture, and no fault");
+    // Nor does any link lead to another host, or to nothing.
+    let links = index.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let links: Vec<&str> = links.filter(|link| !link.starts_with('#')).collect();
+    assert!(links.contains(&"protocol.txt") && links.contains(&"api/openapi.json"), "{links:?}");
+    for link in links {
+        assert!(!link.contains(':') && !link.starts_with('/'), "{link}");
+        assert_eq!(node.get(&format!("/{link}")).await.status, 200, "{link}");
+    }
+    let protocol = node.get("/protocol.txt").await;
+    assert_eq!(protocol.header("content-type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(protocol.body, include_str!("../../../docs/protocol.md"));
 }

@@ -60,15 +60,25 @@ const mark = (kind) =>
 
 const sign = (name, cls) => s('svg', { class: cls, 'aria-hidden': 'true' }, s('use', { href: '#' + name }));
 
+/** What an element says or shows, set only when it is another: setting it again costs as much. */
+function attr(el, name, value) {
+  if (el.getAttribute(name) !== value) el.setAttribute(name, value);
+}
+
 function put(el, now, make) {
   const key = typeof now === 'string' ? now : JSON.stringify(now);
   if (el._shown === key) return false;
   el._shown = key;
+  if (!make && now && el.childNodes.length === 1 && el.firstChild.nodeType === Node.TEXT_NODE) {
+    el.firstChild.data = now;
+    return true;
+  }
   el.replaceChildren(...[make ? make() : now].flat().filter(Boolean));
   return true;
 }
 
-const num = (n) => (n === undefined || n === null ? '–' : Number(n).toLocaleString('en-US'));
+const grouped = new Intl.NumberFormat('en-US');
+const num = (n) => (n === undefined || n === null ? '–' : grouped.format(Number(n)));
 const short = (id) => String(id || '').slice(0, 8);
 const plural = (n, one, many) => `${num(n)} ${n === 1 ? one : many || one + 's'}`;
 const and = (words) =>

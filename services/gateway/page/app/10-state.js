@@ -22,7 +22,7 @@ export const S = {
   propagation: [],
   pending: null,
   events: [],
-  pages: {},
+  selection: '',
   finalized: 0,
   cursor: '',
   sel: null,
@@ -55,7 +55,7 @@ function addBlock(block) {
   if (S.blocks.length > KEEP) S.blocks.splice(0, S.blocks.length - KEEP);
 }
 
-const PARTS = ['services', 'health', 'nodes', 'mining', 'propagation', 'pending', 'stats', 'schedule', 'tree', 'pages'];
+const PARTS = ['services', 'health', 'nodes', 'mining', 'propagation', 'pending', 'stats', 'schedule', 'tree'];
 function takeParts(from, missing = {}) {
   for (const part of PARTS) {
     if (!(part in from)) continue;
@@ -65,7 +65,7 @@ function takeParts(from, missing = {}) {
       delete S.missing[part];
     }
   }
-  if (from.health === null || from.health) S.health = from.health;
+  if ('health' in from) S.health = from.health;
   S.names = S.nodes.map((node) => node.name).join();
 }
 const OWNER = { health: 'sync-oracle', mining: 'producer', schedule: 'selection' };
@@ -82,7 +82,8 @@ function takeOverview(o, roundTrip) {
   S.missing = { ...(o.missing || {}) };
   S.version = o.version || S.version;
   S.startedAt = S.now() - (o.uptime_seconds || 0) * 1000;
-  if (o.chain) S.chain = { ...o.chain, params: o.chain.params || o.chain };
+  if (o.chain) S.chain = { ...o.chain, params: o.chain };
+  S.selection = o.selection_address || '';
   if (o.node) S.node = o.node;
   takeParts(o, o.missing);
   if (o.blocks) {
@@ -124,22 +125,13 @@ function takeEvent(name, id, data) {
       note('stopped', { producing: S.health.producing });
     return;
   }
-  const block = data.block?.hash ? data.block : data;
   switch (name) {
     case 'block':
-      if (block.canonical === false) {
-        // It stands beside the chain; why, the overview says.
-        S.tree.push(block);
-        refreshSoon();
-        return;
-      }
-      addBlock(block);
-      if (data.schedule || block.schedule) {
-        S.schedule = data.schedule || block.schedule;
-        delete S.missing.schedule;
-      }
-      for (const node of S.nodes) if (node.this_node && (node.height ?? 0) < block.height) node.height = block.height;
-      if (headOf(S)?.height !== block.height || block.parent !== S.blocks[S.blocks.length - 2]?.hash) refreshSoon();
+      // One beside the chain is in the tree, which the status tells.
+      if (data.canonical === false) return;
+      addBlock(data);
+      for (const node of S.nodes) if (node.this_node && (node.height ?? 0) < data.height) node.height = data.height;
+      if (headOf(S)?.height !== data.height || data.parent !== S.blocks[S.blocks.length - 2]?.hash) refreshSoon();
       break;
     case 'finalized':
       S.finalized = Math.max(S.finalized, data.height);
@@ -165,7 +157,6 @@ function takeEvent(name, id, data) {
   }
   keepEvent({
     ...data,
-    ...(name === 'block' ? block : null),
     event: name,
     id: id || name + S.now(),
     at_ms: data.at_ms || S.now(),

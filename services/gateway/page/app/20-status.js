@@ -5,10 +5,10 @@ function status(S, now) {
   const off = S.link !== 'on';
   const health = S.health;
   const state = !off && S.quiet ? 'unknown' : off ? (S.offSince ? 'off' : 'wait') : health?.state || 'unknown';
-  card.dataset.s = state;
-  $('sign').setAttribute('href', { fine: '#i-good', trouble: '#i-bad', stopped: '#i-bad' }[state] || '#i-unknown');
+  attr(card, 'data-s', state);
+  attr($('sign'), 'href', { fine: '#i-good', trouble: '#i-bad', stopped: '#i-bad' }[state] || '#i-unknown');
   document.documentElement.classList.toggle('cold', state === 'off' || (state === 'unknown' && Boolean(S.quiet)));
-  document.title = title(S, state);
+  if (document.title !== title(S, state)) document.title = title(S, state);
   let text,
     reasons = [];
   const me = meName(S);
@@ -37,7 +37,7 @@ function status(S, now) {
     [
       state,
       reasons,
-      off && [S.dataAt, S.nextTry, S.pages],
+      off && [S.dataAt, S.nextTry, otherPages(S)],
       S.quiet,
       S.missing,
       behind > 2 && [own, target],
@@ -102,7 +102,7 @@ function status(S, now) {
     ),
   );
   const strip = $('strip');
-  strip.dataset.s = state;
+  attr(strip, 'data-s', state);
   if (!strip.hidden) put(strip, [state, text], () => rich(text, now));
   return state;
 }
@@ -122,7 +122,7 @@ function boldName(S, text, now) {
   return node ? [h('b', null, node.name), ...rich(text.slice(node.name.length), now)] : rich(text, now);
 }
 const otherPages = (S) =>
-  Object.entries({ ...Object.fromEntries(S.nodes.map((node) => [node.node_id, node.page_url])), ...S.pages })
-    .filter(([id, url]) => !nodeOf(S, id)?.this_node && /^https?:\/\//.test(url))
-    .map(([id, url]) => [nameOf(S, id), url])
+  S.nodes
+    .filter((node) => !node.this_node && /^https?:\/\//.test(node.page_url || ''))
+    .map((node) => [node.name, node.page_url])
     .sort((a, b) => a[0].localeCompare(b[0], 'en', { numeric: true }));

@@ -146,10 +146,7 @@ function countdown(S, now) {
         : `${nameOf(S, slot.node_id)} may make it now, ${span(slot.closes_at_ms - now)} left`;
   }
   put($('next-say'), text);
-  const cell = slot && $('cells').querySelectorAll('.o')[d.slots.indexOf(slot)];
-  if (cell && slot.opens_at_ms > now) cell.firstChild.data = ((slot.opens_at_ms - now) / 1000).toFixed(1);
   const all = wait + turn * m + turn * 0.8;
   const at = Math.min(1, Math.max(0, (now - d.parent_timestamp_ms) / all));
-  $('needle').style.transform = `translateX(${(at * barWidth).toFixed(1)}px)`;
+  $('needle').style.transform = `translateX(${(at * ($('bar')._width || 0)).toFixed(1)}px)`;
 }
-let barWidth = 0;

@@ -4,14 +4,14 @@ const cols = [];
 let coming;
 
 const replacedAt = (S, height) => S.tree.filter((block) => !block.canonical && block.height === height);
-const missedIds = (block) => (block.missed || []).map((slot) => slot.node_id);
 function missedWords(S, block) {
   const slots = block.missed || [];
-  const names = [...new Set(missedIds(block))].map((id) => nameOf(S, id));
-  if (!slots.length) return '';
-  if (slots.length > 3) return `${slots.length} slots missed, by ${and(names)}`;
-  const what = names.length > 1 ? 'their slots' : slots.length > 1 ? slots.length + ' slots' : 'its slot';
-  return `${and(names)} missed ${what}`;
+  const owners = [...Map.groupBy(slots, (slot) => slot.node_id)].map(([id, own]) => [nameOf(S, id), own]);
+  if (slots.length === 1) return `${owners[0][0]} missed its slot`;
+  if (slots.length > 3)
+    return `${slots.length} slots missed: ${and(owners.map(([name, own]) => `${own.length} of ${name}`))}`;
+  const which = (own) => and(own.map((one) => kindName(S, one.slot)));
+  return owners.map(([name, own]) => `${name} missed ${which(own)}`).join('; ');
 }
 const blockName = (S, block) =>
   `Block ${num(block.height)}, ${kindName(S, block.slot)} ${nameOf(S, block.producer)}` +
@@ -19,7 +19,7 @@ const blockName = (S, block) =>
 
 function paintColumn(S, col, block, digit, final) {
   const replaced = replacedAt(S, block.height);
-  const missed = missedIds(block);
+  const missed = (block.missed || []).map((slot) => slot.node_id);
   const key = JSON.stringify([
     block.hash,
     block.slot,
@@ -33,9 +33,11 @@ function paintColumn(S, col, block, digit, final) {
   col.key = key;
   const chips = [];
   if (missed.length) {
-    const distinct = [...new Set(missed)];
-    const text = missed.length > 1 ? '×' + missed.length : digit.get(distinct[0]) || '';
-    chips.push(h('span', { class: 'chip' + (missed.length > 1 ? ' many' : ''), 'data-d': text }));
+    // A cell for each slot, with its owner's digit.
+    const many = missed.length > 3 || (missed.length > 1 && !digit.size);
+    const cells = many || missed.length === 1 ? [] : missed.map((id) => h('i', { 'data-d': digit.get(id) }));
+    const text = many ? '×' + missed.length : cells.length ? '' : digit.get(missed[0]);
+    chips.push(h('span', { class: 'chip' + (missed.length > 1 ? ' many' : ''), 'data-d': text }, cells));
   }
   if (replaced.length)
     chips.push(
@@ -113,7 +115,7 @@ function ribbon(S, now, focusMoved) {
     paintColumn(S, cols[offset + i], block, digit, final);
   });
   const upcoming = S.schedule?.slots?.[0];
-  coming.firstChild.dataset.d = (upcoming && digit.get(upcoming.node_id)) || '';
+  attr(coming.firstChild, 'data-d', (upcoming && digit.get(upcoming.node_id)) || '');
   [...$('axis').children].forEach((div, i) => {
     const block = blocks[i * 8 - offset];
     put(div, [block?.height, block?.timestamp_ms], () =>
@@ -146,9 +148,9 @@ function select(S, now, focus) {
   for (const col of cols) {
     if (!col.hash) continue;
     const on = block && col.hash === block.hash;
-    if (on && S.sel !== null) col.el.dataset.on = '';
-    else delete col.el.dataset.on;
-    col.el.tabIndex = on ? 0 : -1;
+    const marked = Boolean(on && S.sel !== null);
+    if (marked !== 'on' in col.el.dataset) col.el.toggleAttribute('data-on', marked);
+    attr(col.el, 'tabindex', on ? '0' : '-1');
     if (on && focus) col.el.focus();
   }
   const final = finalHeight(S);

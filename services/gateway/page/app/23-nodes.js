@@ -123,7 +123,7 @@ function nodes(S, now) {
     const td = row.tr.children;
     const may = mayProduce(S, node, now);
     const why = secondLine(S, node);
-    row.tr.className = (ill(node) ? 'ill' : '') + (why ? ' has' : '');
+    attr(row.tr, 'class', (ill(node) ? 'ill' : '') + (why ? ' has' : ''));
     put(td[0], [node.name, id, node.this_node], () => [
       h('a', { href: '#/node/' + id, class: 'plain-link' }, h('b', null, node.name || short(id))),
       ' ',

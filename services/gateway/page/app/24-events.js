@@ -13,16 +13,17 @@ function tailWords(S, list) {
 
 /** What one node missed, newest first. */
 function missWords(S, list) {
-  const { node_id, height, made_by, made_in_slot } = list[0];
+  const { node_id, made_by, made_in_slot } = list[0];
   const name = nameOf(S, node_id);
   const heights = [...new Set(list.map((one) => one.height))].sort((a, b) => a - b);
-  if (list.length === 1) {
+  if (heights.length === 1) {
     const made = `${nameOf(S, made_by)} made the block as ${kindName(S, made_in_slot)}`;
-    return `${name} missed its slot at height ${num(height)}; ${made}`;
+    const slots = list.map((one) => one.slot).sort((a, b) => a - b);
+    const which = slots.length > 1 ? and(slots.map((slot) => kindName(S, slot))) : 'its slot';
+    return `${name} missed ${which} at height ${num(heights[0])}; ${made}`;
   }
   const few = heights.length > 6 ? [`${num(heights[0])} to ${num(heights[heights.length - 1])}`] : heights.map(num);
-  const where = `${heights.length > 1 ? 'heights' : 'height'} ${few.join(', ')}`;
-  return `${name} missed ${plural(list.length, 'slot')}, at ${where}; backups made the blocks`;
+  return `${name} missed ${plural(list.length, 'slot')}, at heights ${few.join(', ')}; backups made the blocks`;
 }
 
 function reorgWords(S, e) {
@@ -133,7 +134,7 @@ function events(S, now) {
       li = h('li');
       items.set(line.key, li);
     }
-    li.className = line.cls + (now - line.at > 300e3 ? ' old' : '');
+    attr(li, 'class', line.cls + (now - line.at > 300e3 ? ' old' : ''));
     put(li, [line.text, line.at], () => [
       sign(line.icon),
       h('span', null, line.text),

@@ -9,7 +9,7 @@ const STRIPES = { backup: 'M-8-1 0-9M-8 6 6-8M0 8 8 0', tail: 'M-8 2H8M-8 6H8', 
 
 function tree(S, now) {
   const box = $('tree');
-  const width = box.clientWidth;
+  const width = box._width;
   if (!width) return;
   const head = headOf(S);
   if (!head || !head.height) {

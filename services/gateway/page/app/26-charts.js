@@ -70,7 +70,7 @@ function interval(S) {
   const box = $('interval');
   const blocks = S.blocks.filter((block) => block.height > 0 && block.interval_ms >= 0).slice(-64);
   const told = blocks.filter((block) => block.height > 1);
-  const width = box.clientWidth;
+  const width = box._width;
   if (!width) return;
   if (!told.length) {
     put($('int-sub'), '');
@@ -129,7 +129,7 @@ function interval(S) {
 
 function propagation(S) {
   const box = $('propagation');
-  const width = box.clientWidth;
+  const width = box._width;
   if (!width) return;
   const known = (S.propagation || []).filter((one) => one.samples?.length);
   if (registered(S).length === 1 && S.nodes.length === 1)

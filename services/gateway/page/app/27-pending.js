@@ -35,7 +35,3 @@ function pending(S, now) {
     ];
   });
 }
-
-function measure() {
-  barWidth = $('bar').clientWidth;
-}

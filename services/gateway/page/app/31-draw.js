@@ -4,10 +4,47 @@ let planned = false;
 function changed() {
   if (planned) return;
   planned = true;
-  // A hidden tab is drawn when it is looked at; only its title is kept true.
+  // A hidden tab is drawn when it is looked at; only its title is kept true. What comes over the line waits for the next
+  // tick: one frame shows it and the countdown.
   if (document.hidden) setTimeout(draw, 1000);
-  else requestAnimationFrame(draw);
+  else if (S.link !== 'on') requestAnimationFrame(draw);
 }
+
+/** Panels below the ribbon are drawn at most this often, however fast blocks come. */
+const PANELS_EVERY_MS = 500;
+let drawnAt = -PANELS_EVERY_MS,
+  postponed = 0;
+function panels(now) {
+  const wait = drawnAt + PANELS_EVERY_MS - performance.now();
+  if (S.link === 'on' && wait > 0) {
+    postponed ||= setTimeout(() => {
+      postponed = 0;
+      changed();
+    }, wait);
+    return;
+  }
+  if (S.link === 'on') drawnAt = performance.now();
+  nodes(S, now);
+  events(S, now);
+  tree(S, now);
+  shares(S, now);
+  interval(S);
+  propagation(S);
+  pending(S, now);
+}
+
+/** Widths that drawings need: told by the browser, since asking for one in between makes it lay out the page at once. */
+const widths = new ResizeObserver((list) => {
+  for (const { target, contentRect } of list) {
+    const width = Math.floor(contentRect.width);
+    if (target._width === width) continue;
+    target._width = width;
+    if (width) {
+      drawnAt = -PANELS_EVERY_MS;
+      changed();
+    }
+  }
+});
 
 let last = '';
 function draw() {
@@ -24,14 +61,14 @@ function draw() {
     lost: ['wait', 'Connecting'],
     off: ['off', 'Offline'],
   }[S.quiet ? 'off' : S.link];
-  $('live').dataset.s = live[0];
+  attr($('live'), 'data-s', live[0]);
   put($('live'), live[1]);
-  put($('pages'), S.pages, () => {
-    const list = otherPages(S);
-    return list.length
-      ? list.map(([name, url]) => h('a', { href: url }, 'as seen by ' + name))
-      : h('span', { class: 'dim' }, 'No page of another node is known');
-  });
+  const pages = otherPages(S);
+  put($('pages'), pages, () =>
+    pages.length
+      ? pages.map(([name, url]) => h('a', { href: url }, 'as seen by ' + name))
+      : h('span', { class: 'dim' }, 'No page of another node is known'),
+  );
   put($('foot'), [meName(S), S.version, Math.round(S.startedAt / 60000)], () =>
     S.version ? [`${meName(S)} runs Vision ${S.version}, up `, age(S.startedAt, now)] : '',
   );
@@ -39,14 +76,8 @@ function draw() {
   if (!$('board').hidden) {
     next(S, now, S.link !== 'on' || S.quiet);
     ribbon(S, now);
-    nodes(S, now);
-    events(S, now);
-    tree(S, now);
-    shares(S, now);
-    interval(S);
-    propagation(S);
-    pending(S, now);
-    failures(now);
+    panels(now);
+    failures();
   } else if (view.redraw) view.redraw();
   if (state !== last && last && S.health) say(strip(S.health.headline, now));
   last = state;
@@ -96,6 +127,7 @@ function failures() {
   }
 }
 
+const calm = matchMedia('(prefers-reduced-motion: reduce)');
 let ticks = 0;
 function tick() {
   if (document.hidden) {
@@ -103,15 +135,15 @@ function tick() {
     return;
   }
   const now = S.now();
-  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
   const seconds = ++ticks % 10 === 0;
   if (seconds) {
     tickAges(now);
     watchSilence();
     if (S.link === 'off' && S.nextTry) changed();
   }
+  if (planned) draw();
   if ($('board').hidden || S.link !== 'on' || S.quiet) return;
-  if (!calm || seconds) countdown(S, now);
+  if (!calm.matches || seconds) countdown(S, now);
   if (ticks % 5 === 0) next(S, now, false);
 }
 

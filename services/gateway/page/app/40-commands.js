@@ -1,27 +1,29 @@
 // The commands of the panels.
 
 const quote = (text) => `'${text}'`;
-const grpc = (port, method, body) =>
-  `grpcurl -plaintext -d ${quote(JSON.stringify(body))} ${location.hostname}:${port} ${method}`;
+/** Where a service listens is known by the gateway alone. */
+const grpc = (url, method, body) => {
+  const [, scheme, address] = /^(https?):\/\/([^/]+)/.exec(url) || [];
+  const plain = scheme === 'https' ? '' : ' -plaintext';
+  return `grpcurl${plain} -d ${quote(JSON.stringify(body))} ${address || 'ADDRESS_OF_THE_SERVICE'} ${method}`;
+};
 const curl = (path, more = '') =>
   `curl -s${more} ${/[?&]/.test(path) ? quote(location.origin + path) : location.origin + path}`;
-const chainCall = (method, body) => grpc(50051, 'vision.chain.v1.ChainService/' + method, body);
 const COMMANDS = {
   next: () => curl('/api/mining/schedule'),
   blocks: () => curl('/api/mining/history?limit=64'),
-  nodes: () => curl('/api/peers'),
+  nodes: () => curl('/api/nodes'),
   events: () => curl('/api/mining/events', 'N'),
-  tree: () => chainCall('GetForkTree', { heights: 16 }),
+  tree: () => curl('/api/chain/tree'),
   stats: () => curl('/api/mining/stats'),
   interval: () => curl('/api/chain/blocks?before=' + ((headOf(S)?.height || 0) + 1) + '&limit=64'),
-  propagation: () => chainCall('GetPropagation', {}),
+  propagation: () => curl('/api/chain/propagation'),
   pending: () => curl('/api/transactions/pending'),
   file: () =>
     `curl -s "${location.origin}/api/transactions?data_prefix=${DIGEST}$(sha256sum FILE | cut -c1-64)"`,
-  status: () => curl('/api/overview'),
 };
 
-function commandLine(text) {
+function commandLine(text, note) {
   const copy = h('button', { type: 'button', class: 'copy', 'aria-label': 'Copy the command' }, 'Copy');
   copy.addEventListener('click', async () => {
     const code = copy.previousSibling;
@@ -37,10 +39,11 @@ function commandLine(text) {
       copy.textContent = 'Copy';
     }, 2000);
   });
-  return h('div', { class: 'line' }, h('code', { tabindex: '0', role: 'region', 'aria-label': 'Command' }, text), copy);
+  const code = h('code', { tabindex: '0', role: 'region', 'aria-label': 'Command' }, text);
+  return h('div', { class: 'line' }, code, copy, note && h('span', { class: 'sub' }, note));
 }
 
-function commandButton(panel, make, name) {
+function commandButton(panel, make, name, note) {
   const head = panel.querySelector('.head');
   const button = h(
     'button',
@@ -57,7 +60,7 @@ function commandButton(panel, make, name) {
     const open = button.getAttribute('aria-expanded') === 'true';
     button.setAttribute('aria-expanded', String(!open));
     if (open) panel.querySelector('.line').remove();
-    else head.after(commandLine(make()));
+    else head.after(commandLine(make(), note?.()));
   });
   head.append(button);
 }

@@ -15,10 +15,7 @@ function route() {
   $('view').hidden = $('strip').hidden = !make;
   scrollTo(0, 0);
   changed();
-  if (!make) {
-    measure();
-    return;
-  }
+  if (!make) return;
   $('view').replaceChildren(h('div', { class: 'card' }, h('p', { class: 'empty', role: 'status' }, 'Asking…')));
   make(arg).then(
     (content) => {
@@ -131,7 +128,7 @@ async function nodeView(id) {
   await ready();
   const node = S.nodes.find((one) => one.node_id === id || one.name === id);
   if (!node) throw Object.assign(new Error(`No node ${id} is known to ${meName(S)}.`), { status: 404 });
-  const url = S.pages?.[node.node_id] || node.page_url;
+  const url = node.page_url;
   const row = (S.stats?.producers || []).find((one) => one.node_id === node.node_id);
   return [
     card(

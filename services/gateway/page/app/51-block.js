@@ -286,7 +286,7 @@ async function fillWhy(panel, block) {
   commandButton(
     panel,
     () =>
-      grpc(50053, 'vision.selection.v1.SelectionService/GetSchedule', {
+      grpc(S.selection, 'vision.selection.v1.SelectionService/GetSchedule', {
         chain_id: S.chain.chain_id,
         entropy: parent,
         height: H,
@@ -303,5 +303,9 @@ async function fillWhy(panel, block) {
         },
       }),
     'the schedule',
+    () =>
+      S.selection
+        ? `where ${meName(S)}’s gateway runs: it asks the service there`
+        : 'the gateway did not tell where the service listens',
   );
 }

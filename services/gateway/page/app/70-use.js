@@ -159,18 +159,15 @@ function start() {
     if (!document.hidden) {
       tickAges(S.now());
       watchSilence();
-      changed();
     }
+    planned = false;
+    changed();
   });
   addEventListener('hashchange', route);
-  new ResizeObserver(() => {
-    measure();
-    changed();
-  }).observe($('content'));
+  for (const id of ['bar', 'tree', 'interval', 'propagation']) widths.observe($(id));
   fileDrop();
   pointers();
   route();
-  measure();
   setInterval(tick, 100);
   run();
 }

@@ -38,6 +38,7 @@ pub(super) async fn overview(
     let mut answer = Object { missing, ..Object::default() };
     answer.put("version", to_json(&state.version));
     answer.put("uptime_seconds", to_json(&(state.clock.monotonic_ms() / 1000)));
+    answer.put("selection_address", to_json(&state.selection_address));
     answer.put("cursor", to_json(&cursor));
     answer.put("events", recent_events(&state));
     answer.part("chain", chain);

@@ -69,15 +69,23 @@ const FILES: [File; 4] = [
     File { path: "/hash.js", content_type: SCRIPT, sources: sources!["hash.js"] },
 ];
 
+/// The rules that the page checks blocks by, as text: a browser shows it, and nobody needs another host for it.
+const PROTOCOL: &str = include_str!("../../../../docs/protocol.md");
+
 impl File {
-    /// What is sent: without leading blanks, and without lines that are empty or only a comment.
+    /// What is sent: without leading blanks, without lines that are empty or only a comment, and without ends of lines that
+    /// mean nothing.
     fn text(&self) -> Bytes {
         let lines = self.sources.iter().flat_map(|source| source.text.lines()).map(str::trim);
         let is_comment =
             |line: &str| line.starts_with("//") || line.starts_with("/*") && line.ends_with("*/");
+        // In scripts and styles; what follows `//` may be a comment, which ends with the line.
+        let goes_on = |line: &str| {
+            self.path != "/" && line.ends_with([',', ';', '(', '[', '{']) && !line.contains("//")
+        };
         lines
             .filter(|line| !line.is_empty() && !is_comment(line))
-            .flat_map(|line| [line, "\n"])
+            .flat_map(|line| [line, if goes_on(line) { "" } else { "\n" }])
             .collect::<String>()
             .into()
     }
@@ -87,17 +95,19 @@ impl File {
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     // Browsers ask for a picture by themselves. There is none, and that is no fault.
     let router = Router::new().route("/favicon.ico", get(|| std::future::ready(StatusCode::NO_CONTENT)));
-    FILES.iter().fold(router, |router, file| {
-        let text = file.text();
+    let files = FILES.iter().map(|file| (file.path, file.content_type, file.text()));
+    let protocol = ("/protocol.txt", "text/plain; charset=utf-8", Bytes::from_static(PROTOCOL.as_bytes()));
+    files.chain([protocol]).fold(router, |router, (path, content_type, text)| {
         let tag = Tag::of_bytes(&text);
-        let answer = move |asked: HeaderMap| std::future::ready(answer(file, &text, tag.as_ref(), &asked));
-        router.route(file.path, get(answer))
+        let answer =
+            move |asked: HeaderMap| std::future::ready(answer(content_type, &text, tag.as_ref(), &asked));
+        router.route(path, get(answer))
     })
 }
 
-fn answer(file: &File, text: &Bytes, tag: Option<&Tag>, asked: &HeaderMap) -> Response {
+fn answer(content_type: &'static str, text: &Bytes, tag: Option<&Tag>, asked: &HeaderMap) -> Response {
     let headers = [
-        (CONTENT_TYPE, file.content_type),
+        (CONTENT_TYPE, content_type),
         (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
@@ -143,13 +153,22 @@ mod tests {
     #[test]
     fn what_is_sent_is_lean() {
         const TWO: File = File {
-            path: "/",
+            path: "/app.js",
             content_type: SCRIPT,
             sources: &[
                 Source { name: "a", text: "// one\n\n  call('// two');\n" },
-                Source { name: "b", text: "/* three */\n  /* four */ five\n" },
+                Source {
+                    name: "b",
+                    text: "/* three */\n  /* four */ five\n  six({\n  seven,\n  eight, // nine,\n  })\n",
+                },
             ],
         };
-        assert_eq!(TWO.text(), "call('// two');\n/* four */ five\n");
+        assert_eq!(TWO.text(), "call('// two');\n/* four */ five\nsix({seven,eight, // nine,\n})\n");
+        let page = File { path: "/", ..TWO };
+        assert_eq!(
+            page.text().iter().filter(|byte| **byte == b'\n').count(),
+            6,
+            "of text every line is sent"
+        );
     }
 }
