@@ -9,7 +9,8 @@ const OPTIONS: [&str; 3] = ["google.api", "google.protobuf", "vision.api.v1"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto").canonicalize()?;
-    println!("cargo::rerun-if-changed={}", root.display());
+    // Not the full path: a target directory that was copied would watch the files it was copied from.
+    println!("cargo::rerun-if-changed=../../proto");
     let mut compiler = protox::Compiler::new([&root])?;
     compiler.include_source_info(true).include_imports(true);
     let mut files = Vec::new();
