@@ -1,4 +1,4 @@
-//! What listeners of a real node hear while another one dies, is suspended and comes back.
+//! What listeners of a real node hear: another one dies, is suspended and comes back; a cut network is joined again.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::harness::{Net, Node, Plan, wait_for, wait_until};
+use crate::traffic::{account_key, address_of, at, ok};
 
 struct Event {
     name: String,
@@ -61,6 +62,13 @@ impl Events {
     }
 }
 
+impl Events {
+    /// The next event of a name among those that have come.
+    fn come(&self, name: &str) -> Option<Event> {
+        self.0.try_iter().find(|event| event.name == name)
+    }
+}
+
 fn about<'a>(name: &'a str, id: &'a str) -> impl Fn(&Event) -> bool + 'a {
     move |event| event.name == name && event.data["node_id"] == id
 }
@@ -106,5 +114,69 @@ fn a_death_and_a_return_are_heard_in_their_order() {
     assert_eq!((&heard.id, &heard.data), (&suspended.id, &suspended.data));
     assert_eq!(again.until("returned, again", about("returned", &dead)).id, returned.id);
     wait_until("all go on", 30, || net[2].eligible());
+    net.stop_all();
+}
+
+/// Heights and hashes of blocks in an event.
+fn blocks(list: &Value) -> Vec<(u64, String)> {
+    let block = |block: &Value| Some((block["height"].as_u64()?, block["hash"].as_str()?.to_owned()));
+    list.as_array().expect("a list").iter().map(|one| block(one).expect("a block")).collect()
+}
+
+#[test]
+fn two_halves_that_meet_again_are_heard_as_a_reorganisation() {
+    let mut net = Net::started(&Plan::fast(4).cables());
+    let all = [0, 1, 2, 3];
+    net.wait_height(&all, 5, 60);
+    wait_until("all are eligible", 30, || net.nodes().iter().all(|node| node.eligible()));
+    net.partition(&[&[0, 1], &[2, 3]]);
+    // Each half makes blocks of its own, with a payment of its own.
+    let halves = [0, 2];
+    let paid = halves.map(|node| {
+        let key = account_key(&net, node + 1);
+        let payment = ["tx", "transfer", "--key", &key, "--to", &address_of(&key), "--amount", "1"];
+        ok(at(&net[node], &payment))["hash"].as_str().expect("a hash").to_owned()
+    });
+    let place = |half: usize| {
+        let told = net[halves[half]].json(&format!("/api/transactions/{}", paid[half]));
+        told["height"].as_u64().map(|height| (height, told["block_hash"].as_str().map(str::to_owned)))
+    };
+    let own = [0, 1].map(|half| wait_for("a payment in a block of its half", 90, || place(half)));
+    let apart = own.iter().map(|(height, _)| *height).max().unwrap_or_default();
+    net.wait_height(&all, apart + 2, 90);
+    assert_ne!(net[0].hash_at(apart), net[2].hash_at(apart), "the halves went apart");
+
+    let listeners = halves.map(|node| Events::open(&net[node], ""));
+    net.heal();
+    // One half gives way to the other; which one is none of this test's business.
+    let heard = || (0..2).find_map(|half| Some((half, listeners[half].come("reorg")?)));
+    let (loser, event) = wait_for("a reorganisation", 120, heard);
+    let node = &net[halves[loser]];
+    let (left, joined) = (blocks(&event.data["left"]), blocks(&event.data["joined"]));
+    let (depth, height) = (event.data["depth"].as_u64(), event.data["height"].as_u64());
+    assert_eq!((depth, height), (Some(left.len() as u64), joined.first().map(|(height, _)| *height)));
+    assert!(left.iter().any(|(_, hash)| Some(hash) == own[loser].1.as_ref()), "{left:?} lacks {own:?}");
+    assert!(
+        joined.iter().any(|(_, hash)| Some(hash) == own[1 - loser].1.as_ref()),
+        "{joined:?} lacks {own:?}"
+    );
+    assert_eq!(event.data["transactions_returned"], 1, "its own payment");
+    for list in [&left, &joined] {
+        assert!(list.is_sorted_by(|above, below| above.0 == below.0 + 1), "the highest first: {list:?}");
+    }
+    for (height, hash) in &joined {
+        assert_eq!(node.hash_at(*height).as_ref(), Some(hash), "on the chain");
+    }
+    for (height, hash) in &left {
+        assert_ne!(node.hash_at(*height).as_ref(), Some(hash), "on the chain no more");
+    }
+    // A page that opens now is told of it, and the payment is not lost.
+    let noted = node.json("/api/overview")["events"].clone();
+    let noted = noted.as_array().expect("a list").iter().find(|noted| noted["event"] == "reorg").cloned();
+    assert_eq!(noted.expect("noted")["id"], event.id.as_str());
+    wait_for("the payment is in a block again", 60, || {
+        let (_, hash) = place(loser)?;
+        (hash != own[loser].1).then_some(())
+    });
     net.stop_all();
 }
