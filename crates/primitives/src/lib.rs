@@ -15,6 +15,7 @@ mod keys;
 mod merkle;
 mod params;
 mod pool;
+mod recent;
 mod report;
 pub mod trace;
 mod transaction;
@@ -31,6 +32,7 @@ pub use keys::{
 pub use merkle::{MerkleProof, MerkleStep, merkle_proof, merkle_root};
 pub use params::{ConsensusParams, Entropy, Finality, ParamError};
 pub use pool::Pool;
+pub use recent::{RecentMap, RecentSet};
 pub use report::{MAX_NODE_NAME_CHARS, MAX_REPORT_BYTES, NodeName, NodeNameError, NodeReport};
 pub use transaction::{
     Action, MAX_DATA_BYTES, MIN_TRANSACTION_BYTES, SignedTransaction, SyncProof, Transaction,

@@ -27,6 +27,12 @@ impl HeightTrace {
         root_span_id.copy_from_slice(&bytes[16..24]);
         Self { trace_id, root_span_id }
     }
+
+    /// The ids of trace and root span.
+    #[must_use]
+    pub const fn ids(&self) -> ([u8; 16], [u8; 8]) {
+        (self.trace_id, self.root_span_id)
+    }
 }
 
 /// The trace id as 32 lowercase hex digits, as receivers of traces show it.

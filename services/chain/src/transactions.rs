@@ -1,11 +1,12 @@
 //! What happens to transactions, as told to watchers, and what is remembered of those that are gone.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use vision_mempool::DropReason;
 use vision_primitives::trace::HeightTrace;
-use vision_primitives::{Action, Address, Hash, Height, SignedTransaction, TimestampMs};
+use vision_primitives::{
+    Action, Address, Hash, Height, RecentMap, RecentSet, SignedTransaction, TimestampMs,
+};
 use vision_wire::EventLog;
 use vision_wire::chain::{self as proto, transaction_info::Place};
 
@@ -123,55 +124,44 @@ impl Happened {
 }
 
 /// The last transactions that were dropped.
-#[derive(Default)]
-pub struct DroppedLog {
-    order: VecDeque<Hash>,
-    by_hash: BTreeMap<Hash, (DropReason, TimestampMs)>,
+pub struct DroppedLog(RecentMap<Hash, (DropReason, TimestampMs)>);
+
+impl Default for DroppedLog {
+    fn default() -> Self {
+        Self(RecentMap::new(MAX_DROPPED))
+    }
 }
 
 impl DroppedLog {
     /// Notes one.
     pub fn insert(&mut self, hash: Hash, why: DropReason, at: TimestampMs) {
-        if self.by_hash.insert(hash, (why, at)).is_none() {
-            self.order.push_back(hash);
-        }
-        if self.order.len() > MAX_DROPPED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.by_hash.remove(&oldest);
-        }
+        self.0.insert(hash, (why, at));
     }
 
     /// Why and when one was dropped.
     pub fn get(&self, hash: &Hash) -> Option<What> {
-        self.by_hash.get(hash).map(|(why, at)| What::Dropped { why: why.clone(), at: *at })
+        self.0.get(hash).map(|(why, at)| What::Dropped { why: why.clone(), at: *at })
     }
 }
 
-/// The last hashes inserted.
-#[derive(Default)]
-pub struct RecentHashes {
-    order: VecDeque<Hash>,
-    set: HashSet<Hash>,
+/// The transactions whose signatures were verified last.
+pub struct RecentHashes(RecentSet<Hash>);
+
+impl Default for RecentHashes {
+    fn default() -> Self {
+        Self(RecentSet::new(MAX_VERIFIED))
+    }
 }
 
 impl RecentHashes {
     /// Remembers one; the oldest is forgotten.
     pub fn insert(&mut self, hash: Hash) {
-        if !self.set.insert(hash) {
-            return;
-        }
-        self.order.push_back(hash);
-        if self.order.len() > MAX_VERIFIED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.set.remove(&oldest);
-        }
+        self.0.insert(hash);
     }
 
     /// Whether one is remembered.
     pub fn contains(&self, hash: &Hash) -> bool {
-        self.set.contains(hash)
+        self.0.contains(hash)
     }
 }
 
@@ -201,6 +191,6 @@ mod tests {
         for (desc, got, expect) in cases {
             assert_eq!(got, expect, "{desc}");
         }
-        assert_eq!((dropped.by_hash.len(), recent.order.len()), (MAX_DROPPED, MAX_VERIFIED));
+        assert_eq!((dropped.0.len(), recent.0.len()), (MAX_DROPPED, MAX_VERIFIED));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tonic::Status;
+use vision_primitives::RecentMap;
 use vision_wire::chain::Head;
 
 use crate::ports::{Chain, PoolsAfter};
@@ -37,31 +38,21 @@ struct Key {
     registered_root: String,
 }
 
-/// A block that slots are dealt on.
-struct Parent {
-    hash: String,
-    height: u64,
-    key: Key,
-}
-
-#[derive(Default)]
 struct Kept {
     pools: VecDeque<Arc<PoolPair>>,
-    parents: VecDeque<Parent>,
+    /// Blocks that slots are dealt on, by their hashes, with their heights.
+    parents: RecentMap<String, (u64, Key)>,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { pools: VecDeque::new(), parents: RecentMap::new(KEPT_BLOCKS) }
+    }
 }
 
 impl Kept {
     fn pools(&self, key: &Key) -> Option<Arc<PoolPair>> {
         self.pools.iter().find(|pair| pair.key == *key).cloned()
-    }
-
-    fn keep_parent(&mut self, parent: Parent) {
-        if self.parents.iter().all(|known| known.hash != parent.hash) {
-            self.parents.push_back(parent);
-            if self.parents.len() > KEPT_BLOCKS {
-                self.parents.pop_front();
-            }
-        }
     }
 
     fn keep_pools(&mut self, pair: Arc<PoolPair>) {
@@ -95,7 +86,7 @@ impl<C: Chain> Pools<C> {
         let key = Key { pool_root: head.pool_root.clone(), registered_root: head.registered_root.clone() };
         let mut kept = self.kept();
         let pools = kept.pools(&key);
-        kept.keep_parent(Parent { hash: head.hash.clone(), height: head.height, key });
+        kept.parents.insert(head.hash.clone(), (head.height, key));
         pools
     }
 
@@ -103,8 +94,7 @@ impl<C: Chain> Pools<C> {
     pub(crate) async fn after(&self, hash: &str) -> Result<(u64, Arc<PoolPair>), Status> {
         let known = {
             let kept = self.kept();
-            let parent = kept.parents.iter().find(|parent| parent.hash == hash);
-            parent.and_then(|parent| Some((parent.height, kept.pools(&parent.key)?)))
+            kept.parents.get(hash).and_then(|(height, key)| Some((*height, kept.pools(key)?)))
         };
         match known {
             Some(known) => Ok(known),
@@ -117,7 +107,7 @@ impl<C: Chain> Pools<C> {
         let key = Key { pool_root, registered_root };
         let pair = Arc::new(PoolPair { active, registered, key: key.clone() });
         let mut kept = self.kept();
-        kept.keep_parent(Parent { hash, height, key });
+        kept.parents.insert(hash, (height, key));
         kept.keep_pools(Arc::clone(&pair));
         (height, pair)
     }
