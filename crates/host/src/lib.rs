@@ -5,7 +5,6 @@
 //! an [`Env`].
 
 mod clock;
-mod code_name;
 pub mod config;
 mod env;
 pub mod files;

@@ -46,9 +46,6 @@ use traced::Traced;
 pub use listen::{BindError, ListenAddress, NoListenAddress, bind};
 pub use stop::MAX_CONNECTIONS;
 
-/// Domain of the `google.rpc.ErrorInfo` that the stack itself answers with.
-pub const ERROR_DOMAIN: &str = "vision";
-
 /// A server of one port.
 pub struct GrpcServer {
     health: Health,

@@ -36,7 +36,7 @@ pub use lines::{LogFormat, set_filter};
 pub use processor::Counters;
 pub(crate) use propagation::{KEPT_HEADER, extract, inject_kept};
 pub(crate) use spans::below;
-pub use spans::{begin, current_trace_id, fail, follow, join, root, traceparent};
+pub use spans::{begin, current_trace_id, fail, follow, join, number, root, traceparent, under};
 
 /// The processor of this process, if spans are exported.
 static PROCESSOR: OnceLock<Processor> = OnceLock::new();

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, IntoRequest, Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
+pub use vision_rpc::deadline::CALL_DEADLINE;
+use vision_rpc::deadline::within;
 
 use crate::record::Recorded;
 use crate::{Connection, Reason, Recorder, reason_of, status};
 
-/// Longest a unary call may take.
-pub const CALL_DEADLINE: Duration = Duration::from_secs(5);
 /// Largest message of any service: the largest block that consensus parameters allow, with room for its envelope.
 pub const MAX_MESSAGE_BYTES: usize = 36 << 20;
 
@@ -100,9 +100,7 @@ pub fn connect_to_stranger(url: &str, recorder: &Recorder) -> Result<Recorded<Ch
 /// A request that must be answered within [`CALL_DEADLINE`]; the server is told.
 #[must_use]
 pub fn deadline<T>(message: T) -> Request<T> {
-    let mut request = message.into_request();
-    request.set_timeout(CALL_DEADLINE);
-    request
+    within(CALL_DEADLINE, message)
 }
 
 /// Awaits a call and settles its failure: see [`settle`].
@@ -221,8 +219,7 @@ mod tests {
         // It accepts, by the kernel, and says nothing.
         let channel = connect_lazy(&format!("http://{address}")).expect("a URL");
         let mut client = ChainServiceClient::new(channel);
-        let mut request = GetHeadRequest {}.into_request();
-        request.set_timeout(Duration::from_millis(50));
+        let request = within(Duration::from_millis(50), GetHeadRequest {});
         let error = call("chain", client.get_head(request)).await.expect_err("silence");
         assert_eq!(error.code(), Code::DeadlineExceeded, "{error:?}");
         assert_eq!(metadata_of(&error, "service").as_deref(), Some("chain"));

@@ -16,8 +16,9 @@ use tower::Service;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use vision_rpc::{Ending, code_name};
 
-use crate::ending::Ending;
+use crate::ending::follow;
 
 /// A connection to a service of this node. Cheap to clone. A call that is made in a span becomes a span below it, and tells
 /// the other side so; a call that is not, such as a watch, becomes none.
@@ -76,7 +77,7 @@ impl Service<Request<Body>> for Channel {
                 let around = opentelemetry::Context::new();
                 propagator.extract_with_context(&around, &HeaderExtractor(response.headers()));
             });
-            Ok(if span.is_disabled() { response } else { ending.follow(response) })
+            Ok(if span.is_disabled() { response } else { follow(ending, response) })
         }))
     }
 }
@@ -103,28 +104,5 @@ fn end(span: &Span, code: Code) {
     if code != Code::Ok {
         span.record(ERROR_TYPE, name);
         span.record("otel.status_code", "error");
-    }
-}
-
-/// A code as the conventions write it.
-const fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }

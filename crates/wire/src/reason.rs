@@ -1,29 +1,18 @@
 //! Errors on the wire: a canonical code and one `google.rpc.ErrorInfo`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use tonic::Status;
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic_types::StatusExt;
+pub use vision_rpc::{ERROR_DOMAIN, reason_of};
 
 use crate::Reason;
-
-/// The domain of every [`Reason`].
-pub const ERROR_DOMAIN: &str = "vision";
 
 /// A status with the reason's canonical code and an `ErrorInfo` of domain [`ERROR_DOMAIN`].
 #[must_use]
 pub fn status(reason: Reason, message: impl Into<String>, metadata: &[(&str, String)]) -> Status {
-    let metadata: HashMap<String, String> =
-        metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    let details = ErrorDetails::with_error_info(reason.as_str(), ERROR_DOMAIN, metadata);
-    Status::with_error_details(reason.code(), message, details)
-}
-
-/// The reason a status bears; `None` when it bears none of domain [`ERROR_DOMAIN`].
-#[must_use]
-pub fn reason_of(status: &Status) -> Option<String> {
-    let info = status.get_details_error_info()?;
-    (info.domain == ERROR_DOMAIN).then_some(info.reason)
+    let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    vision_rpc::status_with_reason(reason.code(), reason.as_str(), message, metadata)
 }
 
 /// One value of a status's metadata.
@@ -51,17 +40,5 @@ mod tests {
         assert_eq!(reason_of(&status).as_deref(), Some("TIP_CHANGED"));
         assert_eq!(metadata_of(&status, "head").as_deref(), Some("ab"));
         assert_eq!(metadata_of(&status, "tail"), None);
-    }
-
-    #[test]
-    fn foreign_statuses_have_no_reason() {
-        let foreign = ErrorDetails::with_error_info("TIP_CHANGED", "example.com", HashMap::new());
-        for status in [
-            Status::not_found("x"),
-            Status::with_error_details(Code::NotFound, "x", foreign),
-            Status::with_details(Code::NotFound, "x", bytes::Bytes::from_static(b"\xff\xff")),
-        ] {
-            assert_eq!(reason_of(&status), None);
-        }
     }
 }

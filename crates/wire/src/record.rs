@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, TimeoutExpired};
 use tower::Service;
+use vision_rpc::Ending;
 
-use crate::ending::Ending;
+use crate::ending::follow;
 use crate::{Channel, METHODS};
 
 /// Takes note of a call that has ended: its full method name (of [`METHODS`], or `_OTHER`), its outcome, and how long it took.
@@ -63,7 +64,7 @@ where
         let answering = self.inner.call(request);
         Box::pin(async move {
             match answering.await {
-                Ok(response) => Ok(ending.follow(response)),
+                Ok(response) => Ok(follow(ending, response)),
                 Err(error) => {
                     ending.end(code_of(&error));
                     Err(error)

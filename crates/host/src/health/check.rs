@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tonic::Request;
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use vision_rpc::deadline::within;
 
 use super::BECAUSE_HEADER;
 
@@ -26,8 +26,7 @@ pub enum NotServing {
 /// # Errors
 /// [`NotServing`] for any answer but SERVING, and for none within `deadline`.
 pub async fn check(channel: Channel, service: &str, deadline: Duration) -> Result<(), NotServing> {
-    let mut request = Request::new(HealthCheckRequest { service: service.to_owned() });
-    request.set_timeout(deadline);
+    let request = within(deadline, HealthCheckRequest { service: service.to_owned() });
     let mut client = HealthClient::new(channel);
     let answer = tokio::time::timeout(deadline, client.check(request)).await;
     let response = match answer {

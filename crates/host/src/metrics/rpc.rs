@@ -6,9 +6,9 @@ use std::time::Duration;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tonic::Code;
+use vision_rpc::code_name;
 
 use super::{CALL_SECONDS, Labelled};
-use crate::code_name::code_name;
 
 /// Durations of calls by method and outcome. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]

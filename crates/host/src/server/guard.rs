@@ -2,7 +2,6 @@
 //! panics, and clear codes where the library's own are unclear.
 
 pub(super) mod refusal;
-mod timeout;
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -18,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tower::Service;
+use vision_rpc::deadline::{self, MAX_CALL};
 
 use super::body::GuardedBody;
 use super::stop::MAX_CONNECTIONS;
@@ -82,7 +82,7 @@ impl<S> Guard<S> {
 
     pub(super) fn with_places(inner: S, ending: &CancellationToken, calls: usize) -> Self {
         let places = Arc::new(Semaphore::new(calls));
-        Self { inner, places, share: None, max_call: timeout::MAX_CALL, ending: ending.clone() }
+        Self { inner, places, share: None, max_call: MAX_CALL, ending: ending.clone() }
     }
 
     /// For services that anybody may call.
@@ -135,7 +135,7 @@ where
         let Some(held) = self.hold(&request) else {
             return Box::pin(async { Ok(answer(refusal::overloaded())) });
         };
-        let limit = timeout::of(request.headers()).min(self.max_call);
+        let limit = deadline::asked(request.headers()).min(self.max_call);
         let ending = self.ending.clone();
         let handling = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         Box::pin(async move {

@@ -9,8 +9,9 @@ use axum::response::Response;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 use tower::{Layer, Service};
+use vision_rpc::Ending;
 
-use super::ending::Ending;
+use super::ending;
 use crate::metrics::{OTHER, RpcDurations};
 
 /// Puts [`Measured`] around a router.
@@ -67,6 +68,6 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let ending = self.measure.begin(request.uri().path());
         let answering = self.inner.call(request);
-        Box::pin(async move { Ok(ending.follow(answering.await?)) })
+        Box::pin(async move { Ok(ending::follow(ending, answering.await?)) })
     }
 }

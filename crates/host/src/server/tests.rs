@@ -16,7 +16,6 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::health_server::{Health as HealthRpc, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
-use tonic_types::StatusExt;
 
 use super::*;
 use crate::health::{NotServing, check};
@@ -143,7 +142,7 @@ fn tonic_health_codec() -> tonic_prost::ProstCodec<HealthCheckRequest, HealthChe
 }
 
 fn reason(status: &Status) -> Option<String> {
-    status.get_details_error_info().filter(|info| info.domain == ERROR_DOMAIN).map(|info| info.reason)
+    vision_rpc::reason_of(status)
 }
 
 async fn http1(address: SocketAddr, request: &str) -> String {

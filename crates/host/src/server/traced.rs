@@ -11,9 +11,9 @@ use tonic::Code;
 use tower::Service;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
+use vision_rpc::{Ending, code_name};
 
-use super::ending::Ending;
-use crate::code_name::code_name;
+use super::ending;
 use crate::telemetry::{self, KEPT_HEADER, names};
 
 /// A gRPC service whose calls become spans of this service, if it has a name.
@@ -54,7 +54,7 @@ where
             if span.is_disabled() {
                 return Ok(response);
             }
-            Ok(Ending::new(move |code| end(&span, code)).follow(response))
+            Ok(ending::follow(Ending::new(move |code| end(&span, code)), response))
         }))
     }
 }

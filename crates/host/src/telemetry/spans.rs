@@ -39,6 +39,21 @@ pub fn join(span: &Span, service: &'static str, trace_id: [u8; 16], root_span_id
     let _ = span.set_parent(context.with_remote_span_context(root_context(trace_id, root_span_id)));
 }
 
+/// [`join`] for a span just made, which is given back. The ids of trace and root are only worked out if it is recorded.
+pub fn under(span: Span, service: &'static str, ids: impl FnOnce() -> ([u8; 16], [u8; 8])) -> Span {
+    if !span.is_disabled() {
+        let (trace_id, root_span_id) = ids();
+        join(&span, service, trace_id, root_span_id);
+    }
+    span
+}
+
+/// A number as attributes bear it.
+#[must_use]
+pub fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 /// Puts a new span below the context that a trusted caller has sent; none if it has sent none.
 pub(crate) fn below(span: impl FnOnce() -> Span, service: &'static str, caller: &Context) -> Option<Span> {
     caller.span().span_context().is_valid().then(|| {

@@ -5,17 +5,15 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
+use vision_rpc::status_with_reason;
 
-use crate::server::ERROR_DOMAIN;
 use crate::text::cut;
 
 /// How the library begins to tell that it cannot unpack a message.
 const UNKNOWN_COMPRESSION: &str = "Content is compressed with";
 
 fn status(code: Code, reason: &str, message: impl Into<String>) -> Status {
-    let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, HashMap::new());
-    Status::with_error_details(code, message, details)
+    status_with_reason(code, reason, message, HashMap::new())
 }
 
 pub(in crate::server) fn overloaded() -> Status {
@@ -71,6 +69,8 @@ pub(super) fn clearer(head: &HeaderMap) -> Option<Status> {
 
 #[cfg(test)]
 mod tests {
+    use vision_rpc::reason_of;
+
     use super::*;
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
         ];
         for (desc, given, expect) in cases {
             let head = given.into_http::<()>().into_parts().0.headers;
-            let found = clearer(&head).map(|s| (s.code(), s.get_details_error_info().expect("info").reason));
+            let found = clearer(&head).map(|s| (s.code(), reason_of(&s).expect("a reason")));
             assert_eq!(found, expect.map(|(code, reason)| (code, reason.to_owned())), "{desc}");
         }
         assert!(clearer(&HeaderMap::new()).is_none());

@@ -3,7 +3,8 @@
 use tonic::Code;
 
 /// The name of a code in the protocol.
-pub(crate) const fn code_name(code: Code) -> &'static str {
+#[must_use]
+pub const fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",
