@@ -2,15 +2,15 @@
 
 use vision_primitives::Hash;
 
-use crate::machine::{Flight, Machine, landed};
-use crate::{Now, Op, Output, OwnRecord, Standing};
+use crate::turn::{Cause, Flight, Turn, landed};
+use crate::{Head, Now, Op, Output, OwnRecord, Standing};
 
 /// Least time between two looks at this node's record, milliseconds.
 const RECORD_REFRESH_MS: u64 = 1_000;
 
 /// What is known of this node's record, and what was sent because of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SyncProofs {
+pub(crate) struct SyncProof {
     record: Option<OwnRecord>,
     /// When it was last asked for (monotonic).
     asked_ms: Option<u64>,
@@ -20,7 +20,7 @@ pub(crate) struct SyncProofs {
     named: Option<Hash>,
 }
 
-impl SyncProofs {
+impl SyncProof {
     pub(crate) fn record(&mut self, op: Op, record: Option<OwnRecord>) {
         if landed(&mut self.asking, op) {
             self.record = record.or(self.record);
@@ -36,39 +36,38 @@ impl SyncProofs {
         landed(&mut self.sending, op);
     }
 
-    pub(crate) fn forget_lost_answers(&mut self, lost: impl Fn(&mut Flight) -> bool) {
-        let _ = self.asking.take_if(&lost);
-        let _ = self.sending.take_if(&lost);
+    pub(crate) fn forget_lost_answers(&mut self, now: Now) {
+        let _ = self.asking.take_if(|flight| flight.is_lost(now));
+        let _ = self.sending.take_if(|flight| flight.is_lost(now));
     }
-}
 
-impl Machine {
+    /// This node's producer is in the active pool: no proof is needed, and what was known of its record is
+    /// old.
+    pub(crate) const fn not_needed(&mut self) {
+        self.record = None;
+        self.asked_ms = None;
+    }
+
     /// Sends a proof naming the head, once at every head and every tick, while one would make this node's
-    /// producer active.
-    pub(crate) fn decide_sync_proof(&mut self, ticked: bool, now: Now) {
-        let (Some(head), Some(plan)) = (self.head, &self.plan) else { return };
-        if plan.active {
-            self.proofs.record = None;
-            self.proofs.asked_ms = None;
-            return;
+    /// producer active. It is not in the active pool.
+    pub(crate) fn decide(&mut self, head: &Head, eligible: bool, turn: &mut Turn) {
+        let mono_ms = turn.now.mono_ms;
+        let due = self.asked_ms.is_none_or(|asked| mono_ms.saturating_sub(asked) >= RECORD_REFRESH_MS);
+        if due && self.asking.is_none() {
+            let flight = turn.take_off();
+            self.asking = Some(flight);
+            self.asked_ms = Some(mono_ms);
+            turn.push(Output::AskRecord { op: flight.op, head: head.hash });
         }
-        let due =
-            self.proofs.asked_ms.is_none_or(|asked| now.mono_ms.saturating_sub(asked) >= RECORD_REFRESH_MS);
-        if due && self.proofs.asking.is_none() {
-            let flight = self.take_off(now);
-            self.proofs.asking = Some(flight);
-            self.proofs.asked_ms = Some(now.mono_ms);
-            self.out.push(Output::AskRecord { op: flight.op, head: head.hash });
-        }
-        let may_return = self.proofs.record.is_some_and(|record| {
+        let may_return = self.record.is_some_and(|record| {
             record.standing == Standing::Waiting && head.height.next() >= record.may_return_at
         });
-        let news = ticked || self.proofs.named != Some(head.hash);
-        if may_return && news && self.proofs.sending.is_none() && self.blocked(now).is_none() {
-            let flight = self.take_off(now);
-            self.proofs.sending = Some(flight);
-            self.proofs.named = Some(head.hash);
-            self.out.push(Output::SendSyncProof { op: flight.op, height: head.height, hash: head.hash });
+        let wanted = turn.cause == Cause::Tick || self.named != Some(head.hash);
+        if may_return && wanted && self.sending.is_none() && eligible {
+            let flight = turn.take_off();
+            self.sending = Some(flight);
+            self.named = Some(head.hash);
+            turn.push(Output::SendSyncProof { op: flight.op, height: head.height, hash: head.hash });
         }
     }
 }

@@ -10,6 +10,7 @@ mod clock_skew;
 mod health;
 mod machine;
 mod params;
+mod readiness;
 mod reason;
 mod snapshot;
 mod word;
@@ -20,6 +21,7 @@ pub use health::{
 };
 pub use machine::{PeerView, SyncMachine, TickInput};
 pub use params::{MAX_CLOCK_STEP_MS, STATUS_MAX_AGE_MS, SyncParams};
+pub use readiness::{Loss, Question, QuestionFailed, Readiness};
 pub use reason::{Direction, NotEligible};
 pub use snapshot::{Snapshot, SyncState};
 pub use word::{code_of, makes_no_block_because, sentence_of};

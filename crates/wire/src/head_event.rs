@@ -1,5 +1,8 @@
 //! What a move of the head says of the heights it touched.
 
+use vision_primitives::trace::HeightTrace;
+use vision_primitives::{Hash, Height};
+
 use crate::chain::WatchHeadResponse;
 
 /// Heights of a reorganisation told at most, the highest.
@@ -7,14 +10,19 @@ const MAX_HEIGHTS: u64 = 64;
 
 /// Heights on which something happened that is worth looking at later: blocks were left, or the block's slot is not the first,
 /// so that one was missed. Every service works this out from the same watch, so that all keep the same traces.
-#[must_use]
-pub fn remarkable_heights(event: &WatchHeadResponse) -> Vec<u64> {
+fn remarkable_heights(event: &WatchHeadResponse) -> Vec<u64> {
     let Some(head) = &event.head else { return Vec::new() };
     let left = event.reorg_depth.min(MAX_HEIGHTS);
     if left == 0 && head.slot == 0 {
         return Vec::new();
     }
     (head.height.saturating_sub(left)..=head.height).collect()
+}
+
+/// The traces to keep of the chain with this block 0: those of its remarkable heights.
+pub fn remarkable_traces(genesis_hash: &Hash, event: &WatchHeadResponse) -> impl Iterator<Item = [u8; 16]> {
+    let trace_of = |height| HeightTrace::of(genesis_hash, Height(height)).trace_id;
+    remarkable_heights(event).into_iter().map(trace_of)
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ pub use channel::Channel;
 pub use codec::BoundedCodec;
 pub use cursor::{Cursor, CursorError};
 pub use event_log::{EventKind, EventLog, LogEvent, Subscription};
-pub use head_event::remarkable_heights;
+pub use head_event::remarkable_traces;
 pub use introduction::{IntroducedAnswers, IntroducedCalls};
 pub use params::params_to_proto;
 pub use parse::{parse_hash, parse_optional_hash};

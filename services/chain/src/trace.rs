@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tracing::Span;
 use vision_block_tree::BlockTree;
+pub use vision_host::telemetry::number;
 use vision_host::telemetry::{self, KeyValue};
 use vision_primitives::trace::HeightTrace;
 use vision_primitives::{Block, Hash, Header, Height, NodeId, Slot, TimestampMs};
@@ -22,16 +23,7 @@ const MAX_OWN: usize = 256;
 
 /// Puts a new span under the root of its height, or leaves it in a span of the same height.
 pub fn under(span: Span, genesis_hash: &Hash, height: Height) -> Span {
-    if !span.is_disabled() {
-        let trace = HeightTrace::of(genesis_hash, height);
-        telemetry::join(&span, SERVICE, trace.trace_id, trace.root_span_id);
-    }
-    span
-}
-
-/// A number as attributes bear it.
-pub fn number(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+    telemetry::under(span, SERVICE, || HeightTrace::of(genesis_hash, height).ids())
 }
 
 /// Whether a block is of a height that somebody may be looking at now.

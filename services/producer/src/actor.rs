@@ -11,10 +11,11 @@ use futures::stream::BoxStream;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior};
-use tracing::{Instrument as _, Span};
+use tracing::Instrument as _;
 use vision_authoring::{Event, Input, Machine, Now, Output};
 use vision_host::health::Condition;
-use vision_host::{Drain, Health, telemetry};
+use vision_host::telemetry::number;
+use vision_host::{Drain, Health};
 use vision_primitives::{Hash, Height, TimestampMs};
 use vision_wire::EventLog;
 use vision_wire::chain::{WatchBlocksResponse, WatchHeadResponse};
@@ -22,12 +23,12 @@ use vision_wire::producer::MiningStatus;
 use vision_wire::sync_oracle::{Snapshot, WatchSnapshotResponse};
 use vision_wire::watch::WatchItem;
 
-use crate::claims::{Claim, ClaimBook, Write};
 use crate::perform::{Done, Hands, News, Pools, is_unavailable};
 use crate::ports::Neighbours;
 use crate::reporter::Word;
+use crate::signer::{Claim, ClaimBook, Write};
 use crate::status::{Bars, Trouble, compose, judge};
-use crate::trace::{Duty, deed_span, number};
+use crate::trace::{Duty, deed_span};
 use crate::{Error, adapters, log_line};
 use floor::FloorWrites;
 
@@ -251,23 +252,6 @@ impl<N: Neighbours> Actor<N> {
         }
     }
 
-    /// Begins and ends the wait for a slot, and marks what has failed.
-    fn on_event(&mut self, event: &Event) {
-        let Some(duty) = &mut self.duty else { return };
-        duty.wait = Span::none();
-        match event {
-            Event::Waiting { height, slot, .. } if duty.is_of(*height) => {
-                let slot = number(slot.get());
-                duty.wait =
-                    tracing::info_span!(parent: &duty.span, "producer.slot.wait", "vision.slot" = slot);
-            }
-            Event::Failed { height, .. } if duty.is_of(*height) => {
-                telemetry::fail(&duty.span, "block_not_produced");
-            }
-            _ => {}
-        }
-    }
-
     fn perform(&mut self, output: Output) {
         let hands = self.hands.clone();
         let genesis_hash = hands.genesis_hash;
@@ -345,7 +329,9 @@ impl<N: Neighbours> Actor<N> {
                 if let Event::KeyUsedElsewhere { blocks, .. } = &event {
                     self.foreign_blocks += blocks;
                 }
-                self.on_event(&event);
+                if let Some(duty) = &mut self.duty {
+                    duty.on_event(&event);
+                }
                 log_line::write(&event, &genesis_hash);
             }
         }
@@ -393,7 +379,7 @@ impl<N: Neighbours> Actor<N> {
 impl Stale {
     pub(crate) fn into_error(self, home: &std::path::Path) -> Error {
         Error::ClaimsTooOld {
-            path: crate::claims::path(home),
+            path: crate::signer::state_path(home),
             home: home.to_owned(),
             highest_own: self.highest_own,
             highest_claimed: self.highest_claimed,

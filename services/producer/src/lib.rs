@@ -8,7 +8,6 @@
 mod actor;
 mod adapters;
 mod audit;
-mod claims;
 mod config;
 mod error;
 mod log_line;
@@ -23,9 +22,9 @@ mod trace;
 
 use std::sync::Arc;
 
-pub use claims::{create_claims, reset_claims};
 pub use config::{Config, MAX_MINING_TICK_MS, MIN_MINING_TICK_MS};
 pub use error::Error;
+pub use signer::{create_signer_state, reset_signer_state};
 
 use tokio::sync::watch;
 use tonic::codec::CompressionEncoding;
@@ -39,11 +38,10 @@ use vision_wire::{EventLog, FILE_DESCRIPTOR_SET, MAX_SMALL_MESSAGE_BYTES, METHOD
 
 use crate::actor::{Actor, Outlets};
 use crate::adapters::GrpcNeighbours;
-use crate::claims::ClaimStore;
 use crate::metrics::ProducerMetrics;
 use crate::perform::Hands;
 use crate::rpc::Rpc;
-use crate::signer::{Signer, read_key};
+use crate::signer::{Signer, SignerState, read_key};
 
 /// The name this service bears in health checks.
 pub const SERVICE_NAME: &str = "vision.producer.v1.ProducerService";
@@ -67,7 +65,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let listener = bind(&config.grpc_listen).await?;
     let key = read_key(&env.home)?;
     let me = key.public_key().id();
-    let (store, loaded) = ClaimStore::open(&env.home, &me, &genesis_hash)?;
+    let (state, loaded) = SignerState::open(&env.home, &me, &genesis_hash)?;
     let address = listener.local_addr().map_or_else(|_| config.grpc_listen.clone(), Into::into);
     tracing::info!(%address, node = %me, chain = config.chain, "producer listens");
 
@@ -78,7 +76,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let oracle = neighbours.clone();
     let hands = Hands {
         neighbours,
-        signer: Arc::new(Signer::new(key, genesis_hash, store, loaded.last.as_deref())),
+        signer: Arc::new(Signer::new(key, genesis_hash, state, loaded.last.as_deref())),
         clock: env.clock.clone(),
         chain_id: genesis.chain_id.as_str().into(),
         timing,

@@ -7,17 +7,16 @@ use tracing::Span;
 use vision_authoring::{Ask, Failure, Head, Input, Op, OwnRecord, Proposal, Standing, verify_prepared};
 use vision_host::Clock;
 use vision_host::metrics::time;
+use vision_host::telemetry::number;
 use vision_primitives::{Hash, Height, Pool, Slot, TimestampMs};
 use vision_schedule::{SlotTiming, SlotWindow};
 use vision_wire::chain::{PrepareBlockRequest, SubmitBlockRequest, producer::Status as Registered};
 use vision_wire::selection::{GetScheduleRequest, ScheduleParams, ScheduledSlot};
 use vision_wire::{Reason, parse_hash, reason_of};
 
-use crate::claims::Write;
 use crate::metrics::ProducerMetrics;
 use crate::ports::Neighbours;
-use crate::signer::Signer;
-use crate::trace::number;
+use crate::signer::{Signer, Write};
 
 /// What became of a deed.
 pub(crate) struct Done {

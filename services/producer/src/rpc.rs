@@ -13,7 +13,7 @@ use vision_wire::producer::{
 };
 use vision_wire::{EventKind, EventLog, Reason, ResponseStream, status};
 
-use crate::claims::ClaimBook;
+use crate::signer::ClaimBook;
 use crate::status::encode_claim;
 
 /// Name of the list in page tokens.

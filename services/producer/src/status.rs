@@ -5,7 +5,7 @@ use vision_primitives::{Height, NodeId};
 use vision_wire::producer::{Claim as ClaimMessage, MiningStatus};
 use vision_wire::sync_oracle::{Snapshot, SyncState};
 
-use crate::claims::{Claim, ClaimBook};
+use crate::signer::{Claim, ClaimBook};
 
 /// Receipts in the status.
 const RECENT_CLAIMS: usize = 10;

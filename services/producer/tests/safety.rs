@@ -5,7 +5,7 @@ mod common;
 use std::os::unix::fs::PermissionsExt;
 
 use common::{Facts, Mood, World, eventually, fast};
-use vision_producer::{Error, reset_claims};
+use vision_producer::{Error, reset_signer_state};
 use vision_wire::producer::MiningStatus;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,7 +71,7 @@ async fn claims_older_than_the_key_are_refused_with_the_way_out() {
     assert!(text.contains("block 2") && text.contains("vision keys reset-claims --home"), "{text}");
     assert!(world.facts.state().signed.is_empty());
 
-    reset_claims(home.path(), 5).expect("the way out");
+    reset_signer_state(home.path(), 5).expect("the way out");
     let running = world.producer(home.path());
     let barred = |status: &MiningStatus| status.not_eligible_because.starts_with("SIGNING_FLOOR: ");
     running.until("it says why it is silent", barred).await;

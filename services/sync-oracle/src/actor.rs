@@ -9,10 +9,12 @@ use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
 use tonic::Status;
 use tracing::{Instrument as _, Span};
-use vision_host::{Clock, Health};
+use vision_host::{Clock, Health, telemetry};
 use vision_primitives::trace::HeightTrace;
 use vision_primitives::{ConsensusParams, Hash, Height, TimestampMs};
-use vision_sync_status::{NotEligible, SyncMachine, SyncParams, SyncState, TickInput};
+use vision_sync_status::{
+    Loss, NotEligible, Question, QuestionFailed, Readiness, SyncMachine, SyncParams, SyncState, TickInput,
+};
 use vision_wire::EventLog;
 use vision_wire::chain::{Head, Peer, WatchHeadResponse, WatchPeersResponse};
 use vision_wire::sync_oracle as proto;
@@ -30,18 +32,10 @@ const INFO_EVERY_TICKS: u64 = 10;
 /// A head that stays ahead of this clock is warned of again after this time, milliseconds.
 const WARN_EVERY_MS: u64 = 30_000;
 
-/// What the oracle is asking the chain service; one question at a time.
+/// The chain service's answer to a question.
 enum Answer {
     Params(Result<(SyncParams, Option<Hash>), Status>),
     Pools(Result<(u64, Arc<PoolPair>), Status>),
-}
-
-/// What has been heard since the chain service was last lost. The oracle ticks when it has heard all.
-#[derive(Default)]
-struct Heard {
-    params: bool,
-    head: bool,
-    peers: bool,
 }
 
 /// The oracle.
@@ -58,19 +52,13 @@ pub(crate) struct Oracle<C> {
     params: Option<SyncParams>,
     /// Which chain's traces are meant.
     genesis_hash: Option<Hash>,
-    heard: Heard,
-    ready: bool,
+    readiness: Readiness,
     head: Head,
     peers: Vec<Peer>,
     /// The newest pools known; those of `head` unless its membership just changed.
     newest: Option<Arc<PoolPair>>,
-    /// Whether `newest` is not what `head` needs.
-    stale: bool,
+    /// The question that is open.
     asking: Option<BoxFuture<'static, Answer>>,
-    /// No question before the next tick: the last one failed.
-    paused: bool,
-    /// Whether the loss of the chain service has been told.
-    lost: bool,
     /// State and eligibility last logged at info level.
     logged: (SyncState, bool),
     /// When a head ahead of this clock was last warned of, by the clock that never jumps.
@@ -103,15 +91,11 @@ impl<C: Chain> Oracle<C> {
             machine: SyncMachine::new(SyncParams::from(&ConsensusParams::default())),
             params: None,
             genesis_hash: None,
-            heard: Heard::default(),
-            ready: false,
+            readiness: Readiness::default(),
             head: Head::default(),
             peers: Vec::new(),
             newest: None,
-            stale: true,
             asking: None,
-            paused: false,
-            lost: false,
             logged: (SyncState::Behind, false),
             warned_ms: None,
         };
@@ -131,21 +115,20 @@ impl<C: Chain> Oracle<C> {
                 Some(item) = heads.next() => match item {
                     WatchItem::Event(event) => self.on_head(event),
                     WatchItem::Lost(error) => {
-                        self.heard.head = false;
-                        self.lose(&error);
+                        let loss = self.readiness.head_lost();
+                        self.on_loss(loss, &error);
                     }
                 },
                 Some(item) = peers.next() => match item {
                     WatchItem::Event(event) => self.on_peers(event),
                     WatchItem::Lost(error) => {
-                        self.heard.peers = false;
-                        self.lose(&error);
+                        let loss = self.readiness.peers_lost();
+                        self.on_loss(loss, &error);
                     }
                 },
                 answer = answer(&mut self.asking) => self.on_answer(answer),
                 _ = self.interval.tick() => {
-                    self.paused = false;
-                    if self.ready {
+                    if self.readiness.ticked() {
                         self.tick();
                     }
                 }
@@ -156,17 +139,19 @@ impl<C: Chain> Oracle<C> {
 
     /// Asks what is missing, if anything is and no question is open.
     fn ask(&mut self) {
-        if self.asking.is_some() || self.paused || !self.heard.head {
-            return;
-        }
-        if !self.heard.params {
-            let chain = self.chain.clone();
-            self.asking = Some(async move { Answer::Params(chain.sync_params().await) }.boxed());
-        } else if self.stale {
-            let (pools, hash) = (self.pools.clone(), self.head.hash.clone());
-            let span = self.span(|next| tracing::info_span!("sync_oracle.pools.ask", "vision.height" = next));
-            let asking = async move { Answer::Pools(pools.after(&hash).await) };
-            self.asking = Some(asking.instrument(span).boxed());
+        match self.readiness.next_question() {
+            None => {}
+            Some(Question::Params) => {
+                let chain = self.chain.clone();
+                self.asking = Some(async move { Answer::Params(chain.sync_params().await) }.boxed());
+            }
+            Some(Question::Pools) => {
+                let (pools, hash) = (self.pools.clone(), self.head.hash.clone());
+                let span =
+                    self.span(|next| tracing::info_span!("sync_oracle.pools.ask", "vision.height" = next));
+                let asking = async move { Answer::Pools(pools.after(&hash).await) };
+                self.asking = Some(asking.instrument(span).boxed());
+            }
         }
     }
 
@@ -174,23 +159,23 @@ impl<C: Chain> Oracle<C> {
         self.asking = None;
         match answer {
             Answer::Params(Ok((params, genesis_hash))) => {
-                self.heard.params = true;
+                self.readiness.answered(Question::Params);
                 self.genesis_hash = genesis_hash;
                 if self.params.replace(params) != Some(params) {
                     self.machine = SyncMachine::new(params);
                 }
             }
             Answer::Pools(Ok((_, pools))) => {
+                self.readiness.answered(Question::Pools);
                 self.newest = Some(pools);
                 self.look_up_pools();
             }
             Answer::Params(Err(error)) | Answer::Pools(Err(error)) => {
-                self.paused = true;
-                if self.ready {
-                    // The pools known are of a moment ago, which the next question mends.
-                    tracing::debug!(error = error.message(), "the chain service does not tell the pools");
-                } else {
-                    self.lose(&error);
+                match self.readiness.question_failed() {
+                    QuestionFailed::StillReady => {
+                        tracing::debug!(error = error.message(), "the chain service does not tell the pools");
+                    }
+                    QuestionFailed::Lost(loss) => self.on_loss(loss, &error),
                 }
             }
         }
@@ -201,16 +186,16 @@ impl<C: Chain> Oracle<C> {
         let next = self.head.height.saturating_add(1);
         match &self.genesis_hash {
             None => Span::none(),
-            Some(genesis_hash) => trace::under(make(trace::number(next)), genesis_hash, Height(next)),
+            Some(genesis_hash) => trace::under(make(telemetry::number(next)), genesis_hash, Height(next)),
         }
     }
 
     fn on_head(&mut self, event: WatchHeadResponse) {
         if let Some(genesis_hash) = &self.genesis_hash {
-            trace::keep_remarkable(genesis_hash, &event);
+            vision_wire::remarkable_traces(genesis_hash, &event).for_each(telemetry::keep);
         }
         let Some(head) = event.head else { return };
-        self.heard.head = true;
+        self.readiness.head_heard();
         if head == self.head {
             return;
         }
@@ -225,22 +210,20 @@ impl<C: Chain> Oracle<C> {
     }
 
     fn on_peers(&mut self, event: WatchPeersResponse) {
-        self.heard.peers = true;
+        self.readiness.peers_heard();
         self.peers = event.peers;
     }
 
     fn look_up_pools(&mut self) {
         let known = self.pools.see(&self.head);
-        self.stale = known.is_none();
+        self.readiness.pools_fit(known.is_some());
         self.newest = known.or_else(|| self.newest.take());
     }
 
     /// The chain service is not to be heard: nobody may rely on what it last said.
-    fn lose(&mut self, error: &Status) {
-        self.ready = false;
-        self.heard.params = false;
+    fn on_loss(&mut self, loss: Loss, error: &Status) {
         self.health.set_not_serving(error.message().to_owned());
-        if !std::mem::replace(&mut self.lost, true) {
+        if loss == Loss::New {
             self.machine.chain_unavailable(error.message());
             self.log_verdict(false);
             self.publish(true);
@@ -248,10 +231,7 @@ impl<C: Chain> Oracle<C> {
     }
 
     fn become_ready(&mut self) {
-        let Heard { params, head, peers } = self.heard;
-        if !self.ready && params && head && peers && !self.stale {
-            self.ready = true;
-            self.lost = false;
+        if self.readiness.becomes_ready() {
             self.health.set_serving();
             self.interval.reset();
             self.tick();

@@ -210,7 +210,7 @@ pub async fn run(service: Service, args: &ServiceArgs) -> Outcome {
 
 /// Makes the claims file of a new key.
 pub fn create_claims(home: &Path) -> Outcome {
-    vision_producer::create_claims(home).map_err(|error| {
+    vision_producer::create_signer_state(home).map_err(|error| {
         let exit = if error.is_safety_refusal() { Exit::Refused } else { Exit::Failed };
         Failure::new(exit, error.to_string())
     })
@@ -218,7 +218,7 @@ pub fn create_claims(home: &Path) -> Outcome {
 
 /// Makes a new claims file for a key whose old one is lost.
 pub fn reset_claims(home: &Path, above: u64) -> Outcome {
-    vision_producer::reset_claims(home, above).map_err(|error| Failure::refused(error.to_string()))
+    vision_producer::reset_signer_state(home, above).map_err(|error| Failure::refused(error.to_string()))
 }
 
 #[cfg(test)]

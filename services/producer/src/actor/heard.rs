@@ -3,6 +3,7 @@
 use futures::StreamExt;
 use tonic::Status;
 use vision_authoring::{Head, Input};
+use vision_host::telemetry;
 use vision_primitives::{Height, Slot, TimestampMs};
 use vision_wire::chain::{WatchBlocksResponse, WatchHeadResponse};
 use vision_wire::sync_oracle::WatchSnapshotResponse;
@@ -11,7 +12,7 @@ use vision_wire::{parse_hash, parse_optional_hash};
 
 use super::Actor;
 use crate::ports::Neighbours;
-use crate::trace::{self, Duty};
+use crate::trace::Duty;
 
 impl<N: Neighbours> Actor<N> {
     pub(super) fn on_head(&mut self, item: WatchItem<WatchHeadResponse>) {
@@ -37,7 +38,7 @@ impl<N: Neighbours> Actor<N> {
 
     fn keep_remarkable(&self, item: &WatchItem<WatchHeadResponse>) {
         if let WatchItem::Event(event) = item {
-            trace::keep_remarkable(&self.hands.genesis_hash, event);
+            vision_wire::remarkable_traces(&self.hands.genesis_hash, event).for_each(telemetry::keep);
         }
     }
 

@@ -10,7 +10,7 @@ use vision_primitives::{
     ConsensusParams, Entropy, Finality, Genesis, GenesisProducer, Hash, Header, Height, NodeId, Pool,
     SecretKey, Tag, TimestampMs,
 };
-use vision_producer::create_claims;
+use vision_producer::create_signer_state;
 use vision_wire::EventLog;
 use vision_wire::chain::{Head, Producer};
 
@@ -257,7 +257,7 @@ impl Facts {
         std::fs::write(home.join("genesis.json"), self.genesis.to_json()).unwrap();
         let key = self.key.to_secret_hex();
         files::write_secret_new(&home.join("producer.key"), key.as_bytes()).unwrap();
-        create_claims(home).unwrap();
+        create_signer_state(home).unwrap();
     }
 }
 

@@ -1,5 +1,9 @@
 //! The signing guard: at most one block for a parent, for ever.
 
+mod audit;
+
+pub(crate) use audit::Audit;
+
 use std::collections::BTreeMap;
 
 use vision_primitives::{Hash, Height};
@@ -85,7 +89,8 @@ impl Guard {
         self.signed.get(&(height, *parent)).copied()
     }
 
-    /// Whether a block of this key was signed without this guard's promise, as far as can be known: low promises are forgotten.
+    /// Whether a block of this key was signed without this guard's promise, as far as can be known: low
+    /// promises are forgotten.
     #[must_use]
     pub fn is_foreign(&self, height: Height, parent: &Hash, block: &Hash) -> bool {
         match self.promised(height, parent) {

@@ -1,7 +1,8 @@
-//! The claims on disk: `HOME/data/claims.redb`.
+//! The signer's durable state: what is written before a signature exists, and the file it lies in,
+//! `HOME/data/claims.redb`.
 //!
-//! One durable commit before every signature: the receipt, the guard's promise, the whole proposal (so that it can be
-//! handed in again after a restart, for no other block may take its place) and the floor.
+//! One durable commit before every signature: the receipt, the guard's promise, the whole proposal (so that
+//! it can be handed in again after a restart, for no other block may take its place) and the floor.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use vision_authoring::{Guard, Proposal};
 use vision_host::files::{self, FileError};
 use vision_primitives::{Hash, Height, NodeId, Slot, TimestampMs, decode_strict, encode};
 
-use super::book::{Claim, ClaimBook};
+use super::receipts::{Claim, ClaimBook, KEPT_CLAIMS};
 use crate::Error;
 
 /// Version of the tables.
@@ -46,7 +47,7 @@ pub(crate) struct Loaded {
 }
 
 /// The open file.
-pub(crate) struct ClaimStore {
+pub(crate) struct SignerState {
     home: PathBuf,
     /// `None` after a failure: opened again at the next write, as redb demands.
     db: Option<Database>,
@@ -67,7 +68,7 @@ fn folder(home: &Path) -> PathBuf {
     home.join("data")
 }
 
-pub(crate) fn path(home: &Path) -> PathBuf {
+pub(crate) fn state_path(home: &Path) -> PathBuf {
     folder(home).join("claims.redb")
 }
 
@@ -75,20 +76,20 @@ pub(crate) fn path(home: &Path) -> PathBuf {
 ///
 /// # Errors
 /// [`Error::ClaimsExist`] if there are any, or what the disk says.
-pub fn create_claims(home: &Path) -> Result<(), Error> {
-    if path(home).exists() {
-        return Err(Error::ClaimsExist(path(home)));
+pub fn create_signer_state(home: &Path) -> Result<(), Error> {
+    if state_path(home).exists() {
+        return Err(Error::ClaimsExist(state_path(home)));
     }
     create_with_floor(home, Height(0))
 }
 
-/// Lets a key sign again whose claims are missing, damaged or too old: nothing at or below `above`. What can be read of the claims
-/// is kept; a damaged file is moved aside.
+/// Lets a key sign again whose claims are missing, damaged or too old: nothing at or below `above`. What can
+/// be read of the claims is kept; a damaged file is moved aside.
 ///
 /// # Errors
 /// [`Error::ClaimsInUse`] while a producer runs, or what the disk says.
-pub fn reset_claims(home: &Path, above: u64) -> Result<(), Error> {
-    let path = path(home);
+pub fn reset_signer_state(home: &Path, above: u64) -> Result<(), Error> {
+    let path = state_path(home);
     if path.exists() {
         let opened = open_file(home).and_then(|db| {
             let (guard, _, _) = read(&db, home)?;
@@ -111,7 +112,7 @@ pub fn reset_claims(home: &Path, above: u64) -> Result<(), Error> {
 
 fn create_with_floor(home: &Path, floor: Height) -> Result<(), Error> {
     files::make_folder(&folder(home))?;
-    let path = path(home);
+    let path = state_path(home);
     // Under another name until it is whole: half a file must not look like claims.
     let temporary = path.with_extension("redb.new");
     match std::fs::remove_file(&temporary) {
@@ -128,7 +129,7 @@ fn create_with_floor(home: &Path, floor: Height) -> Result<(), Error> {
     Ok(files::sync_folder(home)?)
 }
 
-impl ClaimStore {
+impl SignerState {
     /// Opens the claims of this key on this chain and reads all there is.
     ///
     /// # Errors
@@ -157,7 +158,7 @@ impl ClaimStore {
 }
 
 fn open_file(home: &Path) -> Result<Database, Error> {
-    let path = path(home);
+    let path = state_path(home);
     match path.try_exists() {
         Ok(true) => {}
         Ok(false) => return Err(Error::ClaimsMissing { path, home: home.to_owned() }),
@@ -165,7 +166,8 @@ fn open_file(home: &Path) -> Result<Database, Error> {
     }
     let mut db =
         Database::builder().set_cache_size(CACHE_BYTES).open(&path).map_err(|error| broken(home, error))?;
-    // A flipped bit in the guard could mean a second signature; the file is small enough to look at all of it.
+    // A flipped bit in the guard could mean a second signature; the file is small enough to look at all of
+    // it.
     match db.check_integrity() {
         Ok(true) => Ok(db),
         Ok(false) => Err(corrupt(home, "its check sums do not fit")),
@@ -190,9 +192,12 @@ fn bind_to(
         Ok(found)
     });
     match found.map_err(|error| broken(home, error))? {
-        Some(found) if found != expected.0 => {
-            Err(Error::ClaimsForeign { path: path(home), what, found: Hash(found), expected: *expected })
-        }
+        Some(found) if found != expected.0 => Err(Error::ClaimsForeign {
+            path: state_path(home),
+            what,
+            found: Hash(found),
+            expected: *expected,
+        }),
         _ => Ok(()),
     }
 }
@@ -218,7 +223,7 @@ fn write_all(db: &Database, write: &Write) -> Result<(), redb::Error> {
         let mut claims = transaction.open_table(CLAIMS)?;
         for (number, claim) in &write.claims {
             claims.insert(number, encode(claim).as_slice())?;
-            let oldest = (number + 1).saturating_sub(super::KEPT_CLAIMS as u64);
+            let oldest = (number + 1).saturating_sub(KEPT_CLAIMS as u64);
             claims.retain_in(..oldest, |_, _| false)?;
         }
         let mut guard = transaction.open_table(GUARD)?;
@@ -283,17 +288,17 @@ impl ProposalRecord {
 }
 
 fn corrupt(home: &Path, why: &str) -> Error {
-    Error::ClaimsCorrupt { path: path(home), home: home.to_owned(), why: why.to_owned() }
+    Error::ClaimsCorrupt { path: state_path(home), home: home.to_owned(), why: why.to_owned() }
 }
 
 fn io(home: &Path, error: impl std::fmt::Display) -> Error {
-    Error::ClaimsIo { path: path(home), why: error.to_string() }
+    Error::ClaimsIo { path: state_path(home), why: error.to_string() }
 }
 
 fn broken(home: &Path, error: impl Into<BrokenStore>) -> Error {
     use std::io::ErrorKind;
     match error.into().0 {
-        redb::Error::DatabaseAlreadyOpen => Error::ClaimsInUse(path(home)),
+        redb::Error::DatabaseAlreadyOpen => Error::ClaimsInUse(state_path(home)),
         redb::Error::Io(error)
             if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
         {

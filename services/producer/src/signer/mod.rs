@@ -1,4 +1,7 @@
-//! The only holder of the key.
+//! The only holder of the key, and what it must have written down before it signs.
+
+mod receipts;
+mod state;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,8 +10,10 @@ use vision_authoring::Proposal;
 use vision_host::files;
 use vision_primitives::{Action, Hash, Height, NodeId, SecretKey, Signature, SyncProof, Tag, Transaction};
 
+pub(crate) use self::receipts::{Claim, ClaimBook};
+pub(crate) use self::state::{SignerState, Write, state_path};
+pub use self::state::{create_signer_state, reset_signer_state};
 use crate::Error;
-use crate::claims::{ClaimStore, Write};
 
 /// A key file holds 64 hex digits and perhaps a line end.
 const MAX_KEY_FILE_BYTES: u64 = 256;
@@ -30,11 +35,11 @@ pub(crate) fn read_key(home: &Path) -> Result<SecretKey, Error> {
 #[error("block {0} is not promised on disk and must not be signed")]
 pub(crate) struct NotPromised(Hash);
 
-/// Key and claims together: a block can only be signed after the claims say so on disk.
+/// Key and durable state together: a block can only be signed after the state on disk promises it.
 pub(crate) struct Signer {
     key: SecretKey,
     genesis_hash: Hash,
-    store: Mutex<ClaimStore>,
+    state: Mutex<SignerState>,
     /// The promise written last: parent and block.
     promised: Mutex<Option<(Hash, Hash)>>,
 }
@@ -48,11 +53,11 @@ impl Signer {
     pub(crate) fn new(
         key: SecretKey,
         genesis_hash: Hash,
-        store: ClaimStore,
+        state: SignerState,
         last: Option<&Proposal>,
     ) -> Self {
         let promised = Mutex::new(last.map(|proposal| (proposal.parent, proposal.hash)));
-        Self { key, genesis_hash, store: Mutex::new(store), promised }
+        Self { key, genesis_hash, state: Mutex::new(state), promised }
     }
 
     pub(crate) fn id(&self) -> NodeId {
@@ -64,11 +69,11 @@ impl Signer {
     /// # Errors
     /// What the disk says; nothing is promised then.
     pub(crate) fn commit(&self, write: &Write) -> Result<(), Error> {
-        let mut store = lock(&self.store);
+        let mut state = lock(&self.state);
         if write.proposal.is_some() {
             *lock(&self.promised) = None;
         }
-        store.write(write)?;
+        state.write(write)?;
         if let Some(proposal) = &write.proposal {
             *lock(&self.promised) = Some((proposal.parent, proposal.hash));
         }

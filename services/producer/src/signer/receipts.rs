@@ -83,7 +83,8 @@ impl ClaimBook {
     /// Below this height receipts may be forgotten.
     pub(crate) fn kept_from(&self) -> Height {
         match self.rows.first_key_value() {
-            // A forgotten one may be of the lowest height too, for another parent; higher ones are as new as those kept.
+            // A forgotten one may be of the lowest height too, for another parent; higher ones are as new as
+            // those kept.
             Some((first, _)) if *first > 0 => {
                 self.rows.values().map(|claim| claim.height).min().unwrap_or_default()
             }
