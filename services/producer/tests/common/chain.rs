@@ -7,14 +7,14 @@ use vision_primitives::{
     HEADER_VERSION, Hash, Header, Height, NodeId, Pool, Signature, Slot, Tag, TimestampMs, hash, merkle_root,
 };
 use vision_schedule::{Schedule, SlotTiming, epoch_salt, seed};
-use vision_wire::chain::chain_service_server::ChainService;
-use vision_wire::chain::watch_head_response::Kind;
+use vision_test_support::{PlayedChain, not_played, watch_heads};
 use vision_wire::chain::*;
 use vision_wire::{EventKind, Reason, ResponseStream, status, types};
 
 use super::{Facts, Mood, Stored};
 
-pub struct FakeChain(pub Arc<Facts>);
+/// The chain service of a world.
+pub struct BelievingChain(pub Arc<Facts>);
 
 /// A header on this head.
 pub fn header(
@@ -56,10 +56,6 @@ pub fn schedule(facts: &Facts, head: &Head) -> Schedule {
     .expect("a schedule")
 }
 
-fn not_played<T>() -> Result<Response<T>, Status> {
-    Err(Status::unimplemented("not played"))
-}
-
 fn info(block: &Stored) -> BlockInfo {
     BlockInfo {
         hash: block.hash.to_string(),
@@ -74,7 +70,7 @@ fn info(block: &Stored) -> BlockInfo {
     }
 }
 
-impl FakeChain {
+impl BelievingChain {
     fn submit(&self, request: SubmitBlockRequest) -> Result<SubmitBlockResponse, Status> {
         let facts = &self.0;
         let header = Header::from_bytes(&request.header).expect("header bytes as prepared");
@@ -124,23 +120,7 @@ impl FakeChain {
 }
 
 #[tonic::async_trait]
-impl ChainService for FakeChain {
-    async fn list_nodes(&self, _: Request<ListNodesRequest>) -> Result<Response<ListNodesResponse>, Status> {
-        not_played()
-    }
-    type WatchNodesStream = ResponseStream<WatchNodesResponse>;
-    async fn watch_nodes(
-        &self,
-        _: Request<WatchNodesRequest>,
-    ) -> Result<Response<Self::WatchNodesStream>, Status> {
-        not_played()
-    }
-    async fn get_propagation(
-        &self,
-        _: Request<GetPropagationRequest>,
-    ) -> Result<Response<GetPropagationResponse>, Status> {
-        not_played()
-    }
+impl PlayedChain for BelievingChain {
     async fn get_chain_info(
         &self,
         _: Request<GetChainInfoRequest>,
@@ -148,32 +128,6 @@ impl ChainService for FakeChain {
         let other = self.0.state().other_genesis;
         let genesis_hash = if other { Hash([3; 32]) } else { self.0.genesis_hash }.to_string();
         Ok(Response::new(GetChainInfoResponse { genesis_hash, ..GetChainInfoResponse::default() }))
-    }
-
-    async fn get_slots(&self, _: Request<GetSlotsRequest>) -> Result<Response<GetSlotsResponse>, Status> {
-        not_played()
-    }
-
-    async fn get_statistics(
-        &self,
-        _: Request<GetStatisticsRequest>,
-    ) -> Result<Response<GetStatisticsResponse>, Status> {
-        not_played()
-    }
-
-    async fn get_fork_tree(
-        &self,
-        _: Request<GetForkTreeRequest>,
-    ) -> Result<Response<GetForkTreeResponse>, Status> {
-        not_played()
-    }
-
-    type WatchEventsStream = ResponseStream<ChainEvent>;
-    async fn watch_events(
-        &self,
-        _: Request<WatchEventsRequest>,
-    ) -> Result<Response<Self::WatchEventsStream>, Status> {
-        not_played()
     }
 
     async fn get_head(&self, _: Request<GetHeadRequest>) -> Result<Response<GetHeadResponse>, Status> {
@@ -206,12 +160,10 @@ impl ChainService for FakeChain {
         Ok(Response::new(ListBlocksResponse { blocks, next_page_token: more.unwrap_or_default() }))
     }
 
-    type WatchBlocksStream = ResponseStream<WatchBlocksResponse>;
-
     async fn watch_blocks(
         &self,
         request: Request<WatchBlocksRequest>,
-    ) -> Result<Response<Self::WatchBlocksStream>, Status> {
+    ) -> Result<Response<ResponseStream<WatchBlocksResponse>>, Status> {
         let events = self.0.stored.subscribe(&request.get_ref().cursor)?;
         Ok(Response::new(events.respond(|event| WatchBlocksResponse {
             cursor: event.cursor,
@@ -222,26 +174,11 @@ impl ChainService for FakeChain {
         })))
     }
 
-    type WatchHeadStream = ResponseStream<WatchHeadResponse>;
-
     async fn watch_head(
         &self,
         request: Request<WatchHeadRequest>,
-    ) -> Result<Response<Self::WatchHeadStream>, Status> {
-        let events = self.0.heads.subscribe(&request.get_ref().cursor)?;
-        Ok(Response::new(events.respond(|event| {
-            WatchHeadResponse {
-                cursor: event.cursor,
-                kind: match event.kind {
-                    EventKind::Current => Kind::Current,
-                    EventKind::New => Kind::Extended,
-                    EventKind::Heartbeat => Kind::Heartbeat,
-                }
-                .into(),
-                head: Some(event.event),
-                reorg_depth: 0,
-            }
-        })))
+    ) -> Result<Response<ResponseStream<WatchHeadResponse>>, Status> {
+        watch_heads(&self.0.heads, request.get_ref())
     }
 
     async fn get_producers(
@@ -306,64 +243,4 @@ impl ChainService for FakeChain {
         Ok(Response::new(SubmitTransactionResponse::default()))
     }
 
-    async fn submit_transactions(
-        &self,
-        _: Request<SubmitTransactionsRequest>,
-    ) -> Result<Response<SubmitTransactionsResponse>, Status> {
-        not_played()
-    }
-    async fn get_transaction(
-        &self,
-        _: Request<GetTransactionRequest>,
-    ) -> Result<Response<GetTransactionResponse>, Status> {
-        not_played()
-    }
-    type WatchTransactionsStream = ResponseStream<WatchTransactionsResponse>;
-    async fn watch_transactions(
-        &self,
-        _: Request<WatchTransactionsRequest>,
-    ) -> Result<Response<Self::WatchTransactionsStream>, Status> {
-        not_played()
-    }
-    async fn list_transactions(
-        &self,
-        _: Request<ListTransactionsRequest>,
-    ) -> Result<Response<ListTransactionsResponse>, Status> {
-        not_played()
-    }
-    async fn list_pending(
-        &self,
-        _: Request<ListPendingRequest>,
-    ) -> Result<Response<ListPendingResponse>, Status> {
-        not_played()
-    }
-    type FollowTransactionsStream = ResponseStream<FollowTransactionsResponse>;
-    async fn follow_transactions(
-        &self,
-        _: Request<FollowTransactionsRequest>,
-    ) -> Result<Response<Self::FollowTransactionsStream>, Status> {
-        not_played()
-    }
-    async fn get_account(
-        &self,
-        _: Request<GetAccountRequest>,
-    ) -> Result<Response<GetAccountResponse>, Status> {
-        not_played()
-    }
-    async fn list_peers(&self, _: Request<ListPeersRequest>) -> Result<Response<ListPeersResponse>, Status> {
-        not_played()
-    }
-    type WatchPeersStream = ResponseStream<WatchPeersResponse>;
-    async fn watch_peers(
-        &self,
-        _: Request<WatchPeersRequest>,
-    ) -> Result<Response<Self::WatchPeersStream>, Status> {
-        not_played()
-    }
-    async fn report_snapshot(
-        &self,
-        _: Request<ReportSnapshotRequest>,
-    ) -> Result<Response<ReportSnapshotResponse>, Status> {
-        not_played()
-    }
 }

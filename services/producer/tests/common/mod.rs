@@ -9,65 +9,24 @@ mod facts;
 mod others;
 
 pub use facts::{Facts, Mood, Stored, fast};
+#[allow(unused_imports, reason = "each test file uses a part")]
+pub use vision_test_support::{PATIENCE, eventually};
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
-use tokio::runtime::Runtime;
 use tonic::Status;
 use tonic::transport::Channel;
 use vision_host::server::GrpcServer;
 use vision_host::{Env, Health};
 use vision_producer::{Config, Error, serve};
-use vision_wire::chain::chain_service_server::ChainServiceServer;
+use vision_test_support::{FakeChain, Process, free_address};
 use vision_wire::producer::producer_service_client::ProducerServiceClient;
 use vision_wire::producer::{Claim, GetMiningStatusRequest, ListClaimsRequest, MiningStatus};
 use vision_wire::selection::selection_service_server::SelectionServiceServer;
 use vision_wire::sync_oracle::sync_oracle_service_server::SyncOracleServiceServer;
 use vision_wire::{connect_lazy, deadline};
-
-/// Longest any condition may take to come true.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Asks again and again until there is an answer.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = ask().await {
-            return found;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "never happened: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-/// A server on its own runtime, so that it can die like a killed process.
-pub struct Process(Option<Runtime>);
-
-impl Process {
-    fn start(address: SocketAddr, server: GrpcServer) -> Self {
-        let runtime = Runtime::new().expect("a runtime");
-        let _inside = runtime.enter();
-        let listener = TcpListener::bind(address).expect("the port is free");
-        listener.set_nonblocking(true).expect("a socket");
-        let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
-        runtime.spawn(async move { server.serve(listener, &Env::new("/nonexistent", "test")).await });
-        Self(Some(runtime))
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            // On a thread that may block: the port must be free again when this returns.
-            let killing = std::thread::spawn(move || runtime.shutdown_timeout(PATIENCE));
-            killing.join().expect("no panic");
-        }
-    }
-}
 
 /// The three services of the world.
 pub struct World {
@@ -89,7 +48,7 @@ impl World {
     }
 
     pub fn start_chain(&mut self) {
-        let service = ChainServiceServer::new(chain::FakeChain(Arc::clone(&self.facts)));
+        let service = FakeChain(chain::BelievingChain(Arc::clone(&self.facts))).into_service();
         self.chain = Some(Process::start(self.addresses[0], GrpcServer::new(&Health::new()).add(service)));
     }
 
@@ -197,21 +156,4 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.env.drain.begin();
     }
-}
-
-/// A port that nobody has, below those that the system gives to callers: it may stay unused for a while.
-pub fn free_address() -> SocketAddr {
-    const FIRST_PORT: u32 = 15_000;
-    const PORTS: u32 = 17_000;
-    static TRIED: AtomicU32 = AtomicU32::new(0);
-    let base = std::process::id().wrapping_mul(331);
-    let candidates =
-        std::iter::repeat_with(|| base.wrapping_add(TRIED.fetch_add(1, Ordering::SeqCst)) % PORTS);
-    let mut ports = candidates.map(|offset| (FIRST_PORT + offset) as u16).take(1000);
-    ports
-        .find_map(|port| {
-            let address = SocketAddr::from(([127, 0, 0, 1], port));
-            TcpListener::bind(address).is_ok().then_some(address)
-        })
-        .expect("a free port")
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tonic::{Request, Response, Status};
 use vision_primitives::{Hash, Height, NodeId, Pool, Slot, TimestampMs};
 use vision_schedule::{Schedule, SlotTiming, epoch_salt, seed};
+use vision_test_support::not_played;
 use vision_wire::ResponseStream;
 use vision_wire::selection::selection_service_server::SelectionService;
 use vision_wire::selection::*;
@@ -36,10 +37,6 @@ impl FakeOracle {
             ..Snapshot::default()
         }
     }
-}
-
-fn not_played<T>() -> Result<Response<T>, Status> {
-    Err(Status::unimplemented("not played"))
 }
 
 #[tonic::async_trait]
@@ -158,6 +155,6 @@ impl SelectionService for FakeSelection {
         &self,
         _: Request<VerifySlotRequest>,
     ) -> Result<Response<VerifySlotResponse>, Status> {
-        Err(Status::unimplemented("not played"))
+        not_played()
     }
 }

@@ -2,39 +2,24 @@
 #![allow(dead_code)] // every test file uses a part of it
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 use vision_host::server::GrpcServer;
 use vision_host::{Env, Health};
 use vision_primitives::{ConsensusParams, hash};
 use vision_sync_oracle::Config;
-use vision_wire::chain::chain_service_server::{ChainService, ChainServiceServer};
-use vision_wire::chain::watch_head_response::Kind;
+#[allow(unused_imports)] // every test file uses a part of it
+pub use vision_test_support::{PATIENCE, eventually, free_address};
+use vision_test_support::{FakeChain, PlayedChain, Process, not_played, watch_heads};
 use vision_wire::chain::*;
 use vision_wire::sync_oracle::sync_oracle_service_client::SyncOracleServiceClient;
 use vision_wire::sync_oracle::{GetSnapshotRequest, Snapshot};
 use vision_wire::{EventKind, EventLog, Reason, ResponseStream, connect_lazy, status};
-
-/// Longest any condition may take to come true.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Asks again and again until there is an answer.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = ask().await {
-            return found;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "never happened: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
 
 pub fn id(name: &str) -> String {
     hash(&[name.as_bytes()]).to_string()
@@ -162,22 +147,15 @@ impl Facts {
     }
 }
 
-struct FakeChain(Arc<Facts>);
-
-fn not_played<T>() -> Result<Response<T>, Status> {
-    Err(Status::unimplemented("not played"))
-}
+/// Tells what the facts are.
+struct FactsChain(Arc<Facts>);
 
 #[tonic::async_trait]
-impl ChainService for FakeChain {
-    async fn list_nodes(&self, _: Request<ListNodesRequest>) -> Result<Response<ListNodesResponse>, Status> {
-        not_played()
-    }
-    type WatchNodesStream = ResponseStream<WatchNodesResponse>;
+impl PlayedChain for FactsChain {
     async fn watch_nodes(
         &self,
         request: Request<WatchNodesRequest>,
-    ) -> Result<Response<Self::WatchNodesStream>, Status> {
+    ) -> Result<Response<ResponseStream<WatchNodesResponse>>, Status> {
         let events = self.0.nodes.subscribe(&request.get_ref().cursor)?;
         Ok(Response::new(events.respond(|event| WatchNodesResponse {
             cursor: event.cursor,
@@ -185,12 +163,7 @@ impl ChainService for FakeChain {
             nodes: event.event,
         })))
     }
-    async fn get_propagation(
-        &self,
-        _: Request<GetPropagationRequest>,
-    ) -> Result<Response<GetPropagationResponse>, Status> {
-        not_played()
-    }
+
     async fn get_chain_info(
         &self,
         _: Request<GetChainInfoRequest>,
@@ -200,68 +173,17 @@ impl ChainService for FakeChain {
         Ok(Response::new(GetChainInfoResponse { params, ..GetChainInfoResponse::default() }))
     }
 
-    type WatchBlocksStream = ResponseStream<WatchBlocksResponse>;
-    async fn watch_blocks(
-        &self,
-        _: Request<WatchBlocksRequest>,
-    ) -> Result<Response<Self::WatchBlocksStream>, Status> {
-        not_played()
-    }
-
-    async fn get_slots(&self, _: Request<GetSlotsRequest>) -> Result<Response<GetSlotsResponse>, Status> {
-        not_played()
-    }
-
-    async fn get_statistics(
-        &self,
-        _: Request<GetStatisticsRequest>,
-    ) -> Result<Response<GetStatisticsResponse>, Status> {
-        not_played()
-    }
-
-    async fn get_fork_tree(
-        &self,
-        _: Request<GetForkTreeRequest>,
-    ) -> Result<Response<GetForkTreeResponse>, Status> {
-        not_played()
-    }
-
-    type WatchEventsStream = ResponseStream<ChainEvent>;
-    async fn watch_events(
-        &self,
-        _: Request<WatchEventsRequest>,
-    ) -> Result<Response<Self::WatchEventsStream>, Status> {
-        not_played()
-    }
-
-    type WatchHeadStream = ResponseStream<WatchHeadResponse>;
-
     async fn watch_head(
         &self,
         request: Request<WatchHeadRequest>,
-    ) -> Result<Response<Self::WatchHeadStream>, Status> {
-        let events = self.0.heads.subscribe(&request.get_ref().cursor)?;
-        Ok(Response::new(events.respond(|event| {
-            WatchHeadResponse {
-                cursor: event.cursor,
-                kind: match event.kind {
-                    EventKind::Current => Kind::Current,
-                    EventKind::New => Kind::Extended,
-                    EventKind::Heartbeat => Kind::Heartbeat,
-                }
-                .into(),
-                head: Some(event.event),
-                reorg_depth: 0,
-            }
-        })))
+    ) -> Result<Response<ResponseStream<WatchHeadResponse>>, Status> {
+        watch_heads(&self.0.heads, request.get_ref())
     }
-
-    type WatchPeersStream = ResponseStream<WatchPeersResponse>;
 
     async fn watch_peers(
         &self,
         request: Request<WatchPeersRequest>,
-    ) -> Result<Response<Self::WatchPeersStream>, Status> {
+    ) -> Result<Response<ResponseStream<WatchPeersResponse>>, Status> {
         let events = self.0.peers.subscribe(&request.get_ref().cursor)?;
         Ok(Response::new(events.respond(|event| WatchPeersResponse {
             cursor: event.cursor,
@@ -303,126 +225,16 @@ impl ChainService for FakeChain {
         Ok(Response::new(ReportSnapshotResponse {}))
     }
 
-    async fn get_head(&self, _: Request<GetHeadRequest>) -> Result<Response<GetHeadResponse>, Status> {
-        not_played()
-    }
-    async fn get_block(&self, _: Request<GetBlockRequest>) -> Result<Response<GetBlockResponse>, Status> {
-        not_played()
-    }
-    async fn list_blocks(
-        &self,
-        _: Request<ListBlocksRequest>,
-    ) -> Result<Response<ListBlocksResponse>, Status> {
-        not_played()
-    }
-    async fn prepare_block(
-        &self,
-        _: Request<PrepareBlockRequest>,
-    ) -> Result<Response<PrepareBlockResponse>, Status> {
-        not_played()
-    }
-    async fn submit_block(
-        &self,
-        _: Request<SubmitBlockRequest>,
-    ) -> Result<Response<SubmitBlockResponse>, Status> {
-        not_played()
-    }
-    async fn submit_transaction(
-        &self,
-        _: Request<SubmitTransactionRequest>,
-    ) -> Result<Response<SubmitTransactionResponse>, Status> {
-        not_played()
-    }
-    async fn submit_transactions(
-        &self,
-        _: Request<SubmitTransactionsRequest>,
-    ) -> Result<Response<SubmitTransactionsResponse>, Status> {
-        not_played()
-    }
-    async fn get_transaction(
-        &self,
-        _: Request<GetTransactionRequest>,
-    ) -> Result<Response<GetTransactionResponse>, Status> {
-        not_played()
-    }
-    type WatchTransactionsStream = ResponseStream<WatchTransactionsResponse>;
-    async fn watch_transactions(
-        &self,
-        _: Request<WatchTransactionsRequest>,
-    ) -> Result<Response<Self::WatchTransactionsStream>, Status> {
-        not_played()
-    }
-    async fn list_transactions(
-        &self,
-        _: Request<ListTransactionsRequest>,
-    ) -> Result<Response<ListTransactionsResponse>, Status> {
-        not_played()
-    }
-    async fn list_pending(
-        &self,
-        _: Request<ListPendingRequest>,
-    ) -> Result<Response<ListPendingResponse>, Status> {
-        not_played()
-    }
-    type FollowTransactionsStream = ResponseStream<FollowTransactionsResponse>;
-    async fn follow_transactions(
-        &self,
-        _: Request<FollowTransactionsRequest>,
-    ) -> Result<Response<Self::FollowTransactionsStream>, Status> {
-        not_played()
-    }
-    async fn get_account(
-        &self,
-        _: Request<GetAccountRequest>,
-    ) -> Result<Response<GetAccountResponse>, Status> {
-        not_played()
-    }
-    async fn list_peers(&self, _: Request<ListPeersRequest>) -> Result<Response<ListPeersResponse>, Status> {
-        not_played()
-    }
 }
 
-/// A running fake chain service. Its runtime is its own, so that it can die like a killed process.
-pub struct ChainProcess(Option<Runtime>);
+/// A running fake chain service, which can die like a killed process.
+pub struct ChainProcess(#[allow(dead_code, reason = "held until it dies")] Process);
 
 impl ChainProcess {
     pub fn start(address: SocketAddr, facts: &Arc<Facts>) -> Self {
-        let runtime = Runtime::new().expect("a runtime");
-        let service = ChainServiceServer::new(FakeChain(Arc::clone(facts)));
-        // Bound here, so that it listens when this returns.
-        let _inside = runtime.enter();
-        let listener = TcpListener::bind(address).expect("the port is free");
-        listener.set_nonblocking(true).expect("a socket");
-        let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
-        let server = GrpcServer::new(&Health::new()).add(service);
-        runtime.spawn(async move { server.serve(listener, &Env::new("/nonexistent", "test")).await });
-        Self(Some(runtime))
+        let service = FakeChain(FactsChain(Arc::clone(facts))).into_service();
+        Self(Process::start(address, GrpcServer::new(&Health::new()).add(service)))
     }
-}
-
-impl Drop for ChainProcess {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            // On a thread that may block: the port must be free again when this returns.
-            let killing = std::thread::spawn(move || runtime.shutdown_timeout(PATIENCE));
-            killing.join().expect("no panic");
-        }
-    }
-}
-
-/// A port that nobody has, below those that the system gives to callers: it may stay unused for a while.
-pub fn free_address() -> SocketAddr {
-    const FIRST_PORT: u32 = 15_000;
-    const PORTS: u32 = 17_000;
-    static TRIED: AtomicU32 = AtomicU32::new(0);
-    let base = std::process::id().wrapping_mul(331);
-    let candidates =
-        std::iter::repeat_with(|| base.wrapping_add(TRIED.fetch_add(1, Ordering::SeqCst)) % PORTS);
-    let ports = candidates.map(|offset| (FIRST_PORT + offset) as u16).take(1000);
-    ports
-        .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
-        .find(|address| TcpListener::bind(address).is_ok())
-        .expect("a free port")
 }
 
 /// A running oracle, stopped when dropped.
