@@ -11,18 +11,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto").canonicalize()?;
     // Not the full path: a target directory that was copied would watch the files it was copied from.
     println!("cargo::rerun-if-changed=../../proto");
-    let mut compiler = protox::Compiler::new([&root])?;
-    compiler.include_source_info(true).include_imports(true);
     let mut files = Vec::new();
     proto_files(&root, &mut files)?;
     // The order decides nothing but the bytes of the descriptor set, which should not change by chance.
     files.sort();
-    for file in files {
-        compiler.open_file(file)?;
-    }
+    let compile = |with_comments| -> Result<_, Box<dyn Error>> {
+        let mut compiler = protox::Compiler::new([&root])?;
+        compiler.include_source_info(with_comments).include_imports(true);
+        for file in &files {
+            compiler.open_file(file)?;
+        }
+        Ok(compiler)
+    };
     let out = PathBuf::from(env::var("OUT_DIR")?);
     // With the options of extensions, which the types of prost have no room for.
+    let compiler = compile(true)?;
     fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
+    fs::write(out.join("bare_descriptors.bin"), compile(false)?.encode_file_descriptor_set())?;
     let mut descriptors = compiler.file_descriptor_set();
     descriptors.file.retain(|file| !OPTIONS.contains(&file.package()));
     fs::write(out.join("methods.rs"), format!("&{:?}", methods(&descriptors)))?;

@@ -12,6 +12,7 @@ mod guard;
 mod hosts;
 mod listen;
 mod measure;
+mod reflection;
 mod slow_reader;
 mod stop;
 mod traced;
@@ -245,11 +246,11 @@ impl GrpcServer {
         env: &Env,
         hosts: Hosts,
     ) -> Result<Routers, ServeError> {
-        let names: Vec<&str> = self.services.iter().map(|service| service.name).collect();
+        let names: Vec<&'static str> = self.services.iter().map(|service| service.name).collect();
         let served = [names.as_slice(), &[V1, V1_ALPHA, HEALTH]].concat();
         let mut router = match self.for_strangers {
             true => Router::new(),
-            false => reflection(&self.descriptors, &names, ending)?,
+            false => reflection::router(&self.descriptors, &names, ending)?,
         };
         let checks = match self.for_strangers {
             true => Guard::of_strangers_checks(self.health.rpc(), ending),
@@ -336,29 +337,6 @@ where
     S::Future: Send + 'static,
 {
     router.route_service(&format!("/{name}/{{*method}}"), service)
-}
-
-fn reflection(
-    descriptors: &[&'static [u8]],
-    names: &[&str],
-    ending: &CancellationToken,
-) -> Result<Router, ServeError> {
-    use tonic_reflection::server::Builder;
-    let builder = || {
-        let mut builder = Builder::configure()
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-            .with_service_name(tonic_health::pb::health_server::SERVICE_NAME);
-        for bytes in descriptors {
-            builder = builder.register_encoded_file_descriptor_set(bytes);
-        }
-        // One descriptor set may describe services of other processes: only name those served here.
-        names.iter().fold(builder, |builder, name| builder.with_service_name(*name))
-    };
-    let v1 = builder().with_service_name(V1).build_v1()?;
-    let v1alpha = builder().with_service_name(V1_ALPHA).build_v1alpha()?;
-    let router = mount(Router::new(), Guard::limited(v1, ending), V1);
-    Ok(mount(router, Guard::limited(v1alpha, ending), V1_ALPHA))
 }
 
 /// Connections that one address may hold at most: never all of a port's.

@@ -68,6 +68,8 @@ pub use vision_primitives::BlockError;
 
 /// The compiled protocol files with their comments, for reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+/// The same without the comments, which take most of the memory once they are decoded.
+const BARE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bare_descriptors.bin"));
 
 /// Full names of all methods of the protocol files, such as `vision.chain.v1.ChainService/GetHead`, sorted.
 pub const METHODS: &[&str] = include!(concat!(env!("OUT_DIR"), "/methods.rs"));

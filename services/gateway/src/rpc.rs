@@ -52,10 +52,9 @@ type Next = (Result<WatchEventsResponse, Status>, Option<Listener>);
 async fn next(listener: Option<Listener>) -> Option<Next> {
     let mut listener = listener?;
     Some(match listener.next().await? {
-        Heard::Event { cursor, event } => (Ok(message(&cursor, event.name, &event.data)), Some(listener)),
+        Heard::Event { cursor, event } => (Ok(message(&cursor, event.name, event.data())), Some(listener)),
         Heard::Status { frame, whole } => {
-            let data = if whole { &frame.json } else { &frame.changed_json };
-            (Ok(message("", EventName::Status, data)), Some(listener))
+            (Ok(message("", EventName::Status, &frame.written(whole).json)), Some(listener))
         }
         Heard::Quiet { cursor } => {
             (Ok(WatchEventsResponse { cursor, heartbeat: true, ..Default::default() }), Some(listener))

@@ -369,7 +369,7 @@ impl<N: Neighbours> Actor<N> {
         judge(&mut status, blocked, bars, standing, snapshot, &self.trouble);
         if self.shown.as_ref() != Some(&status) {
             let because = status.not_eligible_because.clone();
-            self.outlets.word.send_modify(|word| word.because = Some(because));
+            self.outlets.word.send_if_modified(|word| word.say(because));
             self.outlets.statuses.publish(status.clone());
             self.shown = Some(status);
         }

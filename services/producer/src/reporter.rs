@@ -25,6 +25,13 @@ pub(crate) struct Word {
 }
 
 impl Word {
+    /// Takes what the actor says now; whether that is news. The status around it changes several times with every block.
+    pub(crate) fn say(&mut self, because: String) -> bool {
+        let is_news = self.because.as_ref() != Some(&because);
+        self.because = Some(because);
+        is_news
+    }
+
     /// The word, if the actor is there to say it.
     fn to_tell(&self, monotonic_ms: u64) -> Option<String> {
         let is_there = monotonic_ms.saturating_sub(self.turn_ms) <= MAX_TURN_AGE_MS;
@@ -61,6 +68,13 @@ pub(crate) async fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_word_again_is_no_news() {
+        let mut word = Word::default();
+        let said = ["", "", "STREAK: 1", "STREAK: 1", ""].map(|because| word.say(because.into()));
+        assert_eq!(said, [true, false, true, false, true]);
+    }
 
     #[test]
     fn nobody_speaks_for_an_actor_that_stands_still() {

@@ -21,6 +21,7 @@ use vision_wire::sync_oracle as proto;
 use vision_wire::watch::WatchItem;
 
 use crate::encode;
+use crate::heard_heads::HeardHeads;
 use crate::log_line::snapshot_line;
 use crate::metrics::OracleMetrics;
 use crate::pools::{PoolPair, Pools};
@@ -45,6 +46,7 @@ pub(crate) struct Oracle<C> {
     health: Health,
     snapshots: EventLog<proto::Snapshot>,
     reports: watch::Sender<Option<proto::Snapshot>>,
+    heads: HeardHeads,
     metrics: OracleMetrics,
     pools: Pools<C>,
     interval: Interval,
@@ -70,13 +72,15 @@ pub(crate) struct Outlets {
     pub health: Health,
     pub snapshots: EventLog<proto::Snapshot>,
     pub reports: watch::Sender<Option<proto::Snapshot>>,
+    /// Where the heads heard are noted.
+    pub heads: HeardHeads,
     pub metrics: OracleMetrics,
 }
 
 impl<C: Chain> Oracle<C> {
     /// An oracle that has heard nothing; its first snapshot says so.
     pub(crate) fn new(chain: C, pools: Pools<C>, clock: Clock, interval_ms: u64, outlets: Outlets) -> Self {
-        let Outlets { health, snapshots, reports, metrics } = outlets;
+        let Outlets { health, snapshots, reports, heads, metrics } = outlets;
         let mut interval = tokio::time::interval(Duration::from_millis(interval_ms));
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let oracle = Self {
@@ -85,6 +89,7 @@ impl<C: Chain> Oracle<C> {
             health,
             snapshots,
             reports,
+            heads,
             metrics,
             pools,
             interval,
@@ -106,7 +111,7 @@ impl<C: Chain> Oracle<C> {
 
     /// Works until dropped.
     pub(crate) async fn run(mut self) {
-        let mut heads = self.chain.watch_head();
+        let mut heads = self.heads.noting(self.chain.watch_head());
         let mut peers = self.chain.watch_peers();
         loop {
             self.ask();

@@ -9,12 +9,12 @@ use tonic::Status;
 use vision_host::Clock;
 use vision_sync_status::{HealthInput, HealthMachine, HealthParams, NodeFacts, Operator};
 use vision_wire::EventLog;
-use vision_wire::chain::{Head, Node};
+use vision_wire::chain::Node;
 use vision_wire::sync_oracle::{NetworkHealth, Snapshot};
 use vision_wire::watch::WatchItem;
 
 use crate::encode;
-use crate::intervals::Intervals;
+use crate::heard_heads::HeardHeads;
 use crate::ports::Chain;
 use crate::producer_word::ProducerWord;
 
@@ -24,6 +24,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// What the loop works with.
 pub(crate) struct HealthLoop<C> {
     pub chain: C,
+    /// What the oracle has heard of the head.
+    pub heads: HeardHeads,
     pub clock: Clock,
     pub operator: Operator,
     /// The verdicts on this node.
@@ -37,10 +39,8 @@ pub(crate) struct HealthLoop<C> {
 /// What has been heard of the chain service.
 #[derive(Default)]
 struct Heard {
-    head: Option<Head>,
     nodes: Option<Vec<Node>>,
     params: Option<HealthParams>,
-    intervals: Intervals,
 }
 
 impl<C: Chain> HealthLoop<C> {
@@ -49,7 +49,6 @@ impl<C: Chain> HealthLoop<C> {
         let mut machine = HealthMachine::new(self.operator.clone());
         let mut heard = Heard::default();
         let mut why = "nothing heard yet".to_owned();
-        let mut heads = self.chain.watch_head();
         let mut nodes = self.chain.watch_nodes();
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -61,22 +60,13 @@ impl<C: Chain> HealthLoop<C> {
                 told = Some(health);
             }
             tokio::select! {
-                Some(item) = heads.next() => match item {
-                    WatchItem::Event(event) => {
-                        if let Some(head) = &event.head {
-                            heard.intervals.note(head.height, head.timestamp_ms);
-                        }
-                        heard.head = event.head;
-                    }
-                    WatchItem::Lost(error) => (heard.head, why) = (None, words(&error)),
-                },
                 Some(item) = nodes.next() => match item {
                     WatchItem::Event(event) => heard.nodes = Some(event.nodes),
                     WatchItem::Lost(error) => (heard.nodes, why) = (None, words(&error)),
                 },
                 _ = look.tick() => {}
             }
-            if heard.params.is_none() && heard.head.is_some() {
+            if heard.params.is_none() && heard.nodes.is_some() {
                 match self.chain.health_params().await {
                     Ok(params) => heard.params = Some(params),
                     Err(error) => why = words(&error),
@@ -89,21 +79,25 @@ impl<C: Chain> HealthLoop<C> {
         let (now_ms, monotonic_ms) = (self.clock.now_ms(), self.clock.monotonic_ms());
         let oracle = self.snapshots.latest().unwrap_or_default().not_eligible_because;
         let this_because = self.producer.joined(&oracle, monotonic_ms);
-        let Heard { head: Some(head), nodes: Some(nodes), params: Some(params), intervals } = heard else {
-            let health = machine.blind(now_ms, why);
-            return encode::health(&health, None, &this_because);
+        let (head, interval_median_ms) = self.heads.look();
+        let (head, nodes, params) = match (head, &heard.nodes, &heard.params) {
+            (Ok(head), Some(nodes), Some(params)) => (head, nodes, params),
+            (head, ..) => {
+                let health = machine.blind(now_ms, head.err().as_deref().unwrap_or(why));
+                return encode::health(&health, None, &this_because);
+            }
         };
         let facts: Vec<NodeFacts> = nodes.iter().filter_map(encode::node_facts).collect();
         let input = HealthInput {
             now_ms,
             monotonic_ms,
             params: *params,
-            head: encode::head_facts(head),
+            head: encode::head_facts(&head),
             nodes: &facts,
             this_because: &this_because,
         };
         let pending = nodes.iter().find(|node| node.this_node).and_then(|node| node.pending);
-        let seen = encode::Seen { head, interval_median_ms: intervals.median_ms(), pending };
+        let seen = encode::Seen { head: &head, interval_median_ms, pending };
         encode::health(&machine.judge(&input), Some(&seen), &this_because)
     }
 }

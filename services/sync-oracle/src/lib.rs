@@ -10,6 +10,7 @@ mod config;
 mod encode;
 mod error;
 mod health;
+mod heard_heads;
 mod intervals;
 mod log_line;
 mod metrics;
@@ -35,6 +36,7 @@ use vision_wire::{EventLog, FILE_DESCRIPTOR_SET, MAX_SMALL_MESSAGE_BYTES, METHOD
 use crate::actor::{Oracle, Outlets};
 use crate::adapters::GrpcChain;
 use crate::health::HealthLoop;
+use crate::heard_heads::HeardHeads;
 use crate::metrics::OracleMetrics;
 use crate::pools::Pools;
 use crate::producer_word::ProducerWord;
@@ -67,11 +69,19 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let pools = Pools::new(chain.clone());
     let (reports, newest) = watch::channel(None);
     let metrics = OracleMetrics::new(&env.metrics);
-    let outlets = Outlets { health: health.clone(), snapshots: snapshots.clone(), reports, metrics };
+    let heads = HeardHeads::new();
+    let outlets = Outlets {
+        health: health.clone(),
+        snapshots: snapshots.clone(),
+        reports,
+        heads: heads.clone(),
+        metrics,
+    };
     let oracle =
         Oracle::new(chain.clone(), pools.clone(), env.clock.clone(), config.snapshot_interval_ms, outlets);
     let health_loop = HealthLoop {
         chain: chain.clone(),
+        heads,
         clock: env.clock.clone(),
         operator: testnet::operator(&env.home),
         snapshots: snapshots.clone(),

@@ -17,7 +17,7 @@ use prost::Name;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, MethodDescriptor};
 use tonic::Status;
 
-use crate::{FILE_DESCRIPTOR_SET, Reason, status};
+use crate::{BARE_DESCRIPTOR_SET, Reason, status};
 use ask::Parameter;
 use lists::Lists;
 use options::Options;
@@ -35,6 +35,21 @@ pub struct Api {
     without: BTreeMap<String, String>,
     undecided: Vec<String>,
     pool: DescriptorPool,
+}
+
+/// A message that may be wanted as JSON later: smaller than the message itself.
+#[derive(Debug)]
+pub struct Encoded {
+    /// Full name of its type.
+    type_name: String,
+    bytes: Vec<u8>,
+}
+
+impl Encoded {
+    /// A message, encoded.
+    pub fn of<M: Name>(message: &M) -> Self {
+        Self { type_name: M::full_name(), bytes: message.encode_to_vec() }
+    }
 }
 
 /// One path and the method it calls.
@@ -98,7 +113,7 @@ fn broken(why: &impl std::fmt::Display) -> Status {
 
 impl Api {
     fn read() -> Result<Self, String> {
-        let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).map_err(|error| error.to_string())?;
+        let pool = DescriptorPool::decode(BARE_DESCRIPTOR_SET).map_err(|error| error.to_string())?;
         let options = Options::of(&pool)?;
         let (mut routes, mut without, mut undecided) = (Vec::new(), BTreeMap::new(), Vec::new());
         for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
@@ -143,9 +158,15 @@ impl Api {
     /// # Errors
     /// [`Status`] if the message is none of the protocol files.
     pub fn json<M: Name>(&self, message: &M) -> Result<Bytes, Status> {
-        let descriptor = self.pool.get_message_by_name(&M::full_name());
-        let descriptor = descriptor.ok_or_else(|| broken(&M::full_name()))?;
-        let bytes = message.encode_to_vec();
+        self.json_of(&Encoded::of(message))
+    }
+
+    /// An encoded message as JSON.
+    ///
+    /// # Errors
+    /// [`Status`] if the message is none of the protocol files.
+    pub fn json_of(&self, Encoded { type_name, bytes }: &Encoded) -> Result<Bytes, Status> {
+        let descriptor = self.pool.get_message_by_name(type_name).ok_or_else(|| broken(type_name))?;
         let message = DynamicMessage::decode(descriptor, &bytes[..]).map_err(|error| broken(&error))?;
         Self::show(&Shown::new(&self.shapes, &message))
     }

@@ -10,12 +10,15 @@ use super::ask::Parameter;
 use super::options::Kind;
 use super::shape::{Absent, Form, Member, Own};
 use super::{Api, Route};
+use crate::FILE_DESCRIPTOR_SET;
 
 /// Comments by file and path within it.
 struct Comments(BTreeMap<(String, Vec<i32>), String>);
 
 impl Comments {
-    fn of(pool: &DescriptorPool) -> Self {
+    /// Those of all files. The pool of the API has none.
+    fn read() -> Self {
+        let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).expect("made of the same files as the API");
         let mut comments = BTreeMap::new();
         for file in pool.files() {
             let info = file.file_descriptor_proto().source_code_info.as_ref();
@@ -69,7 +72,7 @@ const DECIMAL: &str = "^(0|[1-9][0-9]{0,19})$";
 const SLOTS: &str = "^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$";
 
 pub(super) fn describe(api: &Api) -> Value {
-    let comments = Comments::of(&api.pool);
+    let comments = Comments::read();
     let mut describing = Describing { api, comments, schemas: Map::new() };
     let mut paths = Map::new();
     // Two routes may differ only in what they take a part of their path for: they are one here.

@@ -29,7 +29,7 @@ use roster::{Contact, Roster};
 /// Lists of nodes kept for watchers that reconnect.
 pub const NODE_EVENTS: usize = 8;
 /// Changes of the nodes within this time are told together.
-const TELL_EVERY: Duration = Duration::from_millis(50);
+const TELL_EVERY: Duration = Duration::from_millis(200);
 /// Ages alone are told so often, milliseconds.
 const AGES_EVERY_MS: u64 = 1_000;
 

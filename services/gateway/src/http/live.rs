@@ -43,8 +43,7 @@ pub(super) fn wanted(text: &str) -> Result<Wanted, Problem> {
 fn text(heard: &Heard) -> Bytes {
     match heard {
         Heard::Event { cursor, event } => event.text(cursor),
-        Heard::Status { frame, whole: true } => frame.whole.clone(),
-        Heard::Status { frame, whole: false } => frame.changes.clone(),
+        Heard::Status { frame, whole } => frame.written(*whole).text.clone(),
         Heard::Quiet { cursor } => sse::cursor(cursor),
         Heard::TooSlow => gap_text(&too_slow()),
     }

@@ -68,7 +68,7 @@ fn recent_events(state: &AppState) -> Bytes {
 
 fn event_json(cursor: &str, event: &Happened) -> Vec<u8> {
     let head = format!("{{\"event\":\"{}\",\"id\":\"{cursor}\",\"data\":", event.name);
-    [head.as_bytes(), &event.data, b"}"].concat()
+    [head.as_bytes(), event.data(), b"}"].concat()
 }
 
 /// A JSON object that is put together from finished parts.

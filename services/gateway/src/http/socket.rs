@@ -175,11 +175,10 @@ fn subscribe(live: &Live, text: &str) -> Result<(Listener, Option<Status>), Stri
 fn message(heard: &Heard) -> Option<Message> {
     match heard {
         Heard::Event { cursor, event: happened } => {
-            Some(event(happened.name.as_str(), cursor, &happened.data))
+            Some(event(happened.name.as_str(), cursor, happened.data()))
         }
         Heard::Status { frame, whole } => {
-            let data = if *whole { &frame.json } else { &frame.changed_json };
-            Some(event(EventName::Status.as_str(), "", data))
+            Some(event(EventName::Status.as_str(), "", &frame.written(*whole).json))
         }
         Heard::Quiet { .. } | Heard::TooSlow => None,
     }

@@ -5,30 +5,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::MissedTickBehavior;
 use tonic::Status;
 use vision_host::Clock;
 
 use super::Live;
-use super::status::{Missing, Part, Parts};
+use super::status::{Missing, Part, Parts, Urgency};
 
-/// Changes of this time are told together, unless one is urgent.
-const TELL_EVERY: Duration = Duration::from_secs(1);
-
-/// Whether a change may wait for others.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Urgency {
-    /// Told with the others of its second.
-    CanWait,
-    /// Told at once.
-    AtOnce,
-}
+/// What is not urgent is sent together so often.
+const REST_EVERY: Duration = Duration::from_secs(1);
 
 /// The parts of the status, as those who follow the services write them.
 #[derive(Default)]
 pub(crate) struct Board {
     parts: Mutex<Parts>,
-    changed: Notify,
     urgent: Notify,
 }
 
@@ -37,11 +27,8 @@ impl Board {
     pub(crate) fn set(&self, part: Part, told: Result<Bytes, Status>, urgency: Urgency) {
         let told = told.map_err(|why| why.message().to_owned());
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        if parts.set(part, told) {
-            self.changed.notify_one();
-            if urgency == Urgency::AtOnce {
-                self.urgent.notify_one();
-            }
+        if parts.set(part, told, urgency) && urgency == Urgency::AtOnce {
+            self.urgent.notify_one();
         }
     }
 
@@ -50,21 +37,18 @@ impl Board {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner).all(now_ms)
     }
 
-    /// Tells listeners of changes for ever.
+    /// Sends listeners what has changed, for ever: what is urgent at once, the rest every second.
     pub(super) async fn tell(&self, live: &Live, clock: &Clock) {
-        let mut told = Instant::now() - TELL_EVERY;
+        let mut seconds = tokio::time::interval(REST_EVERY);
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.changed.notified().await;
-            tokio::select! {
-                // First, so that what was urgent is not so a second time.
-                biased;
-                () = self.urgent.notified() => {}
-                () = tokio::time::sleep_until(told + TELL_EVERY) => {}
-            }
-            told = Instant::now();
+            let at_least = tokio::select! {
+                _ = seconds.tick() => Urgency::CanWait,
+                () = self.urgent.notified() => Urgency::AtOnce,
+            };
             let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-            if parts.has_changed() {
-                live.show(parts.take(clock.now_ms()));
+            if let Some(frame) = parts.take(at_least, clock.now_ms()) {
+                live.show(frame);
             }
         }
     }

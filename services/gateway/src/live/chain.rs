@@ -9,11 +9,12 @@ use tokio::sync::Notify;
 use tonic::Status;
 use vision_wire::chain::chain_event::What;
 use vision_wire::chain::{BlockInfo, ChainEvent, Node};
-use vision_wire::rest::api;
+use vision_wire::rest::{Encoded, api};
 use vision_wire::watch::{FollowItem, WatchItem};
 
-use super::board::{Board, Urgency};
+use super::board::Board;
 use super::event::{EventName, Happened, gap_json};
+use super::status::Urgency;
 use super::{Live, Part};
 use crate::adapters::Backends;
 use crate::config::Pages;
@@ -56,38 +57,29 @@ fn tell(item: FollowItem<ChainEvent>, live: &Live, missed: &mut Option<Status>) 
     if let Some(cause) = missed.take() {
         live.tell(Happened::new(EventName::Gap, gap_json(&cause)));
     }
-    let Some((name, json)) = told(&event) else { return false };
-    live.tell(Happened::new(name, stamped(event.at_ms, &json)));
+    let Some(happened) = happened(event) else { return false };
+    live.tell(happened);
     true
 }
 
-fn told(event: &ChainEvent) -> Option<(EventName, Bytes)> {
-    let api = api();
-    let (name, json) = match event.what.as_ref()? {
-        What::Block(block) => (EventName::Block, api.json(&brief(block.clone()))),
-        What::MissedSlot(missed) => (EventName::MissedSlot, api.json(missed)),
-        What::Suspended(suspended) => (EventName::Suspended, api.json(suspended)),
-        What::Returned(returned) => (EventName::Returned, api.json(returned)),
-        What::Reorg(reorg) => (EventName::Reorg, api.json(reorg)),
-        What::Finalized(finalized) => (EventName::Finalized, api.json(finalized)),
-        What::CaughtUp(caught_up) => (EventName::CaughtUp, api.json(caught_up)),
-        What::ContactLost(lost) => (EventName::ContactLost, api.json(lost)),
-        What::ContactFound(found) => (EventName::ContactFound, api.json(found)),
+fn happened(ChainEvent { at_ms, what, .. }: ChainEvent) -> Option<Happened> {
+    let (name, fields) = match what? {
+        What::Block(block) => (EventName::Block, Encoded::of(&brief(block))),
+        What::MissedSlot(missed) => (EventName::MissedSlot, Encoded::of(&missed)),
+        What::Suspended(suspended) => (EventName::Suspended, Encoded::of(&suspended)),
+        What::Returned(returned) => (EventName::Returned, Encoded::of(&returned)),
+        What::Reorg(reorg) => (EventName::Reorg, Encoded::of(&reorg)),
+        What::Finalized(finalized) => (EventName::Finalized, Encoded::of(&finalized)),
+        What::CaughtUp(caught_up) => (EventName::CaughtUp, Encoded::of(&caught_up)),
+        What::ContactLost(lost) => (EventName::ContactLost, Encoded::of(&lost)),
+        What::ContactFound(found) => (EventName::ContactFound, Encoded::of(&found)),
     };
-    Some((name, json.ok()?))
+    Some(Happened::of_message(name, at_ms, fields))
 }
 
 /// A block without its bytes, which a page looks up when they are wanted.
 pub(crate) fn brief(block: BlockInfo) -> BlockInfo {
     BlockInfo { block: None, transactions: Vec::new(), ..block }
-}
-
-/// An object with the time of the event before its fields.
-fn stamped(at_ms: u64, object: &[u8]) -> Bytes {
-    let head = format!("{{\"at_ms\":{at_ms}");
-    let fields = object.strip_prefix(b"{").unwrap_or_default();
-    let comma: &[u8] = if fields == b"}" { b"" } else { b"," };
-    [head.as_bytes(), comma, fields].concat().into()
 }
 
 /// Every node known.
@@ -197,11 +189,5 @@ mod tests {
         let told = live.cursor();
         assert_ne!(told, begin);
         assert!(!tell(FollowItem::Event(heartbeat), &live, &mut missed) && live.cursor() == told, "once");
-    }
-
-    #[test]
-    fn an_event_has_its_time_before_its_fields() {
-        assert_eq!(stamped(7, b"{\"height\":1}"), "{\"at_ms\":7,\"height\":1}");
-        assert_eq!(stamped(7, b"{}"), "{\"at_ms\":7}");
     }
 }

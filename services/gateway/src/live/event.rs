@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use tonic::Status;
 use vision_wire::reason_of;
+use vision_wire::rest::{Encoded, api};
 
 use crate::views::to_json;
 
@@ -127,19 +128,50 @@ impl FromStr for Wanted {
     }
 }
 
-/// Something that happened, rendered once for all listeners.
+/// Something that happened, rendered once for all listeners, and not before one of them needs it: most events of a node
+/// that nobody watches are never read.
 #[derive(Debug)]
 pub(crate) struct Happened {
     pub(crate) name: EventName,
-    /// One JSON object, on one line.
-    pub(crate) data: Bytes,
-    /// As server-sent events have it: made for the first who needs it.
+    source: Source,
+    data: OnceLock<Bytes>,
+    /// As server-sent events have it.
     text: OnceLock<Bytes>,
 }
 
+/// What an event is rendered from.
+#[derive(Debug)]
+enum Source {
+    /// Its data.
+    Json(Bytes),
+    /// A message of the protocol files.
+    Message { at_ms: u64, fields: Encoded },
+}
+
 impl Happened {
+    /// An event with this JSON object as its data, on one line.
     pub(crate) const fn new(name: EventName, data: Bytes) -> Self {
-        Self { name, data, text: OnceLock::new() }
+        Self::of_source(name, Source::Json(data))
+    }
+
+    /// An event whose data are the fields of a message, with the time of the event before them.
+    pub(crate) const fn of_message(name: EventName, at_ms: u64, fields: Encoded) -> Self {
+        Self::of_source(name, Source::Message { at_ms, fields })
+    }
+
+    const fn of_source(name: EventName, source: Source) -> Self {
+        Self { name, source, data: OnceLock::new(), text: OnceLock::new() }
+    }
+
+    /// One JSON object, on one line.
+    pub(crate) fn data(&self) -> &Bytes {
+        match &self.source {
+            Source::Json(data) => data,
+            Source::Message { at_ms, fields } => self.data.get_or_init(|| {
+                let json = api().json_of(fields).expect("the protocol files have every event's message");
+                stamped(*at_ms, &json)
+            }),
+        }
     }
 
     /// Stands for all before the start.
@@ -149,8 +181,16 @@ impl Happened {
 
     /// The event as text of a stream. An event has one cursor, so that the text is the same for all.
     pub(crate) fn text(&self, cursor: &str) -> Bytes {
-        self.text.get_or_init(|| event_text(self.name.as_str(), cursor, &self.data)).clone()
+        self.text.get_or_init(|| event_text(self.name.as_str(), cursor, self.data())).clone()
     }
+}
+
+/// An object with the time of the event before its fields.
+fn stamped(at_ms: u64, object: &[u8]) -> Bytes {
+    let head = format!("{{\"at_ms\":{at_ms}");
+    let fields = object.strip_prefix(b"{").unwrap_or_default();
+    let comma: &[u8] = if fields == b"}" { b"" } else { b"," };
+    [head.as_bytes(), comma, fields].concat().into()
 }
 
 /// An event as text of a stream; without a cursor if that is empty.
@@ -171,6 +211,8 @@ pub(crate) fn gap_json(cause: &Status) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use vision_wire::chain::Finalized;
+
     use super::*;
 
     #[test]
@@ -201,6 +243,17 @@ mod tests {
             assert!(EventName::ALL.iter().all(|name| includes(*name) == expected(*name)), "{text:?}");
         }
         assert!(EventName::ALL.iter().all(|name| Wanted::ALL.includes(*name)));
+    }
+
+    #[test]
+    fn an_event_has_its_time_before_its_fields() {
+        assert_eq!(stamped(7, b"{\"height\":1}"), "{\"at_ms\":7,\"height\":1}");
+        assert_eq!(stamped(7, b"{}"), "{\"at_ms\":7}");
+        let hash = "ab".repeat(32);
+        let finalized = Finalized { height: 9, hash: hash.clone() };
+        let event = Happened::of_message(EventName::Finalized, 7, Encoded::of(&finalized));
+        assert!(event.data.get().is_none(), "nobody has read it");
+        assert_eq!(*event.data(), format!("{{\"at_ms\":7,\"height\":9,\"hash\":\"{hash}\"}}"));
     }
 
     #[test]

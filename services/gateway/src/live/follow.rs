@@ -16,9 +16,10 @@ use vision_wire::producer::{Claim, MiningStatus};
 use vision_wire::watch::WatchItem;
 use vision_wire::{Reason, status};
 
-use super::board::{Board, Urgency};
+use super::board::Board;
 use super::chain;
 use super::event::{EventName, Happened};
+use super::status::Urgency;
 use super::{Live, MiningStatusBody, Part};
 use crate::adapters::Backends;
 use crate::config::Pages;

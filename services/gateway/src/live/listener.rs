@@ -114,7 +114,7 @@ mod tests {
     use bytes::Bytes;
     use vision_wire::reason_of;
 
-    use super::super::status::Parts;
+    use super::super::status::{Parts, Urgency};
     use super::super::{KEPT_EVENTS, Live, Part};
     use super::*;
 
@@ -124,9 +124,9 @@ mod tests {
 
     async fn text(listener: &mut Listener) -> String {
         match listener.next().await.expect("the hub lives") {
-            Heard::Event { event, .. } => String::from_utf8_lossy(&event.data).into_owned(),
+            Heard::Event { event, .. } => String::from_utf8_lossy(event.data()).into_owned(),
             Heard::Status { frame, whole } => {
-                let text = if whole { &frame.whole } else { &frame.changes };
+                let text = &frame.written(whole).text;
                 String::from_utf8_lossy(text).trim_start_matches("event: status\ndata: ").trim().to_owned()
             }
             Heard::Quiet { .. } => "quiet".into(),
@@ -139,8 +139,8 @@ mod tests {
         let live = Live::new(1);
         let mut parts = Parts::default();
         let mut show = |json: &'static str| {
-            parts.set(Part::Services, Ok(Bytes::from_static(json.as_bytes())));
-            live.show(parts.take(1));
+            parts.set(Part::Services, Ok(Bytes::from_static(json.as_bytes())), Urgency::CanWait);
+            live.show(parts.take(Urgency::CanWait, 1).expect("changed"));
         };
         show("1");
         let mut all = live.listen("", Wanted::ALL).expect("listens");
@@ -160,8 +160,8 @@ mod tests {
         let live = Live::new(1);
         let mut parts = Parts::default();
         let mut show = |json: &'static str| {
-            parts.set(Part::Services, Ok(Bytes::from_static(json.as_bytes())));
-            live.show(parts.take(1));
+            parts.set(Part::Services, Ok(Bytes::from_static(json.as_bytes())), Urgency::CanWait);
+            live.show(parts.take(Urgency::CanWait, 1).expect("changed"));
         };
         show("1");
         let mut first = live.listen("", Wanted::ALL).expect("listens");
@@ -182,12 +182,12 @@ mod tests {
         assert_eq!(text(&mut listener).await, "quiet");
         let mut parts = Parts::default();
         for (part, json) in [(Part::Services, "1"), (Part::Mining, "2"), (Part::Mining, "3")] {
-            parts.set(part, Ok(Bytes::from_static(json.as_bytes())));
-            live.show(parts.take(1));
+            parts.set(part, Ok(Bytes::from_static(json.as_bytes())), Urgency::CanWait);
+            live.show(parts.take(Urgency::CanWait, 1).expect("changed"));
         }
         assert_eq!(text(&mut listener).await, "{\"now_ms\":1,\"services\":1,\"mining\":3}");
-        parts.set(Part::Mining, Ok(Bytes::from_static(b"4")));
-        live.show(parts.take(2));
+        parts.set(Part::Mining, Ok(Bytes::from_static(b"4")), Urgency::CanWait);
+        live.show(parts.take(Urgency::CanWait, 2).expect("changed"));
         assert_eq!(text(&mut listener).await, "{\"now_ms\":2,\"mining\":4}");
     }
 
@@ -204,8 +204,8 @@ mod tests {
                 for number in 0.. {
                     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
                     teller.tell(block(number));
-                    parts.set(Part::Mining, Ok(Bytes::from(number.to_string())));
-                    teller.show(parts.take(1));
+                    parts.set(Part::Mining, Ok(Bytes::from(number.to_string())), Urgency::CanWait);
+                    teller.show(parts.take(Urgency::CanWait, 1).expect("changed"));
                 }
             });
             let begin = tokio::time::Instant::now();
@@ -245,7 +245,7 @@ mod tests {
         live.tell(block(3));
         let mut listener = live.listen(&cursor, Wanted::ALL).expect("known");
         assert_eq!((text(&mut listener).await, text(&mut listener).await), ("2".into(), "3".into()));
-        let noted: Vec<_> = live.noted().into_iter().map(|(_, event)| event.data.clone()).collect();
+        let noted: Vec<_> = live.noted().into_iter().map(|(_, event)| event.data().clone()).collect();
         assert_eq!(noted, ["3"], "the newest block");
         assert_eq!(
             Live::new(2).listen(&cursor, Wanted::ALL).err().and_then(|error| reason_of(&error)),

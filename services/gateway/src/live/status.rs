@@ -1,6 +1,7 @@
 //! How the node stands: parts that change each for itself, told together.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 
@@ -66,6 +67,15 @@ impl Part {
     }
 }
 
+/// Whether a change may wait for others.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Urgency {
+    /// Sent with the others of its second.
+    CanWait,
+    /// Sent at once.
+    AtOnce,
+}
+
 /// The parts as they are now.
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
@@ -73,13 +83,14 @@ pub(crate) struct Parts {
     parts: BTreeMap<Part, Bytes>,
     /// Why those are `null`.
     missing: BTreeMap<Part, String>,
-    changed: Vec<Part>,
+    /// What listeners do not know yet, and whether it may wait.
+    changed: BTreeMap<Part, Urgency>,
     version: u64,
 }
 
 impl Parts {
     /// Writes what a service says, or why it does not; whether the part is other than before.
-    pub(crate) fn set(&mut self, part: Part, told: Result<Bytes, String>) -> bool {
+    pub(crate) fn set(&mut self, part: Part, told: Result<Bytes, String>, urgency: Urgency) -> bool {
         self.missing.remove(&part);
         let json = told.unwrap_or_else(|why| {
             self.missing.insert(part, why);
@@ -89,19 +100,9 @@ impl Parts {
             return false;
         }
         self.parts.insert(part, json);
-        if !self.changed.contains(&part) {
-            self.changed.push(part);
-        }
+        let known = self.changed.entry(part).or_insert(urgency);
+        *known = urgency.max(*known);
         true
-    }
-
-    pub(crate) const fn has_changed(&self) -> bool {
-        !self.changed.is_empty()
-    }
-
-    /// All that were told, as one JSON object.
-    fn json(&self, now_ms: u64) -> Bytes {
-        object(now_ms, self.parts.iter())
     }
 
     /// All there are, as one JSON object, and why some of them are null.
@@ -115,17 +116,19 @@ impl Parts {
         (object(now_ms, Part::ALL.iter().map(|part| (part, json(part)))), missing.collect())
     }
 
-    /// What listeners are told of all changes since the last call.
-    pub(crate) fn take(&mut self, now_ms: u64) -> Frame {
-        self.changed.sort_unstable();
-        let changed = std::mem::take(&mut self.changed);
+    /// What listeners are sent of the changes that are this urgent at least; none if there are no such.
+    pub(crate) fn take(&mut self, at_least: Urgency, now_ms: u64) -> Option<Frame> {
+        let (taken, left) = std::mem::take(&mut self.changed)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(_, urgency)| *urgency >= at_least);
+        self.changed = left;
+        if taken.is_empty() {
+            return None;
+        }
         self.version += 1;
-        let known = |part: &Part| self.parts.get_key_value(part);
-        let changed_json = object(now_ms, changed.iter().filter_map(known));
-        let changes = event_text(EventName::Status.as_str(), "", &changed_json);
-        let json = self.json(now_ms);
-        let whole = event_text(EventName::Status.as_str(), "", &json);
-        Frame { version: self.version, json, changed_json, whole, changes }
+        let changed = taken.into_keys().collect();
+        let (version, parts) = (self.version, self.parts.clone());
+        Some(Frame { version, now_ms, parts, changed, whole: OnceLock::new(), changes: OnceLock::new() })
     }
 }
 
@@ -142,49 +145,101 @@ fn object<'a>(now_ms: u64, parts: impl Iterator<Item = (&'a Part, &'a Bytes)>) -
 /// Why parts are null, by their names.
 pub(crate) type Missing = BTreeMap<&'static str, String>;
 
-/// The status at an instant.
+/// The status at an instant. It is written as text for the first listener who needs it.
 #[derive(Debug, Default)]
 pub(crate) struct Frame {
     /// Counts up by one; 0: nothing is known yet.
     pub(crate) version: u64,
-    /// All parts, as one JSON object.
+    now_ms: u64,
+    parts: BTreeMap<Part, Bytes>,
+    /// The parts that are new in this version.
+    changed: Vec<Part>,
+    whole: OnceLock<Written>,
+    changes: OnceLock<Written>,
+}
+
+/// Parts as listeners are sent them.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// One JSON object.
     pub(crate) json: Bytes,
-    /// What has changed since the version before, as one JSON object.
-    pub(crate) changed_json: Bytes,
-    /// All parts as text of a stream.
-    pub(crate) whole: Bytes,
-    /// What has changed since the version before, as text of a stream.
-    pub(crate) changes: Bytes,
+    /// The same as text of a stream.
+    pub(crate) text: Bytes,
+}
+
+impl Frame {
+    /// All parts for those who do not know the version before, what has changed since for the others.
+    pub(crate) fn written(&self, whole: bool) -> &Written {
+        let write = |json: Bytes| {
+            let text = event_text(EventName::Status.as_str(), "", &json);
+            Written { json, text }
+        };
+        let known = |part: &Part| self.parts.get_key_value(part);
+        match whole {
+            true => self.whole.get_or_init(|| write(object(self.now_ms, self.parts.iter()))),
+            false => {
+                let changed = || object(self.now_ms, self.changed.iter().filter_map(known));
+                self.changes.get_or_init(|| write(changed()))
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn text(frame: &Frame, whole: bool) -> String {
+        String::from_utf8_lossy(&frame.written(whole).text).into_owned()
+    }
+
     #[test]
-    fn only_changes_are_told_to_those_who_know_the_rest() {
+    fn only_changes_are_sent_to_those_who_know_the_rest() {
+        use Urgency::{AtOnce, CanWait};
         let mut parts = Parts::default();
-        assert!(!parts.has_changed());
-        assert!(parts.set(Part::Mining, Ok(Bytes::from_static(b"1"))));
-        assert!(parts.set(Part::Services, Err("away".into())));
-        let first = parts.take(7);
-        assert_eq!(first.json, "{\"now_ms\":7,\"services\":null,\"mining\":1}");
-        assert_eq!(first.whole, first.changes);
-        assert!(!parts.set(Part::Mining, Ok(Bytes::from_static(b"1"))) && !parts.has_changed());
-        assert!(!parts.set(Part::Services, Err("still away".into())) && !parts.has_changed());
-        assert!(parts.set(Part::Mining, Ok(Bytes::from_static(b"2"))));
-        assert!(parts.set(Part::Mining, Ok(Bytes::from_static(b"3"))));
-        let second = parts.take(8);
-        assert_eq!(second.changes, "event: status\ndata: {\"now_ms\":8,\"mining\":3}\n\n");
-        assert_eq!(second.whole, "event: status\ndata: {\"now_ms\":8,\"services\":null,\"mining\":3}\n\n");
+        assert!(parts.take(CanWait, 7).is_none());
+        assert!(parts.set(Part::Mining, Ok(Bytes::from_static(b"1")), CanWait));
+        assert!(parts.set(Part::Services, Err("away".into()), CanWait));
+        let first = parts.take(CanWait, 7).expect("changed");
+        assert_eq!(first.written(true).json, "{\"now_ms\":7,\"services\":null,\"mining\":1}");
+        assert_eq!(text(&first, true), text(&first, false));
+        assert!(!parts.set(Part::Mining, Ok(Bytes::from_static(b"1")), AtOnce));
+        assert!(!parts.set(Part::Services, Err("still away".into()), AtOnce));
+        assert!(parts.take(CanWait, 7).is_none());
+        assert!(parts.set(Part::Mining, Ok(Bytes::from_static(b"2")), CanWait));
+        assert!(parts.set(Part::Mining, Ok(Bytes::from_static(b"3")), CanWait));
+        let second = parts.take(CanWait, 8).expect("changed");
+        assert_eq!(text(&second, false), "event: status\ndata: {\"now_ms\":8,\"mining\":3}\n\n");
+        assert_eq!(
+            text(&second, true),
+            "event: status\ndata: {\"now_ms\":8,\"services\":null,\"mining\":3}\n\n"
+        );
         assert_eq!((first.version, second.version), (1, 2));
+    }
+
+    #[test]
+    fn what_is_urgent_takes_nothing_along_that_can_wait() {
+        use Urgency::{AtOnce, CanWait};
+        let mut parts = Parts::default();
+        let one = || Ok(Bytes::from_static(b"1"));
+        parts.set(Part::Tree, one(), CanWait);
+        parts.set(Part::Schedule, one(), AtOnce);
+        // Urgent once is urgent until it is sent.
+        parts.set(Part::Health, one(), AtOnce);
+        parts.set(Part::Health, Ok(Bytes::from_static(b"2")), CanWait);
+        let urgent = parts.take(AtOnce, 1).expect("two are urgent");
+        assert_eq!(urgent.written(false).json, "{\"now_ms\":1,\"health\":2,\"schedule\":1}");
+        assert!(parts.take(AtOnce, 2).is_none());
+        let rest = parts.take(CanWait, 3).expect("one could wait");
+        assert_eq!(rest.written(false).json, "{\"now_ms\":3,\"tree\":1}");
     }
 
     #[test]
     fn every_part_is_there_and_those_that_are_null_are_explained() {
         let mut parts = Parts::default();
-        parts.set(Part::Mining, Ok(Bytes::from_static(b"1")));
-        parts.set(Part::Health, Err("the oracle is away".into()));
+        let urgency = Urgency::CanWait;
+        parts.set(Part::Mining, Ok(Bytes::from_static(b"1")), urgency);
+        parts.set(Part::Health, Err("the oracle is away".into()), urgency);
         let (json, missing) = parts.all(7);
         let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
         for part in Part::ALL {
@@ -196,7 +251,7 @@ mod tests {
             };
             assert_eq!((json[part.name()].is_null(), why), (expect.is_some(), expect), "{part:?}");
         }
-        parts.set(Part::Health, Ok(Bytes::from_static(b"2")));
+        parts.set(Part::Health, Ok(Bytes::from_static(b"2")), urgency);
         assert!(!parts.all(7).1.contains_key("health"));
     }
 }
