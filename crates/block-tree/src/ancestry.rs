@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vision_primitives::{Hash, Height};
+use vision_primitives::{Hash, Height, Invariant as _};
 
 use crate::{BlockTree, Entry, FINAL_DEPTH_BLOCKS};
 
@@ -21,7 +21,7 @@ impl BlockTree {
             return None;
         }
         while at.height() > height && !self.is_canonical(at) {
-            at = self.get(&at.parent())?;
+            at = self.known(&at.parent());
         }
         if !self.is_canonical(at) {
             return Some(at.hash());
@@ -55,7 +55,7 @@ impl BlockTree {
         let (mut a, mut b) = (self.get(a)?, self.get(b)?);
         while a.hash() != b.hash() {
             let higher = if a.height() >= b.height() { &mut a } else { &mut b };
-            *higher = self.get(&higher.parent())?;
+            *higher = self.known(&higher.parent());
         }
         Some(a)
     }
@@ -65,7 +65,7 @@ impl BlockTree {
     pub fn locator(&self) -> Vec<Hash> {
         let (mut hashes, mut index, mut step) = (Vec::new(), self.canonical.len().saturating_sub(1), 1_usize);
         while index > 0 && hashes.len() + 1 < MAX_LOCATOR_HASHES {
-            hashes.extend(self.canonical.get(index));
+            hashes.push(*self.canonical.get(index).invariant("the index is within the chain"));
             if hashes.len() >= DENSE_LOCATOR_HASHES {
                 step = step.saturating_mul(2);
             }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use vision_primitives::{Hash, Height, TimestampMs};
+use vision_primitives::{Hash, Height, Invariant as _, TimestampMs};
 
 use crate::footing::slot_end;
 use crate::tree::Node;
@@ -42,13 +42,14 @@ impl BlockTree {
         // Of every block the most that a chain on it weighs: children come before their parents here.
         let mut heaviest: BTreeMap<Hash, u64> = BTreeMap::new();
         for node in &above {
-            let of_children = node.children.iter().filter_map(|child| heaviest.get(child)).max();
-            let weight = of_children.copied().unwrap_or_default().max(node.entry.weight());
+            let above = |child| *heaviest.get(child).invariant("children come before their parents");
+            let of_children = node.children.iter().map(above).max();
+            let weight = of_children.unwrap_or_default().max(node.entry.weight());
             heaviest.insert(node.entry.hash(), weight);
         }
         let wanted = above.iter().filter(|node| node.entry.height() <= highest);
         let show = |node: &&Node| {
-            let weight = heaviest.get(&node.entry.hash()).copied().unwrap_or_default();
+            let weight = *heaviest.get(&node.entry.hash()).invariant("every block has been weighed");
             (node.entry.clone(), self.aside(node, weight))
         };
         wanted.map(show).collect()
@@ -60,7 +61,7 @@ impl BlockTree {
             return None;
         }
         if self.is_barred(node) {
-            let parent = self.get(&entry.parent())?;
+            let parent = self.known(&entry.parent());
             return Some(Aside::Late { slot_ended: slot_end(parent.schedule(), entry.slot()) });
         }
         let head_weight = self.head.weight();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use vision_primitives::Hash;
+use vision_primitives::{Hash, Invariant as _};
 
 use crate::BlockTree;
 use crate::insert::{BlockRef, ChainChange};
@@ -27,7 +27,7 @@ impl BlockTree {
         }
         let mut makers = BTreeSet::new();
         for (index, hash) in self.canonical.iter().enumerate().skip(1).rev() {
-            makers.extend(self.get(hash)?.producer());
+            makers.extend(self.known(hash).producer());
             if makers.len() >= quorum {
                 return Some(deepest.min(index - 1)).filter(|index| *index > 0);
             }
@@ -39,11 +39,9 @@ impl BlockTree {
     /// from the last of them.
     pub(crate) fn finalize_to(&mut self, index: usize, change: &mut ChainChange) {
         for _ in 0..index {
-            let (Some(old), Some(next)) = (self.canonical.front().copied(), self.canonical.get(1).copied())
-            else {
-                return;
-            };
-            let Some(entry) = self.get(&next).cloned() else { return };
+            let lowest = self.canonical.front().copied().zip(self.canonical.get(1).copied());
+            let (old, next) = lowest.invariant("only blocks of the head's chain become final");
+            let entry = self.known(&next).clone();
             self.canonical.pop_front();
             for child in self.children(&old).to_vec() {
                 if child != next {
@@ -69,11 +67,10 @@ impl BlockTree {
     }
 
     pub(crate) fn forget(&mut self, hash: &Hash) {
-        if let Some(node) = self.nodes.remove(hash) {
-            let rank = node.entry.rank();
-            self.ranked.remove(&rank);
-            self.tips.remove(&rank);
-            self.fetched = self.fetched.filter(|fetched| fetched != hash);
-        }
+        let node = self.nodes.remove(hash).invariant("only known blocks are forgotten, and each once");
+        let rank = node.entry.rank();
+        self.ranked.remove(&rank);
+        self.tips.remove(&rank);
+        self.fetched = self.fetched.filter(|fetched| fetched != hash);
     }
 }

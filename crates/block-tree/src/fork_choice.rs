@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use vision_primitives::{Hash, Height, Slot};
+use vision_primitives::{Hash, Height, Invariant as _, Slot};
 
 use crate::BlockTree;
 use crate::insert::BlockRef;
@@ -66,21 +66,19 @@ impl BlockTree {
     /// Makes the best block that is not barred the head. Its children can only be worse if they are
     /// all barred, and the first of siblings never is, so the head has no children.
     pub(crate) fn choose_head(&mut self, moved: &mut HeadMove) {
-        let Some(node) = self.ranked.first().and_then(|best| self.nodes.get(&best.hash)) else { return };
-        let best = node.entry.clone();
+        let best = self.ranked.first().invariant("the head is ranked, and never forgotten");
+        let best = self.known(&best.hash).clone();
         let mut path = Vec::new();
         let mut at = best.clone();
         while !self.is_canonical(&at) {
             path.push(BlockRef::of(&at));
-            match self.nodes.get(&at.parent()) {
-                Some(parent) => at = parent.entry.clone(),
-                None => return,
-            }
+            at = self.known(&at.parent()).clone();
         }
         while self.canonical_height() > at.height() {
             let height = self.canonical_height();
-            let Some(hash) = self.canonical.pop_back() else { return };
-            let below = self.canonical.back().copied().unwrap_or(self.last_final.hash());
+            let hash = self.canonical.pop_back().invariant("the chain reaches up to its height");
+            let below = self.canonical.back().copied();
+            let below = below.invariant("no block leaves the chain at or below the last final one");
             moved.pop(BlockRef { height, hash }, BlockRef { height: self.canonical_height(), hash: below });
         }
         for block in path.into_iter().rev() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vision_primitives::{Hash, Height};
+use vision_primitives::{Hash, Height, Invariant as _};
 
 use crate::fork_choice::HeadMove;
 use crate::siblings::MAX_SIBLINGS;
@@ -153,9 +153,10 @@ impl BlockTree {
 
     /// Drops a block that is not on the head's chain, and what stands on it.
     fn detach(&mut self, root: Hash, pruned: &mut Vec<Hash>) {
-        let parent = self.get(&root).map_or(Hash::ZERO, |entry| entry.parent());
+        let parent = self.known(&root).parent();
         self.forget_branch(root, pruned);
-        let Some(node) = self.nodes.get_mut(&parent) else { return };
+        let node =
+            self.nodes.get_mut(&parent).invariant("a block beside the head's chain has a known parent");
         node.children.retain(|child| *child != root);
         match node.children.first().copied() {
             None => {
@@ -164,8 +165,8 @@ impl BlockTree {
             }
             // A LATE block whose earlier siblings are gone may be head itself.
             Some(first) => {
-                let rank = self.nodes.get(&first).map(|node| node.entry.rank());
-                self.ranked.extend(rank);
+                let rank = self.known(&first).rank();
+                self.ranked.insert(rank);
             }
         }
     }

@@ -47,11 +47,8 @@ impl BlockTree {
         let (mut best, mut waiting) = (None, vec![*root]);
         while let Some(hash) = waiting.pop() {
             waiting.extend_from_slice(self.children(&hash));
-            let rank = self.get(&hash).map(|entry| entry.rank());
-            best = match best {
-                None => rank,
-                Some(best) => Some(rank.map_or(best, |rank| rank.min(best))),
-            };
+            let rank = self.known(&hash).rank();
+            best = Some(best.map_or(rank, |best: Rank| best.min(rank)));
         }
         best
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use vision_ledger::State;
-use vision_primitives::{Hash, Height};
+use vision_primitives::{Hash, Height, Invariant as _};
 use vision_schedule::Schedule;
 
 use crate::fork_choice::Rank;
@@ -99,10 +99,16 @@ impl BlockTree {
         self.nodes.get(hash).map(|node| &node.entry)
     }
 
+    /// A block that must be known: one of the head's chain, a child of a known block, or the parent of a known block
+    /// above the last final one.
+    pub(crate) fn known(&self, hash: &Hash) -> &Arc<Entry> {
+        self.get(hash).invariant("every known block descends from the last final one, and so do its children")
+    }
+
     /// The canonical block of a height, from the last final one up to the head.
     #[must_use]
     pub fn canonical(&self, height: Height) -> Option<&Arc<Entry>> {
-        self.get(self.canonical_hash(height)?)
+        Some(self.known(self.canonical_hash(height)?))
     }
 
     pub(crate) fn canonical_hash(&self, height: Height) -> Option<&Hash> {

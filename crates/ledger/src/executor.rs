@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use vision_primitives::{
-    Action, Address, ConsensusParams, Finality, Hash, Height, MAX_DATA_BYTES, NodeId, PublicKey, Signature,
-    SignedTransaction, SyncProof, Tag, Transaction, registration_payload,
+    Action, Address, ConsensusParams, Finality, Hash, Height, Invariant as _, MAX_DATA_BYTES, NodeId,
+    PublicKey, Signature, SignedTransaction, SyncProof, Tag, Transaction, registration_payload,
 };
 
 use crate::account::account_key;
@@ -182,7 +182,7 @@ impl<'a> Executor<'a> {
             ProducerStatus::Suspended => &mut self.census.suspended,
             ProducerStatus::Candidate => &mut self.census.candidates,
         };
-        *count = count.saturating_sub(1);
+        *count = count.checked_sub(1).invariant("the census counts every producer under its status");
         producer.status = ProducerStatus::Exited;
         self.producers.insert(id, producer);
         Ok(())
@@ -221,7 +221,7 @@ impl<'a> Executor<'a> {
     /// # Errors
     /// [`LedgerError`]; none of them can be caused by a block's sender.
     pub fn finish(mut self) -> Result<(State, Changes), LedgerError> {
-        self.apply_liveness();
+        self.apply_liveness()?;
         let reward = self.pay_producer()?;
         let before = self.parent.supply();
         let supply = before.checked_add(reward).ok_or(LedgerError::Overflow { what: "total supply" })?;

@@ -157,7 +157,7 @@ pub enum LedgerError {
         /// Which amount.
         what: &'static str,
     },
-    /// The block's producer has no record.
+    /// The block's producer, or somebody who is said to have missed a slot, has no record.
     #[error("{0} has no record in the producer registry")]
     UnknownProducer(NodeId),
     /// Balances and supply do not change alike.

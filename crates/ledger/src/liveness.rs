@@ -4,7 +4,7 @@ use vision_primitives::{Address, Height, NodeId, PublicKey, Slot};
 use vision_schedule::Schedule;
 
 use crate::tree::Tree;
-use crate::{Executor, Producer, ProducerStatus};
+use crate::{Executor, LedgerError, Producer, ProducerStatus};
 
 /// Blocks without a suspension after which the count of suspensions is halved.
 pub const SUSPENSION_HALF_LIFE_BLOCKS: u64 = 10_000;
@@ -88,36 +88,38 @@ fn suspended(producer: &Producer, height: Height) -> Producer {
 
 impl Executor<'_> {
     /// Misses, the producer's reset, sync proofs, suspensions: in this order.
-    pub(crate) fn apply_liveness(&mut self) {
+    pub(crate) fn apply_liveness(&mut self) -> Result<(), LedgerError> {
         if self.context.height >= FIRST_COUNTED_HEIGHT {
             for id in self.context.missed_owners {
                 self.edit(id, |producer| {
                     if producer.status == ProducerStatus::Active {
                         producer.missed = producer.missed.saturating_add(1);
                     }
-                });
+                })?;
             }
         }
         let id = self.context.producer;
-        self.edit(&id, |producer| producer.missed = 0);
+        self.edit(&id, |producer| producer.missed = 0)?;
         for id in std::mem::take(&mut self.proven) {
             self.edit(&id, |producer| {
                 if producer.status.awaits_sync_proof() {
                     producer.status = ProducerStatus::Active;
                     producer.missed = 0;
                 }
-            });
+            })?;
         }
         for (id, producer) in self.due_for_suspension() {
             self.producers.insert(id, suspended(&producer, self.context.height));
         }
+        Ok(())
     }
 
-    fn edit(&mut self, id: &NodeId, change: impl FnOnce(&mut Producer)) {
-        if let Some(mut producer) = self.producer(id).cloned() {
-            change(&mut producer);
-            self.producers.insert(*id, producer);
-        }
+    /// Whoever owns a slot, makes a block or proves to be in sync has a record, and records are never taken away.
+    fn edit(&mut self, id: &NodeId, change: impl FnOnce(&mut Producer)) -> Result<(), LedgerError> {
+        let mut producer = self.producer(id).ok_or(LedgerError::UnknownProducer(*id))?.clone();
+        change(&mut producer);
+        self.producers.insert(*id, producer);
+        Ok(())
     }
 
     /// The active producers with too many misses, ids ascending, as many as the bound lets go.

@@ -5,7 +5,8 @@ mod support;
 
 use support::{Ledger, block_hash, genesis};
 use vision_ledger::{
-    MAX_RETURN_WAIT_BLOCKS, ProducerStatus as S, SUSPENSION_HALF_LIFE_BLOCKS, TransactionFault as F,
+    BlockContext, Executor, LedgerError, MAX_RETURN_WAIT_BLOCKS, ProducerStatus as S,
+    SUSPENSION_HALF_LIFE_BLOCKS, TransactionFault as F,
 };
 use vision_primitives::*;
 
@@ -33,6 +34,21 @@ fn misses_are_counted_and_reset() {
     ledger.block(ids[2], &[ids[2]], &[]);
     assert_eq!(ledger.producer(&ids[2]).missed, 0, "also when it missed an earlier slot of the same height");
     assert_eq!(ledger.state.active().len(), 3);
+}
+
+#[test]
+fn whoever_missed_a_slot_has_a_record() {
+    let (ledger, ids) = ledger(3);
+    let stranger = Hash([9; 32]);
+    let context = BlockContext {
+        genesis_hash: ledger.genesis_hash,
+        height: Height(ledger.height),
+        producer: ids[0],
+        missed_owners: &[ids[1], stranger],
+        recent: &|_| None,
+    };
+    let executor = Executor::new(&ledger.state, &ledger.genesis.params, ledger.genesis.finality, context);
+    assert_eq!(executor.finish().err(), Some(LedgerError::UnknownProducer(stranger)));
 }
 
 #[test]

@@ -193,7 +193,7 @@ impl Mempool {
     ) -> Result<Option<Place>, Rejected> {
         let Some(id) = terms.registers else { return Ok(None) };
         let Some(held) = self.index.registry.get(&id).filter(|held| *held != place) else { return Ok(None) };
-        let Some(old) = self.entry(held) else { return Ok(None) };
+        let old = self.entry(held);
         if held.0 == place.0 {
             // One of the two would come first, and then the other does not apply.
             let exit = transaction.transaction().action == vision_primitives::Action::ExitProducer;

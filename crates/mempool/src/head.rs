@@ -50,8 +50,7 @@ impl Mempool {
     fn recheck_registry(&mut self, context: &Context<'_>, dropped: &mut Vec<Dropped>) {
         let mut faulty = Vec::new();
         for (id, place) in &self.index.registry {
-            let Some(entry) = self.entry(place) else { continue };
-            if let Err(fault) = check_registry(&entry.transaction, id, context) {
+            if let Err(fault) = check_registry(&self.entry(place).transaction, id, context) {
                 faulty.push((*place, fault));
             }
         }

@@ -62,16 +62,14 @@ impl Mempool {
     /// A waiting transaction.
     #[must_use]
     pub fn get(&self, hash: &Hash) -> Option<&SignedTransaction> {
-        let Some((address, nonce)) = self.index.places.get(hash) else { return self.proofs.get(hash) };
-        let sender = self.senders.get(address)?;
-        let at = sender.position(*nonce).ok()?;
-        Some(&sender.waiting[at].transaction)
+        let Some(place) = self.index.places.get(hash) else { return self.proofs.get(hash) };
+        Some(&self.entry(place).transaction)
     }
 
     /// Since when a transaction waits; nothing is said of sync proofs, which their producer sends again and again.
     #[must_use]
     pub fn since(&self, hash: &Hash) -> Option<Moment> {
-        self.index.places.get(hash).and_then(|place| self.entry(place)).map(|entry| entry.arrived)
+        self.index.places.get(hash).map(|place| self.entry(place).arrived)
     }
 
     /// The first nonce that is missing before a waiting transaction; none if a block may have it.
@@ -109,7 +107,7 @@ impl Mempool {
 
     /// All that wait of accounts and since when, the last to come first.
     pub fn newest(&self) -> impl Iterator<Item = (&SignedTransaction, Moment)> {
-        let entries = self.index.ages.values().rev().filter_map(|place| self.entry(place));
+        let entries = self.index.ages.values().rev().map(|place| self.entry(place));
         entries.map(|entry| (&entry.transaction, entry.arrived))
     }
 
@@ -117,7 +115,7 @@ impl Mempool {
     #[must_use]
     pub fn oldest(&self) -> Option<Moment> {
         let place = self.index.ages.values().next()?;
-        self.entry(place).map(|entry| entry.arrived)
+        Some(self.entry(place).arrived)
     }
 
     /// How many wait of accounts, and their bytes as signed; without the sync proofs of producers.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use vision_ledger::TransactionFault;
-use vision_primitives::{Action, Hash, Height, NodeId, SignedTransaction, SyncProof};
+use vision_primitives::{Action, Hash, Height, Invariant as _, NodeId, SignedTransaction, SyncProof};
 
 use crate::{Context, DropReason, Dropped, Rejected};
 
@@ -69,7 +69,8 @@ impl Proofs {
 
     pub(crate) fn get(&self, hash: &Hash) -> Option<&SignedTransaction> {
         let id = self.producers.get(hash)?;
-        self.by_producer.get(id).map(|(_, transaction)| transaction)
+        let (_, transaction) = self.by_producer.get(id).invariant("a proof is found by hash and by producer");
+        Some(transaction)
     }
 
     pub(crate) fn contains(&self, hash: &Hash) -> bool {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use vision_primitives::Address;
+use vision_primitives::{Address, Invariant as _};
 
 use crate::entry::Entry;
 use crate::index::{Place, TailKey, tail_key};
@@ -36,7 +36,7 @@ impl Mempool {
         let (sender, nonce) = newcomer.place;
         let most_bytes = limits.bytes.checked_sub(newcomer.size)?;
         let most = limits.transactions.checked_sub(1)?;
-        let replaced = newcomer.replaces.iter().filter_map(|place| self.entry(place));
+        let replaced = newcomer.replaces.iter().map(|place| self.entry(place));
         let (mut count, mut bytes) = (self.index.places.len(), self.index.bytes);
         for entry in replaced {
             (count, bytes) = (count - 1, bytes - entry.size());
@@ -56,8 +56,10 @@ impl Mempool {
             if !newcomer.displaces(worth) {
                 return None;
             }
-            let waiting = self.senders.get(&address)?.waiting.get(..left)?;
-            let (last, rest) = waiting.split_last()?;
+            let sender_waiting = self.senders.get(&address).and_then(|known| known.waiting.get(..left));
+            let (last, rest) = sender_waiting
+                .and_then(<[Entry]>::split_last)
+                .invariant("a tail names a sender of whom so many wait, at least one");
             if address == sender && last.terms.nonce <= nonce {
                 // Its own predecessors stay; what it replaces is counted.
                 continue;
@@ -69,8 +71,10 @@ impl Mempool {
         Some(evicted)
     }
 
-    pub(crate) fn entry(&self, (address, nonce): &Place) -> Option<&Entry> {
-        let sender = self.senders.get(address)?;
-        sender.position(*nonce).ok().map(|at| &sender.waiting[at])
+    /// What waits at a place that the index names.
+    pub(crate) fn entry(&self, (address, nonce): &Place) -> &Entry {
+        let sender = self.senders.get(address);
+        let found = sender.and_then(|sender| Some(&sender.waiting[sender.position(*nonce).ok()?]));
+        found.invariant("the index names only places at which something waits")
     }
 }

@@ -4,7 +4,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap, btree_set};
 
 use vision_ledger::State;
-use vision_primitives::{Address, SignedTransaction};
+use vision_primitives::{Address, Invariant as _, SignedTransaction};
 
 use crate::Mempool;
 use crate::entry::Entry;
@@ -92,7 +92,8 @@ impl<'a> Selection<'a> {
             && self.opened.peek().is_none_or(|run| (*price, *seq) < run.key())
         {
             fronts.next();
-            return self.senders.get(address).and_then(|sender| sender.waiting.get(..sender.ready));
+            let run = self.senders.get(address).and_then(|sender| sender.waiting.get(..sender.ready));
+            return Some(run.invariant("a front names a sender with ready transactions"));
         }
         self.opened.pop().map(|run| run.0)
     }
@@ -106,7 +107,7 @@ impl<'a> Iterator for Selection<'a> {
             return Some(proof);
         }
         while self.transactions > 0 {
-            let (first, rest) = self.best()?.split_first()?;
+            let (first, rest) = self.best()?.split_first().invariant("a run is never empty");
             if first.size() > self.bytes {
                 continue;
             }

@@ -2,6 +2,8 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use crate::Invariant as _;
+
 /// Bytes that are not the canonical form of the wanted value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not canonical bytes of a {what}: {why}")]
@@ -15,8 +17,7 @@ pub struct DecodeError {
 /// The canonical bytes of a value.
 #[must_use]
 pub fn encode<T: BorshSerialize>(value: &T) -> Vec<u8> {
-    // Writing into a Vec cannot fail, and no type of ours has a failing serializer.
-    borsh::to_vec(value).unwrap_or_default()
+    borsh::to_vec(value).invariant("memory takes all bytes, and no type of ours has a serializer that fails")
 }
 
 /// Decodes canonical bytes; anything missing, trailing or out of range is an error.

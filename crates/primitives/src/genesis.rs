@@ -4,7 +4,8 @@ use borsh::BorshSerialize;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, ConsensusParams, Entropy, Finality, Hash, ParamError, PublicKey, TimestampMs, encode, hash,
+    Address, ConsensusParams, Entropy, Finality, Hash, Invariant as _, ParamError, PublicKey, TimestampMs,
+    encode, hash,
 };
 
 /// Longest chain id, in bytes.
@@ -138,7 +139,7 @@ impl Genesis {
     #[must_use]
     pub fn to_json(&self) -> String {
         // Every field has a total, infallible serializer.
-        serde_json::to_string_pretty(self).map(|text| text + "\n").unwrap_or_default()
+        serde_json::to_string_pretty(self).invariant("every genesis can be written as JSON") + "\n"
     }
 
     /// Checks everything a genesis must fulfil.

@@ -11,6 +11,7 @@ mod canonical;
 mod genesis;
 mod hash;
 mod header;
+mod invariant;
 mod keys;
 mod merkle;
 mod params;
@@ -26,6 +27,7 @@ pub use canonical::{DecodeError, decode_strict, encode};
 pub use genesis::{Genesis, GenesisAccount, GenesisError, GenesisProducer, MAX_CHAIN_ID_BYTES};
 pub use hash::{Hash, Hasher, HexError, hash};
 pub use header::{HEADER_VERSION, Header};
+pub use invariant::Invariant;
 pub use keys::{
     BatchVerifier, KeyError, PublicKey, SecretKey, Signature, SignatureError, Tag, signed_message,
 };

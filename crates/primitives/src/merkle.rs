@@ -1,7 +1,7 @@
 //! The Merkle tree over a block's transaction hashes: leaf `H(0x00 || x)`, node `H(0x01 || l || r)`,
 //! an odd node is carried up unchanged, the empty tree is 32 zero bytes.
 
-use crate::{Hash, hash};
+use crate::{Hash, Invariant as _, hash};
 
 fn leaf(item: &Hash) -> Hash {
     hash(&[&[0], item.as_bytes()])
@@ -15,8 +15,7 @@ fn parents(row: &[Hash]) -> Vec<Hash> {
     row.chunks(2)
         .map(|pair| match pair {
             [left, right] => node(left, right),
-            [odd, ..] => *odd,
-            [] => Hash::ZERO,
+            rest => *rest.first().invariant("chunks are never empty"),
         })
         .collect()
 }

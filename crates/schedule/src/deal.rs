@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vision_primitives::{Hash, NodeId, Slot};
+use vision_primitives::{Hash, Invariant as _, NodeId, Slot};
 
 use crate::draw;
 
@@ -64,7 +64,7 @@ impl Iterator for Deal<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (slot, index) = self.step()?;
-        Some((slot, *self.pool.get(index)?))
+        Some((slot, *self.pool.get(index).invariant("a shuffle moves positions within its pool")))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use vision_primitives::{Hash, NodeId, Pool, Slot, TimestampMs, hash};
+use vision_primitives::{Hash, Invariant as _, NodeId, Pool, Slot, TimestampMs, hash};
 
 use crate::{Deal, ScheduleError, SlotError, SlotTiming, draw};
 
@@ -104,8 +104,7 @@ impl Schedule {
         } else {
             self.owners(slot).next().map(|(_, id)| id)
         };
-        // Neither pool is empty, so every slot has an owner.
-        owner.unwrap_or(NodeId::ZERO)
+        owner.invariant("neither pool is empty, so every slot has an owner")
     }
 
     fn main_owners(&self) -> &[NodeId] {
@@ -150,11 +149,12 @@ impl Schedule {
         ascending.dedup();
         let mut owners: BTreeMap<Slot, NodeId> = BTreeMap::new();
         for lap in ascending.chunk_by(|a, b| self.lap(*a) == self.lap(*b)) {
-            let (Some(first), Some(last)) = (lap.first(), lap.last()) else { continue };
+            let ends = lap.first().zip(lap.last());
+            let (first, last) = ends.invariant("a chunk has a first and a last slot");
             let dealt = self.owners(*first).take_while(|(slot, _)| slot <= last);
             owners.extend(dealt.filter(|(slot, _)| lap.binary_search(slot).is_ok()));
         }
-        let owner = |slot: &Slot| owners.get(slot).copied().unwrap_or(NodeId::ZERO);
+        let owner = |slot: &Slot| *owners.get(slot).invariant("every slot asked for was dealt");
         slots.iter().map(|slot| self.window_of(*slot, owner(slot))).collect()
     }
 
@@ -164,7 +164,7 @@ impl Schedule {
         let mut last: BTreeMap<Option<u64>, u64> = BTreeMap::new();
         for slot in slots {
             let base = if self.lap(*slot).is_some() { self.timing.main_slots } else { 0 };
-            let size = if base == 0 { u64::MAX } else { self.registered.len() as u64 };
+            let size = if base == 0 { u64::MAX } else { size_of(&self.registered) };
             let dealt = (slot.get() - base) % size + 1;
             let known = last.entry(self.lap(*slot)).or_default();
             *known = dealt.max(*known);
@@ -174,8 +174,7 @@ impl Schedule {
 
     /// The lap of a tail slot; none for a main slot.
     fn lap(&self, slot: Slot) -> Option<u64> {
-        // A pool in use is never empty.
-        let size = (self.registered.len() as u64).max(1);
+        let size = size_of(&self.registered);
         slot.get().checked_sub(self.timing.main_slots).map(|dealt| dealt / size)
     }
 
@@ -187,8 +186,7 @@ impl Schedule {
             None => (slot.get(), &self.main_pool),
             Some(dealt) => (dealt, &self.registered),
         };
-        // A pool in use is never empty.
-        let size = (pool.len() as u64).max(1);
+        let size = size_of(pool);
         let (number, place) = (draw(&self.seed, slot.get()).first_u64(), dealt % size);
         Drawing { number, lap: dealt / size, place, picked: place + number % (size - place) }
     }
@@ -242,4 +240,10 @@ impl Schedule {
         }
         Ok(())
     }
+}
+
+/// Length of a pool that slots are dealt over.
+fn size_of(pool: &Pool) -> u64 {
+    assert!(!pool.is_empty(), "a schedule is never made over an empty pool");
+    pool.len() as u64
 }

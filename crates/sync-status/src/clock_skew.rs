@@ -1,5 +1,7 @@
 //! Does this node's clock stand apart from its peers'?
 
+use vision_primitives::Invariant as _;
+
 use crate::{Direction, NotEligible, SyncParams};
 
 /// Differences past the limit in one direction: from peers whose clocks are earlier or later than ours.
@@ -24,7 +26,7 @@ pub(crate) fn judge(offsets_ms: &[Option<i64>], params: &SyncParams) -> Option<N
         let apart = apart(offsets_ms, direction, params);
         (apart.len() * 2 > offsets_ms.len()).then(|| NotEligible::ClockSkew {
             direction,
-            by_ms: apart.get(apart.len() / 2).copied().unwrap_or_default(),
+            by_ms: *apart.get(apart.len() / 2).invariant("more than half of none is some"),
             peers: apart.len() as u64,
             ready: offsets_ms.len() as u64,
             limit_ms: params.clock_limit_ms(),

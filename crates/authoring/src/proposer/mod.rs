@@ -7,7 +7,7 @@ mod prepared;
 
 use std::sync::Arc;
 
-use vision_primitives::{Hash, Height, Slot, TimestampMs};
+use vision_primitives::{Hash, Height, Invariant as _, Slot, TimestampMs};
 use vision_schedule::SlotWindow;
 
 use self::own::{Own, Stage};
@@ -101,8 +101,7 @@ impl Proposer {
     pub(crate) fn decide_block(&mut self, head: &Head, guard: &Guard, turn: &mut Turn) {
         let height = head.height.next();
         if self.own.as_ref().is_some_and(|own| own.proposal.parent == head.hash) {
-            self.decide_own(guard, turn);
-            return;
+            return self.decide_own(guard, turn);
         }
         // Promised to a block whose bytes are gone, or barred: nothing can be signed on this head.
         if height <= guard.floor() || guard.promised(height, &head.hash).is_some() {
@@ -138,7 +137,7 @@ impl Proposer {
         if !self.retry.ready(turn.now.mono_ms) {
             return;
         }
-        let Some(own) = &mut self.own else { return };
+        let own = self.own.as_mut().invariant("only asked when there is a block of the head");
         match own.stage {
             Stage::Stored | Stage::GivenUp => {}
             Stage::Promised => {
