@@ -17,6 +17,7 @@ const PURE: &[&str] = &[
     "vision-mempool",
     "vision-sync-status",
     "vision-authoring",
+    "vision-test-blocks",
 ];
 
 /// What a service may import: the pure half, wire and host, and never another service.
@@ -32,8 +33,9 @@ const FOR_SERVICES: &[&str] = &[
     "vision-host",
 ];
 
-/// What only tests may import; the pure half not even there, for it builds on the shell.
-const FOR_TESTS: &[&str] = &["vision-test-support"];
+/// What only tests may import, and whose. The pure half may not import what builds on the shell, not even there.
+const FOR_TESTS: &[(&str, &[&str])] =
+    &[("vision-test-blocks", &["vision-block-tree", "vision"]), ("vision-test-support", SERVICES)];
 
 /// What the binary may import besides: the services.
 const SERVICES: &[&str] =
@@ -54,6 +56,7 @@ fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("vision-host", vec!["vision-rpc"]),
         ("vision", [FOR_SERVICES, SERVICES].concat()),
         ("vision-scenarios", vec!["vision-wire", "vision-host"]),
+        ("vision-test-blocks", vec!["vision-primitives", "vision-ledger", "vision-block-tree"]),
         ("vision-test-support", vec!["vision-primitives", "vision-wire", "vision-host"]),
     ]);
     law.extend(SERVICES.iter().map(|service| (*service, FOR_SERVICES.to_vec())));
@@ -151,7 +154,8 @@ fn breaches(packages: &[Package]) -> Vec<String> {
         for (dependency, for_tests) in &package.dependencies {
             let dependency = dependency.as_str();
             let ours = dependency == "vision" || dependency.starts_with("vision-");
-            let only_tests = *for_tests && FOR_TESTS.contains(&dependency) && SERVICES.contains(&name);
+            let for_whose_tests = FOR_TESTS.iter().find(|(package, _)| *package == dependency);
+            let only_tests = *for_tests && for_whose_tests.is_some_and(|(_, whose)| whose.contains(&name));
             if ours && !allowed.contains(&dependency) && !only_tests {
                 found.push(format!("{name} imports {dependency}"));
             }
@@ -257,14 +261,17 @@ fn breaches_are_found() {
         ("vision", "vision-chain", ""),
         ("vision-utils", "borsh", "vision-utils is not in the law"),
     ];
-    let support = "vision-test-support";
+    let (blocks, support) = ("vision-test-blocks", "vision-test-support");
     let for_tests = [
-        ("vision-chain", true, ""),
-        ("vision-chain", false, "vision-chain imports vision-test-support"),
-        ("vision-ledger", true, "vision-ledger imports vision-test-support"),
+        ("vision-chain", support, true, ""),
+        ("vision-chain", support, false, "vision-chain imports vision-test-support"),
+        ("vision-ledger", support, true, "vision-ledger imports vision-test-support"),
+        ("vision-block-tree", blocks, true, ""),
+        ("vision-block-tree", blocks, false, "vision-block-tree imports vision-test-blocks"),
+        ("vision-ledger", blocks, true, "vision-ledger imports vision-test-blocks"),
     ];
-    for (name, for_tests, expect) in for_tests {
-        let found = breaches(&[package(name, support, for_tests)]).join("; ");
+    for (name, dependency, for_tests, expect) in for_tests {
+        let found = breaches(&[package(name, dependency, for_tests)]).join("; ");
         assert_eq!(found, expect, "{name}, for tests: {for_tests}");
     }
     for (name, dependency, expect) in others {

@@ -1,11 +1,9 @@
 //! Finality by depth, pruning, and the bound on open blocks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
-use support::{Net, at, genesis};
 use vision_block_tree::{BlockRef, BlockTree, FINAL_DEPTH_BLOCKS};
 use vision_primitives::*;
+use vision_test_blocks::{Net, at, genesis};
 
 /// The lowest slot on `parent` that one of `makers` owns.
 fn slot_of(tree: &BlockTree, parent: &Hash, makers: &[NodeId]) -> u64 {

@@ -1,14 +1,12 @@
 //! Which block is the head, whatever order the blocks came in, and how a reorganisation is told.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use support::{Net, at};
 use vision_block_tree::{Aside, BlockRef, BlockTree};
 use vision_primitives::*;
+use vision_test_blocks::{Net, at};
 
 fn hashes_of(tree: &BlockTree) -> Vec<Hash> {
     let (low, high) = (tree.final_entry().height().get(), tree.head().height().get());

@@ -1,13 +1,11 @@
 //! Several nodes produce and exchange blocks; looking around in their trees.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
 use proptest::prelude::*;
-use support::{Net, key};
 use vision_block_tree::{BlockTree, MAX_CLAIM_AHEAD_MS, MAX_LOCATOR_HASHES};
 use vision_ledger::ProducerStatus;
 use vision_primitives::*;
+use vision_test_blocks::{Net, key};
 
 #[test]
 fn four_nodes_agree_over_150_heights_with_skipped_slots_and_a_dead_producer() {

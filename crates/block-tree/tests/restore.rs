@@ -1,12 +1,10 @@
 //! A tree restored from what a store keeps is the tree it was; damage is found.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
-use support::{Net, key};
 use vision_block_tree::{BlockTree, RestoreBase, RestoreError, StoredBlock};
 use vision_ledger::{Changes, State};
 use vision_primitives::*;
+use vision_test_blocks::{Net, key};
 
 /// What a store keeps: the base's state and every open block's changes, in the order of import.
 struct Kept {

@@ -1,13 +1,11 @@
 //! Who gets the room there is: the bound on open blocks, branches that are fetched, and producers that sign too much.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
 use std::collections::BTreeMap;
 
-use support::Net;
 use vision_block_tree::{BlockTree, Inserted, MAX_SIBLINGS};
 use vision_primitives::*;
+use vision_test_blocks::Net;
 
 const BOUND: usize = 16;
 

@@ -1,11 +1,9 @@
 //! Every validity rule has a block that breaks only it and is refused with its own reason.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
-use support::{Net, genesis, key};
 use vision_block_tree::{BlockTree, Refusal};
 use vision_primitives::*;
+use vision_test_blocks::{Net, genesis, key};
 
 struct World {
     net: Net,

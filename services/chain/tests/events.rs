@@ -5,7 +5,8 @@ mod support;
 use std::time::Duration;
 
 use futures::StreamExt;
-use support::{Client, Net, Node, free_port, head, produce, schedule, wait_for_head, wait_until};
+use support::apart::Apart;
+use support::{Client, Net, Node, free_port, head, produce, slot_of, wait_for_head, wait_until};
 use tonic::Streaming;
 use vision_primitives::{Hash, Height, Pool, Slot, TimestampMs};
 use vision_schedule::{Schedule, SlotTiming, epoch_salt, seed};
@@ -143,13 +144,6 @@ async fn blocks_and_missed_slots_are_told_in_order_and_from_any_cursor_on() {
     node.stop().await;
 }
 
-/// A slot of the next height that one producer owns and before which the other one does not miss.
-async fn slot_of(net: &Net, client: &mut Client, maker: &Hash) -> u64 {
-    let head = head(client).await;
-    let schedule = schedule(net, client, &head).await;
-    (0..100).find(|slot| schedule.owner(Slot(*slot)) == *maker).expect("a slot")
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_suspension_and_a_return_are_told() {
     use vision_primitives::{Action, SyncProof, Transaction};
@@ -168,7 +162,7 @@ async fn a_suspension_and_a_return_are_told() {
     let mut makers = ids[..2].iter().cycle();
     let suspended = loop {
         let maker = makers.next().expect("for ever");
-        let slot = slot_of(&net, &mut client, maker).await;
+        let slot = slot_of(&net, &mut client, maker, 0).await;
         produce(&net, &mut client, slot).await;
         let third = status_of(&mut client, &ids[2]).await;
         if third.status() == proto::producer::Status::Suspended {
@@ -218,12 +212,7 @@ async fn a_suspension_and_a_return_are_told() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reorganisation_tells_what_left_and_what_joined_with_the_transactions_put_back() {
     use support::transactions::{submit_one, transfer};
-    let net = Net::new(3);
-    let homes = [net.home(0), net.home(1)];
-    let (port_a, port_b) = (free_port(), free_port());
-    let a = Node::start_on(homes[0].path(), free_port(), port_a, &[]);
-    let b = Node::start_on(homes[1].path(), free_port(), port_b, &[]);
-    let (mut client_a, mut client_b) = (a.client().await, b.client().await);
+    let (net, nodes, mut client_a, mut client_b) = Apart::start().await;
     submit_one(&mut client_a, &transfer(&net, &net.senders[0], 0, 1), false).await.expect("taken");
     for _ in 0..3 {
         produce(&net, &mut client_a, 1).await;
@@ -236,9 +225,7 @@ async fn a_reorganisation_tells_what_left_and_what_joined_with_the_transactions_
     let heavier = head(&mut client_b).await;
     let mut events = watch(&mut client_a, "").await;
     next(&mut events).await;
-    b.stop().await;
-    let b = Node::start_on(homes[1].path(), free_port(), port_b, &[port_a]);
-    wait_for_head(&mut client_a, &heavier.hash).await;
+    let nodes = nodes.meet(&mut client_a, &heavier.hash).await;
     let reorg = match happened(&mut events).await.1 {
         What::Reorg(reorg) => reorg,
         other => panic!("{other:?}"),
@@ -256,24 +243,18 @@ async fn a_reorganisation_tells_what_left_and_what_joined_with_the_transactions_
     assert!(reorg.left.iter().all(|block| !block.canonical && block.slot == 1));
     assert!(reorg.joined.iter().all(|block| block.canonical && block.slot == 0));
     assert_eq!(reorg.transactions_returned, 1);
-    a.stop().await;
-    b.stop().await;
+    nodes.stop().await;
 }
 
 /// A branch so long that it becomes final in the very move that makes it the head's chain.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reorganisation_that_makes_its_branch_final_tells_both_sides_too() {
     const MOST: usize = 64;
-    let net = Net::new(3);
-    let homes = [net.home(0), net.home(1)];
-    let (port_a, port_b) = (free_port(), free_port());
-    let a = Node::start_on(homes[0].path(), free_port(), port_a, &[]);
-    let b = Node::start_on(homes[1].path(), free_port(), port_b, &[]);
-    let (mut client_a, mut client_b) = (a.client().await, b.client().await);
+    let (net, nodes, mut client_a, mut client_b) = Apart::start().await;
     // What one producer makes alone does not become final.
     let alone = *net.keys.keys().next().expect("a key");
     for _ in 0..100 {
-        let slot = slot_of(&net, &mut client_a, &alone).await;
+        let slot = slot_of(&net, &mut client_a, &alone, 0).await;
         produce(&net, &mut client_a, slot).await;
     }
     let tip = head(&mut client_a).await;
@@ -289,9 +270,7 @@ async fn a_reorganisation_that_makes_its_branch_final_tells_both_sides_too() {
     }
     let mut events = watch(&mut client_a, "").await;
     next(&mut events).await;
-    b.stop().await;
-    let b = Node::start_on(homes[1].path(), free_port(), port_b, &[port_a]);
-    wait_for_head(&mut client_a, &heavier.hash).await;
+    let nodes = nodes.meet(&mut client_a, &heavier.hash).await;
     let reorg = loop {
         match happened(&mut events).await.1 {
             What::Reorg(reorg) => break reorg,
@@ -312,8 +291,7 @@ async fn a_reorganisation_that_makes_its_branch_final_tells_both_sides_too() {
     assert_eq!(hashes(&reorg.joined), joined);
     assert!(reorg.left.iter().all(|block| !block.canonical));
     assert!(reorg.joined.iter().all(|block| block.canonical));
-    a.stop().await;
-    b.stop().await;
+    nodes.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,8 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use support::{Client, Net, Node, free_port, head, produce, schedule, wait_for_head};
+use support::apart::Apart;
+use support::{Client, Net, Node, head, produce, schedule};
 use tonic::Code;
 use vision_primitives::{Hash, Height, Pool, Slot, TimestampMs};
 use vision_schedule::{Schedule, SlotTiming, epoch_salt, seed};
@@ -138,12 +139,7 @@ fn rows(told: &proto::GetStatisticsResponse) -> Vec<(String, [u64; 4], String)> 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn statistics_go_on_from_what_was_counted_and_are_right_after_a_reorganisation() {
-    let net = Net::new(3);
-    let homes = [net.home(0), net.home(1)];
-    let (port_a, port_b) = (free_port(), free_port());
-    let a = Node::start_on(homes[0].path(), free_port(), port_a, &[]);
-    let b = Node::start_on(homes[1].path(), free_port(), port_b, &[]);
-    let (mut client_a, mut client_b) = (a.client().await, b.client().await);
+    let (net, nodes, mut client_a, mut client_b) = Apart::start().await;
     let nothing = statistics(&mut client_a, 0).await;
     assert_eq!((nothing.from_height, nothing.to_height, nothing.blocks), (0, 0, 0));
     assert_eq!((nothing.interval_median_ms, nothing.interval_max_ms), (None, None));
@@ -178,16 +174,14 @@ async fn statistics_go_on_from_what_was_counted_and_are_right_after_a_reorganisa
         produce(&net, &mut client_b, 0).await;
     }
     let heavier = head(&mut client_b).await;
-    b.stop().await;
-    let b = Node::start_on(homes[1].path(), free_port(), port_b, &[port_a]);
-    wait_for_head(&mut client_a, &heavier.hash).await;
+    let nodes = nodes.meet(&mut client_a, &heavier.hash).await;
     check(&mut client_a, "after the head has moved to another branch").await;
     produce(&net, &mut client_a, 1).await;
     check(&mut client_a, "and on it").await;
     let before = [statistics(&mut client_a, 0).await, statistics(&mut client_a, 3).await];
-    b.stop().await;
-    a.stop().await;
-    let a = Node::start(homes[0].path(), &[]);
+    nodes.b.stop().await;
+    nodes.a.stop().await;
+    let a = Node::start(nodes.homes[0].path(), &[]);
     let mut client_a = a.client().await;
     assert_eq!(
         [statistics(&mut client_a, 0).await, statistics(&mut client_a, 3).await],
@@ -202,12 +196,7 @@ async fn statistics_go_on_from_what_was_counted_and_are_right_after_a_reorganisa
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_tree_shows_what_was_replaced_when_and_why() {
-    let net = Net::new(3);
-    let homes = [net.home(0), net.home(1)];
-    let (port_a, port_b) = (free_port(), free_port());
-    let a = Node::start_on(homes[0].path(), free_port(), port_a, &[]);
-    let b = Node::start_on(homes[1].path(), free_port(), port_b, &[]);
-    let (mut client_a, mut client_b) = (a.client().await, b.client().await);
+    let (net, nodes, mut client_a, mut client_b) = Apart::start().await;
     let first = tree(&mut client_a, 0).await;
     assert_eq!(first.len(), 1);
     assert_eq!((first[0].height, first[0].canonical, first[0].finalized), (0, true, true));
@@ -215,9 +204,7 @@ async fn the_tree_shows_what_was_replaced_when_and_why() {
     let parent = head(&mut client_a).await;
     let slow = produce(&net, &mut client_a, 1).await.hash;
     let fast = produce(&net, &mut client_b, 0).await.hash;
-    b.stop().await;
-    let b = Node::start_on(homes[1].path(), free_port(), port_b, &[port_a]);
-    wait_for_head(&mut client_a, &fast).await;
+    let nodes = nodes.meet(&mut client_a, &fast).await;
     let told = tree(&mut client_a, 1).await;
     assert_eq!(
         told.iter().map(|block| &block.hash).collect::<Vec<_>>(),
@@ -254,6 +241,5 @@ async fn the_tree_shows_what_was_replaced_when_and_why() {
     let refused =
         client_a.get_fork_tree(proto::GetForkTreeRequest { heights: 65 }).await.expect_err("too many");
     assert_eq!(refused.code(), Code::InvalidArgument);
-    a.stop().await;
-    b.stop().await;
+    nodes.stop().await;
 }

@@ -5,18 +5,11 @@ mod support;
 use std::collections::BTreeMap;
 
 use support::transactions::{place, submit_one, transfer};
-use support::{Client, Net, Node, crashed, head, produce, schedule, wait_for_head};
-use vision_primitives::{NodeId, SignedTransaction, Slot};
+use support::{Client, Net, Node, crashed, head, produce, slot_of, wait_for_head};
+use vision_primitives::{NodeId, SignedTransaction};
 
 /// Blocks on each of the two branches: more than it takes for a block to be final, were they made by a majority.
 const BRANCH_BLOCKS: usize = 70;
-
-/// The first slot, from a number on, that a producer owns on a node's head.
-async fn slot_of(net: &Net, client: &mut Client, maker: &NodeId, from: u64) -> u64 {
-    let head = head(client).await;
-    let schedule = schedule(net, client, &head).await;
-    (from..from + 100).find(|slot| schedule.owner(Slot(*slot)) == *maker).expect("a slot")
-}
 
 /// One transaction for each block of a branch, in the order in which they apply.
 fn transactions(net: &Net) -> Vec<SignedTransaction> {

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // every test file uses a part of it
 
 pub mod adversary;
+pub mod apart;
 pub mod follower;
 pub mod transactions;
 
@@ -260,6 +261,13 @@ pub async fn schedule(net: &Net, client: &mut Client, head: &proto::Head) -> Sch
     let seed = seed(&parent, Height(head.height + 1), &salt);
     let timing = SlotTiming::from(&net.genesis.params);
     Schedule::new(seed, active, registered, TimestampMs(head.timestamp_ms), timing).expect("a schedule")
+}
+
+/// The first slot, from a number on, that a producer owns on a node's head.
+pub async fn slot_of(net: &Net, client: &mut Client, maker: &NodeId, from: u64) -> u64 {
+    let head = head(client).await;
+    let schedule = schedule(net, client, &head).await;
+    (from..from + 100).find(|slot| schedule.owner(Slot(*slot)) == *maker).expect("a slot")
 }
 
 /// Has the owner of a slot make the next block on a node's head.

@@ -11,7 +11,7 @@ use vision_primitives::{
     SyncProof, TimestampMs, Transaction, hash, merkle_root,
 };
 use vision_schedule::{Schedule, SlotTiming, epoch_salt, seed};
-use vision_wire::chain::chain_service_server::{ChainService, ChainServiceServer};
+use vision_test_support::PlayedChain;
 use vision_wire::chain::get_block_request::Id;
 use vision_wire::chain::get_producers_request::At;
 use vision_wire::chain::peer::State;
@@ -105,7 +105,7 @@ impl FakeChain {
     }
 
     pub async fn serve(&self, address: SocketAddr) -> Running {
-        let service = ChainServiceServer::new(self.clone());
+        let service = vision_test_support::FakeChain(self.clone()).into_service();
         Running::fake(address, |server| server.add(service)).await
     }
 
@@ -170,34 +170,17 @@ impl FakeChain {
     }
 }
 
-fn not_here<T>() -> Result<Response<T>, Status> {
-    Err(Status::unimplemented("not of these tests"))
-}
-
 #[tonic::async_trait]
-impl ChainService for FakeChain {
+impl PlayedChain for FakeChain {
     async fn list_nodes(&self, _: Request<ListNodesRequest>) -> Result<Response<ListNodesResponse>, Status> {
         Ok(Response::new(network::nodes()))
     }
-    type WatchNodesStream = ResponseStream<WatchNodesResponse>;
-    async fn watch_nodes(
-        &self,
-        _: Request<WatchNodesRequest>,
-    ) -> Result<Response<Self::WatchNodesStream>, Status> {
-        not_here()
-    }
+
     async fn get_propagation(
         &self,
         _: Request<GetPropagationRequest>,
     ) -> Result<Response<GetPropagationResponse>, Status> {
         Ok(Response::new(network::propagation()))
-    }
-    type WatchBlocksStream = ResponseStream<WatchBlocksResponse>;
-    async fn watch_blocks(
-        &self,
-        _: Request<WatchBlocksRequest>,
-    ) -> Result<Response<Self::WatchBlocksStream>, Status> {
-        not_here()
     }
 
     async fn get_slots(
@@ -269,18 +252,6 @@ impl ChainService for FakeChain {
     ) -> Result<Response<GetForkTreeResponse>, Status> {
         Ok(Response::new(network::tree(request.into_inner().heights)))
     }
-
-    type WatchEventsStream = ResponseStream<ChainEvent>;
-    async fn watch_events(
-        &self,
-        _: Request<WatchEventsRequest>,
-    ) -> Result<Response<Self::WatchEventsStream>, Status> {
-        not_here()
-    }
-
-    type WatchHeadStream = ResponseStream<WatchHeadResponse>;
-    type WatchTransactionsStream = ResponseStream<WatchTransactionsResponse>;
-    type WatchPeersStream = ResponseStream<WatchPeersResponse>;
 
     async fn get_chain_info(
         &self,
@@ -395,27 +366,6 @@ impl ChainService for FakeChain {
         Ok(Response::new(ListPeersResponse { peers: vec![peer] }))
     }
 
-    async fn watch_head(
-        &self,
-        _: Request<WatchHeadRequest>,
-    ) -> Result<Response<Self::WatchHeadStream>, Status> {
-        not_here()
-    }
-
-    async fn prepare_block(
-        &self,
-        _: Request<PrepareBlockRequest>,
-    ) -> Result<Response<PrepareBlockResponse>, Status> {
-        not_here()
-    }
-
-    async fn submit_block(
-        &self,
-        _: Request<SubmitBlockRequest>,
-    ) -> Result<Response<SubmitBlockResponse>, Status> {
-        not_here()
-    }
-
     async fn submit_transaction(
         &self,
         request: Request<SubmitTransactionRequest>,
@@ -440,7 +390,7 @@ impl ChainService for FakeChain {
     async fn watch_transactions(
         &self,
         request: Request<WatchTransactionsRequest>,
-    ) -> Result<Response<Self::WatchTransactionsStream>, Status> {
+    ) -> Result<Response<ResponseStream<WatchTransactionsResponse>>, Status> {
         let cursor = request.into_inner().cursor;
         let watch = self.pool.1.subscribe(&cursor)?;
         self.pool.lock().watched.push(cursor);
@@ -481,11 +431,10 @@ impl ChainService for FakeChain {
         Ok(Response::new(answer))
     }
 
-    type FollowTransactionsStream = ResponseStream<FollowTransactionsResponse>;
     async fn follow_transactions(
         &self,
         request: Request<FollowTransactionsRequest>,
-    ) -> Result<Response<Self::FollowTransactionsStream>, Status> {
+    ) -> Result<Response<ResponseStream<FollowTransactionsResponse>>, Status> {
         let request = request.into_inner();
         self.pool.lock().followed.push(request.clone());
         let events = self.pool.2.subscribe(&request.cursor)?;
@@ -500,19 +449,5 @@ impl ChainService for FakeChain {
         request: Request<GetAccountRequest>,
     ) -> Result<Response<GetAccountResponse>, Status> {
         Ok(Response::new(self.account(request.into_inner())))
-    }
-
-    async fn watch_peers(
-        &self,
-        _: Request<WatchPeersRequest>,
-    ) -> Result<Response<Self::WatchPeersStream>, Status> {
-        not_here()
-    }
-
-    async fn report_snapshot(
-        &self,
-        _: Request<ReportSnapshotRequest>,
-    ) -> Result<Response<ReportSnapshotResponse>, Status> {
-        not_here()
     }
 }

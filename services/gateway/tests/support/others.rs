@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use tonic::{Request, Response, Status};
+use vision_test_support::not_played;
 use vision_wire::producer::producer_service_server::{ProducerService, ProducerServiceServer};
 use vision_wire::producer::{
     Claim, GetMiningStatusRequest, GetMiningStatusResponse, IsHeightClaimedRequest, IsHeightClaimedResponse,
@@ -22,10 +23,6 @@ use vision_wire::sync_oracle::{
 use vision_wire::{EventKind, EventLog, ResponseStream};
 
 use super::{Running, network};
-
-fn not_here<T>() -> Result<Response<T>, Status> {
-    Err(Status::unimplemented("not of these tests"))
-}
 
 #[derive(Clone)]
 pub struct FakeProducer {
@@ -90,14 +87,14 @@ impl ProducerService for FakeProducer {
         &self,
         _: Request<ListClaimsRequest>,
     ) -> Result<Response<ListClaimsResponse>, Status> {
-        not_here()
+        not_played()
     }
 
     async fn is_height_claimed(
         &self,
         _: Request<IsHeightClaimedRequest>,
     ) -> Result<Response<IsHeightClaimedResponse>, Status> {
-        not_here()
+        not_played()
     }
 
     async fn watch_mining_status(
@@ -132,13 +129,13 @@ impl SyncOracleService for FakeOracle {
         &self,
         _: Request<WatchNetworkHealthRequest>,
     ) -> Result<Response<Self::WatchNetworkHealthStream>, Status> {
-        not_here()
+        not_played()
     }
     async fn report_producer(
         &self,
         _: Request<ReportProducerRequest>,
     ) -> Result<Response<ReportProducerResponse>, Status> {
-        not_here()
+        not_played()
     }
     type WatchSnapshotStream = ResponseStream<WatchSnapshotResponse>;
 
@@ -162,14 +159,14 @@ impl SyncOracleService for FakeOracle {
         &self,
         _: Request<WatchSnapshotRequest>,
     ) -> Result<Response<Self::WatchSnapshotStream>, Status> {
-        not_here()
+        not_played()
     }
 
     async fn get_eligible_pool(
         &self,
         _: Request<GetEligiblePoolRequest>,
     ) -> Result<Response<GetEligiblePoolResponse>, Status> {
-        not_here()
+        not_played()
     }
 }
 
@@ -185,13 +182,13 @@ impl SelectionService for FakeSelection {
         &self,
         _: Request<GetScheduleRequest>,
     ) -> Result<Response<GetScheduleResponse>, Status> {
-        not_here()
+        not_played()
     }
 
     async fn verify_slot(
         &self,
         _: Request<VerifySlotRequest>,
     ) -> Result<Response<VerifySlotResponse>, Status> {
-        not_here()
+        not_played()
     }
 }

@@ -242,5 +242,4 @@ impl PlayedChain for BelievingChain {
         self.0.state().proofs.push(request.into_inner().transaction.to_vec());
         Ok(Response::new(SubmitTransactionResponse::default()))
     }
-
 }

@@ -13,9 +13,9 @@ use vision_host::server::GrpcServer;
 use vision_host::{Env, Health};
 use vision_primitives::{ConsensusParams, hash};
 use vision_sync_oracle::Config;
+use vision_test_support::{FakeChain, PlayedChain, Process, not_played, watch_heads};
 #[allow(unused_imports)] // every test file uses a part of it
 pub use vision_test_support::{PATIENCE, eventually, free_address};
-use vision_test_support::{FakeChain, PlayedChain, Process, not_played, watch_heads};
 use vision_wire::chain::*;
 use vision_wire::sync_oracle::sync_oracle_service_client::SyncOracleServiceClient;
 use vision_wire::sync_oracle::{GetSnapshotRequest, Snapshot};
@@ -224,7 +224,6 @@ impl PlayedChain for FactsChain {
         self.0.reports.lock().unwrap().extend(request.snapshot);
         Ok(Response::new(ReportSnapshotResponse {}))
     }
-
 }
 
 /// A running fake chain service, which can die like a killed process.

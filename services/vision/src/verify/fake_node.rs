@@ -11,9 +11,7 @@ use super::range::Source;
 use super::told::{transaction_claims, transaction_facts};
 use crate::exit::{Failure, Outcome};
 
-#[path = "../../../../crates/block-tree/tests/support/mod.rs"]
-mod support;
-pub use support::{Net, genesis, key};
+pub use vision_test_blocks::{Net, genesis, key};
 
 /// Blocks of a page: few, so that there are several.
 const PAGE_BLOCKS: usize = 3;
