@@ -55,9 +55,9 @@ use shown::Shown;
 use store::{BlockRecord, Store};
 
 /// Moves of the head kept for watchers that reconnect.
-const HEAD_EVENTS: usize = 1024;
+const HEAD_EVENTS: usize = 256;
 /// Stored blocks kept for watchers that come back.
-const STORED_EVENTS: usize = 1024;
+const STORED_EVENTS: usize = 512;
 /// Tables of peers kept for watchers that reconnect.
 const PEER_EVENTS: usize = 8;
 /// Turns kept in which something happened to transactions.

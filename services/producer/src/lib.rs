@@ -47,7 +47,7 @@ use crate::signer::{Signer, SignerState, read_key};
 pub const SERVICE_NAME: &str = "vision.producer.v1.ProducerService";
 
 /// Statuses kept for watchers that come back.
-const KEPT_STATUSES: usize = 1024;
+const KEPT_STATUSES: usize = 256;
 /// Largest genesis file.
 const MAX_GENESIS_BYTES: u64 = 64 << 20;
 

@@ -46,7 +46,7 @@ use crate::rpc::Rpc;
 pub const SERVICE_NAME: &str = "vision.sync_oracle.v1.SyncOracleService";
 
 /// Snapshots kept for watchers that come back; in a fast network every block makes one.
-const KEPT_SNAPSHOTS: usize = 1024;
+const KEPT_SNAPSHOTS: usize = 256;
 
 /// Judgements of the network's health kept for watchers that come back.
 const KEPT_JUDGEMENTS: usize = 64;
