@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { sha3 } from './chain.mjs';
 import { launch, live, network, open, quit, REAL, until } from './driver.mjs';
 import { SCENES } from './scenes.mjs';
 
@@ -224,6 +225,24 @@ check('slots missed by two nodes name both', { ...onlyMock, scene: 'silent' }, a
   assert.ok(name.endsWith(`${owners[0]} missed primary; ${owners[1]} missed backup 1`), name);
 });
 
+check('pages of other nodes are linked', {}, async (page, net) => {
+  await live(page);
+  const { nodes } = await (await fetch(net.url + '/api/overview')).json();
+  const urls = nodes.filter((node) => !node.this_node && node.page_url).map((node) => `${node.name} ${node.page_url}`);
+  assert.equal(urls.length, 2);
+  await page.click('#others summary');
+  await until(
+    page,
+    'the links',
+    (urls) =>
+      urls.join() ===
+      [...document.querySelectorAll('#pages a')]
+        .map((one) => `${one.innerText.split(' ').pop()} ${one.getAttribute('href')}`)
+        .join(),
+    urls.sort(),
+  );
+});
+
 check('commands name where the node listens, and links lead nowhere else', {}, async (page, net) => {
   await live(page);
   const links = await page.$$eval('footer a', (all) => all.map((one) => one.href));
@@ -350,45 +369,118 @@ check('a block page recomputes who was to make it, and agrees', {}, async (page)
   await until(page, 'back at the dashboard', () => !document.querySelector('#board').hidden);
 });
 
+/** What a node may say wrong of a schedule, and what the page then says of it. */
+const forged = (hex) => hex.replace(/^./, (digit) => (digit === '0' ? '1' : '0'));
 const forgeries = {
-  'another owner': (answer) => {
-    const [a, b] = [answer.slots[0], answer.slots.find((slot) => slot.node_id !== answer.slots[0].node_id)];
-    [a.node_id, b.node_id] = [b.node_id, a.node_id];
-  },
-  'another seed': (answer) => {
-    answer.seed = answer.seed.replace(/^./, (c) => (c === '0' ? '1' : '0'));
-  },
-  'another parent': (answer) => {
-    answer.entropy = answer.entropy.replace(/^./, (c) => (c === '0' ? '1' : '0'));
-  },
-  'another window': (answer) => {
-    answer.slots[0].opens_at_ms -= 1000;
-  },
-  'another pool': (answer) => {
-    answer.active = answer.active.slice(1);
-  },
+  'another owner': [
+    /owner of slot 0/,
+    (answer) => {
+      const [a, b] = [answer.slots[0], answer.slots.find((slot) => slot.node_id !== answer.slots[0].node_id)];
+      [a.node_id, b.node_id] = [b.node_id, a.node_id];
+    },
+  ],
+  'another seed': [
+    /seed: the node says/,
+    (answer) => {
+      answer.seed = forged(answer.seed);
+    },
+  ],
+  'another salt': [
+    /salt: the node says/,
+    (answer) => {
+      answer.epoch_salt = forged(answer.epoch_salt);
+    },
+  ],
+  'another parent': [
+    /parent: the node says/,
+    (answer) => {
+      answer.entropy = forged(answer.entropy);
+    },
+  ],
+  'another draw': [
+    /draw of slot 1: the node says/,
+    (answer) => {
+      answer.slots[1].draw = forged(answer.slots[1].draw);
+    },
+  ],
+  'a window that opens early': [
+    /start of slot 0: the node says/,
+    (answer) => {
+      answer.slots[0].opens_at_ms -= 1000;
+    },
+  ],
+  'a window that closes late': [
+    /end of slot 0: the node says/,
+    (answer) => {
+      answer.slots[0].closes_at_ms += 1000;
+    },
+  ],
+  'another pool': [
+    /active pool: the node says/,
+    (answer) => {
+      answer.active = answer.active.slice(1);
+    },
+  ],
 };
-for (const [name, forge] of Object.entries(forgeries)) {
-  const before = async (page) => {
-    await page.setRequestInterception(true);
-    page.on('request', async (request) => {
-      if (!request.url().includes('/api/mining/schedule')) return request.continue();
-      const answer = await (await fetch(request.url())).json();
-      forge(answer);
-      return request.respond({ status: 200, contentType: 'application/json', body: JSON.stringify(answer) });
+const forgedBlocks = {
+  'another producer': [
+    /producer in the header: the node says/,
+    (block) => {
+      block.producer = forged(block.producer);
+    },
+  ],
+  'another producer, with a header and a hash to match': [
+    /owner of slot \d+: the node says/,
+    async (block, origin) => {
+      const { chain, nodes } = await (await fetch(origin + '/api/overview')).json();
+      block.producer = nodes.find((node) => node.node_id !== block.producer).node_id;
+      block.header = block.header.slice(0, 116) + block.producer + block.header.slice(180);
+      const parts = [chain.genesis_hash, block.header].map((hex) => Buffer.from(hex, 'hex'));
+      block.hash = sha3('vision/header/v1', ...parts).toString('hex');
+    },
+  ],
+  'another header': [
+    /hash of the header: the node says/,
+    (block) => {
+      // Its weight, of which nothing else depends.
+      block.header = block.header.slice(0, 372) + forged(block.header.slice(372));
+    },
+  ],
+  'a stamp after its window': [
+    /stamp within the window: the node says/,
+    (block) => {
+      block.timestamp_ms += 60_000;
+    },
+  ],
+};
+const FORGED = [
+  ['schedule', '/api/mining/schedule', forgeries],
+  ['block', '/api/chain/blocks/', forgedBlocks],
+];
+for (const [what, path, list] of FORGED)
+  for (const [name, [told, forge]] of Object.entries(list)) {
+    const before = async (page) => {
+      await page.setRequestInterception(true);
+      page.on('request', async (request) => {
+        if (!request.url().includes(path)) return request.continue();
+        const answer = await (await fetch(request.url())).json();
+        await forge(answer, new URL(request.url()).origin);
+        return request.respond({ status: 200, contentType: 'application/json', body: JSON.stringify(answer) });
+      });
+    };
+    check(`a forged ${what} is caught in red: ${name}`, { before }, async (page) => {
+      await live(page);
+      const height = await lastHeight(page);
+      await page.evaluate((h) => {
+        location.hash = '#/block/' + h;
+      }, height);
+      await until(page, 'a verdict', () => document.querySelector('#verdict'));
+      const verdict = await text(page, '#verdict');
+      assert.match(verdict, /differs? from what the node says/);
+      assert.match(verdict, told);
+      assert.ok(await page.$('#verdict.bad'));
     });
-  };
-  check(`a forged schedule is caught in red: ${name}`, { before }, async (page) => {
-    await live(page);
-    const height = await lastHeight(page);
-    await page.evaluate((h) => {
-      location.hash = '#/block/' + h;
-    }, height);
-    await until(page, 'a verdict', () => document.querySelector('#verdict'));
-    assert.match(await text(page, '#verdict'), /differs? from what the node says/);
-    assert.ok(await page.$('#verdict.bad'));
-  });
-}
+  }
 
 check('no stale green: the gateway goes away, and comes back', { faults: BROKEN_LINE }, async (page, net) => {
   await live(page);

@@ -71,3 +71,25 @@ fn message(cursor: &str, name: EventName, data: &Bytes) -> WatchEventsResponse {
         data: String::from_utf8_lossy(data).into_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::{Happened, Live, Wanted};
+
+    #[tokio::test]
+    async fn a_listener_that_is_too_slow_is_told_why_and_hears_no_more() {
+        let live = Live::new(1);
+        let (listener, _) = live.listen_or_skip("", Wanted::ALL).expect("listens");
+        let (first, listener) = next(Some(listener)).await.expect("begins");
+        assert!(first.expect("nothing is wrong").heartbeat);
+        // More than are kept.
+        for _ in 0..1_000 {
+            live.tell(Happened::new(EventName::Block, Bytes::from_static(b"{}")));
+        }
+        let (told, listener) = next(listener).await.expect("why");
+        let why = told.expect_err("it is too slow");
+        assert_eq!(vision_wire::reason_of(&why).as_deref(), Some("SLOW_READER"));
+        assert!(listener.is_none() && next(listener).await.is_none());
+    }
+}

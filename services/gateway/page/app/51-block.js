@@ -163,7 +163,7 @@ async function fillWhy(panel, block) {
     wrong.push({ what: 'producer in the header', said: block.producer, computed: toHex(header.subarray(58, 90)) });
   const poolHash = toHex(sha3(...[...answer.active].sort().map(fromHex)));
   if (header && poolHash !== toHex(header.subarray(154, 186)))
-    wrong.push({ what: 'active pool', said: poolHash, computed: toHex(header.subarray(154, 186)) });
+    wrong.unshift({ what: 'active pool', said: poolHash, computed: toHex(header.subarray(154, 186)) });
   const own = check.rows.find((row) => row.slot === block.slot);
   if (own && own.owner !== block.producer)
     wrong.push({ what: `owner of slot ${block.slot}`, said: block.producer, computed: own.owner });

@@ -2,14 +2,14 @@
 
 use axum::extract::{Request, State};
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use tonic::Status;
 use vision_wire::Reason;
 
 use super::problem::Problem;
 use super::query::Params;
 use super::{Answer, AppState, sse};
-use crate::live::{EventName, Heard, Wanted, event_text, gap_json};
+use crate::live::{EventName, Heard, Listener, Wanted, event_text, gap_json};
 
 pub(super) async fn events(State(state): State<AppState>, params: Params, request: Request) -> Answer {
     let params = params.allow(&["events", "cursor"])?;
@@ -20,17 +20,21 @@ pub(super) async fn events(State(state): State<AppState>, params: Params, reques
         return Ok(sse::full());
     };
     let first = [Some(sse::begin("what happens on this node")), gap.map(|gap| gap_text(&gap))];
-    let heard = futures::stream::unfold(Some(listener), |listener| async {
-        let mut listener = listener?;
-        let heard = listener.next().await?;
-        let goes_on = !matches!(heard, Heard::TooSlow);
-        Some((text(&heard), goes_on.then_some(listener)))
-    });
-    let texts = futures::stream::iter(first.into_iter().flatten()).chain(heard);
+    let texts = futures::stream::iter(first.into_iter().flatten()).chain(texts(listener));
     let texts = texts.take_until(state.drain.begun_owned());
     Ok(sse::respond(texts.inspect(move |_| {
         let _held = &held;
     })))
+}
+
+/// What a listener hears, until it is too slow.
+fn texts(listener: Listener) -> impl Stream<Item = Bytes> + Send {
+    futures::stream::unfold(Some(listener), |listener| async {
+        let mut listener = listener?;
+        let heard = listener.next().await?;
+        let goes_on = !matches!(heard, Heard::TooSlow);
+        Some((text(&heard), goes_on.then_some(listener)))
+    })
 }
 
 /// A list of names of events.
@@ -57,4 +61,29 @@ fn gap_text(cause: &Status) -> Bytes {
 pub(crate) fn too_slow() -> Status {
     let why = "events came faster than they were taken: come back, and look up what was missed";
     vision_wire::status(Reason::SlowReader, why, &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::{Happened, Live};
+
+    #[tokio::test]
+    async fn a_reader_that_is_too_slow_is_told_why_and_hears_no_more() {
+        let live = Live::new(1);
+        let (listener, _) = live.listen_or_skip("", Wanted::ALL).expect("listens");
+        let mut texts = std::pin::pin!(texts(listener));
+        assert!(texts.next().await.expect("begins").starts_with(b"id: "));
+        // More than are kept.
+        for _ in 0..1_000 {
+            live.tell(Happened::new(EventName::Block, Bytes::from_static(b"{}")));
+        }
+        let told = texts.next().await.expect("why");
+        let told = std::str::from_utf8(&told).expect("text");
+        let data = told.strip_prefix("event: gap\ndata: ").expect("a gap without a cursor");
+        let data: serde_json::Value = serde_json::from_str(data.trim_end()).expect("JSON");
+        assert_eq!(data["reason"], "SLOW_READER", "{told}");
+        assert!(data["detail"].as_str().is_some_and(|detail| detail.contains("come back")), "{told}");
+        assert!(texts.next().await.is_none());
+    }
 }

@@ -293,6 +293,25 @@ mod tests {
         drop(say);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_is_too_slow_is_told_why() {
+        let (live, drain) = (Live::new(1), Drain::new());
+        let (say, said) = mpsc::unbounded();
+        let (tell, told) = mpsc::unbounded();
+        // More than are kept, all at once.
+        let telling = async {
+            for _ in 0..1_000 {
+                live.tell(Happened::new(EventName::Block, Bytes::from_static(b"{}")));
+            }
+        };
+        tokio::join!(talk(Queues(said, tell), &live, &drain), telling);
+        let Some(Message::Close(Some(end))) = told.collect::<Vec<_>>().await.pop() else {
+            panic!("it is not closed");
+        };
+        assert_eq!((end.code, end.reason.as_str()), (close_code::POLICY, "SLOW_READER"));
+        drop(say);
+    }
+
     #[test]
     fn origins() {
         let cases = [
