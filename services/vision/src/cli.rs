@@ -7,7 +7,7 @@ mod tx;
 pub mod values;
 mod verify;
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::Resettable;
@@ -37,10 +37,10 @@ check a proof against, 4 not found, 5 refused for safety.";
 
 /// Vision: a tamper-evident, ordered record that several organisations run together.
 #[derive(Parser, Debug)]
-#[command(name = "vision", version, about, max_term_width = 100, after_help = format!("\
+#[command(name = "vision", version, about, max_term_width = 80, after_help = format!("\
 Examples:
-  vision testnet up                        three nodes on this machine, Ctrl-C stops them
-  vision status                            is the node on port 8080 producing, and if not, why?
+  vision testnet up                        three nodes here; Ctrl-C stops them
+  vision status                            is the node producing? If not, why?
   vision query block 12 -o json            a block as JSON
   vision tx transfer --help                pay somebody
   vision node --home .vision/testnet/node1 one node alone
@@ -57,18 +57,28 @@ pub struct Cli {
 
 /// Reads the command line, or ends the process with what is wrong with it.
 pub fn parse() -> Cli {
-    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
-    let matches = without_variables(Cli::command(), is_empty).get_matches();
+    let is_empty = |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    let command = without_variables(Cli::command(), is_empty);
+    let line: Vec<OsString> = std::env::args_os().collect();
+    let matches = matches(command, &line).unwrap_or_else(|error| error.exit());
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-/// The command without its variables that are empty: those count as unset, everywhere.
-fn without_variables(command: clap::Command, is_empty: fn(&OsStr) -> bool) -> clap::Command {
-    let unset = |arg: Arg| match arg.get_env().is_some_and(is_empty) {
-        true => arg.env(Resettable::Reset),
-        false => arg,
-    };
-    command.mut_args(unset).mut_subcommands(|below| without_variables(below, is_empty))
+/// Reads a line. An error's usage shows what was typed as required: a flag that only a variable has given is not.
+fn matches(command: clap::Command, line: &[OsString]) -> Result<clap::ArgMatches, clap::Error> {
+    command.clone().try_get_matches_from(line).map_err(|error| {
+        let is_optional: fn(&Arg) -> bool = |arg| !arg.is_required_set();
+        match without_variables(command, is_optional).try_get_matches_from(line) {
+            Err(plain) if plain.kind() == error.kind() => plain,
+            _ => error,
+        }
+    })
+}
+
+/// The command without some of its variables. Those that are empty count as unset, everywhere.
+fn without_variables(command: clap::Command, goes: fn(&Arg) -> bool) -> clap::Command {
+    let unset = |arg: Arg| if goes(&arg) { arg.env(Resettable::Reset) } else { arg };
+    command.mut_args(unset).mut_subcommands(|below| without_variables(below, goes))
 }
 
 /// The commands.
@@ -121,7 +131,7 @@ pub enum Command {
         after_help = "Examples:\n  vision status --node http://127.0.0.1:8081 -o json\n  vision status --all"
     )]
     Status(StatusArgs),
-    /// Follow the network: a live picture on a terminal, otherwise one line per block.
+    /// Follow the network: a live picture on a terminal, otherwise a line per block and per missed slot.
     #[command(
         after_help = "On a terminal, q, Esc or Ctrl-C quits. With --from, --count or -o json, or if stdout is not a \
 terminal or TERM is dumb: one line per block. NO_COLOR switches colours off.\n\nExamples:\n  vision watch\n  vision watch --count 10"
@@ -179,7 +189,7 @@ pub struct NodeArgs {
 /// `healthcheck`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example:\n  vision healthcheck --addr 127.0.0.1:50051 --service vision.chain.v1.ChainService"
+    after_help = "Example:\n  vision healthcheck --addr 127.0.0.1:50051 \\\n    --service vision.chain.v1.ChainService"
 )]
 pub struct HealthcheckArgs {
     /// The gRPC port to ask.
@@ -201,7 +211,9 @@ pub enum Keys {
         out: PathBuf,
     },
     /// Show a key's public half and address, never the secret.
-    #[command(after_help = "Example:\n  vision keys show --home .vision/testnet/node1")]
+    #[command(
+        after_help = "Examples:\n  vision keys show alice.key\n  vision keys show --home .vision/testnet/node1"
+    )]
     Show(ShowArgs),
     /// Create the key that identifies this node to its peers (peer.key), and certify it with the node's key (peer.cert).
     /// An existing peer key is kept and certified again, as is necessary after a change of genesis.json.
@@ -236,6 +248,9 @@ pub enum Keys {
 #[group(required = true, multiple = false)]
 pub struct ShowArgs {
     /// A key file.
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The same.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
     /// Directory of a node.

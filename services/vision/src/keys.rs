@@ -68,7 +68,7 @@ fn show(key: &PublicKey, format: Format) -> Outcome {
 }
 
 fn read_public(args: &ShowArgs) -> Outcome<PublicKey> {
-    if let Some(file) = &args.key {
+    if let Some(file) = args.file.as_ref().or(args.key.as_ref()) {
         return Ok(read_secret(file)?.public_key());
     }
     read_public_file(&args.home.as_deref().unwrap_or(Path::new(".")).join("node.pub"))

@@ -8,9 +8,7 @@ use super::{RemoteArgs, SendArgs};
 
 /// `notarise`.
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Example:\n  vision notarise contract.pdf --key .vision/testnet/accounts/account1.key --wait"
-)]
+#[command(after_help = "Example:\n  vision notarise contract.pdf --key alice.key --wait")]
 pub struct NotariseArgs {
     /// The file; it is read and not sent.
     #[arg(value_name = "FILE")]

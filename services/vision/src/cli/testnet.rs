@@ -57,7 +57,7 @@ pub enum Testnet {
     Add(DirArgs),
     /// Create what is missing, start every node, and watch them agree.
     #[command(after_help = "Examples:\n  vision testnet up\n  vision testnet up --nodes 5 --detach\n  \
-vision testnet up --dir /tmp/net2 --base-p2p-port 9072 --base-api-port 9080 --base-grpc-port 51051")]
+vision testnet up --dir /tmp/net2 --base-p2p-port 9072 \\\n    --base-api-port 9080 --base-grpc-port 51051")]
     Up(UpArgs),
     /// Show every node: process, ports, height, state.
     Status(DirArgs),

@@ -11,8 +11,7 @@ use super::{RemoteArgs, values};
 #[derive(Subcommand, Debug)]
 pub enum Tx {
     /// Pay an amount to an address.
-    #[command(after_help = "Example:\n  vision tx transfer --key .vision/testnet/accounts/account1.key \
---to ADDRESS --amount 100 --wait")]
+    #[command(after_help = "Example:\n  vision tx transfer --key alice.key --to ADDRESS --amount 100 --wait")]
     Transfer {
         #[command(flatten)]
         send: SendArgs,
@@ -24,7 +23,10 @@ pub enum Tx {
         amount: u64,
     },
     /// Publish bytes on the chain, at most 65536.
-    #[command(after_help = "Example:\n  vision tx data --key alice.key --text 'the 5th of May' --wait")]
+    #[command(
+        override_usage = "vision tx data [OPTIONS] --key <FILE>\n       <--text <TEXT>|--hex <HEX>|--file <FILE>>",
+        after_help = "Example:\n  vision tx data --key alice.key --text 'the 5th of May' --wait"
+    )]
     Data {
         #[command(flatten)]
         send: SendArgs,

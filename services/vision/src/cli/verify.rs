@@ -12,11 +12,13 @@ use super::{RemoteArgs, values};
 #[command(
     group = ArgGroup::new("what").required(true).args(["proof", "from"]),
     after_help = "Examples:
-  vision query tx HASH --proof -o json | vision verify --proof - --block HASH
-  vision query account ADDRESS --proof -o json | vision verify --proof - --genesis genesis.json
+  vision query tx HASH --proof -o json | \\
+    vision verify --proof - --block HASH
+  vision query account ADDRESS --proof -o json | \\
+    vision verify --proof - --genesis genesis.json
   vision verify --from 100 --to 200 --node http://127.0.0.1:8081
   vision verify --from 1
-  vision verify --from 1 --to 5000 --genesis .vision/testnet/node1/genesis.json
+  vision verify --from 1 --genesis .vision/testnet/node1/genesis.json
 
 With a range, every block is recomputed, and each fault is reported on a line. What depends on the state (state roots, \
 whether transactions apply, who is registered) is taken from the node, unless the range begins at 1 and --genesis is \
