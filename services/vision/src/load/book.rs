@@ -88,6 +88,8 @@ pub struct Book {
     pub included: u64,
     /// Those accepted that the node has lost again, each with its account: a full pool drops what is worth least.
     lost: BTreeMap<Hash, Sent>,
+    /// When the last one was handed in.
+    pub last_handed_in_ms: u64,
     /// When the last one got into a block.
     pub last_included_ms: u64,
 }
@@ -112,6 +114,7 @@ impl Book {
             dropped: BTreeMap::new(),
             included: 0,
             lost: BTreeMap::new(),
+            last_handed_in_ms: 0,
             last_included_ms: 0,
         }
     }
@@ -150,6 +153,7 @@ impl Book {
         self.accepted -= u64::from(self.lost.remove(&hash).is_some());
         self.sent.insert(hash, Sent { turn, at_ms: now_ms, accepted: false });
         self.handed_in += 1;
+        self.last_handed_in_ms = now_ms;
     }
 
     /// A node took it.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::book::Book;
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, Format, cell, count, properties};
+use crate::words::span;
 
 /// What cannot be read from the book.
 pub struct Setting {
@@ -23,6 +24,18 @@ pub struct Setting {
     pub held_back: u64,
     /// When the first one was handed in, by the clock of the book.
     pub started_ms: u64,
+}
+
+impl Setting {
+    /// From the start until all that was due had been handed in: what was handed in again afterwards counts as late.
+    fn submitted_within_ms(&self, book: &Book) -> u64 {
+        book.last_handed_in_ms.saturating_sub(self.started_ms).max(self.seconds * 1000)
+    }
+
+    /// From the start until the last one was in a block; 0 if none is.
+    fn included_after_ms(&self, book: &Book) -> u64 {
+        book.last_included_ms.saturating_sub(self.started_ms)
+    }
 }
 
 /// Shows the result, and fails if something accepted is missing or nothing was accepted.
@@ -64,15 +77,16 @@ fn result(book: &Book, setting: &Setting) -> Value {
         "waiting": book.waiting,
         "dropped": book.dropped,
         "missing": book.missing(),
-        "tps": per_second(book, setting),
+        "tps": per_second(book.included, setting.included_after_ms(book)),
+        "submission_tps": per_second(book.handed_in, setting.submitted_within_ms(book)),
+        "last_included_ms": setting.included_after_ms(book),
         "latency_ms": { "p50": p50, "p95": p95, "p99": p99 },
     })
 }
 
-/// From the first one handed in to the last one in a block, to a tenth.
-fn per_second(book: &Book, setting: &Setting) -> f64 {
-    let ms = book.last_included_ms.saturating_sub(setting.started_ms);
-    if ms == 0 { 0.0 } else { (book.included as f64 * 10_000.0 / ms as f64).round() / 10.0 }
+/// So many in so long, to a tenth.
+fn per_second(count: u64, ms: u64) -> f64 {
+    if ms == 0 { 0.0 } else { (count as f64 * 10_000.0 / ms as f64).round() / 10.0 }
 }
 
 fn table(result: &Value) -> String {
@@ -87,10 +101,14 @@ fn table(result: &Value) -> String {
         "included",
         "waiting",
         "missing",
-        "tps",
     ];
     let mut pairs: Vec<(String, String)> =
         order.iter().map(|name| (name.replace('_', " "), cell(&result[*name]))).collect();
+    pairs.push(("submitted a second".into(), cell(&result["submission_tps"])));
+    let after = result["last_included_ms"].as_u64().filter(|ms| *ms > 0);
+    let after = after.map_or_else(|| "-".into(), |ms| format!("{} after the first was sent", span(ms)));
+    pairs.push(("last included".into(), after));
+    pairs.push(("included a second, to the last".into(), cell(&result["tps"])));
     for (group, unit) in [("refused", ""), ("dropped", ""), ("latency_ms", " ms")] {
         let group_name = group.trim_end_matches("_ms");
         for (name, value) in result[group].as_object().into_iter().flatten() {
@@ -160,13 +178,37 @@ mod tests {
     fn the_result_as_programs_and_people_see_it() {
         let expect = json!({
             "rate": 2, "seconds": 1, "accounts": 1, "nodes": 1, "sent": 3, "accepted": 2, "refused": { "POOL_FULL": 1 },
-            "held_back": 3, "included": 1, "waiting": 0, "dropped": {}, "missing": 1, "tps": 1.3, "latency_ms": { "p50": 750, "p95": 750, "p99": 750 },
+            "held_back": 3, "included": 1, "waiting": 0, "dropped": {}, "missing": 1, "tps": 1.3,
+            "submission_tps": 3.0, "last_included_ms": 750,
+            "latency_ms": { "p50": 750, "p95": 750, "p99": 750 },
         });
         assert_eq!(result(&book(), &setting()), expect);
         let text = table(&expect);
-        for line in ["refused POOL_FULL  1", "latency p99        750 ms", "held back          3"] {
-            assert!(text.contains(line), "{line} in\n{text}");
+        for line in [
+            "refused POOL_FULL 1",
+            "latency p99 750 ms",
+            "held back 3",
+            "submitted a second 3.0",
+            "last included 0.7 s after the first was sent",
+            "included a second, to the last 1.3",
+        ] {
+            let words: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words.contains(line), "{line} in\n{text}");
         }
+    }
+
+    #[test]
+    fn the_wait_for_the_last_block_is_no_part_of_the_rate() {
+        let (mut book, setting) = (Book::new([0]), Setting { rate: 2, held_back: 0, ..setting() });
+        for (byte, at_ms) in [(1, 500), (2, 1000)] {
+            let turn = book.next().expect("free");
+            book.hand_in(turn, Hash([byte; 32]), at_ms);
+            book.accept(&Hash([byte; 32]));
+        }
+        book.block(1, &[Hash([1; 32]), Hash([2; 32])], 4500);
+        let result = result(&book, &setting);
+        assert_eq!(result["submission_tps"], 2.0);
+        assert_eq!((&result["last_included_ms"], &result["tps"]), (&json!(4000), &json!(0.5)));
     }
 
     #[test]
