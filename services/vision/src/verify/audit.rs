@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use vision_block_tree::{BlockTree, ChainRules, Refusal, TreeError, body_faults};
-use vision_primitives::{Block, Genesis, Hash, Height, Slot};
+use vision_primitives::{Action, Block, Genesis, Hash, Height, SignedTransaction, Slot};
 
 use super::block::Shown;
 use super::fault::Fault;
@@ -42,8 +42,10 @@ pub struct Verdict {
     pub hash: Option<Hash>,
     /// The slot it used, likewise.
     pub slot: Option<Slot>,
-    /// How many transactions it has.
+    /// How many transactions it has, sync proofs among them.
     pub transactions: usize,
+    /// How many of these are sync proofs, which producers make by themselves.
+    pub sync_proofs: usize,
     /// None if it is right.
     pub faults: Vec<Fault>,
 }
@@ -84,7 +86,14 @@ impl Audit {
             Ok(shown) => shown,
             Err(fault) => {
                 (self.parent, self.tree) = (None, None);
-                return Verdict { height, hash: None, slot: None, transactions: 0, faults: vec![fault] };
+                return Verdict {
+                    height,
+                    hash: None,
+                    slot: None,
+                    transactions: 0,
+                    sync_proofs: 0,
+                    faults: vec![fault],
+                };
             }
         };
         let Shown { header, hash, block, contradictions: mut faults } = shown;
@@ -97,8 +106,12 @@ impl Audit {
         });
         let (stamp, weight) = (header.timestamp_ms, header.weight);
         self.parent = Some(Parent { hash, height, stamp, weight });
-        let transactions = block.map(|block| block.transactions().len()).unwrap_or_default();
-        Verdict { height, hash: Some(hash), slot: Some(header.slot), transactions, faults }
+        let transactions = block.as_ref().map(Block::transactions).unwrap_or_default();
+        let is_sync_proof =
+            |signed: &&SignedTransaction| matches!(signed.transaction().action, Action::SyncProof(_));
+        let sync_proofs = transactions.iter().filter(is_sync_proof).count();
+        let (transactions, slot) = (transactions.len(), Some(header.slot));
+        Verdict { height, hash: Some(hash), slot, transactions, sync_proofs, faults }
     }
 
     fn faults(&mut self, block: &Block, registry: &Value) -> Vec<Fault> {

@@ -26,6 +26,8 @@ pub struct Report {
     tip: Option<Hash>,
     blocks: u64,
     transactions: u64,
+    /// How many of these are sync proofs.
+    sync_proofs: u64,
     /// How often each of the first m slots was used.
     slots: Vec<u64>,
     tail: u64,
@@ -47,6 +49,7 @@ impl Report {
             tip: None,
             blocks: 0,
             transactions: 0,
+            sync_proofs: 0,
             slots,
             tail: 0,
             faulty: 0,
@@ -59,6 +62,7 @@ impl Report {
     pub fn add(&mut self, verdict: &Verdict, state_computed: bool) -> Option<String> {
         self.blocks += 1;
         self.transactions += verdict.transactions as u64;
+        self.sync_proofs += verdict.sync_proofs as u64;
         self.tip = verdict.hash;
         if state_computed {
             self.states_to = Some(verdict.height.get());
@@ -129,6 +133,7 @@ impl Report {
             "tip_hash": self.tip,
             "blocks": self.blocks,
             "transactions": self.transactions,
+            "sync_proofs": self.sync_proofs,
             "slots": slots,
             "faulty_blocks": self.faulty,
             "faulty": self.listed,
@@ -157,7 +162,8 @@ impl Report {
             ("range", self.range()),
             ("tip", self.tip.map_or_else(|| "-".into(), |hash| hash.to_string())),
             ("blocks", self.blocks.to_string()),
-            ("transactions", self.transactions.to_string()),
+            ("transactions", (self.transactions - self.sync_proofs).to_string()),
+            ("sync proofs", self.sync_proofs.to_string()),
             ("by slot", slots.join(", ")),
             ("wrong blocks", self.faulty.to_string()),
             ("not recomputed", open),
