@@ -7,8 +7,12 @@ use std::io::{self, Write as _};
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure, Outcome};
+use crate::words::wrapped;
 
 pub use width::{fitting, properties_within, width};
+
+/// Between two columns of a table.
+const GAP: &str = "  ";
 
 /// Form of the data on stdout.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
@@ -53,15 +57,41 @@ pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
+/// A column's name as it stands above it: the same style in every table, whatever a field is called in JSON.
+pub fn heading(name: &str) -> String {
+    name.replace('_', " ").to_uppercase()
+}
+
 impl Table {
     /// A table with these column names.
     pub fn new(columns: &[&str]) -> Self {
-        Self { rows: vec![columns.iter().map(|name| name.to_uppercase()).collect()] }
+        Self { rows: vec![columns.iter().map(|name| heading(name)).collect()] }
     }
 
     /// Adds a row.
     pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
         self.rows.push(cells.into_iter().map(Into::into).collect());
+    }
+
+    /// The same in so many columns: the last cell of a row goes on below itself, if the others leave it so much room.
+    pub fn wrapped(mut self, width: usize, least: usize) -> Option<String> {
+        let last = self.rows.iter().map(Vec::len).max()?.checked_sub(1)?;
+        let cells = |column: usize| self.rows.iter().filter_map(move |row| row.get(column));
+        let widest = |column| cells(column).map(|cell| cell.chars().count()).max();
+        let before: usize = (0..last).map(|column| widest(column).unwrap_or(0) + GAP.len()).sum();
+        let room = width.checked_sub(before).filter(|room| *room >= least)?;
+        let mut rows = Vec::new();
+        for mut row in std::mem::take(&mut self.rows) {
+            let Some(text) = (row.len() > last).then(|| row.pop()).flatten() else {
+                rows.push(row);
+                continue;
+            };
+            let mut lines = wrapped(&text, room, usize::MAX).into_iter();
+            row.extend(lines.next());
+            rows.push(row);
+            rows.extend(lines.map(|line| vec![String::new(); last].into_iter().chain([line]).collect()));
+        }
+        Some(Self { rows }.render())
     }
 
     /// The text, one line per row.
@@ -74,7 +104,7 @@ impl Table {
         for row in &self.rows {
             let padded: Vec<String> =
                 row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            text.push_str(padded.join("  ").trim_end());
+            text.push_str(padded.join(GAP).trim_end());
             text.push('\n');
         }
         text
@@ -152,6 +182,30 @@ mod tests {
         table.row(["n", "12345"]);
         assert_eq!(table.render(), "NODE   HEIGHT\nnode1  7\nn      12345\n");
         assert_eq!(properties(&[("a", "1".into()), ("long", String::new())]), "a     1\nlong\n");
+    }
+
+    #[test]
+    fn headings_have_one_style() {
+        assert_eq!(Table::new(&["node_id", "opens at (UTC)"]).render(), "NODE ID  OPENS AT (UTC)\n");
+    }
+
+    #[test]
+    fn the_last_column_goes_on_below_itself() {
+        let table = || {
+            let mut table = Table::new(&["node", "state"]);
+            table.row(["node1", "one two three four"]);
+            table.row(["node2", "fine"]);
+            table
+        };
+        let cases = [
+            (25, Some("NODE   STATE\nnode1  one two three four\nnode2  fine\n")),
+            (17, Some("NODE   STATE\nnode1  one two\n       three four\nnode2  fine\n")),
+            (16, None),
+            (3, None),
+        ];
+        for (width, expect) in cases {
+            assert_eq!(table().wrapped(width, 10).as_deref(), expect, "{width}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod grid;
 mod paint;
+mod sheet;
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -12,30 +13,34 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers
 use ratatui::text::{Line, Text};
 use ratatui::{DefaultTerminal, crossterm};
 use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::exit::{Failure, Outcome};
 
 pub use grid::{Cell, Column, grid};
-pub use paint::Paint;
+pub use paint::{Paint, Sign};
+pub use sheet::{INDENT, Sheet};
 
 /// How often the reader of keys sees whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(100);
 /// Keys that wait; more are dropped.
 const KEYS: usize = 16;
 
-/// What somebody at the keyboard wants.
+/// What is wanted of a picture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wish {
     /// To leave: q, Esc or Ctrl-C.
     Leave,
-    /// The same picture at another size.
-    Resize,
+    /// A fresh picture: some time has passed, or the terminal has another size.
+    Redraw,
 }
 
 /// The terminal while this is alive. A panic gives it back too.
 pub struct Screen {
     terminal: DefaultTerminal,
     wishes: mpsc::Receiver<Wish>,
+    ticks: Interval,
+    paint: Paint,
     is_over: Arc<AtomicBool>,
 }
 
@@ -46,8 +51,8 @@ impl Screen {
         std::io::stdout().is_terminal() && !kind.is_empty() && kind != "dumb"
     }
 
-    /// Takes the terminal over.
-    pub fn open() -> Outcome<Self> {
+    /// Takes the terminal over, for a picture that is drawn anew so often at least.
+    pub fn open(redraw: Duration) -> Outcome<Self> {
         let terminal = ratatui::try_init().map_err(|error| {
             ratatui::restore();
             Failure::failed(format!("cannot draw on this terminal: {error}; TERM=dumb prints lines instead"))
@@ -56,22 +61,28 @@ impl Screen {
         let is_over = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&is_over);
         std::thread::spawn(move || read_keys(&wished, &over));
-        Ok(Self { terminal, wishes, is_over })
+        let mut ticks = tokio::time::interval(redraw);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self { terminal, wishes, ticks, paint: Paint::of_environment(), is_over })
     }
 
     /// Draws lines, of which only those that fit are seen.
-    pub fn draw(&mut self, lines: impl FnOnce(usize, usize) -> Vec<Line<'static>>) -> Outcome {
+    pub fn draw(&mut self, lines: impl FnOnce(Sheet, usize) -> Vec<Line<'static>>) -> Outcome {
+        let paint = self.paint;
         let drawn = self.terminal.draw(|frame| {
             let area = frame.area();
-            let lines = lines(usize::from(area.width), usize::from(area.height));
+            let lines = lines(Sheet { width: area.width.into(), paint }, area.height.into());
             frame.render_widget(Text::from(lines), area);
         });
         drawn.map(|_| ()).map_err(|error| Failure::failed(format!("cannot draw on the terminal: {error}")))
     }
 
-    /// What is wished next; nothing more comes once the keyboard is gone.
+    /// What is wished next; the only wish left once the keyboard is gone is to leave.
     pub async fn wish(&mut self) -> Wish {
-        self.wishes.recv().await.unwrap_or(Wish::Leave)
+        tokio::select! {
+            wish = self.wishes.recv() => wish.unwrap_or(Wish::Leave),
+            _ = self.ticks.tick() => Wish::Redraw,
+        }
     }
 }
 
@@ -99,7 +110,7 @@ fn read_keys(wished: &mpsc::Sender<Wish>, over: &AtomicBool) {
 
 fn wish(event: &Event) -> Option<Wish> {
     match event {
-        Event::Resize(..) => Some(Wish::Resize),
+        Event::Resize(..) => Some(Wish::Redraw),
         Event::Key(key) if key.kind != KeyEventKind::Release => {
             let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
             match key.code {
@@ -132,7 +143,7 @@ mod tests {
             (key(KeyCode::Esc, KeyModifiers::NONE), Some(Wish::Leave)),
             (key(KeyCode::Char('c'), KeyModifiers::CONTROL), Some(Wish::Leave)),
             (key(KeyCode::Char('c'), KeyModifiers::NONE), None),
-            (Event::Resize(80, 24), Some(Wish::Resize)),
+            (Event::Resize(80, 24), Some(Wish::Redraw)),
             (Event::FocusGained, None),
         ];
         for (event, expect) in cases {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::StatusArgs;
 use crate::exit::{Exit, Outcome};
 use crate::names::Names;
-use crate::output::{self, Format, cell, properties_within, short};
+use crate::output::{self, Format, cell, count, properties_within, short};
 use crate::query::entries;
 use crate::rest::Gateway;
 
@@ -93,17 +93,43 @@ fn rows(chain: &Value, mining: Result<&Value, String>, names: &Names) -> Vec<Row
 fn sync(chain: &Value) -> [Row; 6] {
     let known = !chain["network_height"].is_null();
     let of_network = |name: &str| if known { cell(&chain[name]) } else { "unknown".into() };
-    let state =
-        if known { cell(&chain["sync_state"]) } else { "unknown: no peer counts that could tell".into() };
+    let state = if known { in_words(chain) } else { "unknown: no peer counts that could tell".into() };
     let age = chain["measured_ms_ago"].as_u64();
     [
         ("sync", state),
-        ("network height", of_network("network_height")),
+        ("network height", of_network("network_height") + &beside_the_head(chain)),
         ("lag blocks", of_network("lag_blocks")),
         ("ready peers", cell(&chain["ready_peers"])),
         ("streak", cell(&chain["eligible_streak"])),
         ("measured", age.map_or("unknown".into(), |ms| format!("{}.{} s ago", ms / 1000, ms % 1000 / 100))),
     ]
+}
+
+/// The state of its sync, as the dashboard says it.
+fn in_words(chain: &Value) -> String {
+    let behind = chain["lag_blocks"].as_u64().unwrap_or(0);
+    let behind = format!("{} behind", count(behind, "block"));
+    match chain["sync_state"].as_str() {
+        Some("AtTip") => "in sync".into(),
+        Some("CatchingUp") => format!("catching up, {behind}"),
+        Some("Behind") => behind,
+        Some("TooFarAhead") => "far ahead of its peers".into(),
+        _ => cell(&chain["sync_state"]),
+    }
+}
+
+/// Why the network's height is not the head's, if it is not: one is of now, the other of the last measurement.
+fn beside_the_head(chain: &Value) -> String {
+    let heights = chain["height"].as_u64().zip(chain["network_height"].as_u64());
+    match heights {
+        Some((head, network)) if head > network => {
+            format!(", as measured; this node's head is {} newer", count(head - network, "block"))
+        }
+        Some((head, network)) if head < network => {
+            format!(", as measured; this node lacks {}", count(network - head, "block"))
+        }
+        _ => String::new(),
+    }
 }
 
 /// What the producer says of the height above the head, if it is there yet.
@@ -173,20 +199,50 @@ mod tests {
     #[test]
     fn a_reading_is_of_one_moment_and_the_unknown_is_said_to_be_unknown() {
         type Edit = fn(&mut Value, &mut Value);
-        let cases: [(&str, Edit, &[&str], &[&str]); 6] = [
+        let cases: [(&str, Edit, &[&str], &[&str]); 10] = [
             (
                 "all is well",
                 |_, _| {},
                 &[
                     "head 14 aabbccdd",
-                    "sync AtTip",
-                    "network height 14",
+                    "sync in sync",
+                    "network height 14 lag",
                     "measured 1.2 s ago",
                     "eligible yes",
                     "my slot 0 (primary)",
                     "last claim 9",
                 ],
-                &["because", "unknown"],
+                &["because", "unknown", "AtTip", "measured;"],
+            ),
+            (
+                "a block came since the measurement",
+                |c, _| c["network_height"] = json!(13),
+                &["network height 13, as measured; this node's head is 1 block newer lag"],
+                &["lacks"],
+            ),
+            (
+                "blocks that are not here yet",
+                |c, _| {
+                    (c["network_height"], c["lag_blocks"]) = (json!(16), json!(2));
+                    c["sync_state"] = json!("CatchingUp");
+                },
+                &[
+                    "sync catching up, 2 blocks behind",
+                    "network height 16, as measured; this node lacks 2 blocks",
+                ],
+                &["newer", "CatchingUp"],
+            ),
+            (
+                "far behind",
+                |c, _| (c["sync_state"], c["lag_blocks"]) = (json!("Behind"), json!(90)),
+                &["sync 90 blocks behind"],
+                &["Behind"],
+            ),
+            (
+                "far ahead",
+                |c, _| c["sync_state"] = json!("TooFarAhead"),
+                &["sync far ahead of its peers"],
+                &["TooFarAhead"],
             ),
             (
                 "it says why not",
@@ -199,7 +255,7 @@ mod tests {
                 "no peer",
                 |c, _| (c["network_height"], c["lag_blocks"]) = (Value::Null, Value::Null),
                 &["sync unknown: no peer", "network height unknown", "lag blocks unknown"],
-                &["AtTip"],
+                &["AtTip", "in sync"],
             ),
             (
                 "a producer that stands still",
@@ -222,6 +278,6 @@ mod tests {
             }
         }
         let text = text(&chain(), Err("no producer".into()));
-        assert!(text.contains("unknown: no producer") && text.contains("AtTip"), "{text}");
+        assert!(text.contains("unknown: no producer") && text.contains("in sync"), "{text}");
     }
 }

@@ -10,7 +10,6 @@ mod sse;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
 use vision_host::Clock;
 
 use crate::cli::WatchArgs;
@@ -18,12 +17,12 @@ use crate::exit::Outcome;
 use crate::names::Names;
 use crate::output::Format;
 use crate::rest::Gateway;
-use crate::screen::{Paint, Screen, Wish};
+use crate::screen::{Screen, Wish};
 use crate::signals::Interrupts;
 use feed::News;
 use scene::Scene;
 
-pub use lines::{block_line, blocks_from, height_after};
+pub use lines::{blocks_from, height_after, lines_of};
 
 /// Ages are drawn anew so often.
 const REDRAW: Duration = Duration::from_millis(250);
@@ -39,24 +38,20 @@ pub async fn run(args: &WatchArgs, format: Format) -> Outcome {
 
 async fn picture(gateway: Gateway) -> Outcome {
     let clock = Clock::system(0);
-    let paint = Paint::of_environment();
     let mut scene = Scene::new(gateway.url(), Names::of_this_machine());
     let mut interrupts = Interrupts::new()?;
     let (told, mut news) = mpsc::channel(feed::QUEUE);
-    let mut screen = Screen::open()?;
+    let mut screen = Screen::open(REDRAW)?;
     let following = tokio::spawn(feed::follow(gateway, told));
-    let mut ticks = tokio::time::interval(REDRAW);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {
         let now_ms = clock.now_ms();
-        let drawn = screen.draw(|width, height| draw::lines(&scene, now_ms, paint, width, height));
+        let drawn = screen.draw(|sheet, height| draw::lines(&scene, now_ms, sheet, height));
         if drawn.is_err() {
             break drawn;
         }
         tokio::select! {
             _ = interrupts.next() => break Ok(()),
             wish = screen.wish() => if wish == Wish::Leave { break Ok(()) },
-            _ = ticks.tick() => {}
             Some(item) = news.recv() => {
                 take(&mut scene, item, &clock);
                 // What has come meanwhile is drawn together.

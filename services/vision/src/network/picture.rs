@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Block, Node, told};
 use crate::names::Names;
 use crate::query::entries;
+use crate::screen::Sign;
 use crate::words::{number, span, with_ages};
 
 /// Blocks kept.
@@ -27,6 +28,17 @@ pub enum Verdict {
     Stopped,
     /// Nobody can tell.
     Unknown,
+}
+
+impl From<Verdict> for Sign {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Fine => Self::Fine,
+            Verdict::Trouble => Self::Trouble,
+            Verdict::Stopped => Self::Stopped,
+            Verdict::Unknown => Self::Unknown,
+        }
+    }
 }
 
 /// Something that is wrong, and what to do about it.

@@ -4,6 +4,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::Paint;
+use crate::output;
 use crate::words::cut;
 
 /// Between two columns.
@@ -57,7 +58,7 @@ pub fn grid(columns: &[Column], rows: &[Vec<Cell>], width: usize) -> Vec<Line<'s
         }
         Line::from(spans)
     };
-    let heading = |at: usize| Some((columns[at].heading.to_uppercase(), Paint::faint()));
+    let heading = |at: usize| Some((output::heading(columns[at].heading), Paint::faint()));
     let mut lines = vec![line(&heading)];
     lines.extend(rows.iter().filter(|row| !row.is_empty()).map(|row| line(&|at| row.get(at).cloned())));
     lines

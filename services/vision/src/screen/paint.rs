@@ -3,7 +3,18 @@
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Span;
 
-use crate::network::Verdict;
+/// What a sign before a sentence says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sign {
+    /// All is as it should be.
+    Fine,
+    /// Something is wrong.
+    Trouble,
+    /// Nothing goes on.
+    Stopped,
+    /// Nobody can tell.
+    Unknown,
+}
 
 /// How texts look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,12 +69,12 @@ impl Paint {
     }
 
     /// A sign before the sentence about a network.
-    pub fn sign(self, verdict: Verdict) -> Span<'static> {
-        let (sign, style) = match verdict {
-            Verdict::Fine => ("ok ", self.good()),
-            Verdict::Trouble => ("!  ", self.bad()),
-            Verdict::Stopped => ("!! ", self.bad()),
-            Verdict::Unknown => ("?  ", Self::faint()),
+    pub fn sign(self, sign: Sign) -> Span<'static> {
+        let (sign, style) = match sign {
+            Sign::Fine => ("ok ", self.good()),
+            Sign::Trouble => ("!  ", self.bad()),
+            Sign::Stopped => ("!! ", self.bad()),
+            Sign::Unknown => ("?  ", Self::faint()),
         };
         Span::styled(sign, style.add_modifier(Modifier::BOLD))
     }

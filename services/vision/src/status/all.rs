@@ -16,10 +16,10 @@ use crate::words::{cut, number, span};
 const DEADLINE: Duration = Duration::from_secs(3);
 /// Nodes asked at once.
 const MAX_AT_ONCE: usize = 32;
-/// Longest state shown where there is no terminal, characters.
+/// Longest state shown, characters.
 const MAX_STATE_CHARS: usize = 200;
-/// Narrowest state on a terminal, characters.
-const MIN_STATE_CHARS: usize = 20;
+/// Narrowest column of states on a terminal, characters.
+const MIN_STATE_CHARS: usize = 30;
 
 /// Who says what is shown of a node.
 #[derive(Clone, PartialEq, Debug)]
@@ -170,31 +170,28 @@ const COLUMNS: [&str; 11] =
     ["node", "id", "role", "head", "behind", "peers", "last block", "version", "heard", "from", "state"];
 
 fn text(rows: &[Row], names: &Names, teller: &str, now_ms: u64, width: Option<usize>) -> String {
-    let form = |left_out: &[&str], state_chars: usize| {
+    let form = |left_out: &[&str]| {
         let kept: Vec<usize> = (0..COLUMNS.len()).filter(|at| !left_out.contains(&COLUMNS[*at])).collect();
         let mut table = Table::new(&kept.iter().map(|at| COLUMNS[*at]).collect::<Vec<_>>());
         for row in rows {
-            let cells = cells(row, names, teller, now_ms, state_chars);
+            let cells = cells(row, names, teller, now_ms);
             table.row(kept.iter().map(|at| cells[*at].clone()));
         }
-        table.render()
+        table
     };
     let narrow = ["id", "behind", "peers", "version", "from", "last block"];
-    let chars = |width: Option<usize>| width.map_or(MAX_STATE_CHARS, |_| MIN_STATE_CHARS * 2);
-    fitting(
-        width,
-        [
-            form(&[], MAX_STATE_CHARS),
-            form(&[], chars(width)),
-            form(&narrow[..1], chars(width)),
-            form(&narrow[..4], chars(width)),
-            form(&narrow, chars(width)),
-            form(&narrow, MIN_STATE_CHARS),
-        ],
-    )
+    let whole = form(&[]).render();
+    let Some(columns) = width.filter(|_| fitting(width, [whole.clone(), String::new()]).is_empty()) else {
+        return whole;
+    };
+    // A state is never cut: it goes on below itself, in room enough to be read.
+    let forms = [0, 1, 4, narrow.len()].into_iter();
+    let mut wrapped =
+        forms.filter_map(|left_out| form(&narrow[..left_out]).wrapped(columns, MIN_STATE_CHARS));
+    wrapped.next().unwrap_or_else(|| form(&narrow).render())
 }
 
-fn cells(row: &Row, names: &Names, teller: &str, now_ms: u64, state_chars: usize) -> [String; 11] {
+fn cells(row: &Row, names: &Names, teller: &str, now_ms: u64) -> [String; 11] {
     let node = &row.node;
     let count = |value: Option<u64>| value.map_or_else(|| "-".into(), number);
     let ago = |ms: u64| format!("{} ago", span(ms));
@@ -216,7 +213,7 @@ fn cells(row: &Row, names: &Names, teller: &str, now_ms: u64, state_chars: usize
         if node.version.is_empty() { "-".into() } else { cut(&node.version, 16) },
         heard,
         from,
-        cut(&state, state_chars),
+        cut(&state, MAX_STATE_CHARS),
     ]
 }
 
@@ -341,6 +338,16 @@ mod tests {
                 "{text}"
             );
         }
+        // What is wrong is said to its end.
+        let mut status = answer(2);
+        let because =
+            "TOO_FEW_PEERS: 1 ready peer of 1 connected, 2 needed: start more nodes, or check seeds";
+        (status["eligible"], status["not_eligible_because"]) = (json!(false), json!(because));
+        let long = text(&[heard(node(2, true), Ok(status))], &names, "node1", 100_000, Some(80));
+        assert!(long.lines().all(|line| line.chars().count() <= 80), "{long}");
+        let column = long.lines().next().and_then(|heading| heading.find("STATE")).expect("a state");
+        let state: Vec<&str> = long.lines().skip(1).map(|line| line[column..].trim()).collect();
+        assert_eq!(state.join(" "), because, "{long}");
         let whole = text(&rows[..2], &names, "node1", 100_000, None);
         let lines: Vec<Vec<&str>> = whole.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines[1][..5], ["node1", "00000000", "producer", "1,284", "0"]);

@@ -9,13 +9,15 @@ use super::process::Life;
 use super::table::NodeView;
 use crate::names::Names;
 use crate::network::{Picture, Verdict};
-use crate::screen::{Cell, Column, Paint, grid};
+use crate::screen::{Cell, Column, INDENT, Paint, Sheet};
 use crate::words::{cut, number, span};
 
 /// Fewest nodes shown, whatever else there is.
 const MIN_ROWS: usize = 3;
 /// Longest state, so that the other columns have room.
 const STATE_CHARS: usize = 28;
+/// Lines of what is wrong; more than anything that is wrong has on 80 columns.
+const MAX_REASON_LINES: usize = 5;
 /// Lines of what has happened.
 const MAX_NEWS: usize = 4;
 
@@ -44,36 +46,19 @@ pub struct Look<'a> {
 }
 
 /// The lines of a look at an instant of the nodes' clock.
-pub fn lines(look: &Look<'_>, now_ms: u64, paint: Paint, width: usize, height: usize) -> Vec<Line<'static>> {
-    let mut top = vec![
-        Line::styled(cut(&title(look), width), Paint::strong()),
-        sentence(look, now_ms, paint, width),
-        // Whoever is in trouble has no eye for whose turn it is.
-        Line::raw(cut(&format!("   {}", reason(look, now_ms).unwrap_or_else(|| next(look))), width)),
-    ];
-    let bottom = bottom(look, paint, width, height);
-    // Heading and, if not all are shown, a line that says so.
-    let room = height.saturating_sub(top.len() + 1 + bottom.len());
-    let mut rows: Vec<_> = look.views.iter().map(|view| row(look, view, now_ms, paint)).collect();
-    let left_out = rows.len().saturating_sub(room.max(1));
-    if left_out > 0 {
-        // Whoever is in trouble first.
-        rows.sort_by_key(|(is_fine, _)| *is_fine);
-        rows.truncate(room.saturating_sub(1).max(1));
-    }
-    let shown = rows.len();
-    let rows: Vec<Vec<Cell>> = rows.into_iter().map(|(_, row)| row).collect();
-    top.extend(grid(&COLUMNS, &rows, width));
-    if left_out > 0 && room > 1 {
-        let others = look.views.len() - shown;
-        top.push(Line::styled(
-            cut(&format!("and {others} more: vision testnet status shows all"), width),
-            Paint::faint(),
-        ));
-    }
-    top.extend(bottom);
-    top.truncate(height);
-    top
+pub fn lines(look: &Look<'_>, now_ms: u64, sheet: Sheet, height: usize) -> Vec<Line<'static>> {
+    let mut lines = vec![sheet.title(&title(look)), sentence(look, now_ms, sheet)];
+    // Whoever is in trouble has no eye for whose turn it is.
+    let below = reason(look, now_ms).unwrap_or_else(|| next(look));
+    lines.extend(sheet.below(&below, INDENT, MAX_REASON_LINES, Style::new()));
+    let bottom = bottom(look, sheet, height, lines.len());
+    // Below the heading.
+    let room = height.saturating_sub(lines.len() + 1 + bottom.len());
+    let rows = look.views.iter().map(|view| row(look, view, now_ms, sheet.paint)).collect();
+    lines.extend(sheet.nodes(&COLUMNS, rows, room, "vision testnet status"));
+    lines.extend(bottom);
+    lines.truncate(height);
+    lines
 }
 
 fn title(look: &Look<'_>) -> String {
@@ -91,14 +76,14 @@ fn next(look: &Look<'_>) -> String {
 }
 
 /// How the network is.
-fn sentence(look: &Look<'_>, now_ms: u64, paint: Paint, width: usize) -> Line<'static> {
+fn sentence(look: &Look<'_>, now_ms: u64, sheet: Sheet) -> Line<'static> {
     let Some(picture) = look.picture else {
         let answering = look.views.iter().filter(|view| view.status.is_some()).count();
         let all = crate::output::count(look.views.len(), "node");
         return match answering {
-            0 => Line::styled("no node answers", paint.bad()),
+            0 => sheet.line("no node answers", sheet.paint.bad()),
             // None was asked for more yet.
-            some => Line::raw(cut(&format!("{some} of {all} running"), width)),
+            some => sheet.line(&format!("{some} of {all} running"), Style::new()),
         };
     };
     let (verdict, text) = match (picture.verdict(now_ms), away(look, picture)) {
@@ -110,9 +95,7 @@ fn sentence(look: &Look<'_>, now_ms: u64, paint: Paint, width: usize) -> Line<'s
         }
         (verdict, _) => (verdict, picture.headline(now_ms)),
     };
-    let sign = paint.sign(verdict);
-    let room = width.saturating_sub(sign.content.chars().count());
-    Line::from(vec![sign, Span::raw(cut(&text, room))])
+    sheet.sentence(verdict.into(), &text, Style::new())
 }
 
 /// A node of this machine that the chain counts on and that can answer nobody.
@@ -158,27 +141,27 @@ fn row(look: &Look<'_>, view: &NodeView, now_ms: u64, paint: Paint) -> (bool, Ve
     (is_fine, cells)
 }
 
-/// What stays in view, with as many commands as leave room for some nodes.
-fn bottom(look: &Look<'_>, paint: Paint, width: usize, height: usize) -> Vec<Line<'static>> {
+/// What stays in view, with as many commands as leave room for some nodes below what stands at the top.
+fn bottom(look: &Look<'_>, sheet: Sheet, height: usize, top: usize) -> Vec<Line<'static>> {
     let next = look.next;
     let fact = |(name, place): &(&str, String)| {
         let name = format!("{name:<9}");
-        let room = width.saturating_sub(name.len());
+        let room = sheet.width.saturating_sub(name.len());
         Line::from(vec![Span::styled(name, Paint::faint()), Span::raw(cut(place, room))])
     };
     let news = &look.news[look.news.len().saturating_sub(MAX_NEWS)..];
-    // Title and sentences, heading, rows, the line that says that there are more, and the lines between the parts.
+    // The top, heading, rows, the line that says that there are more, and the lines between the parts.
     let rows = MIN_ROWS.min(look.views.len().max(1));
-    let fixed = 3 + 1 + rows + usize::from(look.views.len() > rows) + 2;
+    let fixed = top + 1 + rows + usize::from(look.views.len() > rows) + 2;
     let room = height.saturating_sub(fixed + next.facts.len() + news.len() + 1);
     let commands =
-        next.commands.iter().take(room).map(|command| Line::raw(cut(&format!("  {command}"), width)));
+        next.commands.iter().take(room).map(|command| sheet.line(&format!("  {command}"), Style::new()));
     let mut lines = vec![Line::default()];
     lines.extend(next.facts.iter().map(fact));
-    lines.push(Line::styled(cut("Type in another terminal:", width), Paint::faint()));
+    lines.push(sheet.line("Type in another terminal:", Paint::faint()));
     lines.extend(commands);
-    lines.extend(news.iter().map(|line| Line::styled(cut(line, width), paint.unusual())));
-    lines.push(Line::styled(cut(&next.end, width), Paint::strong()));
+    lines.extend(news.iter().map(|line| sheet.line(line, sheet.paint.unusual())));
+    lines.push(sheet.line(&next.end, Paint::strong()));
     lines
 }
 
@@ -255,7 +238,7 @@ mod tests {
                         news,
                         next: &next,
                     };
-                    let lines = plain(&lines(&look, 5_000, Paint::none(), width, height));
+                    let lines = plain(&lines(&look, 5_000, Sheet { width, paint: Paint::none() }, height));
                     let text = lines.join("\n");
                     assert!(lines.len() <= height, "{width}x{height}, {count}:\n{text}");
                     assert!(
@@ -290,12 +273,12 @@ mod tests {
     fn a_network_that_does_not_answer_is_said_not_to() {
         let (answering, next) = (views(1), next());
         let look = Look { chain_id: "c", views: &answering, picture: None, news: &[], next: &next };
-        let text = plain(&lines(&look, 5_000, Paint::none(), 80, 24)).join("\n");
+        let text = plain(&lines(&look, 5_000, Sheet { width: 80, paint: Paint::none() }, 24)).join("\n");
         assert!(text.contains("1 of 1 node running") && !text.contains("ago"), "{text}");
         let mut views = views(1);
         views[0].status = None;
         let look = Look { views: &views, ..look };
-        let text = plain(&lines(&look, 5_000, Paint::none(), 80, 24)).join("\n");
+        let text = plain(&lines(&look, 5_000, Sheet { width: 80, paint: Paint::none() }, 24)).join("\n");
         assert!(text.contains("no node answers") && !text.contains("ago"), "{text}");
     }
 
@@ -317,6 +300,8 @@ mod tests {
         };
         let fine = picture("fine", json!([]));
         let trouble = picture("trouble", json!([{ "text": "node2 was late.", "remedy": "nothing to do" }]));
+        let words = "much has to be said of it, ".repeat(5) + "and a word more at the end.";
+        let long = picture("trouble", json!([{ "text": words }]));
         let cases = [
             ("all is well", &fine, Life::Running(1), "ok 3 of 3 nodes producing\n", None),
             ("killed just now", &fine, Life::Stopped, "!  node2 is stopped, last block 1.4 s ago\n", None),
@@ -328,6 +313,7 @@ mod tests {
                 "!  3 of 3 nodes producing\n",
                 Some("\n   node2 was late.\n"),
             ),
+            ("in long trouble", &long, Life::Running(1), "!  3 of 3 nodes producing\n", Some("the end.\n")),
         ];
         for (desc, picture, life, expect, reason) in cases {
             let mut views = views(3);
@@ -336,7 +322,7 @@ mod tests {
                 views[1].status = None;
             }
             let look = Look { chain_id: "c", views: &views, picture: Some(picture), news: &[], next: &next };
-            let text = plain(&lines(&look, 5_000, Paint::none(), 80, 24)).join("\n");
+            let text = plain(&lines(&look, 5_000, Sheet { width: 80, paint: Paint::none() }, 24)).join("\n");
             assert!(text.contains(expect), "{desc}:\n{text}");
             assert!(text.contains(reason.unwrap_or_default()), "{desc}:\n{text}");
         }

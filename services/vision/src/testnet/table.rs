@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::layout::{Facts, NodeFacts};
 use super::process::Life;
 use crate::exit::Outcome;
-use crate::output::{self, Format, Table, fitting, short};
+use crate::output::{self, Format, Table, short};
 use crate::rest::Gateway;
 use crate::words::cut;
 
@@ -16,8 +16,8 @@ const GLANCE: Duration = Duration::from_secs(1);
 
 /// Longest state shown, characters.
 const MAX_STATE_CHARS: usize = 200;
-/// The same where there is little room.
-const MIN_STATE_CHARS: usize = 28;
+/// Narrowest column of states on a terminal, characters.
+const MIN_STATE_CHARS: usize = 12;
 
 /// One look at one node.
 #[derive(Clone, Debug)]
@@ -139,33 +139,29 @@ impl NodeView {
 
 /// The table as text, with as much as fits into so many columns.
 pub fn render(views: &[NodeView], width: Option<usize>) -> String {
-    let without = |left_out: &[&str], state_chars: usize| {
+    let without = |left_out: &[&str]| {
         let kept = |at: &usize| !left_out.contains(&COLUMNS[*at]);
         let columns: Vec<usize> = (0..COLUMNS.len()).filter(kept).collect();
         let mut table = Table::new(&columns.iter().map(|at| COLUMNS[*at]).collect::<Vec<_>>());
         for view in views {
-            let cells = cells(view, state_chars);
+            let cells = cells(view);
             table.row(columns.iter().map(|at| cells[*at].clone()));
         }
-        table.render()
+        table
     };
     let narrow = ["tip", "grpc"];
-    fitting(
-        width,
-        [
-            without(&[], MAX_STATE_CHARS),
-            without(&narrow[..1], MAX_STATE_CHARS),
-            without(&narrow, MAX_STATE_CHARS),
-            without(&narrow, MAX_STATE_CHARS / 4),
-            without(&narrow, MIN_STATE_CHARS),
-        ],
-    )
+    let forms = [0, 1, 2].map(|left_out| without(&narrow[..left_out]).render());
+    let Some(columns) = width else { return forms.into_iter().next().unwrap_or_default() };
+    let fits = |text: &String| text.lines().all(|line| line.chars().count() <= columns);
+    // A state is never cut: where it has no room beside the others, it goes on below itself.
+    let wrapped = || without(&narrow).wrapped(columns, MIN_STATE_CHARS);
+    forms.into_iter().find(fits).or_else(wrapped).unwrap_or_else(|| without(&narrow).render())
 }
 
 /// What is known of a node.
 const COLUMNS: [&str; 9] = ["node", "id", "pid", "p2p", "rest", "grpc", "height", "tip", "state"];
 
-fn cells(view: &NodeView, state_chars: usize) -> [String; 9] {
+fn cells(view: &NodeView) -> [String; 9] {
     let ports = &view.facts.ports;
     let tip = view.status.as_ref().map_or("-".into(), |status| short(&status["tip_hash"]));
     [
@@ -177,7 +173,7 @@ fn cells(view: &NodeView, state_chars: usize) -> [String; 9] {
         format!("{}-{}", ports.chain, ports.producer),
         view.height().map_or("-".into(), |height| height.to_string()),
         tip,
-        cut(&view.state(), state_chars),
+        cut(&view.state(), MAX_STATE_CHARS),
     ]
 }
 
@@ -245,6 +241,11 @@ mod tests {
             assert!(
                 widest <= width.unwrap_or(usize::MAX) && text.contains(expect),
                 "{desc}: {widest}\n{text}"
+            );
+            let words: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(
+                desc != "not yet" || (words.contains("start more") && words.ends_with("seeds")),
+                "{text}"
             );
         }
     }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
 use vision_host::Clock;
 
 use super::ends::{Event, Watched, standing};
@@ -17,9 +16,9 @@ use crate::names::Names;
 use crate::network::{Picture, nodes};
 use crate::output::{self, Format};
 use crate::rest::Gateway;
-use crate::screen::{Paint, Screen, Wish};
+use crate::screen::{Screen, Wish};
 use crate::signals::Interrupts;
-use crate::watch::{block_line, blocks_from, height_after};
+use crate::watch::{blocks_from, height_after, lines_of};
 
 /// How often the picture is drawn anew, at least.
 const REDRAW: Duration = Duration::from_secs(1);
@@ -110,10 +109,7 @@ impl Watch<'_> {
         told: &mut Vec<Event>,
     ) -> Outcome<End> {
         let mut watched = Watched::default();
-        let mut screen = Screen::open()?;
-        let paint = Paint::of_environment();
-        let mut ticks = tokio::time::interval(REDRAW);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut screen = Screen::open(REDRAW)?;
         let mut seen = (views.to_vec(), None);
         loop {
             let facts = Facts::load(self.layout)?;
@@ -138,11 +134,10 @@ impl Watch<'_> {
                 };
                 // All nodes of this machine have its clock.
                 let now_ms = self.clock.now_ms();
-                screen.draw(|width, height| live::lines(&look, now_ms, paint, width, height))?;
+                screen.draw(|sheet, height| live::lines(&look, now_ms, sheet, height))?;
                 tokio::select! {
                     _ = interrupts.next() => return Ok(End::Asked),
                     wish = screen.wish() => if wish == Wish::Leave { return Ok(End::Asked) },
-                    _ = ticks.tick() => {}
                     new = &mut asked => (seen, is_told) = (new, true),
                 }
             }
@@ -164,10 +159,7 @@ impl Watch<'_> {
             let Ok(blocks) = blocks_from(&Gateway::new(&node.urls.rest)?, *next).await else { continue };
             *next = height_after(&blocks).unwrap_or(*next);
             for block in &blocks {
-                output::line(&match self.format {
-                    Format::Json => block.to_string(),
-                    Format::Table => block_line(block, &names),
-                })?;
+                output::write(&lines_of(block, &names, self.format))?;
             }
             break;
         }

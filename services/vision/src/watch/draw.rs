@@ -5,17 +5,19 @@ use ratatui::text::{Line, Span};
 
 use super::ribbon::{self, ribbon};
 use super::scene::{Contact, Scene, Weight};
-use crate::network::{Node, Picture, Verdict};
+use crate::network::{Node, Picture};
 use crate::output::time;
-use crate::screen::{Cell, Column, Paint, grid};
-use crate::words::{cut, number, span, wrapped};
+use crate::screen::{Cell, Column, INDENT, Paint, Sheet, Sign};
+use crate::words::{cut, number, span};
 
 /// Events that keep their place however many nodes there are.
 const MIN_EVENTS: usize = 2;
 /// From so many lines on, every cause has what to do below it; else the first has.
 const ROOMY: usize = 30;
-/// Lines of the first cause.
-const MAX_REASON_LINES: usize = 2;
+/// Lines of all causes where there are fewer. The worst has its whole text there, others the rest.
+const MAX_CAUSE_LINES: usize = 5;
+/// Lines of the first cause: more than any has on 80 columns.
+const MAX_REASON_LINES: usize = 4;
 /// Columns of an age.
 const AGE: usize = 14;
 
@@ -32,33 +34,33 @@ const COLUMNS: [Column; 9] = [
 ];
 
 /// The lines of a scene at an instant of our clock.
-pub fn lines(scene: &Scene, now_ms: u64, paint: Paint, width: usize, height: usize) -> Vec<Line<'static>> {
+pub fn lines(scene: &Scene, now_ms: u64, sheet: Sheet, height: usize) -> Vec<Line<'static>> {
     let mut lines = match &scene.picture {
-        Some(picture) => whole(scene, picture, now_ms, paint, width, height.saturating_sub(1)),
+        Some(picture) => whole(scene, picture, now_ms, sheet, height.saturating_sub(1)),
         None => {
-            let asking = Line::raw(cut(&format!("Asking {}", scene.url), width));
-            contact(scene, now_ms, paint, width).unwrap_or_else(|| vec![asking])
+            let asking = sheet.line(&format!("Asking {}", scene.url), Style::new());
+            contact(scene, now_ms, sheet).unwrap_or_else(|| vec![asking])
         }
     };
     lines.truncate(height.saturating_sub(1));
     lines.resize(height.saturating_sub(1), Line::default());
-    lines.push(footer(scene, width));
+    lines.push(footer(scene, sheet));
     lines.truncate(height);
     lines
 }
 
-fn footer(scene: &Scene, width: usize) -> Line<'static> {
+fn footer(scene: &Scene, sheet: Sheet) -> Line<'static> {
     let pending = scene.picture.as_ref().and_then(|picture| picture.pending);
     let pending = pending.filter(|count| *count > 0).map(|count| match count {
         1 => "1 transaction waits. ".into(),
         count => format!("{} transactions wait. ", number(count)),
     });
     let text = format!("{}q quits. `vision status` says more about this node.", pending.unwrap_or_default());
-    Line::styled(cut(&text, width), Paint::faint())
+    sheet.line(&text, Paint::faint())
 }
 
 /// What is said in the place of the sentence while the node does not answer.
-fn contact(scene: &Scene, now_ms: u64, paint: Paint, width: usize) -> Option<Vec<Line<'static>>> {
+fn contact(scene: &Scene, now_ms: u64, sheet: Sheet) -> Option<Vec<Line<'static>>> {
     let Contact::Lost { heard_ms, why, retry_ms } = &scene.contact else { return None };
     let retry = match retry_ms.saturating_sub(now_ms) {
         0 => "asking again now".to_owned(),
@@ -66,45 +68,36 @@ fn contact(scene: &Scene, now_ms: u64, paint: Paint, width: usize) -> Option<Vec
     };
     let since = heard_ms.map(|heard| format!(" for {}", span(now_ms.saturating_sub(heard))));
     let sentence = format!("No answer from {}{}, {retry}", scene.url, since.unwrap_or_default());
-    let mut lines = vec![
-        Line::from(vec![paint.sign(Verdict::Unknown), Span::raw(cut(&sentence, width.saturating_sub(3)))]),
-        Line::styled(cut(&format!("   {why}"), width), Paint::faint()),
-    ];
+    let mut lines = vec![sheet.sentence(Sign::Unknown, &sentence, Style::new())];
+    lines.extend(sheet.below(why, INDENT, 1, Paint::faint()));
     if let Some(heard) = heard_ms {
-        let told = format!("   what follows is old, of {}", time(scene.node_ms(*heard)));
-        lines.push(Line::styled(cut(&told, width), paint.bad()));
+        let told = format!("what follows is old, of {}", time(scene.node_ms(*heard)));
+        lines.extend(sheet.below(&told, INDENT, 1, sheet.paint.bad()));
     }
     Some(lines)
 }
 
-fn whole(
-    scene: &Scene,
-    picture: &Picture,
-    now_ms: u64,
-    paint: Paint,
-    width: usize,
-    height: usize,
-) -> Vec<Line<'static>> {
+fn whole(scene: &Scene, picture: &Picture, now_ms: u64, sheet: Sheet, height: usize) -> Vec<Line<'static>> {
     let node_ms = scene.node_ms(now_ms);
     let title =
         format!("{}  as seen by {}  {}", picture.chain_id, scene.names.of(&picture.node_id), scene.url);
-    let mut lines = vec![Line::styled(cut(&title, width), Paint::strong())];
-    let lost = contact(scene, now_ms, paint, width);
+    let mut lines = vec![sheet.title(&title)];
+    let lost = contact(scene, now_ms, sheet);
     let is_old = lost.is_some();
-    lines.extend(lost.unwrap_or_else(|| status(scene, picture, node_ms, paint, width, height)));
+    lines.extend(lost.unwrap_or_else(|| status(scene, picture, node_ms, sheet, height)));
     let at_the_head = lines.len();
     lines.push(Line::default());
-    lines.extend(ribbon(picture, &scene.names, paint, width));
+    lines.extend(ribbon(picture, &scene.names, sheet.paint, sheet.width));
     debug_assert_eq!(lines.len(), at_the_head + 1 + ribbon::LINES);
     // A blank line before each, and a heading.
     let room = height.saturating_sub(lines.len() + 3);
     let for_events = MIN_EVENTS.min(scene.events.len());
     let for_nodes = picture.nodes.len().min(room.saturating_sub(for_events)).max(1);
     lines.push(Line::default());
-    lines.extend(nodes(scene, picture, node_ms, paint, width, for_nodes));
+    lines.extend(nodes(scene, picture, node_ms, sheet, for_nodes));
     lines.push(Line::default());
     let left = height.saturating_sub(lines.len());
-    lines.extend(events(scene, node_ms, paint, width, left));
+    lines.extend(events(scene, node_ms, sheet, left));
     if is_old {
         for line in lines.iter_mut().skip(at_the_head) {
             *line = Line::styled(line.to_string(), Paint::faint());
@@ -114,56 +107,35 @@ fn whole(
 }
 
 /// The sentence, its reasons, and who is next.
-fn status(
-    scene: &Scene,
-    picture: &Picture,
-    node_ms: u64,
-    paint: Paint,
-    width: usize,
-    height: usize,
-) -> Vec<Line<'static>> {
+fn status(scene: &Scene, picture: &Picture, node_ms: u64, sheet: Sheet, height: usize) -> Vec<Line<'static>> {
     let verdict = picture.verdict(node_ms);
-    let sentence = cut(&picture.headline(node_ms), width.saturating_sub(3));
-    let mut lines = vec![Line::from(vec![paint.sign(verdict), Span::styled(sentence, Paint::strong())])];
+    let mut lines = vec![sheet.sentence(verdict.into(), &picture.headline(node_ms), Paint::strong())];
+    let mut causes = Vec::new();
     for (at, reason) in picture.reasons(node_ms, &scene.names).iter().enumerate() {
         let most = if at == 0 { MAX_REASON_LINES } else { 1 };
-        lines.extend(
-            wrapped(&reason.text, width.saturating_sub(3), most)
-                .iter()
-                .map(|text| Line::raw(format!("   {text}"))),
-        );
+        causes.extend(sheet.below(&reason.text, INDENT, most, Style::new()));
         if !reason.remedy.is_empty() && (at == 0 || height >= ROOMY) {
-            lines.push(Line::styled(cut(&format!("     {}", reason.remedy), width), paint.unusual()));
+            causes.extend(sheet.below(&reason.remedy, INDENT + 2, most, sheet.paint.unusual()));
         }
     }
+    if height < ROOMY {
+        causes.truncate(MAX_CAUSE_LINES);
+    }
+    lines.extend(causes);
     let next = scene.next_text(node_ms).unwrap_or_else(|| "next: not known yet".into());
-    lines.push(Line::raw(cut(&format!("   {next}"), width)));
+    lines.extend(sheet.below(&next, INDENT, 1, Style::new()));
     lines
 }
 
 /// The nodes, those in trouble first, in so many rows and a heading.
-fn nodes(
-    scene: &Scene,
-    picture: &Picture,
-    node_ms: u64,
-    paint: Paint,
-    width: usize,
-    room: usize,
-) -> Vec<Line<'static>> {
+fn nodes(scene: &Scene, picture: &Picture, node_ms: u64, sheet: Sheet, room: usize) -> Vec<Line<'static>> {
     let mut sorted: Vec<&Node> = picture.nodes.iter().collect();
+    let is_fine = |node: &Node| node.trouble(node_ms).is_none();
     sorted.sort_by_cached_key(|node| {
-        (node.trouble(node_ms).is_none(), !node.is_registered(), by_number(&scene.names.of(&node.id)))
+        (is_fine(node), !node.is_registered(), by_number(&scene.names.of(&node.id)))
     });
-    let is_cut = sorted.len() > room;
-    let shown = if is_cut { room.saturating_sub(1).max(1) } else { room };
-    let rows: Vec<_> = sorted.iter().take(shown).map(|node| row(scene, node, node_ms, paint)).collect();
-    let mut lines = grid(&COLUMNS, &rows, width);
-    if is_cut && room > 1 {
-        let others = sorted.len() - rows.len();
-        let more = format!("and {others} more: vision status --all shows all");
-        lines.push(Line::styled(cut(&more, width), Paint::faint()));
-    }
-    lines
+    let rows = sorted.into_iter().map(|node| (is_fine(node), row(scene, node, node_ms, sheet.paint)));
+    sheet.nodes(&COLUMNS, rows.collect(), room, "vision status --all")
 }
 
 /// node2 before node10.
@@ -196,18 +168,18 @@ fn row(scene: &Scene, node: &Node, node_ms: u64, paint: Paint) -> Vec<Cell> {
     ]
 }
 
-fn events(scene: &Scene, node_ms: u64, paint: Paint, width: usize, room: usize) -> Vec<Line<'static>> {
+fn events(scene: &Scene, node_ms: u64, sheet: Sheet, room: usize) -> Vec<Line<'static>> {
     if scene.events.is_empty() {
-        return vec![Line::styled(cut("nothing has happened yet", width), Paint::faint())];
+        return vec![sheet.line("nothing has happened yet", Paint::faint())];
     }
     let line = |event: &super::scene::Happening| {
         let style = match event.weight {
-            Weight::Good => paint.good(),
+            Weight::Good => sheet.paint.good(),
             Weight::Plain => Style::new(),
-            Weight::Bad => paint.bad(),
+            Weight::Bad => sheet.paint.bad(),
         };
         let age = format!("{} ago", span(node_ms.saturating_sub(event.at_ms)));
-        let text = cut(&event.text, width.saturating_sub(AGE + 2));
+        let text = cut(&event.text, sheet.width.saturating_sub(AGE + 2));
         Line::from(vec![Span::styled(format!("{age:>AGE$}  "), Paint::faint()), Span::styled(text, style)])
     };
     scene.events.iter().take(room).map(line).collect()
@@ -247,7 +219,7 @@ mod tests {
             "blocks": (1_234_504..=1_234_567).map(block).collect::<Vec<_>>(),
             "pending": { "count": 1_200 },
             "health": { "state": "trouble", "headline": format!("{count} nodes, last block {{ago:98600}} ago"), "reasons": [
-                { "text": "x y ".repeat(50), "remedy": "vision testnet start node2" }, { "text": "second" }, { "text": "third" },
+                { "text": "x y ".repeat(50) + "and its end", "remedy": "vision testnet start node2" }, { "text": "second" }, { "text": "third" },
             ] },
         });
         let mut scene = Scene::new("http://127.0.0.1:8080", Names::default());
@@ -260,11 +232,15 @@ mod tests {
         scene
     }
 
+    fn sheet(width: usize) -> Sheet {
+        Sheet { width, paint: Paint::of_environment() }
+    }
+
     /// As a terminal of that size shows it.
     fn shown(scene: &Scene, now_ms: u64, width: u16, height: u16) -> Vec<String> {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
         let (columns, rows) = (usize::from(width), usize::from(height));
-        let lines = lines(scene, now_ms, Paint::of_environment(), columns, rows);
+        let lines = lines(scene, now_ms, sheet(columns), rows);
         assert!(lines.len() <= rows, "{} lines in {height}", lines.len());
         for line in plain(&lines) {
             assert!(line.chars().count() <= columns, "{width}x{height}: {line}");
@@ -287,6 +263,7 @@ mod tests {
                         "made by",
                         "NODE",
                         "STATE",
+                        "and its end",
                         "missed its slot",
                         "q quits",
                     ];
@@ -321,7 +298,7 @@ mod tests {
             assert!(text.contains(part), "no {part} in\n{text}");
         }
         assert!(!text.contains("3 nodes, last block") && !text.contains("next: "), "{text}");
-        let lines = lines(&scene, 112_000, Paint::of_environment(), 80, 24);
+        let lines = lines(&scene, 112_000, sheet(80), 24);
         let is_faint = |line: &Line<'_>| line.style.add_modifier.contains(ratatui::style::Modifier::DIM);
         assert!(lines[5..23].iter().all(is_faint), "what is old is faint");
     }

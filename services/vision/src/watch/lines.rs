@@ -4,7 +4,7 @@ use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::WatchArgs;
 use crate::exit::{Exit, Failure, Outcome};
@@ -44,10 +44,7 @@ pub async fn run(args: &WatchArgs, format: Format) -> Outcome {
                 failures = 0;
                 next = height_after(&blocks).unwrap_or(next);
                 for block in blocks.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
-                    output::line(&match format {
-                        Format::Json => block.to_string(),
-                        Format::Table => block_line(block, &names),
-                    })?;
+                    output::write(&lines_of(block, &names, format))?;
                     left -= 1;
                 }
             }
@@ -79,13 +76,24 @@ fn nobody_reads() -> Outcome {
     }
 }
 
-/// One block in one line, nodes by name.
-pub fn block_line(block: &Value, names: &Names) -> String {
-    let missed = entries(block, "missed").iter().map(|slot| names.of_value(&slot["node_id"]));
-    let missed = missed.collect::<Vec<_>>().join(", ");
-    let missed = if missed.is_empty() { missed } else { format!("  missed by {missed}") };
+/// One block as it is printed: for programs one line of JSON; for people a line for each slot that its owner missed before
+/// it, and one for the block, nodes by name.
+pub fn lines_of(block: &Value, names: &Names, format: Format) -> String {
+    if format == Format::Json {
+        return format!("{block}\n");
+    }
+    let height = cell(&block["height"]);
+    let missed = entries(block, "missed").iter().map(|missed| {
+        let (slot, owner) = (cell(&missed["slot"]), names.of_value(&missed["node_id"]));
+        format!("missed {height:>6}  slot {slot}  {owner} produced no block\n")
+    });
+    let missed: String = missed.collect();
+    format!("{missed}{}\n", block_line(block, names))
+}
+
+fn block_line(block: &Value, names: &Names) -> String {
     format!(
-        "block {:>7}  {}  slot {}  by {}  {}{missed}",
+        "block {:>7}  {}  slot {}  by {}  {}",
         cell(&block["height"]),
         short(&block["hash"]),
         cell(&block["slot"]),
@@ -98,10 +106,36 @@ pub fn block_line(block: &Value, names: &Names) -> String {
 pub async fn blocks_from(gateway: &Gateway, from: u64) -> Outcome<Vec<Value>> {
     let path = format!("/api/chain/blocks?from={from}&limit={PAGE_BLOCKS}");
     match gateway.get(&path).await {
-        Ok(answer) => Ok(entries(&answer, "blocks").to_vec()),
+        Ok(answer) => {
+            let mut blocks = entries(&answer, "blocks").to_vec();
+            for block in &mut blocks {
+                add_missed(gateway, block).await;
+            }
+            Ok(blocks)
+        }
         Err(failure) if failure.exit() == Exit::NotFound => Ok(Vec::new()),
         Err(failure) => Err(failure),
     }
+}
+
+/// Adds the slots of the primary and its backups that passed unused before a block, as events tell them. Where the node
+/// cannot say whose they were, nothing is added.
+async fn add_missed(gateway: &Gateway, block: &mut Value) {
+    let (height, slot) = (block["height"].as_u64().unwrap_or(0), block["slot"].as_u64().unwrap_or(0));
+    // At height 1 nobody can know when to begin, so nobody misses a slot. Nearly all other blocks are the primary's.
+    if height <= 1 || slot == 0 || block["missed"].is_array() {
+        return;
+    }
+    let path = format!("/api/mining/schedule?height={height}");
+    if let Ok(schedule) = gateway.get(&path).await {
+        block["missed"] = missed_in(&schedule, slot);
+    }
+}
+
+/// The slots of a schedule before the one that was used, and their owners.
+fn missed_in(schedule: &Value, used: u64) -> Value {
+    let before = entries(schedule, "slots").iter().filter(|slot| slot["slot"].as_u64() < Some(used));
+    before.map(|slot| json!({ "slot": slot["slot"], "node_id": slot["node_id"] })).collect()
 }
 
 /// The height after the last of these blocks.
@@ -111,8 +145,6 @@ pub fn height_after(blocks: &[Value]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -124,18 +156,34 @@ mod tests {
             let block = json!({
                 "height": 12, "hash": "ef".repeat(32), "slot": 1, "producer": producer, "tx_count": 1, "missed": missed,
             });
-            block_line(&block, &names)
+            lines_of(&block, &names, Format::Table)
         };
         let cases = [
-            (&known, Value::Null, "block      12  efefefef  slot 1  by node1  1 tx"),
+            (&known, Value::Null, "block      12  efefefef  slot 1  by node1  1 tx\n"),
             (
                 &unknown,
-                json!([{ "node_id": known }]),
-                "block      12  efefefef  slot 1  by cdcdcdcd  1 tx  missed by node1",
+                json!([{ "slot": 0, "node_id": known }]),
+                "missed     12  slot 0  node1 produced no block\n\
+                 block      12  efefefef  slot 1  by cdcdcdcd  1 tx\n",
             ),
         ];
         for (producer, missed, expect) in cases {
             assert_eq!(block(producer, missed), expect);
         }
+        assert_eq!(lines_of(&json!({ "slot": 1 }), &names, Format::Json), "{\"slot\":1}\n");
+    }
+
+    #[test]
+    fn the_slots_before_the_one_used_were_missed() {
+        let slots: Vec<Value> =
+            (0..3).map(|slot| json!({ "slot": slot, "node_id": slot.to_string() })).collect();
+        let missed = |used| missed_in(&json!({ "slots": slots }), used);
+        let of = |slot: u64| json!({ "slot": slot, "node_id": slot.to_string() });
+        assert_eq!(missed(2), json!([of(0), of(1)]));
+        assert_eq!(
+            missed(9),
+            json!([of(0), of(1), of(2)]),
+            "a tail slot: the primary and all backups missed theirs"
+        );
     }
 }
