@@ -92,7 +92,8 @@ fn catch_up(net: &Testnet) {
     }
     let took = start.elapsed().as_secs_f64();
     println!(
-        "{MANY_BLOCKS} blocks behind: eligible again {took:.1} s after its start, while the others made {} blocks",
+        "{MANY_BLOCKS} blocks behind: eligible again {took:.1} s after its start, while the others made {} \
+        blocks",
         height_at(API) - before
     );
 }

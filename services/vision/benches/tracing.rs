@@ -1,7 +1,9 @@
-//! What traces cost a node: processor time at about ten blocks a second without them, with all, and with a tenth of them.
+//! What traces cost a node: processor time at about ten blocks a second without them, with all, and with a
+//! tenth of them.
 //!
-//! `cargo bench -p vision --bench tracing`. It takes about six minutes and wants the machine for itself. The ways take turns, each
-//! with a network of its own; the collector is another thread of this program and is not counted.
+//! `cargo bench -p vision --bench tracing`. It takes about six minutes and wants the machine for itself. The
+//! ways take turns, each with a network of its own; the collector is another thread of this program and is
+//! not counted.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
 #![expect(clippy::cast_precision_loss, reason = "counts are small")]
 

@@ -1,8 +1,8 @@
-//! How many transfers three real nodes on this machine put into blocks, beside the rate at which one of its cores verifies
-//! signatures in batches; and what ten times as many do to them.
+//! How many transfers three real nodes on this machine put into blocks, beside the rate at which one of its
+//! cores verifies signatures in batches; and what ten times as many do to them.
 //!
-//! `cargo bench -p vision --bench traffic [-- RATE …]`. It takes about four minutes and wants the machine for itself. The load
-//! generator runs on the same cores.
+//! `cargo bench -p vision --bench traffic [-- RATE …]`. It takes about four minutes and wants the machine for
+//! itself. The load generator runs on the same cores.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
 #![expect(clippy::cast_precision_loss, reason = "counts are small")]
 
@@ -36,7 +36,8 @@ fn main() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let bound = verified * cores as f64 / f64::from(NODES);
     println!(
-        "one core verifies {verified:.0} signatures a second in batches of {BATCH}; {cores} cores, {NODES} nodes: {bound:.0}"
+        "one core verifies {verified:.0} signatures a second in batches of {BATCH}; {cores} cores, {NODES} \
+        nodes: {bound:.0}"
     );
     let interval = INTERVAL_MS.to_string();
     let net = Testnet::up(&[
@@ -140,7 +141,8 @@ fn intervals(from: u64) {
         all.get(all.len() / 2).copied()
     };
     println!(
-        "  {} blocks, {later} by a backup, the largest of {largest}; median ms to a block with transactions {:?}, to an empty one {:?}",
+        "  {} blocks, {later} by a backup, the largest of {largest}; median ms to a block with transactions \
+        {:?}, to an empty one {:?}",
         blocks.len(),
         middle(full),
         middle(idle)

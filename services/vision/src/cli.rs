@@ -1,10 +1,7 @@
 //! The command line.
 
-mod load;
 mod notary;
-mod testnet;
 mod tx;
-pub mod values;
 mod verify;
 
 use std::ffi::OsString;
@@ -13,26 +10,20 @@ use std::path::PathBuf;
 use clap::builder::Resettable;
 use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use vision_host::shell::word;
+use vision_load::LoadArgs;
 use vision_primitives::Hash;
+use vision_testnet::Testnet;
 
-use crate::output::Format;
+use vision_terminal::output::Format;
+use vision_terminal::url::{DEFAULT_NODE_URL, NODE_VARIABLE, node_flag};
+use vision_terminal::values;
 
-pub use load::LoadArgs;
 pub use notary::{NotariseArgs, RecordedArgs};
-pub use testnet::{
-    DEFAULT_TESTNET_DIR, DirArgs, GenesisArgs, InitArgs, LogsArgs, OneNodeArgs, PortArgs, Profile, Testnet,
-    UpArgs,
-};
 pub use tx::{DataArgs, SendArgs, Tx};
 pub use verify::VerifyArgs;
 
-/// The gateway asked unless told otherwise.
-pub const DEFAULT_NODE_URL: &str = "http://127.0.0.1:8080";
-/// Names another one.
-pub const NODE_VARIABLE: &str = "VISION_URL";
-
-const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 not healthy, timed out, or nothing trusted to \
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 not healthy, timed out, or nothing trusted \
+to \
 check a proof against, 4 not found, 5 refused for safety.";
 
 /// Vision: a tamper-evident, ordered record that several organisations run together.
@@ -64,7 +55,8 @@ pub fn parse() -> Cli {
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-/// Reads a line. An error's usage shows what was typed as required: a flag that only a variable has given is not.
+/// Reads a line. An error's usage shows what was typed as required: a flag that only a variable has given is
+/// not.
 fn matches(command: clap::Command, line: &[OsString]) -> Result<clap::ArgMatches, clap::Error> {
     command.clone().try_get_matches_from(line).map_err(|error| {
         let is_optional: fn(&Arg) -> bool = |arg| !arg.is_required_set();
@@ -114,7 +106,8 @@ pub enum Command {
     Notarise(NotariseArgs),
     /// Is this file recorded, and if so, in which block, when and by whom? Exit code 4 if it is not.
     Recorded(RecordedArgs),
-    /// Check a proof offline, or a node's blocks without trusting the node; exit code 1 if something is wrong.
+    /// Check a proof offline, or a node's blocks without trusting the node; exit code 1 if something is
+    /// wrong.
     Verify(VerifyArgs),
     /// Send transactions at a steady rate, and measure.
     Load(LoadArgs),
@@ -133,8 +126,10 @@ pub enum Command {
     Status(StatusArgs),
     /// Follow the network: a live picture on a terminal, otherwise a line per block and per missed slot.
     #[command(
-        after_help = "On a terminal, q, Esc or Ctrl-C quits. With --from, --count or -o json, or if stdout is not a \
-terminal or TERM is dumb: one line per block. NO_COLOR switches colours off.\n\nExamples:\n  vision watch\n  vision watch --count 10"
+        after_help = "On a terminal, q, Esc or Ctrl-C quits. With --from, --count or -o json, or if stdout \
+        is not a \
+terminal or TERM is dumb: a line per block and per missed slot. NO_COLOR switches colours \
+off.\n\nExamples:\n  vision watch\n  vision watch --count 10"
     )]
     Watch(WatchArgs),
 }
@@ -188,9 +183,8 @@ pub struct NodeArgs {
 
 /// `healthcheck`.
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Example:\n  vision healthcheck --addr 127.0.0.1:50051 \\\n    --service vision.chain.v1.ChainService"
-)]
+#[command(after_help = "Example:\n  vision healthcheck --addr 127.0.0.1:50051 \\\n    --service \
+    vision.chain.v1.ChainService")]
 pub struct HealthcheckArgs {
     /// The gRPC port to ask.
     #[arg(long, value_name = "HOST:PORT")]
@@ -211,12 +205,12 @@ pub enum Keys {
         out: PathBuf,
     },
     /// Show a key's public half and address, never the secret.
-    #[command(
-        after_help = "Examples:\n  vision keys show alice.key\n  vision keys show --home .vision/testnet/node1"
-    )]
+    #[command(after_help = "Examples:\n  vision keys show alice.key\n  vision keys show --home \
+        .vision/testnet/node1")]
     Show(ShowArgs),
-    /// Create the key that identifies this node to its peers (peer.key), and certify it with the node's key (peer.cert).
-    /// An existing peer key is kept and certified again, as is necessary after a change of genesis.json.
+    /// Create the key that identifies this node to its peers (peer.key), and certify it with the node's key
+    /// (peer.cert). An existing peer key is kept and certified again, as is necessary after a change of
+    /// genesis.json.
     #[command(after_help = "Example:\n  vision keys peer --home .vision/testnet/node1")]
     Peer {
         /// Directory of the node, with genesis.json.
@@ -232,7 +226,8 @@ pub enum Keys {
         #[arg(long, env = "VISION_HOME", value_name = "DIR")]
         home: PathBuf,
     },
-    /// Create a new claims file for a key that lost its old one. Only safe above every height the key may have signed.
+    /// Create a new claims file for a key that lost its old one. Only safe above every height the key may
+    /// have signed.
     ResetClaims {
         /// Directory of the node.
         #[arg(long, env = "VISION_HOME", value_name = "DIR")]
@@ -273,27 +268,13 @@ impl RemoteArgs {
     }
 }
 
-/// The flag that names a node's gateway in a command to be typed, with a blank before it; nothing where it goes without
-/// saying.
-pub fn node_flag(url: &str) -> String {
-    node_flag_beside(url, std::env::var_os(NODE_VARIABLE).is_some_and(|value| !value.is_empty()))
-}
-
-/// The same where the variable is set, or not. It may be set for one command alone, so the flag is there beside it.
-fn node_flag_beside(url: &str, variable: bool) -> String {
-    match url == DEFAULT_NODE_URL && !variable {
-        true => String::new(),
-        false => format!(" --node {}", word(url)),
-    }
-}
-
 /// `status`.
 #[derive(Args, Debug)]
 pub struct StatusArgs {
     #[command(flatten)]
     pub remote: RemoteArgs,
-    /// Show every node that this one knows; nodes whose gateway is known are asked directly. Exit code 3 if a producer
-    /// is not healthy.
+    /// Show every node that this one knows; nodes whose gateway is known are asked directly. Exit code 3 if a
+    /// producer is not healthy.
     #[arg(long)]
     pub all: bool,
 }
@@ -318,7 +299,8 @@ pub enum Query {
     Head(RemoteArgs),
     /// One block with its transactions.
     #[command(
-        after_help = "If the node sends traces to a collector (docs/tracing.md), a link opens the trace of the height in Jaeger.\n\nExamples:\n  vision query block 12\n  vision query block latest"
+        after_help = "If the node sends traces to a collector (docs/tracing.md), a link opens the trace of \
+        the height in Jaeger.\n\nExamples:\n  vision query block 12\n  vision query block latest"
     )]
     Block {
         /// Height or hash; the head if it is `latest` or left out.
@@ -327,8 +309,8 @@ pub enum Query {
         /// Show the signature and the header's bytes too; `-o json` always has them.
         #[arg(long)]
         raw: bool,
-        /// URL of the trace viewer; {trace_id} is replaced by the id. Empty: show no link [default, if the node
-        /// exports traces: http://127.0.0.1:16686/trace/{trace_id}].
+        /// URL of the trace viewer; {trace_id} is replaced by the id. Empty: show no link [default, if the
+        /// node exports traces: http://127.0.0.1:16686/trace/{trace_id}].
         #[arg(long, env = "VISION_TRACE_URL", value_name = "URL")]
         trace_url: Option<String>,
         #[command(flatten)]

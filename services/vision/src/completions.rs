@@ -4,8 +4,8 @@ use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 use crate::cli::Cli;
-use crate::exit::Outcome;
-use crate::output;
+use vision_terminal::exit::Outcome;
+use vision_terminal::output;
 
 /// Prints the script for a shell.
 pub fn run(shell: Shell) -> Outcome {

@@ -8,8 +8,8 @@ use vision_host::health;
 use vision_host::server::ListenAddress;
 
 use crate::cli::HealthcheckArgs;
-use crate::exit::{Failure, Outcome};
-use crate::output::{self, Format};
+use vision_terminal::exit::{Failure, Outcome};
+use vision_terminal::output::{self, Format};
 
 /// From the start of the call to the verdict.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -34,7 +34,7 @@ pub async fn run(args: &HealthcheckArgs, format: Format) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::Exit;
+    use vision_terminal::exit::Exit;
 
     #[tokio::test]
     async fn what_is_no_address_is_wrong_use() {

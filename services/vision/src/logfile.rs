@@ -4,8 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::exit::{Failure, Outcome};
-use crate::testnet::MAX_LOG_BYTES;
+use vision_terminal::exit::{Failure, Outcome};
+use vision_testnet::MAX_LOG_BYTES;
 
 /// How often the size is looked at.
 const LOOK: Duration = Duration::from_secs(5);

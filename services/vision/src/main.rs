@@ -2,40 +2,30 @@
 #![deny(clippy::unwrap_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
-mod chain;
 mod cli;
 mod completions;
-mod exit;
 mod healthcheck;
 mod keys;
-mod load;
 mod logfile;
-mod names;
-mod network;
 mod node;
 mod notary;
 mod open_files;
-mod output;
 mod query;
-mod rest;
-mod screen;
 mod service;
-mod signals;
 mod status;
-mod testnet;
 mod tx;
 mod verify;
 mod watch;
-mod words;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
 
+use vision_terminal::exit::{Failure, Outcome};
+use vision_terminal::service::Service;
+
 use cli::{Cli, Command};
-use exit::{Failure, Outcome};
-use service::Service;
 
 /// How long work on other threads may still take once a command has ended.
 const LEFTOVERS: Duration = Duration::from_secs(2);
@@ -72,13 +62,13 @@ fn run(cli: &Cli) -> Outcome {
 async fn dispatch(cli: &Cli) -> Outcome {
     let format = cli.output;
     match &cli.command {
-        Command::Testnet(command) => testnet::run(command, format).await,
+        Command::Testnet(command) => vision_testnet::run(command, service::create_claims, format).await,
         Command::Node(args) => node::run(args).await,
-        Command::Chain(args) => service::run(Service::Chain, args).await,
-        Command::SyncOracle(args) => service::run(Service::SyncOracle, args).await,
-        Command::Selection(args) => service::run(Service::Selection, args).await,
-        Command::Producer(args) => service::run(Service::Producer, args).await,
-        Command::Gateway(args) => service::run(Service::Gateway, args).await,
+        Command::Chain(args) => node::run_one(Service::Chain, args).await,
+        Command::SyncOracle(args) => node::run_one(Service::SyncOracle, args).await,
+        Command::Selection(args) => node::run_one(Service::Selection, args).await,
+        Command::Producer(args) => node::run_one(Service::Producer, args).await,
+        Command::Gateway(args) => node::run_one(Service::Gateway, args).await,
         Command::Healthcheck(args) => healthcheck::run(args, format).await,
         Command::Keys(command) => keys::run(command, format),
         Command::Query(query) => query::run(query, format).await,
@@ -86,7 +76,7 @@ async fn dispatch(cli: &Cli) -> Outcome {
         Command::Notarise(args) => notary::notarise(args, format).await,
         Command::Recorded(args) => notary::recorded(args, format).await,
         Command::Verify(args) => verify::run(args, format).await,
-        Command::Load(args) => load::run(args, format).await,
+        Command::Load(args) => vision_load::run(args, format).await,
         Command::Completions { shell } => completions::run(*shell),
         Command::Status(args) => status::run(args, format).await,
         Command::Watch(args) => watch::run(args, format).await,

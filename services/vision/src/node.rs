@@ -12,13 +12,15 @@ use vision_host::Env;
 use vision_host::config::Settings;
 
 use crate::cli::{NodeArgs, ServiceArgs};
-use crate::exit::{Exit, Failure, Outcome};
 use crate::logfile;
 use crate::open_files;
-use crate::service::{Service, enter, read, reread_log_level};
-use crate::signals::{Asked, Interrupts};
+use crate::service::{connections, enter, prepare, read, reread_log_level};
+use vision_terminal::exit::{Exit, Failure, Outcome};
+use vision_terminal::service::Service;
+use vision_terminal::signals::{Asked, Interrupts};
 
-/// How long the services may take to end in good order: less than the 10 s after which container engines kill.
+/// How long the services may take to end in good order: less than the 10 s after which container engines
+/// kill.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
 
 /// Runs a node until a signal comes.
@@ -28,9 +30,9 @@ pub async fn run(args: &NodeArgs) -> Outcome {
     }
     let (mut settings, env) = enter(&args.service)?;
     apply_ports(&mut settings, args)?;
-    open_files::make_room(Service::ALL.map(Service::connections).iter().sum());
+    open_files::make_room(Service::ALL.map(connections).iter().sum());
     // All settings are read before anything starts.
-    let services = Service::ALL.map(|service| Ok((service, service.prepare(&settings, &env)?)));
+    let services = Service::ALL.map(|service| Ok((service, prepare(service, &settings, &env)?)));
     let services = services.into_iter().collect::<Outcome<Vec<_>>>()?;
     let mut running = Running::new(env, args.service.clone())?;
     for (service, serving) in services {
@@ -45,8 +47,17 @@ pub async fn run(args: &NodeArgs) -> Outcome {
     }
 }
 
+/// Runs one service until a signal comes.
+pub async fn run_one(service: Service, args: &ServiceArgs) -> Outcome {
+    let (settings, env) = enter(args)?;
+    open_files::make_room(connections(service));
+    let mut running = Running::new(env.clone(), args.clone())?;
+    running.spawn(service, prepare(service, &settings, &env)?);
+    running.until_ended().await
+}
+
 /// Services running in this process.
-pub struct Running {
+struct Running {
     env: Env,
     args: ServiceArgs,
     interrupts: Interrupts,
@@ -131,7 +142,8 @@ fn end_on_panic() {
         let what = info.payload_as_str().unwrap_or("no message");
         let backtrace = std::backtrace::Backtrace::capture();
         say(&format!(
-            "error: this is a bug: panic{place}: {what}; the process ends, start it again and report this line"
+            "error: this is a bug: panic{place}: {what}; the process ends, start it again and report this \
+            line"
         ));
         if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
             say(&backtrace.to_string());

@@ -1,4 +1,5 @@
-//! `vision notarise` and `vision recorded`: that a file existed when a block was made, by its SHA-256 on the chain.
+//! `vision notarise` and `vision recorded`: that a file existed when a block was made, by its SHA-256 on the
+//! chain.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -8,10 +9,10 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::cli::{NotariseArgs, RecordedArgs};
-use crate::exit::{Exit, Failure, Outcome};
-use crate::output::{Format, time};
-use crate::rest::Gateway;
 use crate::tx;
+use vision_terminal::exit::{Exit, Failure, Outcome};
+use vision_terminal::output::{Format, time};
+use vision_terminal::rest::Gateway;
 
 /// What the data of such a transaction begins with; the digest follows.
 const DIGEST_TAG: &[u8; 16] = b"vision/digest/v1";

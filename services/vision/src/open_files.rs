@@ -49,8 +49,10 @@ pub fn make_room(connections: usize) {
     warn!(
         limit,
         needed,
-        "too few open files are allowed, and connections are refused when they are used up: allow {needed} with \
-         `ulimit -n {needed}`, LimitNOFILE={needed} in a systemd unit, or nofile under ulimits in docker-compose.yml"
+        "too few open files are allowed, and connections are refused when they are used up: allow {needed} \
+        with \
+         `ulimit -n {needed}`, LimitNOFILE={needed} in a systemd unit, or nofile under ulimits \
+         in docker-compose.yml"
     );
 }
 

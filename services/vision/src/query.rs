@@ -5,13 +5,14 @@ mod table;
 
 use serde_json::Value;
 
-use crate::cli::values::{BlockId, BlockName};
 use crate::cli::{Query, RemoteArgs};
-use crate::exit::{Failure, Outcome};
-use crate::names::Names;
-use crate::output::{self, Format, cell, properties_within};
-use crate::rest::Gateway;
 use table::{blocks_text, peers_text, producers_text, schedule_text};
+use vision_terminal::answers::{entries, height};
+use vision_terminal::exit::{Failure, Outcome};
+use vision_terminal::names::Names;
+use vision_terminal::output::{self, Format, cell, properties_within};
+use vision_terminal::rest::Gateway;
+use vision_terminal::values::{BlockId, BlockName};
 
 /// Fields that are milliseconds since the Unix epoch.
 const TIMES: [&str; 5] = ["timestamp_ms", "parent_timestamp_ms", "genesis_time_ms", "since_ms", "at_ms"];
@@ -113,7 +114,8 @@ fn data_of(answer: &Value) -> Outcome<Vec<u8>> {
 fn asking(proof: bool, format: Format, what: &str, remote: &RemoteArgs) -> &'static str {
     if proof && format == Format::Table {
         eprintln!(
-            "a proof is shown in JSON only; check it with `vision query {what} --proof -o json{} | vision verify --proof -`",
+            "a proof is shown in JSON only; check it with `vision query {what} --proof -o json{} | \
+            vision verify --proof -`",
             remote.flag()
         );
     }
@@ -125,14 +127,6 @@ fn transaction_text(answer: &Value, width: Option<usize>) -> String {
     let told = inner.iter().filter(|(name, _)| *name != "hash");
     let pairs: Vec<_> = told.map(|(name, value)| (name.as_str(), brief(value))).collect();
     format!("{}\n{}", flat(answer, width), properties_within(width, &pairs))
-}
-
-/// Height of the node's head.
-pub async fn height(gateway: &Gateway) -> Outcome<u64> {
-    let status = gateway.get("/api/status").await?;
-    status["height"].as_u64().ok_or_else(|| {
-        Failure::failed(format!("{}/api/status has no height; is it a vision node?", gateway.url()))
-    })
 }
 
 async fn found(gateway: &Gateway, id: Option<BlockId>) -> Outcome<Value> {
@@ -148,11 +142,6 @@ async fn found(gateway: &Gateway, id: Option<BlockId>) -> Outcome<Value> {
         }
     };
     gateway.get(&format!("/api/chain/blocks/{id}")).await
-}
-
-/// The entries of an answer that is a list, bare or under the one field that holds a list.
-pub fn entries<'a>(answer: &'a Value, name: &str) -> &'a [Value] {
-    answer.as_array().or_else(|| answer[name].as_array()).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// Every field that is no list or object, one a line.
@@ -216,8 +205,8 @@ mod tests {
         assert_eq!(of(json!({ "type": "data", "data": "00ff0a" })).ok(), Some(vec![0, 255, 10]));
         assert_eq!(of(json!({ "type": "data", "data": "" })).ok(), Some(vec![]));
         let cases = [
-            ("another kind", json!({ "type": "transfer" }), crate::exit::Exit::Failed),
-            ("gone", json!(null), crate::exit::Exit::NotFound),
+            ("another kind", json!({ "type": "transfer" }), vision_terminal::exit::Exit::Failed),
+            ("gone", json!(null), vision_terminal::exit::Exit::NotFound),
         ];
         for (desc, inner, expect) in cases {
             assert_eq!(of(inner).err().map(|failure| failure.exit()), Some(expect), "{desc}");
@@ -227,7 +216,8 @@ mod tests {
     #[test]
     fn times_are_shown_for_people_too() {
         let answer = json!({ "since_ms": 0, "at_ms": 1_700_000_000_123_u64, "rtt_ms": 5 });
-        let expect = "at_ms     1700000000123 (2023-11-14 22:13:20.123 UTC)\nrtt_ms    5\nsince_ms  0 (1970-01-01 00:00:00.000 UTC)\n";
+        let expect = "at_ms     1700000000123 (2023-11-14 22:13:20.123 UTC)\nrtt_ms    5\nsince_ms  0 \
+        (1970-01-01 00:00:00.000 UTC)\n";
         assert_eq!(flat(&answer, None), expect);
         let blocks = json!([{ "height": 1, "timestamp_ms": 1_700_000_000_123_u64 }]);
         let text = blocks_text(&blocks, None);

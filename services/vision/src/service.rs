@@ -1,4 +1,4 @@
-//! The five services by name, and running one alone.
+//! The services of this process: their settings, and what serves.
 
 use std::path::Path;
 
@@ -10,93 +10,52 @@ use vision_host::{Clock, Env, telemetry};
 use vision_primitives::{NodeName, PublicKey};
 
 use crate::cli::{LogFormat, ServiceArgs};
-use crate::exit::{Exit, Failure, Outcome};
-use crate::node::Running;
-use crate::open_files;
-use crate::signals;
+use vision_terminal::exit::{Exit, Failure, Outcome};
+use vision_terminal::service::Service;
+use vision_terminal::signals;
 
-/// One of the services of a node.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Service {
-    /// Blocks, state, peers.
-    Chain,
-    /// Proof-of-Sync.
-    SyncOracle,
-    /// Slots.
-    Selection,
-    /// The key and the acts.
-    Producer,
-    /// REST.
-    Gateway,
+/// How many connections its ports may hold: chain has a port for peers, too.
+pub const fn connections(service: Service) -> usize {
+    match service {
+        Service::Chain => 2 * MAX_CONNECTIONS,
+        Service::SyncOracle | Service::Selection | Service::Producer => MAX_CONNECTIONS,
+        Service::Gateway => vision_gateway::MAX_CONNECTIONS,
+    }
 }
 
-impl Service {
-    /// All of them, callees before callers.
-    pub const ALL: [Self; 5] =
-        [Self::Chain, Self::SyncOracle, Self::Selection, Self::Producer, Self::Gateway];
-
-    /// Its name on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Chain => "chain",
-            Self::SyncOracle => "sync-oracle",
-            Self::Selection => "selection",
-            Self::Producer => "producer",
-            Self::Gateway => "gateway",
-        }
-    }
-
-    /// Its section of `config.toml`.
-    pub const fn section(self) -> &'static str {
-        match self {
-            Self::SyncOracle => "sync_oracle",
-            other => other.name(),
-        }
-    }
-
-    /// How many connections its ports may hold: chain has a port for peers, too.
-    pub const fn connections(self) -> usize {
-        match self {
-            Self::Chain => 2 * MAX_CONNECTIONS,
-            Self::SyncOracle | Self::Selection | Self::Producer => MAX_CONNECTIONS,
-            Self::Gateway => vision_gateway::MAX_CONNECTIONS,
-        }
-    }
-
-    /// Reads its settings and makes the future that serves until the drain begins.
-    pub fn prepare(self, settings: &Settings, env: &Env) -> Outcome<BoxFuture<'static, Outcome>> {
-        let env = env.of_service(self.name());
-        macro_rules! serve {
-            ($service:ident, $exit:expr) => {{
-                let config: $service::Config = read(settings, self.section())?;
-                Box::pin(async move {
-                    $service::serve(config, env).await.map_err(|error| {
-                        let exit: Exit = $exit(&error);
-                        Failure::new(exit, error.to_string())
-                    })
+/// Reads its settings and makes the future that serves until the drain begins.
+pub fn prepare(service: Service, settings: &Settings, env: &Env) -> Outcome<BoxFuture<'static, Outcome>> {
+    let env = env.of_service(service.name());
+    macro_rules! serve {
+        ($library:ident, $exit:expr) => {{
+            let config: $library::Config = read(settings, service.section())?;
+            Box::pin(async move {
+                $library::serve(config, env).await.map_err(|error| {
+                    let exit: Exit = $exit(&error);
+                    Failure::new(exit, error.to_string())
                 })
-            }};
-        }
-        Ok(match self {
-            Self::Chain => serve!(vision_chain, |error: &vision_chain::Error| match error {
-                error if error.is_safety_refusal() => Exit::Refused,
-                error if error.is_usage() => Exit::Usage,
-                _ => Exit::Failed,
-            }),
-            Self::SyncOracle => serve!(vision_sync_oracle, |error: &vision_sync_oracle::Error| {
-                if error.is_usage() { Exit::Usage } else { Exit::Failed }
-            }),
-            Self::Selection => serve!(vision_selection, |_: &vision_selection::Error| Exit::Failed),
-            Self::Producer => serve!(vision_producer, |error: &vision_producer::Error| match error {
-                error if error.is_safety_refusal() => Exit::Refused,
-                error if error.is_usage() => Exit::Usage,
-                _ => Exit::Failed,
-            }),
-            Self::Gateway => serve!(vision_gateway, |error: &vision_gateway::Error| {
-                if error.is_usage() { Exit::Usage } else { Exit::Failed }
-            }),
-        })
+            })
+        }};
     }
+    Ok(match service {
+        Service::Chain => serve!(vision_chain, |error: &vision_chain::Error| match error {
+            error if error.is_safety_refusal() => Exit::Refused,
+            error if error.is_usage() => Exit::Usage,
+            _ => Exit::Failed,
+        }),
+        Service::SyncOracle => serve!(vision_sync_oracle, |error: &vision_sync_oracle::Error| {
+            if error.is_usage() { Exit::Usage } else { Exit::Failed }
+        }),
+        Service::Selection => serve!(vision_selection, |_: &vision_selection::Error| Exit::Failed),
+        Service::Producer => serve!(vision_producer, |error: &vision_producer::Error| match error {
+            error if error.is_safety_refusal() => Exit::Refused,
+            error if error.is_usage() => Exit::Usage,
+            _ => Exit::Failed,
+        }),
+        Service::Gateway => serve!(vision_gateway, |error: &vision_gateway::Error| {
+            if error.is_usage() { Exit::Usage } else { Exit::Failed }
+        }),
+    })
 }
 
 /// Section `[node]` of `config.toml`: what concerns the process and not one service.
@@ -137,7 +96,8 @@ pub fn enter(args: &ServiceArgs) -> Outcome<(Settings, Env)> {
     let settings = Settings::load(&args.home).map_err(|error| Failure::usage(error.to_string()))?;
     if settings.is_empty_file() {
         return Err(Failure::usage(format!(
-            "{}: the file is empty, so it is not the one that was made for this node; restore it, or remove it if the \
+            "{}: the file is empty, so it is not the one that was made for this node; restore it, or remove \
+            it if the \
              defaults are meant",
             args.home.join("config.toml").display()
         )));
@@ -199,15 +159,6 @@ pub fn reread_log_level(args: &ServiceArgs) {
     }
 }
 
-/// Runs one service until a signal comes.
-pub async fn run(service: Service, args: &ServiceArgs) -> Outcome {
-    let (settings, env) = enter(args)?;
-    open_files::make_room(service.connections());
-    let mut running = Running::new(env.clone(), args.clone())?;
-    running.spawn(service, service.prepare(&settings, &env)?);
-    running.until_ended().await
-}
-
 /// Makes the claims file of a new key.
 pub fn create_claims(home: &Path) -> Outcome {
     vision_producer::create_signer_state(home).map_err(|error| {
@@ -223,7 +174,40 @@ pub fn reset_claims(home: &Path, above: u64) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+    use vision_terminal::output::Format;
+
     use super::*;
+    use crate::cli::{Cli, Command};
+
+    /// Introductions under way that a node of a test network takes from one address.
+    const INTRODUCTIONS: usize = 64;
+
+    #[tokio::test]
+    async fn what_testnet_init_writes_the_services_read() {
+        let cases = [
+            ("local", ["node2", "node2"], Some("http://127.0.0.1:8082")),
+            ("compose", ["node2/chain", "node2/config"], Some("http://127.0.0.1:8082")),
+            ("kubernetes", ["node2", "node2"], None),
+        ];
+        for (profile, [chain, gateway], third) in cases {
+            let dir = tempfile::tempdir().expect("temp dir");
+            let net = dir.path().join("net");
+            let line = ["vision", "testnet", "init", "--profile", profile, "--dir"];
+            let line = line.iter().map(AsRef::as_ref).chain([net.as_os_str()]);
+            let Command::Testnet(command) = Cli::try_parse_from(line).expect("right").command else {
+                panic!("another command");
+            };
+            vision_testnet::run(&command, create_claims, Format::Json).await.expect("made");
+            let settings = |home: &str| Settings::load(&net.join(home)).expect("settings");
+            let chain: vision_chain::Config = read(&settings(chain), "chain").expect("settings of chain");
+            assert_eq!(chain.accept_addresses, vision_chain::Accepts::Any, "{profile}");
+            assert_eq!(chain.max_introductions_per_address, INTRODUCTIONS, "{profile}");
+            let gateway: vision_gateway::Config =
+                read(&settings(gateway), "gateway").expect("settings of the gateway");
+            assert_eq!(gateway.pages.url_of("", "node3"), third, "{profile}");
+        }
+    }
 
     #[test]
     fn a_name_that_is_none_is_refused_and_none_is_no_fault() {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cli::StatusArgs;
-use crate::exit::{Exit, Outcome};
-use crate::names::Names;
-use crate::output::{self, Format, cell, count, properties_within, short};
-use crate::query::entries;
-use crate::rest::Gateway;
+use vision_terminal::answers::entries;
+use vision_terminal::exit::{Exit, Outcome};
+use vision_terminal::names::Names;
+use vision_terminal::output::{self, Format, cell, count, properties_within, short};
+use vision_terminal::rest::Gateway;
 
 /// How often the two answers of a node are asked for again until they are of one head.
 const TRIES: u32 = 5;
@@ -39,8 +39,8 @@ pub async fn run(args: &StatusArgs, format: Format) -> Outcome {
     mining.map(|_| ())
 }
 
-/// Head and sync are one answer, what the producer plans is another. They are asked for again while a block falls between
-/// them.
+/// Head and sync are one answer, what the producer plans is another. They are asked for again while a block
+/// falls between them.
 async fn ask(gateway: &Gateway) -> Outcome<(Value, Outcome<Value>)> {
     let mut tries = 0;
     loop {
@@ -118,7 +118,8 @@ fn in_words(chain: &Value) -> String {
     }
 }
 
-/// Why the network's height is not the head's, if it is not: one is of now, the other of the last measurement.
+/// Why the network's height is not the head's, if it is not: one is of now, the other of the last
+/// measurement.
 fn beside_the_head(chain: &Value) -> String {
     let heights = chain["height"].as_u64().zip(chain["network_height"].as_u64());
     match heights {
@@ -196,24 +197,28 @@ mod tests {
         }
     }
 
+    type Edit = fn(&mut Value, &mut Value);
+    /// What two answers are made to say, and what stands in the text or does not.
+    type Case<'a> = (&'a str, Edit, &'a [&'a str], &'a [&'a str]);
+
+    fn check(cases: &[Case<'_>]) {
+        for (desc, edit, expect, never) in cases {
+            let (mut chain, mut mining) = (chain(), mining());
+            edit(&mut chain, &mut mining);
+            let text = text(&chain, Ok(&mining));
+            let words: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            for part in *expect {
+                assert!(words.contains(part), "{desc}: {part} in\n{text}");
+            }
+            for part in *never {
+                assert!(!words.contains(part), "{desc}: no {part} in\n{text}");
+            }
+        }
+    }
+
     #[test]
-    fn a_reading_is_of_one_moment_and_the_unknown_is_said_to_be_unknown() {
-        type Edit = fn(&mut Value, &mut Value);
-        let cases: [(&str, Edit, &[&str], &[&str]); 10] = [
-            (
-                "all is well",
-                |_, _| {},
-                &[
-                    "head 14 aabbccdd",
-                    "sync in sync",
-                    "network height 14 lag",
-                    "measured 1.2 s ago",
-                    "eligible yes",
-                    "my slot 0 (primary)",
-                    "last claim 9",
-                ],
-                &["because", "unknown", "AtTip", "measured;"],
-            ),
+    fn the_state_is_in_words_and_two_heights_are_explained() {
+        check(&[
             (
                 "a block came since the measurement",
                 |c, _| c["network_height"] = json!(13),
@@ -244,6 +249,26 @@ mod tests {
                 &["sync far ahead of its peers"],
                 &["TooFarAhead"],
             ),
+        ]);
+    }
+
+    #[test]
+    fn a_reading_is_of_one_moment_and_the_unknown_is_said_to_be_unknown() {
+        let cases: [Case; 6] = [
+            (
+                "all is well",
+                |_, _| {},
+                &[
+                    "head 14 aabbccdd",
+                    "sync in sync",
+                    "network height 14 lag",
+                    "measured 1.2 s ago",
+                    "eligible yes",
+                    "my slot 0 (primary)",
+                    "last claim 9",
+                ],
+                &["because", "unknown", "AtTip", "measured;"],
+            ),
             (
                 "it says why not",
                 |c, _| (c["eligible"], c["not_eligible_because"]) = (json!(false), json!("BEHIND: by 9")),
@@ -265,18 +290,7 @@ mod tests {
             ),
             ("an older gateway", |c, _| c["measured_ms_ago"] = Value::Null, &["measured unknown"], &[]),
         ];
-        for (desc, edit, expect, never) in cases {
-            let (mut chain, mut mining) = (chain(), mining());
-            edit(&mut chain, &mut mining);
-            let text = text(&chain, Ok(&mining));
-            let words: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            for part in expect {
-                assert!(words.contains(part), "{desc}: {part} in\n{text}");
-            }
-            for part in never {
-                assert!(!words.contains(part), "{desc}: no {part} in\n{text}");
-            }
-        }
+        check(&cases);
         let text = text(&chain(), Err("no producer".into()));
         assert!(text.contains("unknown: no producer") && text.contains("in sync"), "{text}");
     }

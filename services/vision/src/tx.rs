@@ -11,12 +11,12 @@ use vision_primitives::{
     registration_payload,
 };
 
-use crate::chain::{Account, Chain};
 use crate::cli::{DataArgs, SendArgs, Tx};
-use crate::exit::{Exit, Failure, Outcome};
-use crate::keys::read_secret;
-use crate::output::{self, Format, cell, properties};
-use crate::rest::{Gateway, Refusal};
+use vision_terminal::chain::{Account, Chain};
+use vision_terminal::exit::{Exit, Failure, Outcome};
+use vision_terminal::keys::read_secret;
+use vision_terminal::output::{self, Format, cell, properties};
+use vision_terminal::rest::{Gateway, Refusal};
 
 /// Longest wait for the answer to a transaction handed in.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
@@ -180,7 +180,8 @@ fn ended(answer: &Value, wait: bool, node: &str) -> Outcome {
             let hash = cell(&answer["hash"]);
             let why = match answer["missing_nonce"].as_u64() {
                 Some(nonce) => format!(
-                    "it waits for the account's transaction with nonce {nonce}, which is missing: send that one, then ask"
+                    "it waits for the account's transaction with nonce {nonce}, which is missing: send that \
+                    one, then ask"
                 ),
                 None => "it still waits; ask".to_owned(),
             };

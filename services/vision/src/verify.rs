@@ -1,6 +1,6 @@
-//! `vision verify`: computes anew what a proof or a node says, and believes neither.
+//! `vision verify`: fetches or reads what a node or a proof says, has `vision_light` judge it, and tells the
+//! verdict.
 
-mod audit;
 mod block;
 #[cfg(test)]
 mod fake_node;
@@ -18,10 +18,10 @@ use vision_host::shell::word;
 use vision_primitives::Genesis;
 
 use crate::cli::VerifyArgs;
-use crate::exit::{Exit, Failure, Outcome};
-use crate::output::Format;
-use crate::rest::Gateway;
 use seal::Trusted;
+use vision_terminal::exit::{Exit, Failure, Outcome};
+use vision_terminal::output::Format;
+use vision_terminal::rest::Gateway;
 
 /// Checks a proof or a range of blocks.
 pub async fn run(args: &VerifyArgs, format: Format) -> Outcome {

@@ -2,7 +2,6 @@
 
 mod draw;
 mod feed;
-mod lines;
 mod ribbon;
 mod scene;
 mod sse;
@@ -13,27 +12,27 @@ use tokio::sync::mpsc;
 use vision_host::Clock;
 
 use crate::cli::WatchArgs;
-use crate::exit::Outcome;
-use crate::names::Names;
-use crate::output::Format;
-use crate::rest::Gateway;
-use crate::screen::{Screen, Wish};
-use crate::signals::Interrupts;
 use feed::News;
 use scene::Scene;
-
-pub use lines::{blocks_from, height_after, lines_of};
+use vision_terminal::exit::Outcome;
+use vision_terminal::lines;
+use vision_terminal::names::Names;
+use vision_terminal::output::Format;
+use vision_terminal::rest::Gateway;
+use vision_terminal::screen::{Screen, Wish};
+use vision_terminal::signals::Interrupts;
 
 /// Ages are drawn anew so often.
 const REDRAW: Duration = Duration::from_millis(250);
 
 /// Watches until the caller leaves, or as long as was asked for.
 pub async fn run(args: &WatchArgs, format: Format) -> Outcome {
+    let gateway = Gateway::new(&args.remote.node)?;
     let wants_lines = args.from.is_some() || args.count.is_some() || format == Format::Json;
     if wants_lines || !Screen::is_possible() {
-        return lines::run(args, format).await;
+        return lines::run(&gateway, args.from, args.count, format).await;
     }
-    picture(Gateway::new(&args.remote.node)?).await
+    picture(gateway).await
 }
 
 async fn picture(gateway: Gateway) -> Outcome {

@@ -20,7 +20,8 @@ pub struct NotariseArgs {
 /// `recorded`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example:\n  vision recorded contract.pdf\n\nThis trusts the node. `vision query tx HASH --proof -o json` gives a proof of the \
+    after_help = "Example:\n  vision recorded contract.pdf\n\nThis trusts the node. `vision query tx HASH \
+    --proof -o json` gives a proof of the \
 transaction it names, which `vision verify` checks without trusting the node."
 )]
 pub struct RecordedArgs {

@@ -140,18 +140,3 @@ fn every_flag_that_names_a_gateway_reads_the_variable() {
     }
     assert!(seen > 10, "{seen}");
 }
-
-#[test]
-fn a_command_to_be_typed_names_the_node_unless_it_goes_without_saying() {
-    let other = "http://127.0.0.1:8081";
-    let cases = [
-        ("the usual one", DEFAULT_NODE_URL, false, ""),
-        ("another", other, false, " --node http://127.0.0.1:8081"),
-        ("another by the variable", other, true, " --node http://127.0.0.1:8081"),
-        ("the usual one beside a variable", DEFAULT_NODE_URL, true, " --node http://127.0.0.1:8080"),
-        ("a shell's letters", "http://h/a b;c'd", false, r" --node 'http://h/a b;c'\''d'"),
-    ];
-    for (desc, url, variable, expect) in cases {
-        assert_eq!(node_flag_beside(url, variable), expect, "{desc}");
-    }
-}

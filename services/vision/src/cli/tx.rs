@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use vision_primitives::Hash;
 
-use super::{RemoteArgs, values};
+use super::RemoteArgs;
+use vision_terminal::values;
 
 /// Transaction commands.
 #[derive(Subcommand, Debug)]
@@ -24,7 +25,8 @@ pub enum Tx {
     },
     /// Publish bytes on the chain, at most 65536.
     #[command(
-        override_usage = "vision tx data [OPTIONS] --key <FILE>\n       <--text <TEXT>|--hex <HEX>|--file <FILE>>",
+        override_usage = "vision tx data [OPTIONS] --key <FILE>\n       <--text <TEXT>|--hex <HEX>|--file \
+        <FILE>>",
         after_help = "Example:\n  vision tx data --key alice.key --text 'the 5th of May' --wait"
     )]
     Data {
@@ -33,7 +35,8 @@ pub enum Tx {
         #[command(flatten)]
         data: DataArgs,
     },
-    /// Register a producer; anyone may pay for it. It becomes active some blocks later, once it proves that it is in sync.
+    /// Register a producer; anyone may pay for it. It becomes active some blocks later, once it proves that
+    /// it is in sync.
     #[command(
         after_help = "Example:\n  vision tx register --key alice.key --producer-key node4/producer.key --wait"
     )]

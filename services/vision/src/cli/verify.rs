@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use vision_primitives::Hash;
 
-use super::{RemoteArgs, values};
+use super::RemoteArgs;
+use vision_terminal::values;
 
 /// `verify`: a proof, or a range of blocks.
 #[derive(Args, Debug)]
@@ -20,14 +21,20 @@ use super::{RemoteArgs, values};
   vision verify --from 1
   vision verify --from 1 --genesis .vision/testnet/node1/genesis.json
 
-With a range, every block is recomputed, and each fault is reported on a line. What depends on the state (state roots, \
-whether transactions apply, who is registered) is taken from the node, unless the range begins at 1 and --genesis is \
+With a range, every block is recomputed, and each fault is reported on a line. What depends on the state \
+(state roots, \
+whether transactions apply, who is registered) is taken from the node, unless the range begins at 1 and \
+--genesis is \
 given.\n\n\
-A proof shows that something is in a block. That the block exists must follow from something you trust: its hash \
-(--block), or the genesis (--genesis). With the genesis, a producer that it names must have signed the header; this does \
-not show that the other producers accepted the block. The genesis shows nothing about blocks of producers that \
+A proof shows that something is in a block. That the block exists must follow from something you trust: its \
+hash \
+(--block), or the genesis (--genesis). With the genesis, a producer that it names must have signed the \
+header; this does \
+not show that the other producers accepted the block. The genesis shows nothing about blocks of producers \
+that \
 registered later.\n\n\
-Exit codes: 0 everything is correct, 1 something is wrong, 3 no node answers, or nothing trusted to check a proof \
+Exit codes: 0 everything is correct, 1 something is wrong, 3 no node answers, or nothing trusted to check a \
+proof \
 against, 4 no such block."
 )]
 pub struct VerifyArgs {
@@ -40,11 +47,12 @@ pub struct VerifyArgs {
     /// Height of the first block checked, 1 or more.
     #[arg(long, value_name = "HEIGHT", value_parser = values::within::<u64>(1..=u64::MAX))]
     pub from: Option<u64>,
-    /// Height of the last block checked [default: the node's head]. If the chain is shorter, the check ends at its head.
+    /// Height of the last block checked [default: the node's head]. If the chain is shorter, the check ends
+    /// at its head.
     #[arg(long, value_name = "HEIGHT", requires = "from", value_parser = values::whole)]
     pub to: Option<u64>,
-    /// The chain's genesis. With --from 1, all states are computed from it. With a proof, one of the producers it names must
-    /// have signed the header.
+    /// The chain's genesis. With --from 1, all states are computed from it. With a proof, one of the
+    /// producers it names must have signed the header.
     #[arg(long, value_name = "FILE")]
     pub genesis: Option<PathBuf>,
     #[command(flatten)]

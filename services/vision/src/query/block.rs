@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
+use super::readable;
 use super::table::{Column, table};
-use super::{entries, readable};
-use crate::output::{cell, fitting, properties_within, short};
-use crate::rest::Gateway;
+use vision_terminal::answers::entries;
+use vision_terminal::output::{cell, fitting, properties_within, short};
+use vision_terminal::rest::Gateway;
 
 /// Stands for a block's trace in a URL.
 const TRACE_ID: &str = "{trace_id}";
@@ -31,7 +32,8 @@ const LAST: [&str; 2] = ["trace_id", "trace_url"];
 /// Hundreds of digits that only a program reads.
 const RAW: [&str; 2] = ["signature", "header"];
 
-/// Adds where its trace is looked at: where the caller says, else at the usual place if the node sends traces anywhere.
+/// Adds where its trace is looked at: where the caller says, else at the usual place if the node sends traces
+/// anywhere.
 pub async fn add_trace_link(gateway: &Gateway, url: Option<&str>, block: &mut Value) {
     let Some(link) = trace_link(url.unwrap_or(USUAL_TRACE_URL), block) else { return };
     // A node that cannot say so now has shown the block nevertheless.
@@ -114,7 +116,8 @@ mod tests {
     #[test]
     fn a_block_begins_with_what_people_look_for_and_shows_raw_bytes_only_when_asked() {
         let block = json!({
-            "version": 1, "height": 12, "hash": "aa", "timestamp_ms": 1_700_000_000_123_u64, "header": "00".repeat(290),
+            "version": 1, "height": 12, "hash": "aa", "timestamp_ms": 1_700_000_000_123_u64,
+            "header": "00".repeat(290),
             "signature": "11", "trace_id": "bb", "newer": true, "certificate": null, "transactions": [],
         });
         let names = |text: &str| -> Vec<String> {
@@ -143,10 +146,12 @@ mod tests {
     #[test]
     fn a_block_fits_80_columns() {
         let hash = "cd".repeat(32);
-        let transfer = json!({ "hash": hash, "type": "register_producer", "sender": hash, "nonce": 12_345, "to": hash,
+        let transfer = json!({ "hash": hash, "type": "register_producer", "sender": hash,
+        "nonce": 12_345, "to": hash,
             "amount": "18446744073709551615" });
         let block = json!({ "height": 1, "hash": hash, "certificate_hash": hash, "producer": hash,
-            "trace_url": format!("http://127.0.0.1:16686/trace/{}", "ab".repeat(16)), "transactions": [transfer] });
+            "trace_url": format!("http://127.0.0.1:16686/trace/{}", "ab".repeat(16)),
+            "transactions": [transfer] });
         for (width, whole) in [(80, 3), (120, 3)] {
             let text = text(&block, Some(width));
             assert!(text.lines().all(|line| line.chars().count() <= width), "{width}\n{text}");

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::{entries, flat};
-use crate::names::Names;
-use crate::output::{self, Table, cell, fitting, short};
-use crate::words::cut;
+use super::flat;
+use vision_terminal::answers::entries;
+use vision_terminal::names::Names;
+use vision_terminal::output::{self, Table, cell, fitting, short};
+use vision_terminal::words::cut;
 
 /// A column: the field's name, its heading, and how its value becomes a cell.
 pub type Column = (&'static str, &'static str, fn(&Value) -> String);
@@ -180,7 +181,8 @@ mod tests {
         let slot =
             json!({ "slot": 12_345, "node_id": id, "jitter_ms": 400, "opens_at_ms": at, "closes_at_ms": at });
         let block = json!({
-            "height": 123_456_789, "hash": id, "slot": 12_345, "producer": id, "timestamp_ms": at, "tx_count": 10_000,
+            "height": 123_456_789, "hash": id, "slot": 12_345, "producer": id, "timestamp_ms": at,
+            "tx_count": 10_000,
         });
         let peer = json!({
             "node_id": id, "address": "203.0.113.111:65535", "state": "connected", "height": 123_456_789,
@@ -259,7 +261,8 @@ mod tests {
     fn only_who_was_suspended_has_heights_of_that() {
         let producer = |suspensions: u64, at: u64, back: u64| {
             json!({ "registered": [{
-                "node_id": "aa", "status": "active", "missed": 0, "suspensions": suspensions, "suspended_at": at,
+                "node_id": "aa", "status": "active", "missed": 0, "suspensions": suspensions,
+                "suspended_at": at,
                 "may_return_at": back,
             }] })
         };

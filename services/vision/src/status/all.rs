@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::exit::{Failure, Outcome};
-use crate::names::Names;
-use crate::network::{self, Node};
-use crate::output::{self, Format, Table, count, fitting};
-use crate::rest::Gateway;
-use crate::words::{cut, number, span};
+use vision_terminal::exit::{Failure, Outcome};
+use vision_terminal::names::Names;
+use vision_terminal::network::{self, Node};
+use vision_terminal::output::{self, Format, Table, count, fitting};
+use vision_terminal::rest::Gateway;
+use vision_terminal::words::{cut, number, span};
 
 /// How long a node may take to speak for itself.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -86,10 +86,11 @@ pub async fn run(url: &str, format: Format) -> Outcome {
     verdict(&rows, &names, now_ms)
 }
 
-/// Asks every node itself, where its gateway is known: by the node that tells of it, or as one of this machine.
+/// Asks every node itself, where its gateway is known: by the node that tells of it, or as one of this
+/// machine.
 async fn ask_all(nodes: Vec<Node>, gateway: &Gateway) -> Vec<Row> {
     let here: BTreeMap<String, String> =
-        crate::names::of_this_machine().into_iter().map(|known| (known.id, known.url)).collect();
+        vision_terminal::names::of_this_machine().into_iter().map(|known| (known.id, known.url)).collect();
     let mut rows = Vec::new();
     let mut nodes = nodes.into_iter();
     loop {
@@ -223,8 +224,10 @@ fn to_json(rows: &[Row], gateway: &Gateway, names: &Names, now_ms: u64) -> Value
         json!({
             "node_id": node.id, "name": names.get(&node.id), "role": node.role.name(), "height": node.height,
             "behind": node.behind, "peers": node.peers, "version": node.version, "eligible": node.eligible,
-            "connected": node.connected, "last_block_height": node.last_block, "last_block_at_ms": node.last_block_at,
-            "own_word": row.word == Word::Own, "heard_ms_ago": row.age_ms(now_ms), "state": node.state(now_ms),
+            "connected": node.connected, "last_block_height": node.last_block,
+            "last_block_at_ms": node.last_block_at,
+            "own_word": row.word == Word::Own, "heard_ms_ago": row.age_ms(now_ms),
+            "state": node.state(now_ms),
             "trouble": row.trouble(now_ms),
         })
     };
@@ -237,7 +240,7 @@ fn to_json(rows: &[Row], gateway: &Gateway, names: &Names, now_ms: u64) -> Value
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::Exit;
+    use vision_terminal::exit::Exit;
 
     fn node(number: u64, connected: bool) -> Node {
         Node::read(&json!({
@@ -248,7 +251,8 @@ mod tests {
     }
 
     fn answer(number: u64) -> Value {
-        json!({ "node_id": format!("{number:064x}"), "height": 1_284, "eligible": true, "lag_blocks": 0, "ready_peers": 2, "version": "0.1.0" })
+        json!({ "node_id": format!("{number:064x}"), "height": 1_284, "eligible": true, "lag_blocks": 0,
+        "ready_peers": 2, "version": "0.1.0" })
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use vision_primitives::Address;
 
 use super::Intent;
-use crate::chain::Chain;
+use vision_terminal::chain::Chain;
 
 /// What the hints need to know of the transaction.
 pub struct Facts<'a> {
@@ -39,14 +39,16 @@ pub fn what_to_do(cause: &str, facts: &Facts<'_>) -> Option<String> {
             format!("the minimum fee of this chain is {}: leave out --fee to pay it", facts.chain.min_fee)
         }
         "UNDERPRICED" => {
-            "another transaction with this nonce is pending: pay a tenth more to replace it, or leave out --nonce"
+            "another transaction with this nonce is pending: pay a tenth more to replace it, or leave out \
+            --nonce"
                 .into()
         }
         "POOL_FULL" => "try again after a block or two, or pay a higher --fee".into(),
         "OVERLOADED" => "try again in a few seconds".into(),
         "TRANSACTION_KNOWN" => "nothing to do: it is already pending".into(),
         "NOT_A_PRODUCER" => format!(
-            "the key given belongs to {sender}: use a registered producer's own key, such as HOME/producer.key"
+            "the key given belongs to {sender}: use a registered producer's own key, such as \
+            HOME/producer.key"
         ),
         "LAST_PRODUCER" => {
             format!("another producer must be active first: see `vision query producers{node}`")

@@ -3,60 +3,46 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use vision_light::{Fault, Seen};
 use vision_primitives::{Block, Hash, Header, SignedTransaction, hash};
 
-use super::fault::Fault;
+use super::fault::fault;
 use super::told::{Claims, bytes, contradictions, transaction_claims};
 
 /// How many bytes of a hash are a trace id.
 const TRACE_ID_BYTES: usize = 16;
 
-/// What the bytes are, and what is said otherwise.
-pub struct Shown {
-    /// The header.
-    pub header: Header,
-    /// Hash of its bytes.
-    pub hash: Hash,
-    /// The whole block, or why signature or transactions are none.
-    pub block: Result<Block, Fault>,
-    /// Where the JSON says something else than the bytes.
-    pub contradictions: Vec<Fault>,
-}
-
-/// Whether a header commits to any transactions: only then must they be fetched. No list but the empty one has the
-/// root zero.
+/// Whether a header commits to any transactions: only then must they be fetched. No list but the empty one
+/// has the root zero.
 pub fn has_transactions(told: &Value) -> bool {
     let header = bytes(told, "header").ok().and_then(|bytes| Header::from_bytes(&bytes).ok());
     header.is_none_or(|header| !header.tx_root.is_zero())
 }
 
-impl Shown {
-    /// Reads an answer, which bears its transactions unless it has none, and what a list said of the same block.
-    pub fn read(told: &Value, listed: Option<&Value>, genesis_hash: &Hash) -> Result<Self, Fault> {
-        let unreadable = |why: String| Fault::new("BAD_HEADER_BYTES", why);
-        let header_bytes = bytes(told, "header").map_err(unreadable)?;
-        let header = Header::from_bytes(&header_bytes).map_err(|error| unreadable(error.to_string()))?;
-        let hash = Header::hash_bytes(genesis_hash, &header_bytes);
-        let none = Vec::new();
-        let entries = told["transactions"].as_array().unwrap_or(&none);
-        let block =
-            whole(told, header_bytes, entries, genesis_hash).map_err(|why| Fault::new(Fault::BYTES, why));
-        let facts = facts(&header, &hash, entries.len(), genesis_hash);
-        // One of another header is not of this block: the node's chain may have changed in between.
-        let listed = listed.filter(|listed| listed["header"] == told["header"]);
-        let mut claims = Claims::new();
-        for said in [Some(told), listed].into_iter().flatten() {
-            claims.extend(facts.iter().map(|(name, value)| (said, *name, value.clone())));
-        }
-        let transactions = block.as_ref().map(Block::transactions).unwrap_or_default();
-        for (entry, signed) in entries.iter().zip(transactions) {
-            claims.extend(transaction_claims(entry, signed));
-        }
-        // Said in both places it is one fault.
-        let said: BTreeSet<String> = contradictions(&claims).collect();
-        let contradictions = said.into_iter().map(|why| Fault::new(Fault::FIELD, why)).collect();
-        Ok(Self { header, hash, block, contradictions })
+/// Reads an answer, which bears its transactions unless it has none, and what a list said of the same block.
+pub fn read(told: &Value, listed: Option<&Value>, genesis_hash: &Hash) -> Result<Seen, Fault> {
+    let unreadable = |why: String| fault(Fault::HEADER_BYTES, why);
+    let header_bytes = bytes(told, "header").map_err(unreadable)?;
+    let header = Header::from_bytes(&header_bytes).map_err(|error| unreadable(error.to_string()))?;
+    let hash = Header::hash_bytes(genesis_hash, &header_bytes);
+    let none = Vec::new();
+    let entries = told["transactions"].as_array().unwrap_or(&none);
+    let block = whole(told, header_bytes, entries, genesis_hash).map_err(|why| fault(Fault::BYTES, why));
+    let facts = facts(&header, &hash, entries.len(), genesis_hash);
+    // One of another header is not of this block: the node's chain may have changed in between.
+    let listed = listed.filter(|listed| listed["header"] == told["header"]);
+    let mut claims = Claims::new();
+    for said in [Some(told), listed].into_iter().flatten() {
+        claims.extend(facts.iter().map(|(name, value)| (said, *name, value.clone())));
     }
+    let transactions = block.as_ref().map(Block::transactions).unwrap_or_default();
+    for (entry, signed) in entries.iter().zip(transactions) {
+        claims.extend(transaction_claims(entry, signed));
+    }
+    // Said in both places it is one fault.
+    let said: BTreeSet<String> = contradictions(&claims).collect();
+    let contradictions = said.into_iter().map(|why| fault(Fault::FIELD, why)).collect();
+    Ok(Seen { header, hash, block, contradictions })
 }
 
 fn whole(told: &Value, header: Vec<u8>, entries: &[Value], genesis_hash: &Hash) -> Result<Block, String> {

@@ -9,7 +9,7 @@ use vision_primitives::{
 
 use super::range::Source;
 use super::told::{transaction_claims, transaction_facts};
-use crate::exit::{Failure, Outcome};
+use vision_terminal::exit::{Failure, Outcome};
 
 pub use vision_test_blocks::{Net, genesis, key};
 

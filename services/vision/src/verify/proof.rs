@@ -1,22 +1,21 @@
 //! `vision verify --proof`: checks a proof from what it bears alone, asking nobody.
 //!
-//! Nothing in the file is believed. What it shows is recomputed from bytes: the transaction's hash from its signed
-//! bytes, the block's hash from the header's. What the file says besides must agree with that. That there is such a block
-//! must come from elsewhere: a block hash the caller trusts, or the signature of a producer that the genesis names.
+//! Nothing in the file is believed. What it shows is recomputed from bytes: the transaction's hash from its
+//! signed bytes, the block's hash from the header's. What the file says besides must agree with that. That
+//! there is such a block must come from elsewhere: a block hash the caller trusts, or the signature of a
+//! producer that the genesis names.
 
 use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use vision_ledger::AccountProof;
-use vision_primitives::{
-    Hash, Header, MerkleProof, MerkleStep, SignedTransaction, TimestampMs, decode_strict,
-};
+use vision_light::{Claim, Proof, Subject};
+use vision_primitives::{Hash, MerkleProof, MerkleStep, TimestampMs};
 
-use super::seal::{Belief, Claimed, Trusted};
+use super::seal::{Belief, Trusted};
 use super::told::{Claims, Facts, bytes, contradictions, field, transaction_claims, transaction_facts};
-use crate::exit::{Exit, Failure, Outcome};
-use crate::output::{self, Format, cell, properties, time};
+use vision_terminal::exit::{Exit, Failure, Outcome};
+use vision_terminal::output::{self, Format, cell, properties, time};
 
 /// Largest proof read: a transaction with all the data it may bear, twice in hex, and its path.
 const MAX_PROOF_BYTES: u64 = 4 << 20;
@@ -36,7 +35,8 @@ fn prove(proof: &Path, trusted: &Trusted) -> Outcome<Proven> {
     let shown = shown(proof);
     let file: Value = serde_json::from_str(&text).map_err(|error| {
         Failure::failed(format!(
-            "{shown}: not JSON: {error}; it must be the output of `vision query tx` or `vision query account` with \
+            "{shown}: not JSON: {error}; it must be the output of `vision query tx` or `vision query \
+            account` with \
              --proof -o json"
         ))
     })?;
@@ -136,49 +136,50 @@ fn check(file: &Value, trusted: &Trusted) -> Result<Proven, String> {
         return Err("it contains none; query with --proof".into());
     }
     let genesis: Hash = field(proof, "genesis_hash")?;
-    let header_bytes = bytes(proof, "header")?;
-    if header_bytes.is_empty() {
-        return Err("it is for block 0, which has no header; query again when there is a block".into());
-    }
-    let header = Header::from_bytes(&header_bytes).map_err(|error| error.to_string())?;
-    let block = Header::hash_bytes(&genesis, &header_bytes);
-    let (what, (facts, claims)) = if proof.get("account_proof").is_some() {
-        ("account", account(file, &header, &block)?)
-    } else {
-        ("transaction", transaction(file, &genesis, &header, &block)?)
+    let header = bytes(proof, "header")?;
+    let claim = claim(file, proof)?;
+    let shown = Proof { genesis, header, claim }.check()?;
+    let height = shown.header.height.get();
+    let (what, facts, claims) = match &shown.subject {
+        Subject::Transaction(signed) => {
+            let mut claims = transaction_claims(&file["transaction"], signed);
+            claims.push((file, "hash", json!(signed.hash())));
+            claims.push((file, "status", json!("included")));
+            claims.push((file, "height", json!(height)));
+            claims.push((file, "block_hash", json!(shown.block)));
+            ("transaction", transaction_facts(signed), claims)
+        }
+        Subject::Account { address, account } => {
+            let facts = vec![
+                ("address", json!(address)),
+                ("balance", json!(account.balance.to_string())),
+                ("nonce", json!(account.nonce)),
+            ];
+            let mut claims: Claims<'_> =
+                facts.iter().map(|(name, value)| (file, *name, value.clone())).collect();
+            claims.push((file, "height", json!(height)));
+            claims.push((proof, "block_hash", json!(shown.block)));
+            claims.push((proof, "state_root", json!(shown.header.state_root)));
+            ("account", facts, claims)
+        }
     };
     if let Some(contradiction) = contradictions(&claims).next() {
         return Err(contradiction);
     }
-    let belief = Claimed { proof, genesis, header: &header, block }.judge(trusted)?;
-    let (stamp, producer) = (header.timestamp_ms, header.producer);
-    Ok(Proven { genesis, block, height: header.height.get(), stamp, producer, belief, what, facts })
+    let belief = Belief::of(&shown, proof, trusted)?;
+    let (stamp, producer) = (shown.header.timestamp_ms, shown.header.producer);
+    Ok(Proven { genesis, block: shown.block, height, stamp, producer, belief, what, facts })
 }
 
-type Shown<'a> = (Facts, Claims<'a>);
-
-fn transaction<'a>(
-    file: &'a Value,
-    genesis: &Hash,
-    header: &Header,
-    block: &Hash,
-) -> Result<Shown<'a>, String> {
-    let told = &file["transaction"];
-    let signed =
-        SignedTransaction::from_bytes(bytes(told, "bytes")?, genesis).map_err(|error| error.to_string())?;
-    signed.verify(genesis).map_err(|error| format!("the sender's key: {error}"))?;
-    let steps = file["proof"]["steps"].as_array().ok_or("proof.steps is not a list")?;
-    let path = MerkleProof(steps.iter().map(step).collect::<Result<_, _>>()?);
-    if !path.verify(&signed.hash(), &header.tx_root) {
-        return Err("the path does not lead to the header's tx_root".into());
+/// What the file shall show.
+fn claim(file: &Value, proof: &Value) -> Result<Claim, String> {
+    if proof.get("account_proof").is_some() {
+        let (address, proof) = (field(file, "address")?, bytes(proof, "account_proof")?);
+        return Ok(Claim::Account { address, proof });
     }
-    let facts = transaction_facts(&signed);
-    let mut claims = transaction_claims(told, &signed);
-    claims.push((file, "hash", json!(signed.hash())));
-    claims.push((file, "status", json!("included")));
-    claims.push((file, "height", json!(header.height.get())));
-    claims.push((file, "block_hash", json!(block)));
-    Ok((facts, claims))
+    let steps = proof["steps"].as_array().ok_or("proof.steps is not a list")?;
+    let path = MerkleProof(steps.iter().map(step).collect::<Result<_, _>>()?);
+    Ok(Claim::Transaction { bytes: bytes(&file["transaction"], "bytes")?, path })
 }
 
 fn step(step: &Value) -> Result<MerkleStep, String> {
@@ -188,25 +189,6 @@ fn step(step: &Value) -> Result<MerkleStep, String> {
         Some("right") => Ok(MerkleStep::Right(hash)),
         _ => Err("a step's side is neither left nor right".into()),
     }
-}
-
-fn account<'a>(file: &'a Value, header: &Header, block: &Hash) -> Result<Shown<'a>, String> {
-    let address: Hash = field(file, "address")?;
-    let bytes = bytes(&file["proof"], "account_proof")?;
-    let proof: AccountProof = decode_strict("account proof", &bytes).map_err(|error| error.to_string())?;
-    if !proof.verify(&header.state_root, &address) {
-        return Err("the path does not lead to the header's state_root".into());
-    }
-    let facts = vec![
-        ("address", json!(address)),
-        ("balance", json!(proof.account.balance.to_string())),
-        ("nonce", json!(proof.account.nonce)),
-    ];
-    let mut claims: Claims<'a> = facts.iter().map(|(name, value)| (file, *name, value.clone())).collect();
-    claims.push((file, "height", json!(header.height.get())));
-    claims.push((&file["proof"], "block_hash", json!(block)));
-    claims.push((&file["proof"], "state_root", json!(header.state_root)));
-    Ok((facts, claims))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 use vision_ledger::State;
 use vision_primitives::{
     Action, ConsensusParams, Entropy, Finality, Genesis, GenesisAccount, GenesisProducer, HEADER_VERSION,
-    Height, SecretKey, Slot, SyncProof, Tag, Transaction, encode, merkle_proof, merkle_root,
+    Header, Height, SecretKey, SignedTransaction, Slot, SyncProof, Tag, Transaction, encode, merkle_proof,
+    merkle_root,
 };
 
 use super::super::told::action;
@@ -92,7 +93,8 @@ fn transaction_file() -> Value {
     let mut file = json!({
         "hash": hashes[2], "status": "included", "height": 9, "block_hash": block_hash(&header), "index": 2,
         "transaction": {
-            "hash": hashes[2], "bytes": hex::encode(all[2].bytes()), "sender": key.public_key().id(), "nonce": 2,
+            "hash": hashes[2], "bytes": hex::encode(all[2].bytes()),
+            "sender": key.public_key().id(), "nonce": 2,
             "fee": "1", "type": "transfer", "to": Hash([9; 32]), "amount": "42",
         },
         "proof": { "genesis_hash": genesis_hash(), "header": hex::encode(header.to_bytes()), "steps": steps },
@@ -111,8 +113,10 @@ fn account_file(known: bool) -> Value {
     let mut file = json!({
         "address": address, "balance": balance, "nonce": 0, "pending_nonce": 5, "height": 9,
         "proof": {
-            "genesis_hash": genesis_hash(), "header": hex::encode(header.to_bytes()), "block_hash": block_hash(&header),
-            "state_root": header.state_root, "account_proof": hex::encode(encode(&state.prove_account(&address))),
+            "genesis_hash": genesis_hash(), "header": hex::encode(header.to_bytes()),
+            "block_hash": block_hash(&header),
+            "state_root": header.state_root,
+            "account_proof": hex::encode(encode(&state.prove_account(&address))),
         },
     });
     seal(&mut file, &producer(), &header);

@@ -4,22 +4,31 @@ use std::path::Path;
 
 use futures::stream::{self, StreamExt as _};
 use serde_json::Value;
+use vision_light::{Audit, Fault, Parent, Seen, Verdict};
 use vision_primitives::{Genesis, Hash, Height};
 
-use super::audit::{Audit, Told, Verdict};
-use super::block::{Shown, has_transactions};
-use super::fault::Fault;
-use super::ground::{Parent, Rules};
+use super::block::{has_transactions, read};
+use super::ground;
 use super::report::Report;
-use crate::exit::{Failure, Outcome};
-use crate::output::{self, Format};
-use crate::query::entries;
-use crate::rest::Gateway;
+use vision_terminal::answers::entries;
+use vision_terminal::exit::{Failure, Outcome};
+use vision_terminal::output::{self, Format};
+use vision_terminal::rest::Gateway;
 
 /// Blocks asked for at once, without their transactions.
 const PAGE_BLOCKS: u64 = 200;
 /// Further questions under way at once. Each answer may bear a whole block.
 const QUESTIONS_AT_ONCE: usize = 8;
+
+/// What a node says of one block.
+struct Told {
+    /// The block, with its transactions.
+    block: Value,
+    /// What a list said of it, if that is another answer.
+    listed: Option<Value>,
+    /// The registry after the block before; not needed where states are computed.
+    registry: Value,
+}
 
 /// Where answers come from: a gateway, or a test.
 pub trait Source {
@@ -87,7 +96,8 @@ impl Range {
                     told.registry = registry_below(source, height).await?;
                 }
                 let before = audit.parent().copied();
-                let verdict = audit.judge(Height(height), &told);
+                let seen = read(&told.block, told.listed.as_ref(), &audit.rules().genesis_hash);
+                let verdict = audit.judge(Height(height), seen, &ground::registry(&told.registry));
                 if verdict.faults.iter().any(Fault::is_of_link) {
                     let genesis_hash = audit.rules().genesis_hash;
                     still_there(source, before.as_ref(), &verdict, &genesis_hash).await?;
@@ -117,7 +127,7 @@ impl Range {
     /// What the first block stands on. Asks for the last first: whether it is there decides about all.
     async fn begin(&self, source: &impl Source, to: u64) -> Outcome<Audit> {
         let params = source.get("/api/chain/params").await?;
-        let rules = Rules::read(&params)
+        let rules = ground::rules(&params)
             .map_err(|why| Failure::failed(format!("/api/chain/params: {why}; is it a vision node?")))?;
         block(source, to).await?;
         if let Some(genesis) = &self.genesis {
@@ -137,7 +147,7 @@ impl Range {
             return Ok(Audit::new(rules, parent));
         }
         let told = block(source, below).await?;
-        let Shown { header, hash, .. } = Shown::read(&told, None, &rules.genesis_hash)
+        let Seen { header, hash, .. } = read(&told, None, &rules.genesis_hash)
             .map_err(|fault| Failure::failed(format!("block {below}, on which the range stands: {fault}")))?;
         let (stamp, weight) = (header.timestamp_ms, header.weight);
         Ok(Audit::new(rules, Parent { hash, height: Height(below), stamp, weight }))
@@ -183,8 +193,8 @@ async fn ask(source: &impl Source, height: u64, listed: Value, with_registry: bo
     Ok((height, Told { block, listed: Some(listed), registry }))
 }
 
-/// A node may go over to another branch while it is asked: that breaks the links too, and is no fault of a block. So the
-/// two that do not fit must still be where they were.
+/// A node may go over to another branch while it is asked: that breaks the links too, and is no fault of a
+/// block. So the two that do not fit must still be where they were.
 async fn still_there(
     source: &impl Source,
     before: Option<&Parent>,
@@ -194,7 +204,7 @@ async fn still_there(
     let before = before.filter(|before| before.height > Height::GENESIS).map(|p| (p.height, p.hash));
     for (height, hash) in before.into_iter().chain(verdict.hash.map(|hash| (verdict.height, hash))) {
         let now = block(source, height.get()).await?;
-        if Shown::read(&now, None, genesis_hash).is_ok_and(|now| now.hash != hash) {
+        if read(&now, None, genesis_hash).is_ok_and(|now| now.hash != hash) {
             return Err(Failure::unhealthy(format!(
                 "the node replaced block {hash} at height {height} while it was being read; try again"
             )));

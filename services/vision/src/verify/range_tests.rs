@@ -5,7 +5,7 @@ use vision_primitives::SecretKey;
 
 use super::super::fake_node::{FULL, Node, World, data, told, world};
 use super::*;
-use crate::exit::Exit;
+use vision_terminal::exit::Exit;
 
 /// A rule that is broken by a block, or by a node about it, with all that is said of it.
 type Case<'a> = (&'a str, Node, &'a [&'a str]);

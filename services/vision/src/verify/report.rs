@@ -1,10 +1,11 @@
 //! What was found in a range of blocks.
 
 use serde_json::{Map, Value, json};
+use vision_light::{Audit, Verdict};
 use vision_primitives::Hash;
 
-use super::audit::{Audit, Verdict};
-use crate::output::properties_within;
+use super::fault;
+use vision_terminal::output::properties_within;
 
 /// Faulty blocks that the JSON lists; more are counted. The table has a line for each as it is met.
 const MAX_LISTED: usize = 1000;
@@ -76,7 +77,7 @@ impl Report {
         }
         self.faulty += 1;
         if self.listed.len() < MAX_LISTED {
-            let faults: Vec<Value> = verdict.faults.iter().map(super::fault::Fault::to_json).collect();
+            let faults: Vec<Value> = verdict.faults.iter().map(fault::to_json).collect();
             self.listed.push(json!({ "height": verdict.height, "hash": verdict.hash, "faults": faults }));
         }
         let hash = verdict.hash.map_or("-".into(), |hash| hash.short());

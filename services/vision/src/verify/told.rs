@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vision_primitives::{Action, Hash, SignedTransaction};
 
-use crate::output::cell;
+use vision_terminal::output::cell;
 
 /// Names and values as JSON shows them.
 pub type Facts = Vec<(&'static str, Value)>;

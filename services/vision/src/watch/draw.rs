@@ -5,10 +5,10 @@ use ratatui::text::{Line, Span};
 
 use super::ribbon::{self, ribbon};
 use super::scene::{Contact, Scene, Weight};
-use crate::network::{Node, Picture};
-use crate::output::time;
-use crate::screen::{Cell, Column, INDENT, Paint, Sheet, Sign};
-use crate::words::{cut, number, span};
+use vision_terminal::network::{Node, Picture};
+use vision_terminal::output::time;
+use vision_terminal::screen::{Cell, Column, INDENT, Paint, Sheet, Sign};
+use vision_terminal::words::{cut, number, span};
 
 /// Events that keep their place however many nodes there are.
 const MIN_EVENTS: usize = 2;
@@ -194,22 +194,24 @@ mod tests {
 
     use super::super::sse::Event;
     use super::*;
-    use crate::names::Names;
-    use crate::screen::plain;
+    use vision_terminal::names::Names;
+    use vision_terminal::screen::plain;
 
     /// A network of so many nodes, of which the 50th does not answer.
     fn scene(count: u64, name: &str) -> Scene {
         let node = |number: u64| -> Value {
             json!({
                 "node_id": format!("{number:064x}"), "name": format!("{name}{number}"), "role": "producer",
-                "this_node": number == 1, "connected": number != 50, "height": 1_234_567, "behind": 0, "peers": 99,
+                "this_node": number == 1, "connected": number != 50, "height": 1_234_567, "behind": 0,
+                "peers": 99,
                 "clock_offset_ms": -123.456, "rtt_ms": 0.25, "version": "0.1.0", "eligible": true,
                 "last_block_at_ms": 98_600,
             })
         };
         let block = |height: u64| -> Value {
             json!({
-                "height": height, "hash": "ab", "slot": height % 2, "producer": format!("{:064x}", 1 + height % count),
+                "height": height, "hash": "ab", "slot": height % 2,
+                "producer": format!("{:064x}", 1 + height % count),
                 "timestamp_ms": 98_600, "finalized": height < 1_234_560,
             })
         };
@@ -218,12 +220,14 @@ mod tests {
             "nodes": (1..=count).map(node).collect::<Vec<_>>(),
             "blocks": (1_234_504..=1_234_567).map(block).collect::<Vec<_>>(),
             "pending": { "count": 1_200 },
-            "health": { "state": "trouble", "headline": format!("{count} nodes, last block {{ago:98600}} ago"), "reasons": [
-                { "text": "x y ".repeat(50) + "and its end", "remedy": "vision testnet start node2" }, { "text": "second" }, { "text": "third" },
+            "health": { "state": "trouble", "headline": format!("{count} nodes, last block {{ago:98600}} \
+            ago"), "reasons": [
+                { "text": "x y ".repeat(50) + "and its end", "remedy": "vision testnet start node2" },
+                { "text": "second" }, { "text": "third" },
             ] },
         });
         let mut scene = Scene::new("http://127.0.0.1:8080", Names::default());
-        scene.whole(&overview, crate::network::told(&overview), 100_000);
+        scene.whole(&overview, vision_terminal::network::told(&overview), 100_000);
         for height in 1..30 {
             let data =
                 json!({ "height": height, "node_id": format!("{:064x}", height % 2), "at_ms": 99_000 });

@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::sse::{Event, Parser};
-use crate::exit::{Failure, Outcome};
-use crate::network::{self, Node};
-use crate::query::entries;
-use crate::rest::{Gateway, Stream};
+use vision_terminal::answers::entries;
+use vision_terminal::exit::{Failure, Outcome};
+use vision_terminal::network::{self, Node};
+use vision_terminal::rest::{Gateway, Stream};
 
 /// Pauses between tries while the node does not answer; the last of them again and again.
 const PAUSES: [Duration; 5] = [
@@ -64,7 +64,8 @@ async fn follow_once(gateway: &Gateway, news: &mpsc::Sender<News>, failures: &mu
     loop {
         let event = tokio::select! {
             event = events.next() => Some(event?),
-            () = sleep_until(whole.again_at.unwrap_or_else(Instant::now)), if whole.again_at.is_some() => None,
+            () = sleep_until(whole.again_at.unwrap_or_else(Instant::now)),
+            if whole.again_at.is_some() => None,
         };
         let Some(event) = event else {
             whole = self::whole(gateway, news).await?;
@@ -170,7 +171,10 @@ mod tests {
 
     #[test]
     fn the_whole_is_asked_for_again_where_events_do_not_tell_all() {
-        let overview = |nodes: Value| json!({ "nodes": nodes, "health": {}, "blocks": [{ "height": 7 }], "cursor": "a-1" });
+        let overview = |nodes: Value| {
+            json!({ "nodes": nodes, "health": {},
+        "blocks": [{ "height": 7 }], "cursor": "a-1" })
+        };
         assert!(Whole::of(&overview(Value::Null)).again_at.is_some(), "it must be asked");
         let event = |name: &str, data: Value| Event { name: name.into(), data };
         let status = |height: u64| event("status", json!({ "mining": { "local_height": height } }));

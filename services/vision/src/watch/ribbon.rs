@@ -3,10 +3,10 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::names::Names;
-use crate::network::{Block, Kind, MAX_BLOCKS, Picture};
-use crate::screen::Paint;
-use crate::words::{cut, number};
+use vision_terminal::names::Names;
+use vision_terminal::network::{Block, Kind, MAX_BLOCKS, Picture};
+use vision_terminal::screen::Paint;
+use vision_terminal::words::{cut, number};
 
 /// What stands before each row.
 const LABEL: usize = 9;
@@ -74,11 +74,12 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::screen::plain;
+    use vision_terminal::screen::plain;
 
     fn picture(blocks: &[(u64, u64)]) -> Picture {
         let block = |(height, slot): &(u64, u64)| -> Value {
-            json!({ "height": height, "hash": "ab", "slot": slot, "producer": format!("id{}", height % 3), "timestamp_ms": 1, "finalized": *height <= 1221 })
+            json!({ "height": height, "hash": "ab", "slot": slot,
+            "producer": format!("id{}", height % 3), "timestamp_ms": 1, "finalized": *height <= 1221 })
         };
         let blocks: Vec<Value> = blocks.iter().map(block).collect();
         Picture::read(&json!({ "blocks": blocks, "chain": { "backup_slots": 6 } }), Vec::new())

@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::feed::block_in;
 use super::sse::Event;
-use crate::names::Names;
-use crate::network::{Node, Picture};
-use crate::query::entries;
-use crate::words::{cut, number, span};
+use vision_terminal::answers::entries;
+use vision_terminal::names::Names;
+use vision_terminal::network::{Node, Picture};
+use vision_terminal::words::{cut, number, span};
 
 /// Events kept.
 const MAX_EVENTS: usize = 200;
@@ -257,9 +257,10 @@ fn missed_text(name: &str, heights: &[u64]) -> String {
 
 fn reorg_text(data: &Value, at: &str) -> String {
     let depth = data["depth"].as_u64().unwrap_or(1);
-    let blocks = crate::output::count(depth, "block");
+    let blocks = vision_terminal::output::count(depth, "block");
     let back = data["transactions_returned"].as_u64().filter(|count| *count > 0);
-    let back = back.map(|count| format!(", {} wait again", crate::output::count(count, "transaction")));
+    let back =
+        back.map(|count| format!(", {} wait again", vision_terminal::output::count(count, "transaction")));
     format!("{blocks} replaced, up to height {at}{}", back.unwrap_or_default())
 }
 
@@ -286,7 +287,7 @@ mod tests {
                 { "slot": 0, "node_id": "aa", "opens_at_ms": 102_400 }, { "slot": 1, "node_id": "bb" },
             ] },
         });
-        scene.whole(&overview, crate::network::told(&overview), 1_000);
+        scene.whole(&overview, vision_terminal::network::told(&overview), 1_000);
         scene
     }
 
@@ -327,7 +328,8 @@ mod tests {
         assert_eq!(scene.next_text(102_000).as_deref(), Some("next: node1 makes block 8 in 0.4 s"));
         assert_eq!(scene.next_text(102_500).as_deref(), Some("next: node1 may make block 8 now"));
         let slots = json!({ "height": 9, "slots": [{ "node_id": "bb" }, { "node_id": "aa" }] });
-        let block = json!({ "height": 8, "hash": "08", "slot": 1, "producer": "aa", "timestamp_ms": 102_500, "schedule": slots });
+        let block = json!({ "height": 8, "hash": "08", "slot": 1, "producer": "aa",
+        "timestamp_ms": 102_500, "schedule": slots });
         scene.event(&event("block", block), 3_000);
         assert_eq!(
             scene.next_text(103_000).as_deref(),

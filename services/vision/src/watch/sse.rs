@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn events_come_in_pieces_between_comments() {
-        let text = "retry: 1000\n: what happens\n\nid: a-1\n\nevent: block\nid: a-2\ndata: {\"height\":7}\n\n: beat\n\nevent: x\ndata: no\n\nevent: gap\ndata:{}\n\n";
+        let text = "retry: 1000\n: what happens\n\nid: a-1\n\nevent: block\nid: a-2\ndata: \
+        {\"height\":7}\n\n: beat\n\nevent: x\ndata: no\n\nevent: gap\ndata:{}\n\n";
         let expect = [
             Event { name: "block".into(), data: json!({ "height": 7 }) },
             Event { name: "gap".into(), data: json!({}) },
