@@ -34,14 +34,14 @@ ARG BINARY=target/x86_64-unknown-linux-gnu/release/vision
 COPY ${BINARY} /vision
 
 # The manifests with empty sources: changes only when the dependencies do.
-FROM rust:1.95-bookworm AS manifests
+FROM rust:1.95.0-bookworm AS manifests
 WORKDIR /src
 COPY . .
-RUN find . -name '*.rs' ! -name lib.rs ! -name main.rs ! -name build.rs ! -path '*/benches/*' ! -path './tests/import_law.rs' -delete \
+RUN find . -name '*.rs' ! -name lib.rs ! -name main.rs ! -name build.rs ! -path '*/benches/*' ! -path './tests/import_law.rs' ! -path './tests/style.rs' -delete \
     && find . -name '*.rs' -exec sh -c 'echo "fn main() { }" > "$1"' _ {} ';' \
     && rm -rf proto
 
-FROM rust:1.95-bookworm AS build
+FROM rust:1.95.0-bookworm AS build
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 WORKDIR /src
 COPY --from=manifests /src .

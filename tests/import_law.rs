@@ -231,6 +231,15 @@ fn every_crate_keeps_to_the_law() {
 }
 
 #[test]
+fn the_fast_checks_test_the_pure_crates() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.ci/run");
+    let script = fs::read_to_string(script).expect("a readable script");
+    let list = script.split("PURE_CRATES=(").nth(1).and_then(|rest| rest.split(')').next()).expect("a list");
+    let named: Vec<String> = list.split_whitespace().map(|name| format!("vision-{name}")).collect();
+    assert_eq!(named, PURE);
+}
+
+#[test]
 fn pure_crates_name_no_clock_no_randomness_no_world() {
     let mut found = Vec::new();
     for package in packages().iter().filter(|package| PURE.contains(&package.name.as_str())) {

@@ -23,7 +23,8 @@ impl Events {
     fn open(node: &Node, after: &str) -> Self {
         let mut stream = TcpStream::connect(("127.0.0.1", node.rest)).expect("connects");
         let head = format!(
-            "GET /api/mining/events HTTP/1.1\r\nhost: localhost\r\nlast-event-id: {after}\r\naccept: text/event-stream\r\n\r\n"
+            "GET /api/mining/events HTTP/1.1\r\nhost: localhost\r\nlast-event-id: {after}\r\naccept: \
+            text/event-stream\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).expect("sent");
         let (sender, events) = channel();

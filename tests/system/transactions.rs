@@ -1,4 +1,5 @@
-//! Transactions found and followed, with the real binary: through kills of nodes, and a file that is recorded.
+//! Transactions found and followed, with the real binary: through kills of nodes, and a file that is
+//! recorded.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
@@ -119,7 +120,8 @@ fn a_follower_misses_nothing_and_hears_nothing_twice_though_its_node_is_killed_a
             let answer: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
             sent.push(answer["hash"].as_str().expect("a hash").to_owned());
         }
-        // Another node has them before the third one, which the follower reads from, is killed in the midst of it.
+        // Another node has them before the third one, which the follower reads from, is killed in the midst
+        // of it.
         follower.read(&net[2], sent.len() - 3);
         net[2].kill();
         net.start_all();

@@ -94,7 +94,8 @@ fn a_chain_with_a_dead_producer_is_computed_anew_and_a_lie_is_named() {
     assert_eq!(code(verify(rest, 1, to, &[])), Some(3), "nobody answers");
 }
 
-/// A transaction's proof, checked with nothing, the genesis and the block's hash to go by, and one with another header.
+/// A transaction's proof, checked with nothing, the genesis and the block's hash to go by, and one with
+/// another header.
 fn proofs_rest_on_what_is_trusted(url: &str, file: &Path, genesis: &str, paid: &Output) {
     let text = stdout(paid);
     let hash = text.lines().find_map(|line| line.strip_prefix("hash")).expect("its hash").trim();

@@ -16,8 +16,9 @@ pub const REGISTRATION_WAIT_BLOCKS: u64 = 2;
 /// Lowest height whose block shows misses: nobody can know when the first block is due.
 const FIRST_COUNTED_HEIGHT: Height = Height(2);
 
-/// The slots, with their owners, that a block shows to have passed unused, given the schedule of its height; none where
-/// misses are not counted. Of one owner's slots the ledger counts one, and only if the owner is active.
+/// The slots, with their owners, that a block shows to have passed unused, given the schedule of its height;
+/// none where misses are not counted. Of one owner's slots the ledger counts one, and only if the owner is
+/// active.
 #[must_use]
 pub fn missed_slots(schedule: &Schedule, height: Height, slot: Slot) -> Vec<(Slot, NodeId)> {
     if height < FIRST_COUNTED_HEIGHT { Vec::new() } else { schedule.passed_slots(slot).collect() }

@@ -68,8 +68,8 @@ impl Producer {
 }
 
 impl Producer {
-    /// The lowest height that its sync proof may name in a block on a parent of height `highest`. A proof from before
-    /// the suspension says nothing about the time since, and anybody could send it again.
+    /// The lowest height that its sync proof may name in a block on a parent of height `highest`. A proof
+    /// from before the suspension says nothing about the time since, and anybody could send it again.
     #[must_use]
     pub fn lowest_proof(&self, highest: Height, max_desync_blocks: u64) -> Height {
         Height(highest.get().saturating_sub(max_desync_blocks)).max(self.suspended_at)
@@ -122,7 +122,8 @@ impl Census {
         self.registered().saturating_add(self.candidates)
     }
 
-    /// Whether an active producer is left once one of this status leaves. Without one nobody can make a block again.
+    /// Whether an active producer is left once one of this status leaves. Without one nobody can make a block
+    /// again.
     #[must_use]
     pub const fn allows_exit(&self, status: ProducerStatus) -> bool {
         self.active > matches!(status, ProducerStatus::Active) as u64

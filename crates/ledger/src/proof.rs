@@ -15,7 +15,8 @@ const MAX_DEPTH_BITS: usize = 256;
 pub enum TreeProofEnd {
     /// Nothing: the key is not in the tree.
     Empty,
-    /// A leaf that stands alone there: the key's own, or another's, which shows that the key is not in the tree.
+    /// A leaf that stands alone there: the key's own, or another's, which shows that the key is not in the
+    /// tree.
     Leaf {
         /// Key of the leaf.
         key: Hash,

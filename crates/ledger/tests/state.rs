@@ -129,7 +129,8 @@ proptest! {
     /// supply is the sum of all balances.
     #[test]
     fn random_blocks_keep_every_promise(
-        blocks in prop::collection::vec((prop::collection::vec(random(), 0..6), any::<u8>(), any::<u8>()), 1..12),
+        blocks in prop::collection::vec((prop::collection::vec(random(), 0..6), any::<u8>(), any::<u8>()),
+        1..12),
     ) {
         let mut ledger = Ledger::new(genesis(5));
         let mut rewards = ledger.state.supply();
@@ -137,7 +138,8 @@ proptest! {
             let registered = ledger.ids();
             let producer = registered[usize::from(maker) % registered.len()];
             let missed: Vec<_> =
-                registered.iter().enumerate().filter(|(i, _)| missing >> (i % 8) & 1 == 1).map(|(_, id)| *id).collect();
+                registered.iter().enumerate().filter(|(i, _)| missing >> (i % 8) & 1 == 1).map(|(_,
+                id)| *id).collect();
             let mut nonces = BTreeMap::new();
             let transactions: Vec<_> = randoms
                 .iter()
@@ -174,7 +176,8 @@ proptest! {
 
             // The cached pools are what the records say.
             let active: Vec<_> = ledger.state.producers()
-                .filter(|(_, p)| p.status == vision_ledger::ProducerStatus::Active).map(|(id, _)| *id).collect();
+                .filter(|(_, p)| p.status == vision_ledger::ProducerStatus::Active).map(|(id,
+                _)| *id).collect();
             let registered: Vec<_> = ledger.state.producers()
                 .filter(|(_, p)| p.status.is_registered()).map(|(id, _)| *id).collect();
             prop_assert_eq!(ledger.state.active(), &Pool::new(active));

@@ -64,8 +64,8 @@ impl Mempool {
         self.take(transaction, context, now, self.for_newcomers())
     }
 
-    /// The same for one that has waited before, or was in a block that the head has left: there is room for half as many more,
-    /// and its nonce may be twice as far above the account's.
+    /// The same for one that has waited before, or was in a block that the head has left: there is room for
+    /// half as many more, and its nonce may be twice as far above the account's.
     ///
     /// # Errors
     /// [`Rejected`]; then nothing has changed.
@@ -83,8 +83,8 @@ impl Mempool {
         )
     }
 
-    /// Those who come now grow the pool to its limits and no further; where it is beyond them, each takes the room of what
-    /// leaves for it.
+    /// Those who come now grow the pool to its limits and no further; where it is beyond them, each takes the
+    /// room of what leaves for it.
     fn for_newcomers(&self) -> Bounds {
         let limits = Limits {
             transactions: self.limits.transactions.max(self.index.places.len()),

@@ -6,11 +6,13 @@ use vision_primitives::{ConsensusParams, Height, TimestampMs};
 /// How far above the account's next nonce a newcomer's may be: below this.
 pub const NONCE_WINDOW: u64 = 64;
 
-/// The same for one that is there already, or comes back, when a reorganisation takes the account's nonce back.
+/// The same for one that is there already, or comes back, when a reorganisation takes the account's nonce
+/// back.
 pub const RETAINED_WINDOW: u64 = 2 * NONCE_WINDOW;
 
 /// Bounds of a pool. Sync proofs are outside: at most one waits per candidate or suspended producer.
-/// What blocks that the head has left give back may take half as much again: it was acknowledged before what came since.
+/// What blocks that the head has left give back may take half as much again: it was acknowledged before what
+/// came since.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// Most transactions.
@@ -39,7 +41,8 @@ impl Default for Limits {
     }
 }
 
-/// An instant on two clocks. The wall clock may be set, so it only says when; how long is counted by the other.
+/// An instant on two clocks. The wall clock may be set, so it only says when; how long is counted by the
+/// other.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Moment {
     /// By the wall clock.

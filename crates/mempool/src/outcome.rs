@@ -29,7 +29,8 @@ pub enum Rejected {
         /// Least fee with which it takes the place; the largest there is if it is out of range.
         needed: u64,
     },
-    /// No room, and it pays no more per byte than what waits, or waits behind a gap or one that does not, or what waits is spared.
+    /// No room, and it pays no more per byte than what waits, or waits behind a gap or one that does not, or
+    /// what waits is spared.
     #[error("the pool is full, and its transactions pay as much per byte or may not be displaced now")]
     Full,
 }

@@ -53,8 +53,8 @@ impl Mempool {
         Self { limits, ..Self::default() }
     }
 
-    /// From now on newcomers displace for want of room only what waits behind a gap, which costs its sender nothing and may
-    /// wait for ever; or they may displace the rest again. What comes back may in any case.
+    /// From now on newcomers displace for want of room only what waits behind a gap, which costs its sender
+    /// nothing and may wait for ever; or they may displace the rest again. What comes back may in any case.
     pub const fn spare_what_waits(&mut self, spare: bool) {
         self.spare = spare;
     }
@@ -66,7 +66,8 @@ impl Mempool {
         Some(&self.entry(place).transaction)
     }
 
-    /// Since when a transaction waits; nothing is said of sync proofs, which their producer sends again and again.
+    /// Since when a transaction waits; nothing is said of sync proofs, which their producer sends again and
+    /// again.
     #[must_use]
     pub fn since(&self, hash: &Hash) -> Option<Moment> {
         self.index.places.get(hash).map(|place| self.entry(place).arrived)

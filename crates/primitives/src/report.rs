@@ -1,5 +1,5 @@
-//! What a node tells its peers of itself, and the name it goes by (`docs/protocol.md`, section 12). Never an input of
-//! validity.
+//! What a node tells its peers of itself, and the name it goes by (`docs/protocol.md`, section 12). Never an
+//! input of validity.
 
 use std::fmt;
 use std::str::FromStr;
@@ -103,7 +103,8 @@ impl NodeReport {
 
     /// Reads a report that a node sends.
     ///
-    /// # Errors [`DecodeError`] for more than [`MAX_REPORT_BYTES`], bytes that are none, a name that is none, and a
+    /// # Errors
+    /// [`DecodeError`] for more than [`MAX_REPORT_BYTES`], bytes that are none, a name that is none, and a
     /// code that is not 1 to 32 of `A-Z`, `0-9` and `_`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let wrong = |why: String| DecodeError { what: "report", why };

@@ -1,5 +1,5 @@
-//! The trace of a height: every node computes the same ids, so that what all of them did for a height is found
-//! under an id that anybody can compute from the height alone.
+//! The trace of a height: every node computes the same ids, so that what all of them did for a height is
+//! found under an id that anybody can compute from the height alone.
 
 use std::fmt;
 
@@ -46,7 +46,8 @@ impl fmt::Display for HeightTrace {
 mod tests {
     use super::*;
 
-    /// Made by `python3 -c 'import hashlib; …sha3_256(b"vision/trace/v1" + genesis + height.to_bytes(8, "little"))…'`.
+    /// Made by `python3 -c 'import hashlib; …sha3_256(b"vision/trace/v1" + genesis + height.to_bytes(8,
+    /// "little"))…'`.
     #[test]
     fn ids_as_another_program_computes_them() {
         let cases = [

@@ -1,7 +1,7 @@
 //! Bytes and hashes that must never change: the worked examples of `docs/protocol.md`.
 //!
-//! `vectors/genesis.json` is a genesis file, `vectors/canonical.json` holds what follows from it. A change here is a
-//! change of the protocol.
+//! `vectors/genesis.json` is a genesis file, `vectors/canonical.json` holds what follows from it. A change
+//! here is a change of the protocol.
 
 use std::collections::BTreeMap;
 

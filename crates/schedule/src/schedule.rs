@@ -203,7 +203,8 @@ impl Schedule {
         }
     }
 
-    /// The slots 0 … min(slot, m) − 1 with their owners: those that a block of `slot` shows to have passed unused.
+    /// The slots 0 … min(slot, m) − 1 with their owners: those that a block of `slot` shows to have passed
+    /// unused.
     pub fn passed_slots(&self, slot: Slot) -> impl Iterator<Item = (Slot, NodeId)> + '_ {
         let passed = usize::try_from(slot.get()).unwrap_or(usize::MAX);
         (0..).map(Slot).zip(self.main_owners().iter().copied()).take(passed)

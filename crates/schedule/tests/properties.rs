@@ -38,7 +38,8 @@ fn any_slot() -> impl Strategy<Value = u64> {
 
 proptest! {
     #[test]
-    fn each_id_owns_one_slot_of_a_lap(seed: [u8; 32], active in 1_u64..30, more in 0_u64..30, m in 1_u64..65, lap in 0_u64..1 << 50) {
+    fn each_id_owns_one_slot_of_a_lap(seed: [u8; 32], active in 1_u64..30, more in 0_u64..30, m in 1_u64..65,
+    lap in 0_u64..1 << 50) {
         let timing = SlotTiming {
             block_interval_ms: 0, claim_timeout_ms: 100, main_slots: m, jitter_min_ms: 0, jitter_max_ms: 1,
         };
@@ -68,14 +69,16 @@ proptest! {
     }
 
     #[test]
-    fn many_slots_at_once_are_the_same_slots(schedule in schedule(), slots in prop::collection::vec(any_slot(), 0..40)) {
+    fn many_slots_at_once_are_the_same_slots(schedule in schedule(),
+    slots in prop::collection::vec(any_slot(), 0..40)) {
         let slots: Vec<_> = slots.into_iter().map(Slot).collect();
         let one_by_one: Vec<_> = slots.iter().map(|slot| schedule.window(*slot)).collect();
         prop_assert_eq!(schedule.windows(&slots), one_by_one);
     }
 
     #[test]
-    fn an_instant_lies_in_the_slot_found(schedule in schedule(), ahead in prop_oneof![0_u64..10_000_000, any::<u64>()]) {
+    fn an_instant_lies_in_the_slot_found(schedule in schedule(), ahead in prop_oneof![0_u64..10_000_000,
+    any::<u64>()]) {
         let now = schedule.start(Slot(0)).plus_ms(ahead);
         prop_assume!(now < TimestampMs(u64::MAX));
         let slot = schedule.slot_at(now);
@@ -115,7 +118,8 @@ proptest! {
                 let drawing = schedule.drawing(Slot(slot));
                 let at = (slot - base) as usize;
                 prop_assert_eq!(drawing.number, draw(&Hash(seed), slot).first_u64());
-                prop_assert_eq!((drawing.lap as usize, drawing.place as usize), (at / pool.len(), at % pool.len()));
+                prop_assert_eq!((drawing.lap as usize, drawing.place as usize), (at / pool.len(),
+                at % pool.len()));
                 if drawing.place == 0 {
                     lap.clone_from(&pool);
                 }

@@ -1,4 +1,5 @@
-//! The docker and compose command lines: to break containers and to look at them. Nothing about the chain is learnt here.
+//! The docker and compose command lines: to break containers and to look at them. Nothing about the chain is
+//! learnt here.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -140,8 +141,8 @@ impl Docker {
         self.compose(&[&run, arguments].concat(), COMMAND_S).await.map(drop)
     }
 
-    /// Runs a `vision` command beside the network, with the ports of this machine and the keys of the funded accounts in
-    /// /testnet: what it writes to stdout.
+    /// Runs a `vision` command beside the network, with the ports of this machine and the keys of the funded
+    /// accounts in /testnet: what it writes to stdout.
     pub async fn vision(&self, image: &str, arguments: &[&str]) -> Outcome<String> {
         let (label, volume) =
             (format!("{PROJECT_LABEL}={}", self.project), format!("{}:/testnet:ro", self.name_of("testnet")));

@@ -66,7 +66,8 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
-    /// A fault of every service of a node. Only its chain can be disconnected: the others are not in that network.
+    /// A fault of every service of a node. Only its chain can be disconnected: the others are not in that
+    /// network.
     pub fn of_node(kind: Kind, node: &Node) -> Self {
         match kind {
             Kind::Disconnect => Self::of_service(kind, node, Service::Chain),
@@ -122,7 +123,8 @@ impl Fault {
     }
 }
 
-/// Kills the process of each container, without docker's knowing, and waits until docker has restarted it by itself.
+/// Kills the process of each container, without docker's knowing, and waits until docker has restarted it by
+/// itself.
 async fn crash(docker: &Docker, services: &[String]) -> Outcome {
     let before = docker.containers().await?;
     for service in services {

@@ -1,7 +1,8 @@
-//! Proves the docker-compose test network on real containers: breaks them in every way, and watches them heal.
+//! Proves the docker-compose test network on real containers: breaks them in every way, and watches them
+//! heal.
 //!
-//! Whatever is claimed about the chain is asked of the nodes, over REST and gRPC; docker is only asked to break and to
-//! heal, and how its containers are.
+//! Whatever is claimed about the chain is asked of the nodes, over REST and gRPC; docker is only asked to
+//! break and to heal, and how its containers are.
 #![deny(clippy::unwrap_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
@@ -51,9 +52,10 @@ const SHORT_FREEZE_BLOCKS: u64 = 6;
 /// The same with --long.
 const LONG_FREEZE_BLOCKS: u64 = 120;
 
-/// Proves the docker-compose test network on real containers: starts it under a project name of its own, breaks it in
-/// every way, watches it heal, and removes it again. Needs docker, its ports free, and for crashes the right to kill
-/// processes of containers (root). Exit codes: 0 all came out as it must, 1 something did not, 2 wrong usage.
+/// Proves the docker-compose test network on real containers: starts it under a project name of its own,
+/// breaks it in every way, watches it heal, and removes it again. Needs docker, its ports free, and for
+/// crashes the right to kill processes of containers (root). Exit codes: 0 all came out as it must, 1
+/// something did not, 2 wrong usage.
 #[derive(Parser, Debug)]
 #[command(name = "vision-scenarios", version)]
 struct Cli {
@@ -224,8 +226,8 @@ async fn start(net: &mut Net) -> Outcome {
     Ok(())
 }
 
-/// Shows what went wrong, with the last log lines of the containers concerned; gives the failure with the name of its
-/// scenario.
+/// Shows what went wrong, with the last log lines of the containers concerned; gives the failure with the
+/// name of its scenario.
 async fn show(net: &Net, scenario: &str, failure: Failure) -> Failure {
     say::line(format!(
         "FAILED: {scenario}\n  expected  {}\n  seen      {}",

@@ -12,8 +12,8 @@ use crate::{say, wait};
 
 /// Longest that a sound network takes to become whole again, seconds, suspensions aside.
 const WELL_S: u64 = 180;
-/// Longest that a block may take on average while waiting for a height, seconds: the slots of several dead producers, on
-/// a busy machine.
+/// Longest that a block may take on average while waiting for a height, seconds: the slots of several dead
+/// producers, on a busy machine.
 const BLOCK_S: u64 = 10;
 /// Most heights that the nodes' heads may be apart.
 const MAX_APART: u64 = 2;
@@ -76,8 +76,9 @@ impl Net {
         Ok(())
     }
 
-    /// Waits until nothing is wrong any more: all containers healthy, the nodes ready, eligible and active, and agreed on
-    /// a recent block, whose height is given. Who is suspended has to wait for as many blocks as the chain demands.
+    /// Waits until nothing is wrong any more: all containers healthy, the nodes ready, eligible and active,
+    /// and agreed on a recent block, whose height is given. Who is suspended has to wait for as many blocks
+    /// as the chain demands.
     pub async fn wait_well(&self) -> Outcome<u64> {
         let mut deadline_ms = self.clock.monotonic_ms() + WELL_S * 1000;
         let mut returns_at = 0;
@@ -190,7 +191,8 @@ impl Net {
         .await
     }
 
-    /// Waits until each of some nodes has `more` blocks more than the highest of them has now; gives that height.
+    /// Waits until each of some nodes has `more` blocks more than the highest of them has now; gives that
+    /// height.
     pub async fn wait_blocks(&self, nodes: &[&Node], more: u64) -> Outcome<u64> {
         let mut goal = 0;
         for node in nodes {
@@ -257,7 +259,8 @@ impl Net {
         .await
     }
 
-    /// Waits for a block above a height that should have been a producer's, as owner of slot 0, and was made by a backup.
+    /// Waits for a block above a height that should have been a producer's, as owner of slot 0, and was made
+    /// by a backup.
     pub async fn wait_missed(&self, witness: &Node, id: &str, above: u64) -> Outcome<Block> {
         let mut next = above + 1;
         let name = &self.by_id(id)?.name;

@@ -1,5 +1,5 @@
-//! What a bystander who looks at three chains again and again may conclude: whether they part, whether anything agreed is
-//! lost, and how deep they reorganise. Pure: looks go in, conclusions come out.
+//! What a bystander who looks at three chains again and again may conclude: whether they part, whether
+//! anything agreed is lost, and how deep they reorganise. Pure: looks go in, conclusions come out.
 
 use std::collections::BTreeMap;
 
@@ -115,7 +115,8 @@ impl Observer {
         self.deepest
     }
 
-    /// Everything wrong, given the chains as they ended: heights at which they differ, and agreed blocks that are on none.
+    /// Everything wrong, given the chains as they ended: heights at which they differ, and agreed blocks that
+    /// are on none.
     pub fn faults(&self, chains: &[(String, Vec<Block>)]) -> Vec<String> {
         let mut faults = self.faults.clone();
         let Some(((first, reference), others)) = chains.split_first() else { return faults };

@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use crate::failure::{Failure, Outcome};
 
-/// Address from which this program calls. The published gRPC ports lie in the range from which Linux gives ports to
-/// outgoing connections; one from 127.0.0.1 could hold such a port, for a minute after its end too, and keep docker from
-/// publishing it when it starts a container again.
+/// Address from which this program calls. The published gRPC ports lie in the range from which Linux gives
+/// ports to outgoing connections; one from 127.0.0.1 could hold such a port, for a minute after its end too,
+/// and keep docker from publishing it when it starts a container again.
 pub const CALLER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// Longest wait for an answer: a container that is paused takes connections and says nothing.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);

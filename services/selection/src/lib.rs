@@ -1,7 +1,8 @@
 //! Selection service: who owns which slot?
 //!
 //! A pure function behind a network face: pools, entropy and height in, owners and windows out
-//! (`docs/protocol.md`, sections 3 and 5; the function is `vision-schedule`). It keeps nothing and calls nobody.
+//! (`docs/protocol.md`, sections 3 and 5; the function is `vision-schedule`). It keeps nothing and calls
+//! nobody.
 
 mod config;
 mod decode;

@@ -95,7 +95,8 @@ impl SelectionService for Rpc {
     }
 }
 
-/// The span of a schedule, in the trace of whoever asks for it. This service knows no chain, so it has no trace of its own.
+/// The span of a schedule, in the trace of whoever asks for it. This service knows no chain, so it has no
+/// trace of its own.
 fn deal_span(request: &GetScheduleRequest) -> Span {
     if Span::current().is_disabled() {
         return Span::none();

@@ -312,7 +312,8 @@ async fn bad_requests_are_told_what_is_wrong() {
 #[tokio::test]
 async fn the_largest_pools_are_answered_and_larger_ones_refused() {
     let running = start().await;
-    // Without a deadline: a build without optimisation takes seconds for such pools, and more on a busy machine.
+    // Without a deadline: a build without optimisation takes seconds for such pools, and more on a busy
+    // machine.
     let mut client = running.client.clone();
     let full = ids(MAX_POOL_IDS as u64);
     let mut other = full.clone();

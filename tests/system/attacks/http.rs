@@ -43,7 +43,8 @@ fn others_are_served(target: &Target<'_>, path: &str) {
 pub fn endless_bodies(target: &Target<'_>, runtime: &Runtime) -> String {
     const BODY_BYTES: usize = 2 << 20;
     let head = format!(
-        "POST /api/transactions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {BODY_BYTES}\r\n\r\n"
+        "POST /api/transactions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: \
+        application/json\r\nContent-Length: {BODY_BYTES}\r\n\r\n"
     );
     let mut bytes = head.into_bytes();
     bytes.extend(std::iter::repeat_n(b' ', BODY_BYTES - 1));

@@ -1,4 +1,5 @@
-//! What the processes under attack hold in memory, against the limits of their containers in docker-compose.yml.
+//! What the processes under attack hold in memory, against the limits of their containers in
+//! docker-compose.yml.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,8 +1,8 @@
-//! A stranger attacks a running node, and another producer turns on it: the node goes on producing, stays within its
-//! container's memory, and refuses by name.
+//! A stranger attacks a running node, and another producer turns on it: the node goes on producing, stays
+//! within its container's memory, and refuses by name.
 //!
-//! One node of three runs as five processes, as in docker-compose.yml. Each attack lasts a few seconds. After each, none of the
-//! honest producers has missed a slot.
+//! One node of three runs as five processes, as in docker-compose.yml. Each attack lasts a few seconds. After
+//! each, none of the honest producers has missed a slot.
 
 mod http;
 mod memory;
@@ -37,7 +37,8 @@ pub struct Target<'a> {
     grpc: u16,
 }
 
-/// An attack: its name, and what it does until the node has refused or the time is over; says what came of it.
+/// An attack: its name, and what it does until the node has refused or the time is over; says what came of
+/// it.
 type Attack = (&'static str, fn(&Target<'_>, &Runtime) -> String);
 
 const ATTACKS: [Attack; 14] = [

@@ -182,8 +182,8 @@ impl Net {
         now + more
     }
 
-    /// Waits until these nodes have one and the same block at the lowest of their heights, and at least at `from`.
-    /// Then every block below is the same too, as each names its parent.
+    /// Waits until these nodes have one and the same block at the lowest of their heights, and at least at
+    /// `from`. Then every block below is the same too, as each names its parent.
     pub fn wait_agree(&self, nodes: &[usize], from: u64, seconds: u64) -> u64 {
         let mut agreed = 0;
         wait_until(&format!("nodes {nodes:?} agree at {from} or higher"), seconds, || {

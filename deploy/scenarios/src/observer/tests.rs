@@ -3,7 +3,8 @@ use super::*;
 /// Looks at nodes, in order: which node, and its chain.
 type Looks = &'static [(&'static str, &'static str)];
 
-/// A chain from its heights' names: `chain(3, "abc")` are the blocks a3, b4, c5. Every block names its parent.
+/// A chain from its heights' names: `chain(3, "abc")` are the blocks a3, b4, c5. Every block names its
+/// parent.
 fn chain(from: u64, parent: char, names: &str) -> Vec<Block> {
     let mut below = parent;
     let mut blocks = Vec::new();

@@ -1,5 +1,5 @@
-//! Random faults of one node at a time, while a bystander watches. In the end there is one chain, nothing agreed is lost,
-//! and blocks come as if nothing had been.
+//! Random faults of one node at a time, while a bystander watches. In the end there is one chain, nothing
+//! agreed is lost, and blocks come as if nothing had been.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -36,7 +36,8 @@ pub(super) async fn run(net: &Net, seconds: u64) -> Outcome {
     let observer = RefCell::new(Observer::default());
     let kinds = tokio::select! {
         kinds = Box::pin(break_and_heal(net, seconds)) => kinds?,
-        _ = Box::pin(observe(net, &observer, start)) => return Err(Failure::new("a bystander to the end", "it went")),
+        _ = Box::pin(observe(net, &observer, start)) => return Err(Failure::new("a bystander to the end",
+        "it went")),
     };
     let end = net.wait_well().await?;
     judge(net, &observer.into_inner(), start, end).await?;
@@ -61,7 +62,8 @@ async fn break_and_heal(net: &Net, seconds: u64) -> Outcome<BTreeMap<Kind, u32>>
         fault.heal(net).await?;
         *kinds.entry(fault.kind).or_default() += 1;
         let services = fault.services.clone();
-        // Blocks made after the healing must reach everybody: what is told at once may be of before the fault.
+        // Blocks made after the healing must reach everybody: what is told at once may be of before the
+        // fault.
         let well = async || {
             net.wait_blocks(&net.all(), HEALED_BLOCKS).await?;
             net.wait_well().await

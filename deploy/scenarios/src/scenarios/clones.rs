@@ -1,5 +1,5 @@
-//! A second clone whose directory has the same name: it is refused before anything is touched, until its `.env` names a
-//! project of its own.
+//! A second clone whose directory has the same name: it is refused before anything is touched, until its
+//! `.env` names a project of its own.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,7 +40,8 @@ async fn refused(net: &Net, second: &Docker) -> Outcome {
     let ended = containers.get("init").map(|init| init.state.exit_code);
     let log = net.docker.log_end("init", LOG_LINES).await?;
     let errors: Vec<&str> = log.lines().filter(|line| line.starts_with("error: ")).collect();
-    let said = matches!(errors[..], [line] if line.contains("belongs to the clone in") && line.contains("COMPOSE_PROJECT_NAME"));
+    let said = matches!(errors[..], [line] if line.contains("belongs to the clone \
+    in") && line.contains("COMPOSE_PROJECT_NAME"));
     check(ended == Some(REFUSED) && said, "init to refuse with one line", || format!("{ended:?}: {log}"))
         .map_err(|failure| failure.about(["init"]))?;
     unchanged(net, &before).await?;

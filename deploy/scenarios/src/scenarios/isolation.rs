@@ -23,7 +23,8 @@ fn find<'a>(containers: &'a BTreeMap<String, Container>, name: &str) -> Outcome<
 
 /// Every pair of nodes: P2P can be reached, and nothing else; by no name and by no address.
 async fn reach(net: &Net, containers: &BTreeMap<String, Container>) -> Outcome {
-    // Nodes at once, as a way that is closed takes seconds to say so; within a container one at a time, as each takes memory.
+    // Nodes at once, as a way that is closed takes seconds to say so; within a container one at a time, as
+    // each takes memory.
     let closed = try_join_all(net.nodes.iter().map(|from| reach_from(net, from, containers))).await?;
     let refused: usize = closed.into_iter().sum();
     net.say(format!(
@@ -80,7 +81,8 @@ fn locked_up(net: &Net, containers: &BTreeMap<String, Container>) -> Outcome {
         check(loose.is_empty(), format!("{name} locked up"), || loose.join("; "))?;
     }
     net.say(format!(
-        "{} containers: no root, no writable root, no capabilities, no new privileges, a memory limit ({seen_from_host} checked in /proc too)",
+        "{} containers: no root, no writable root, no capabilities, no new privileges, a memory limit \
+        ({seen_from_host} checked in /proc too)",
         containers.len()
     ));
     Ok(())

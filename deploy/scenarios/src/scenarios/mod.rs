@@ -45,7 +45,8 @@ pub enum Scenario {
     Wiped,
     /// All nodes are killed at once and started again: nothing acknowledged is lost.
     Outage,
-    /// Four nodes (--nodes 4) in two halves for a hundred heights: one chain again, nothing acknowledged is lost.
+    /// Four nodes (--nodes 4) in two halves for a hundred heights: one chain again, nothing acknowledged is
+    /// lost.
     Halves,
     /// Random faults of one node at a time, while a bystander watches.
     Chaos,

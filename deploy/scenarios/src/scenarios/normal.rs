@@ -22,6 +22,9 @@ pub(super) async fn run(net: &Net) -> Outcome {
         })?;
         net.check_schedule(node, &own).await?;
     }
-    net.say("each node has the same hashes, deals slot 0 to their producers, and finds their stamps in the windows");
+    net.say(
+        "each node has the same hashes, deals slot 0 to their producers, and finds their stamps in the \
+    windows",
+    );
     Ok(())
 }

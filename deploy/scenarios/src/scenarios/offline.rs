@@ -1,4 +1,5 @@
-//! The owner of the next slot is killed: a backup takes over, the dead one is suspended, and taken back when it returns.
+//! The owner of the next slot is killed: a backup takes over, the dead one is suspended, and taken back when
+//! it returns.
 
 use crate::block::Record;
 use crate::failure::{Failure, Outcome, check};

@@ -24,7 +24,8 @@ pub(super) async fn run(net: &Net, seconds: u64) -> Outcome {
     net.docker.each(&["kill"], &all).await?;
     net.say(format!("all {} containers killed, {} payments just acknowledged", all.len(), payments.count()));
     tokio::time::sleep(Duration::from_secs(seconds)).await;
-    // Meanwhile an outgoing connection of this machine may hold a published port, at most a minute after its end.
+    // Meanwhile an outgoing connection of this machine may hold a published port, at most a minute after its
+    // end.
     wait::until("all containers start", STARTED_S, async || net.docker.each(&["start"], &all).await).await?;
     net.say(format!("started again after {seconds} s"));
 

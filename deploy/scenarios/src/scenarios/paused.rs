@@ -55,7 +55,8 @@ pub(super) async fn run(net: &Net, blocks: u64) -> Outcome {
     Ok(())
 }
 
-/// Claims made after an instant for heights that were taken, whether or not the node's chain has stored the block.
+/// Claims made after an instant for heights that were taken, whether or not the node's chain has stored the
+/// block.
 fn stale_claims(claims: &[Claim], since_ms: u64, taken: u64) -> Vec<&Claim> {
     claims.iter().filter(|claim| claim.claimed_at_ms >= since_ms && claim.height <= taken).collect()
 }

@@ -128,7 +128,8 @@ async fn node_without_gateway(net: &Net, node: &Node, before: u64) -> Outcome<St
     Ok(format!("REST is refused, and the node goes on: it produced block {}", block.height))
 }
 
-/// `docker stop` and `docker start`: a service that needed more than its ten seconds would be killed, and end with 137.
+/// `docker stop` and `docker start`: a service that needed more than its ten seconds would be killed, and end
+/// with 137.
 pub(super) async fn stop(net: &Net) -> Outcome {
     for (node, service) in turns(net) {
         let fault = Fault::of_service(Kind::Stop, node, service);

@@ -1,5 +1,5 @@
-//! One of two nodes that are left loses its chain and its claims: it signs nothing until somebody says from which height on,
-//! and then takes part again.
+//! One of two nodes that are left loses its chain and its claims: it signs nothing until somebody says from
+//! which height on, and then takes part again.
 
 use crate::failure::{Outcome, check};
 use crate::fault::{Fault, Kind};

@@ -1,0 +1,232 @@
+//! The style that a reader can count on, of all Rust sources: short files, short functions, lines that fit.
+//! And one version of Rust, wherever it is named.
+//!
+//! What broke a limit when it came is listed. The lists only shrink: an entry that is no longer needed fails
+//! too.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Longest file, lines.
+const MAX_FILE_LINES: usize = 400;
+/// Longest function, lines from its name to its closing brace.
+const MAX_FUNCTION_LINES: usize = 70;
+/// Longest line, columns.
+const MAX_COLUMNS: usize = 110;
+
+/// Folders with sources.
+const ROOTS: [&str; 5] = ["crates", "services", "deploy", "tests", "fuzz"];
+
+/// Files that were longer, with their lines.
+const LONG_FILES: &[(&str, usize)] = &[
+    ("crates/authoring/tests/machine.rs", 444),
+    ("services/chain/src/actor/core.rs", 420),
+    ("services/chain/src/rpc.rs", 435),
+    ("services/chain/src/store/index.rs", 470),
+    ("services/gateway/tests/support/chain.rs", 518),
+    ("services/producer/src/actor.rs", 402),
+    ("services/sync-oracle/tests/common/mod.rs", 469),
+];
+
+/// Functions that were longer, with their lines. A table of cases may be one.
+const LONG_FUNCTIONS: &[(&str, usize)] = &[
+    ("crates/block-tree/tests/validity.rs every_rule_refuses_the_block_that_breaks_only_it", 123),
+    ("crates/host/src/config/tests.rs faults_name_the_place_the_key_and_what_is_wrong", 73),
+    ("crates/ledger/tests/transactions.rs every_fault_has_its_name_and_leaves_no_trace", 142),
+    ("crates/mempool/benches/pool.rs pool", 79),
+    ("crates/mempool/tests/admission.rs one_waits_to_register_a_producer", 74),
+    ("crates/mempool/tests/admission.rs what_a_sender_may_let_wait", 142),
+    ("crates/sync-status/src/health/tests/troubles.rs each_trouble_has_its_reason_and_its_remedy", 292),
+    ("crates/testnet/src/ends.rs every_end_is_a_line_that_says_why", 84),
+    ("services/chain/src/lib.rs serve", 201),
+    ("services/chain/src/metrics.rs new", 98),
+    (
+        concat!(
+            "services/chain/tests/events.rs who_catches_up_tells_of_old_blocks_together_and_has_",
+            "their_missed_slots_also_after_a_restart"
+        ),
+        71,
+    ),
+    (
+        "services/chain/tests/transactions.rs of_many_handed_in_together_each_is_taken_or_refused_for_itself",
+        84,
+    ),
+    ("services/gateway/tests/alike.rs every_unary_method_with_a_route_answers_alike_both_ways", 174),
+    ("services/producer/src/actor.rs perform", 82),
+    ("services/selection/tests/selection.rs bad_requests_are_told_what_is_wrong", 94),
+    ("services/vision/src/verify/proof_tests.rs a_header_is_believed_for_what_the_caller_trusts", 110),
+    ("tests/system/verify.rs a_chain_with_a_dead_producer_is_computed_anew_and_a_lie_is_named", 72),
+];
+
+/// Folders with wider lines, nearly all of them strings and comments, with how many.
+const WIDE_LINES: &[(&str, usize)] = &[
+    ("crates/authoring", 6),
+    ("crates/block-tree", 28),
+    ("crates/host", 70),
+    ("crates/sync-status", 35),
+    ("crates/wire", 38),
+    ("deploy/scenarios", 3),
+    ("fuzz/fuzz_targets", 2),
+    ("services/chain", 127),
+    ("services/gateway", 90),
+    ("services/producer", 32),
+    ("services/sync-oracle", 8),
+];
+
+/// A source with its path below the root of the repository.
+struct Source {
+    path: String,
+    text: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn sources() -> Vec<Source> {
+    let mut found = Vec::new();
+    for folder in ROOTS {
+        collect(&root(), folder, &mut found);
+    }
+    assert!(found.len() > 300, "{} sources", found.len());
+    found
+}
+
+fn collect(root: &Path, folder: &str, found: &mut Vec<Source>) {
+    for entry in fs::read_dir(root.join(folder)).expect("a readable folder") {
+        let name = entry.expect("a readable entry").file_name().into_string().expect("UTF-8");
+        let path = format!("{folder}/{name}");
+        if root.join(&path).is_dir() {
+            if !["target", "node_modules"].contains(&name.as_str()) {
+                collect(root, &path, found);
+            }
+        } else if name.ends_with(".rs") {
+            let text = fs::read_to_string(root.join(&path)).expect("a readable source");
+            found.push(Source { path, text });
+        }
+    }
+}
+
+/// Functions and how many lines each has. The sources are formatted: a function ends with the first brace
+/// that is as far to the left as it begins.
+fn functions(text: &str) -> Vec<(&str, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let indent = line.len() - code.len();
+        let Some(name) = function_name(code) else { continue };
+        if line.ends_with(['}', ';']) {
+            continue;
+        }
+        let is_end = |line: &&str| {
+            let at_the_left = line.len() > indent && !line[..indent].contains(|c: char| c != ' ');
+            at_the_left
+                && (line[indent..] == *"}" || (line[indent..].starts_with(')') && line.ends_with(';')))
+        };
+        let body = lines[at + 1..].iter().position(|line| line.is_char_boundary(indent) && is_end(line));
+        found.push((name, body.map_or(lines.len() - at, |body| body + 2)));
+    }
+    found
+}
+
+/// The name of the function that a line of code begins.
+fn function_name(code: &str) -> Option<&str> {
+    const BEFORE: [&str; 6] = ["pub", "const", "async", "unsafe", "extern", "default"];
+    let (before, after) = code.split_once("fn ")?;
+    let mut words = before.split_whitespace();
+    let is_declaration = words.all(|word| {
+        BEFORE.contains(&word) || word.starts_with("pub(") || word.ends_with(')') || word.starts_with('"')
+    });
+    let name = after.split(['(', '<']).next()?;
+    (is_declaration && !name.is_empty()).then_some(name)
+}
+
+/// How many lines are too wide.
+fn wide_lines(text: &str) -> usize {
+    text.lines().filter(|line| line.chars().count() > MAX_COLUMNS).count()
+}
+
+/// The crate or folder that a source is counted with: two names deep.
+fn folder(path: &str) -> String {
+    path.split('/').take(2).collect::<Vec<_>>().join("/")
+}
+
+/// What is wrong with numbers of things that have limits of their own: a number above, and an entry without
+/// need.
+fn against(found: &BTreeMap<String, usize>, limit: usize, exceptions: &[(&str, usize)]) -> Vec<String> {
+    let exceptions: BTreeMap<&str, usize> = exceptions.iter().copied().collect();
+    let above = found.iter().filter_map(|(name, number)| {
+        let limit = exceptions.get(name.as_str()).copied().unwrap_or(limit);
+        (*number > limit).then(|| format!("{name}: {number}, at most {limit}"))
+    });
+    let needless = exceptions.keys().filter(|name| found.get(**name).is_none_or(|number| *number <= limit));
+    above.chain(needless.map(|name| format!("{name}: take it off the list"))).collect()
+}
+
+#[test]
+fn files_are_short() {
+    let lines = sources().into_iter().map(|source| (source.path, source.text.lines().count()));
+    assert_eq!(against(&lines.collect(), MAX_FILE_LINES, LONG_FILES), Vec::<String>::new());
+}
+
+#[test]
+fn functions_are_short() {
+    let mut found = BTreeMap::new();
+    for Source { path, text } in sources() {
+        for (name, lines) in functions(&text) {
+            let longest = found.entry(format!("{path} {name}")).or_insert(0);
+            *longest = lines.max(*longest);
+        }
+    }
+    assert!(found.len() > 2000, "{} functions", found.len());
+    assert_eq!(against(&found, MAX_FUNCTION_LINES, LONG_FUNCTIONS), Vec::<String>::new());
+}
+
+#[test]
+fn lines_fit() {
+    let mut found = BTreeMap::new();
+    for Source { path, text } in sources() {
+        *found.entry(folder(&path)).or_insert(0) += wide_lines(&text);
+    }
+    assert_eq!(against(&found, 0, WIDE_LINES), Vec::<String>::new());
+}
+
+#[test]
+fn one_version_of_rust_is_named_everywhere() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).expect("a readable file");
+    let between = |text: &str, before: &str, after: &str| {
+        let found = text.split(before).nth(1).and_then(|rest| rest.split(after).next());
+        found.unwrap_or_else(|| panic!("no {before:?}")).to_owned()
+    };
+    let pinned = between(&read("rust-toolchain.toml"), "channel = \"", "\"");
+    assert_eq!(pinned.split('.').filter(|part| part.parse::<u32>().is_ok()).count(), 3, "{pinned}");
+    let images: Vec<String> = read("Dockerfile")
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("FROM rust:")?.split('-').next()?.to_owned()))
+        .collect();
+    assert!(!images.is_empty() && images.iter().all(|image| *image == pinned), "{images:?}, not {pinned}");
+    let least = between(&read("Cargo.toml"), "rust-version = \"", "\"");
+    assert!(pinned.starts_with(&format!("{least}.")), "rust-version {least}, pinned {pinned}");
+}
+
+#[test]
+fn the_checks_can_fail() {
+    let text = "pub(crate) async fn a() {\n    fn b(c: u8) -> u8 {\n        c\n    }\n}\n\nfn d();\nfn e() \
+    {}\nlet fn_f = 1;\n";
+    assert_eq!(functions(text), [("a", 5), ("b", 3)]);
+    assert_eq!(functions("    fn g(\n        a: u8,\n    ) -> u8 {\n        a\n    }\n"), [("g", 5)]);
+    assert_eq!(functions("    fn h(\n        a: u8,\n    );\n    fn i() {\n    }\n"), [("h", 3), ("i", 2)]);
+    assert_eq!(wide_lines(&format!("{}\n{}\n", "ä".repeat(110), "a".repeat(111))), 1);
+    let found =
+        BTreeMap::from([("long".to_owned(), 401), ("listed".to_owned(), 500), ("fine".to_owned(), 1)]);
+    let exceptions = [("listed", 499), ("fine", 450), ("gone", 450)];
+    let expect = [
+        "listed: 500, at most 499",
+        "long: 401, at most 400",
+        "fine: take it off the list",
+        "gone: take it off the list",
+    ];
+    assert_eq!(against(&found, 400, &exceptions), expect);
+}
