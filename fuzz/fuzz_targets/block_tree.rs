@@ -132,7 +132,8 @@ fn check_tree(tree: &BlockTree) {
         assert!(entry.weight() > parent.weight() && entry.timestamp_ms() >= parent.timestamp_ms());
         assert_eq!(tree.children(&parent.hash()).iter().filter(|child| **child == entry.hash()).count(), 1);
         assert!(tree.is_ancestor(&last_final.hash(), &entry.hash()));
-        let of_producer = |child: &&Hash| tree.get(child).is_some_and(|other| other.producer() == entry.producer());
+        let of_producer =
+            |child: &&Hash| tree.get(child).is_some_and(|other| other.producer() == entry.producer());
         assert!(tree.children(&parent.hash()).iter().filter(of_producer).count() <= MAX_SIBLINGS);
     }
     let mut below = last_final.hash();

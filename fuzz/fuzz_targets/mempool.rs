@@ -1,5 +1,6 @@
 //! Whatever comes, the pool holds what a list would hold, within its bounds, and offers a block the best
-//! that applies. The properties are those of `crates/mempool/tests/properties.rs`, whose list it is compared to.
+//! that applies. The properties are those of `crates/mempool/tests/properties.rs`, whose list it is compared
+//! to.
 #![no_main]
 
 #[path = "../../crates/mempool/tests/support/mod.rs"]

@@ -1,4 +1,5 @@
-//! What listeners of a real node hear: another one dies, is suspended and comes back; a cut network is joined again.
+//! What listeners of a real node hear: another one dies, is suspended and comes back; a cut network is joined
+//! again.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;

@@ -11,10 +11,9 @@ use vision_terminal::values;
 #[derive(Args, Debug)]
 #[command(
     after_help = "Transactions become due at this rate, whether the network keeps up or not. A node accepts \
-    64 pending transactions \
-per account. While every account has that many, due transactions are held back: they are reported, and not \
-sent later. \
-So ten accounts and a block every 2 s allow 320 a second; --accounts adds accounts.\n\n\
+    64 pending transactions per account. While every account has that many, due transactions are held back: \
+    they are reported, and not sent later. So ten accounts and a block every 2 s allow 320 a second; \
+    --accounts adds accounts.\n\n\
 Example:\n  vision load --rate 200 --seconds 30 \\\n    --node http://127.0.0.1:8080 --node \
 http://127.0.0.1:8081"
 )]

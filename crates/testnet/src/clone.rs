@@ -54,9 +54,8 @@ pub fn check(layout: &Layout, clone: Option<&str>) -> Outcome<Facts> {
         (Some(here), Some(owner)) if here == owner => Ok(facts),
         (Some(here), Some(owner)) => Err(Failure::refused(format!(
             "this compose project belongs to the clone in {owner}, not to the one in {here}; its volumes \
-            were left alone; \
-             write COMPOSE_PROJECT_NAME=other into {here}.env: `docker-compose down -v` without it removes \
-             the other's network"
+            were left alone; write COMPOSE_PROJECT_NAME=other into {here}.env: `docker-compose down -v` \
+            without it removes the other's network"
         ))),
     }
 }

@@ -194,9 +194,11 @@ mod tests {
     fn inspected() -> Value {
         json!({
             "Id": "c1", "RestartCount": 2, "Name": "/p_node1-chain_1",
-            "State": { "Status": "running", "Pid": 7, "ExitCode": 0, "Error": "", "OOMKilled": false, "StartedAt": "t",
+            "State": { "Status": "running", "Pid": 7, "ExitCode": 0, "Error": "",
+            "OOMKilled": false, "StartedAt": "t",
                        "Health": { "Status": "healthy", "Log": [] } },
-            "Config": { "Image": "vision:local", "User": "65532:65532", "Labels": { "com.docker.compose.service": "node1-chain" } },
+            "Config": { "Image": "vision:local", "User": "65532:65532",
+            "Labels": { "com.docker.compose.service": "node1-chain" } },
             "HostConfig": { "ReadonlyRootfs": true, "CapAdd": null, "CapDrop": ["ALL"], "Privileged": false,
                             "SecurityOpt": ["no-new-privileges:true"], "Memory": 1024 },
             "Mounts": [{ "Type": "volume", "Name": "p_node1-chain", "RW": true }],

@@ -284,7 +284,8 @@ impl<C: Chain> Oracle<C> {
         }
     }
 
-    /// One line per tick at debug level; at info level when the verdict changed (which is returned) and now and then.
+    /// One line per tick at debug level; at info level when the verdict changed (which is returned) and now
+    /// and then.
     fn log_verdict(&mut self, ticked: bool) -> bool {
         let found = self.machine.snapshot();
         let trace_id =

@@ -1,5 +1,5 @@
-//! The loop that judges the network's health: what the chain service tells of all nodes goes in, judgements come out.
-//! Sole owner of that machine.
+//! The loop that judges the network's health: what the chain service tells of all nodes goes in, judgements
+//! come out. Sole owner of that machine.
 
 use std::time::Duration;
 

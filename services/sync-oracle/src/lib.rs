@@ -1,8 +1,9 @@
 //! Sync-oracle service: are we in sync, and who is eligible?
 //!
-//! Watches the head and the peers of this node's chain service, judges at every tick by the rules of Proof-of-Sync
-//! (`docs/protocol.md`, section 8a; the machine is `vision-sync-status`), and tells the verdict to whoever watches,
-//! and to the chain service. It also answers whom the slots of the next height are dealt over.
+//! Watches the head and the peers of this node's chain service, judges at every tick by the rules of
+//! Proof-of-Sync (`docs/protocol.md`, section 8a; the machine is `vision-sync-status`), and tells the verdict
+//! to whoever watches, and to the chain service. It also answers whom the slots of the next height are dealt
+//! over.
 
 mod actor;
 mod adapters;
@@ -102,7 +103,8 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         .methods(METHODS)
         .show_metrics();
 
-    // The oracle works until the drain begins: that the chain service ends too is then no finding. The reporter ends with it.
+    // The oracle works until the drain begins: that the chain service ends too is then no finding. The
+    // reporter ends with it.
     let _working = AbortOnDropHandle::new(tokio::spawn(env.drain.clone().ends(oracle.run())));
     let _judging = AbortOnDropHandle::new(tokio::spawn(env.drain.clone().ends(health_loop.run())));
     let reporting = reporter::run(chain, newest, producer, env.clock.clone());

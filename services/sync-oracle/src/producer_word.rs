@@ -66,7 +66,8 @@ mod tests {
             (
                 "",
                 16_001,
-                "PRODUCER_UNAVAILABLE: the producer service has been silent for 5 s: start it, or read its log",
+                "PRODUCER_UNAVAILABLE: the producer service has been silent for 5 s: start it, or read its \
+                log",
             ),
         ];
         for (oracle, now_ms, expect) in cases {

@@ -23,8 +23,7 @@ pub use tx::{DataArgs, SendArgs, Tx};
 pub use verify::VerifyArgs;
 
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 not healthy, timed out, or nothing trusted \
-to \
-check a proof against, 4 not found, 5 refused for safety.";
+to check a proof against, 4 not found, 5 refused for safety.";
 
 /// Vision: a tamper-evident, ordered record that several organisations run together.
 #[derive(Parser, Debug)]
@@ -127,8 +126,7 @@ pub enum Command {
     /// Follow the network: a live picture on a terminal, otherwise a line per block and per missed slot.
     #[command(
         after_help = "On a terminal, q, Esc or Ctrl-C quits. With --from, --count or -o json, or if stdout \
-        is not a \
-terminal or TERM is dumb: a line per block and per missed slot. NO_COLOR switches colours \
+        is not a terminal or TERM is dumb: a line per block and per missed slot. NO_COLOR switches colours \
 off.\n\nExamples:\n  vision watch\n  vision watch --count 10"
     )]
     Watch(WatchArgs),

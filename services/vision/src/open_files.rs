@@ -50,8 +50,7 @@ pub fn make_room(connections: usize) {
         limit,
         needed,
         "too few open files are allowed, and connections are refused when they are used up: allow {needed} \
-        with \
-         `ulimit -n {needed}`, LimitNOFILE={needed} in a systemd unit, or nofile under ulimits \
+        with `ulimit -n {needed}`, LimitNOFILE={needed} in a systemd unit, or nofile under ulimits \
          in docker-compose.yml"
     );
 }

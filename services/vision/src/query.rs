@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cli::{Query, RemoteArgs};
 use table::{blocks_text, peers_text, producers_text, schedule_text};
-use vision_terminal::answers::{entries, height};
+use vision_terminal::answers::height;
 use vision_terminal::exit::{Failure, Outcome};
 use vision_terminal::names::Names;
 use vision_terminal::output::{self, Format, cell, properties_within};
@@ -169,6 +169,7 @@ fn brief(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use vision_terminal::answers::entries;
 
     use super::*;
 

@@ -97,8 +97,7 @@ pub fn enter(args: &ServiceArgs) -> Outcome<(Settings, Env)> {
     if settings.is_empty_file() {
         return Err(Failure::usage(format!(
             "{}: the file is empty, so it is not the one that was made for this node; restore it, or remove \
-            it if the \
-             defaults are meant",
+            it if the defaults are meant",
             args.home.join("config.toml").display()
         )));
     }

@@ -156,7 +156,8 @@ mod tests {
     fn freedoms_of_a_process() {
         let status = |cap: &str, uid: &str, privs: &str| {
             format!(
-                "Name:\tvision\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nCapPrm:\t{cap}\nCapEff:\t{cap}\nCapBnd:\t{cap}\nCapAmb:\t{cap}\nNoNewPrivs:\t{privs}\n"
+                "Name:\tvision\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nCapPrm:\t{cap}\nCapEff:\t{cap}\n\
+                CapBnd:\t{cap}\nCapAmb:\t{cap}\nNoNewPrivs:\t{privs}\n"
             )
         };
         let none = "0000000000000000";

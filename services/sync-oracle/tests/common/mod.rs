@@ -88,7 +88,8 @@ impl Facts {
         });
     }
 
-    /// Three producers: this one (`a`), and two more that have just been heard, but for those that are named as gone.
+    /// Three producers: this one (`a`), and two more that have just been heard, but for those that are named
+    /// as gone.
     pub fn set_nodes(&self, height: u64, gone: &[&str]) {
         let now_ms = self.clock.now_ms();
         let node = |(number, name): (usize, &&str)| Node {

@@ -21,8 +21,8 @@ pub struct NotariseArgs {
 #[derive(Args, Debug)]
 #[command(
     after_help = "Example:\n  vision recorded contract.pdf\n\nThis trusts the node. `vision query tx HASH \
-    --proof -o json` gives a proof of the \
-transaction it names, which `vision verify` checks without trusting the node."
+    --proof -o json` gives a proof of the transaction it names, which `vision verify` checks without \
+    trusting the node."
 )]
 pub struct RecordedArgs {
     /// The file; it is read and not sent.

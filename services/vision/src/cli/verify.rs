@@ -22,20 +22,14 @@ use vision_terminal::values;
   vision verify --from 1 --genesis .vision/testnet/node1/genesis.json
 
 With a range, every block is recomputed, and each fault is reported on a line. What depends on the state \
-(state roots, \
-whether transactions apply, who is registered) is taken from the node, unless the range begins at 1 and \
---genesis is \
-given.\n\n\
+(state roots, whether transactions apply, who is registered) is taken from the node, unless the range begins \
+at 1 and --genesis is given.\n\n\
 A proof shows that something is in a block. That the block exists must follow from something you trust: its \
-hash \
-(--block), or the genesis (--genesis). With the genesis, a producer that it names must have signed the \
-header; this does \
-not show that the other producers accepted the block. The genesis shows nothing about blocks of producers \
-that \
-registered later.\n\n\
+hash (--block), or the genesis (--genesis). With the genesis, a producer that it names must have signed the \
+header; this does not show that the other producers accepted the block. The genesis shows nothing about \
+blocks of producers that registered later.\n\n\
 Exit codes: 0 everything is correct, 1 something is wrong, 3 no node answers, or nothing trusted to check a \
-proof \
-against, 4 no such block."
+proof against, 4 no such block."
 )]
 pub struct VerifyArgs {
     /// Output of `vision query tx` or `vision query account` with `--proof -o json`; - for stdin.

@@ -36,8 +36,7 @@ fn prove(proof: &Path, trusted: &Trusted) -> Outcome<Proven> {
     let file: Value = serde_json::from_str(&text).map_err(|error| {
         Failure::failed(format!(
             "{shown}: not JSON: {error}; it must be the output of `vision query tx` or `vision query \
-            account` with \
-             --proof -o json"
+            account` with --proof -o json"
         ))
     })?;
     if !file["proof"].is_object() {

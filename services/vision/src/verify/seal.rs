@@ -71,8 +71,7 @@ fn in_words(doubt: &Doubt, flags: &str) -> String {
             let signed = if *is_signed { "has signed it" } else { "shall have signed it" };
             format!(
                 "{producer} {signed}, which the genesis does not name; whether it was registered later only \
-                the chain \
-                 shows: `vision verify --from 1 --to {height}{flags}` prints its hash, for --block"
+                the chain shows: `vision verify --from 1 --to {height}{flags}` prints its hash, for --block"
             )
         }
     }
