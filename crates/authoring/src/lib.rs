@@ -7,6 +7,7 @@
 //! machine itself only composes them. The rules are those of `docs/protocol.md`, sections 3, 5, 7 and 10.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod gate;
 mod guard;

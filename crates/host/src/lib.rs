@@ -3,6 +3,7 @@
 //!
 //! The only crate that reads the machine's clock or its source of randomness; everything else gets
 //! an [`Env`].
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod clock;
 pub mod config;

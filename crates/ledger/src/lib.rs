@@ -6,6 +6,7 @@
 //! lead to it. The rules are those of `docs/protocol.md`, sections 4, 7 and 11.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod account;
 mod changes;

@@ -4,6 +4,7 @@
 //! to the caller. Nothing that comes in is trusted; what it says is recomputed from the canonical bytes.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod audit;
 mod fault;

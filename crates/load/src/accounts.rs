@@ -25,7 +25,7 @@ const FUNDING_POLL: Duration = Duration::from_millis(200);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// An account that sends.
-pub struct Sender {
+pub(crate) struct Sender {
     /// Its key.
     pub key: SecretKey,
     /// Its address.
@@ -37,7 +37,7 @@ pub struct Sender {
 }
 
 /// The keys of a directory, in the order of their numbers.
-pub fn read_keys(dir: &Path) -> Outcome<Vec<SecretKey>> {
+pub(crate) fn read_keys(dir: &Path) -> Outcome<Vec<SecretKey>> {
     let listed = std::fs::read_dir(dir).map_err(|error| {
         let failure = Failure::io("read", dir, &error);
         if error.kind() == std::io::ErrorKind::NotFound { failure.with_exit(Exit::NotFound) } else { failure }
@@ -62,7 +62,7 @@ pub fn read_keys(dir: &Path) -> Outcome<Vec<SecretKey>> {
 }
 
 /// As many keys as wanted: further ones are derived, always the same, so that what they hold is not lost.
-pub fn extend(funded: &[SecretKey], wanted: usize) -> Vec<SecretKey> {
+pub(crate) fn extend(funded: &[SecretKey], wanted: usize) -> Vec<SecretKey> {
     let derived = (0..wanted.saturating_sub(funded.len())).map(|at| {
         let parent = funded[at % funded.len()].to_secret_hex();
         let number = (at as u64).to_le_bytes();
@@ -72,7 +72,7 @@ pub fn extend(funded: &[SecretKey], wanted: usize) -> Vec<SecretKey> {
 }
 
 /// Asks for all accounts, each at its node.
-pub async fn ask(keys: &[SecretKey], gateways: &[Gateway]) -> Outcome<Vec<Sender>> {
+pub(crate) async fn ask(keys: &[SecretKey], gateways: &[Gateway]) -> Outcome<Vec<Sender>> {
     let questions = keys.iter().enumerate().map(|(at, key)| async move {
         let (address, node) = (key.public_key().id(), at % gateways.len());
         let account = Account::ask(&gateways[node], &address).await?;
@@ -117,7 +117,7 @@ fn plan(senders: &[Sender], funders: usize, needed: u64, fee: u64) -> Outcome<Ve
 }
 
 /// Sees to it that each account behind the first `funders` has `needed`; gives how many had to be funded.
-pub async fn fund(
+pub(crate) async fn fund(
     senders: &[Sender],
     funders: usize,
     needed: u64,

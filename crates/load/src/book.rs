@@ -16,7 +16,7 @@ const STALL_MS: u64 = 10_000;
 
 /// The next transaction to sign.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Turn {
+pub(crate) struct Turn {
     /// Which account.
     pub account: usize,
     /// With which nonce.
@@ -67,7 +67,7 @@ impl Account {
 }
 
 /// All that was sent.
-pub struct Book {
+pub(crate) struct Book {
     accounts: Vec<Account>,
     /// Whose turn it is.
     turn: usize,
@@ -98,11 +98,11 @@ pub struct Book {
 }
 
 /// What a hash without an answer is counted as.
-pub const NO_ANSWER: &str = "NO_ANSWER";
+pub(crate) const NO_ANSWER: &str = "NO_ANSWER";
 
 impl Book {
     /// Accounts with the nonces of their next transactions.
-    pub fn new(nonces: impl IntoIterator<Item = u64>) -> Self {
+    pub(crate) fn new(nonces: impl IntoIterator<Item = u64>) -> Self {
         let account = |next| Account { next, ..Account::default() };
         Self {
             accounts: nonces.into_iter().map(account).collect(),
@@ -123,14 +123,14 @@ impl Book {
     }
 
     /// Who sends next; nobody if all must wait.
-    pub fn next(&self) -> Option<Turn> {
+    pub(crate) fn next(&self) -> Option<Turn> {
         let count = self.accounts.len();
         let in_turn = (self.turn..count).chain(0..self.turn);
         in_turn.filter_map(|account| Some(Turn { account, nonce: self.accounts[account].free()? })).next()
     }
 
     /// Who has a nonce to use again, without which what it sent behind it can be in no block.
-    pub fn next_hole(&self) -> Option<Turn> {
+    pub(crate) fn next_hole(&self) -> Option<Turn> {
         let count = self.accounts.len();
         let mut in_turn = (self.turn..count).chain(0..self.turn);
         in_turn.find_map(|account| {
@@ -142,7 +142,7 @@ impl Book {
     }
 
     /// The transaction of that turn is on its way.
-    pub fn hand_in(&mut self, turn: Turn, hash: Hash, now_ms: u64) {
+    pub(crate) fn hand_in(&mut self, turn: Turn, hash: Hash, now_ms: u64) {
         let account = &mut self.accounts[turn.account];
         if !account.holes.remove(&turn.nonce) {
             account.next = turn.nonce + 1;
@@ -160,7 +160,7 @@ impl Book {
     }
 
     /// A node took it.
-    pub fn accept(&mut self, hash: &Hash) {
+    pub(crate) fn accept(&mut self, hash: &Hash) {
         // One that a block had before the answer came has been counted then.
         if let Some(sent) = self.sent.get_mut(hash) {
             sent.accepted = true;
@@ -169,7 +169,7 @@ impl Book {
     }
 
     /// A node refused it, or did not answer.
-    pub fn refuse(&mut self, hash: &Hash, cause: &str) {
+    pub(crate) fn refuse(&mut self, hash: &Hash, cause: &str) {
         let Some(Sent { turn, .. }) = self.sent.remove(hash) else { return };
         *self.refused.entry(cause.to_owned()).or_default() += 1;
         let account = &mut self.accounts[turn.account];
@@ -184,7 +184,7 @@ impl Book {
     }
 
     /// An account to ask the node for, which is then the caller's to do.
-    pub fn ask_for(&mut self, now_ms: u64) -> Option<usize> {
+    pub(crate) fn ask_for(&mut self, now_ms: u64) -> Option<usize> {
         let index = self.accounts.iter().position(|account| {
             let stalled = !account.open.is_empty() && now_ms.saturating_sub(account.moved_at_ms) > STALL_MS;
             !account.asking && (account.stale || stalled)
@@ -194,7 +194,7 @@ impl Book {
     }
 
     /// What the node answered: the nonce behind all it knows of the account; none if it gave no answer.
-    pub fn answer(&mut self, index: usize, pending_nonce: Option<u64>, now_ms: u64) {
+    pub(crate) fn answer(&mut self, index: usize, pending_nonce: Option<u64>, now_ms: u64) {
         let account = &mut self.accounts[index];
         account.asking = false;
         let Some(pending) = pending_nonce else { return };
@@ -211,7 +211,7 @@ impl Book {
     }
 
     /// A block of the chain with the hashes of its transactions.
-    pub fn block(&mut self, height: u64, hashes: &[Hash], now_ms: u64) {
+    pub(crate) fn block(&mut self, height: u64, hashes: &[Hash], now_ms: u64) {
         let mut ours = Vec::new();
         for hash in hashes {
             let Some(sent) = self.sent.remove(hash).or_else(|| self.lost.remove(hash)) else { continue };
@@ -233,7 +233,7 @@ impl Book {
 
     /// The chain left the block of this height, the last one told, for another: what it had of ours is in no
     /// block again.
-    pub fn leave(&mut self, height: u64) {
+    pub(crate) fn leave(&mut self, height: u64) {
         let Some((_, ours)) = self.blocks.pop_back_if(|(last, _)| *last == height) else { return };
         for Included { hash, sent, latency_ms } in ours {
             self.latencies.remove(latency_ms);
@@ -244,12 +244,12 @@ impl Book {
     }
 
     /// How many are accepted, or not answered yet, and in no block.
-    pub fn outstanding(&self) -> u64 {
+    pub(crate) fn outstanding(&self) -> u64 {
         self.sent.len() as u64
     }
 
     /// Those accepted that are in no block, each with the account that sent it.
-    pub fn accepted_and_open(&self) -> Vec<(usize, Hash)> {
+    pub(crate) fn accepted_and_open(&self) -> Vec<(usize, Hash)> {
         let accepted = self.sent.iter().filter(|(_, sent)| sent.accepted);
         let open = accepted.map(|(hash, sent)| (sent.turn.account, *hash));
         open.chain(self.lost.iter().map(|(hash, sent)| (sent.turn.account, *hash))).collect()
@@ -260,37 +260,37 @@ impl Book {
     }
 
     /// At the end, what has had no answer yet gets none: nobody has promised anything of it.
-    pub fn give_up_unanswered(&mut self) {
+    pub(crate) fn give_up_unanswered(&mut self) {
         let unanswered = self.sent.iter().filter(|(_, sent)| !sent.accepted);
         let hashes: Vec<Hash> = unanswered.map(|(hash, _)| *hash).collect();
         hashes.iter().for_each(|hash| self.refuse(hash, NO_ANSWER));
     }
 
     /// A node says that one is in a block, which was not seen.
-    pub fn include_unseen(&mut self, hash: &Hash) {
+    pub(crate) fn include_unseen(&mut self, hash: &Hash) {
         self.included += u64::from(self.forget(hash));
     }
 
     /// A node says that one waits still.
-    pub fn keep_waiting(&mut self, hash: &Hash) {
+    pub(crate) fn keep_waiting(&mut self, hash: &Hash) {
         self.waiting += u64::from(self.forget(hash));
     }
 
     /// A node says that it has dropped one.
-    pub fn drop(&mut self, hash: &Hash, reason: &str) {
+    pub(crate) fn drop(&mut self, hash: &Hash, reason: &str) {
         if self.forget(hash) {
             *self.dropped.entry(reason.to_owned()).or_default() += 1;
         }
     }
 
     /// How many were accepted and are in no block, and no node says what became of them.
-    pub fn missing(&self) -> u64 {
+    pub(crate) fn missing(&self) -> u64 {
         let accepted = self.sent.values().filter(|sent| sent.accepted).count();
         (accepted + self.lost.len()) as u64
     }
 
     /// Percentiles 50, 95 and 99 of the latency, milliseconds.
-    pub fn latencies_ms(&self) -> [Option<u64>; 3] {
+    pub(crate) fn latencies_ms(&self) -> [Option<u64>; 3] {
         [50, 95, 99].map(|percent| self.latencies.percentile(percent))
     }
 }

@@ -19,7 +19,7 @@ const REMEMBERED: usize = 64;
 
 /// What happened to the chain.
 #[derive(PartialEq, Eq, Debug)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// A block more.
     Block {
         /// Its height.
@@ -75,7 +75,7 @@ impl Trail {
 }
 
 /// Tells every block from a height on, until nobody listens. Where a node fails, the next one is asked.
-pub async fn run(gateways: Vec<Gateway>, from: u64, clock: Clock, seen: mpsc::Sender<Seen>) {
+pub(crate) async fn run(gateways: Vec<Gateway>, from: u64, clock: Clock, seen: mpsc::Sender<Seen>) {
     let mut trail = Trail { next: from, hashes: Vec::new() };
     let mut asked = 0;
     loop {

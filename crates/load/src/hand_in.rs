@@ -24,10 +24,10 @@ const GATHER: Duration = Duration::from_millis(20);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What became of a batch: of each hash, why it was refused, if it was.
-pub type Answers = Vec<(Hash, Option<String>)>;
+pub(crate) type Answers = Vec<(Hash, Option<String>)>;
 
 /// Hands in what comes until nothing comes any more.
-pub async fn run(
+pub(crate) async fn run(
     gateway: Gateway,
     mut signed: mpsc::Receiver<SignedTransaction>,
     answers: mpsc::Sender<Answers>,

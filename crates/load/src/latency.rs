@@ -4,14 +4,14 @@
 const MAX_MS: usize = 120_000;
 
 /// How often each latency occurred.
-pub struct Latencies {
+pub(crate) struct Latencies {
     counts: Vec<u32>,
     total: u64,
 }
 
 impl Latencies {
     /// None yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { counts: vec![0; MAX_MS + 1], total: 0 }
     }
 
@@ -21,19 +21,19 @@ impl Latencies {
     }
 
     /// Counts one.
-    pub fn add(&mut self, ms: u64) {
+    pub(crate) fn add(&mut self, ms: u64) {
         *self.bucket(ms) += 1;
         self.total += 1;
     }
 
     /// Takes one back that was counted.
-    pub fn remove(&mut self, ms: u64) {
+    pub(crate) fn remove(&mut self, ms: u64) {
         *self.bucket(ms) -= 1;
         self.total -= 1;
     }
 
     /// The least latency that `percent` of all do not exceed; none if there are none.
-    pub fn percentile(&self, percent: u64) -> Option<u64> {
+    pub(crate) fn percentile(&self, percent: u64) -> Option<u64> {
         let rank = (self.total * percent).div_ceil(100).max(1);
         let mut seen = 0;
         for (ms, count) in (0..).zip(&self.counts) {

@@ -2,6 +2,7 @@
 //! fare.
 #![deny(clippy::unwrap_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod accounts;
 mod args;

@@ -11,7 +11,7 @@ use vision_terminal::output::{self, Format, cell, count, properties};
 use vision_terminal::words::span;
 
 /// What cannot be read from the book.
-pub struct Setting {
+pub(crate) struct Setting {
     /// Transactions a second, as wanted.
     pub rate: u64,
     /// For how long.
@@ -40,7 +40,7 @@ impl Setting {
 }
 
 /// Shows the result, and fails if something accepted is missing or nothing was accepted.
-pub fn show(book: &Book, setting: &Setting, format: Format) -> Outcome {
+pub(crate) fn show(book: &Book, setting: &Setting, format: Format) -> Outcome {
     match format {
         Format::Json => output::json(&result(book, setting))?,
         Format::Table => output::write(&table(&result(book, setting)))?,
@@ -121,11 +121,11 @@ fn table(result: &Value) -> String {
 }
 
 /// A bar on stderr, if that is a terminal.
-pub struct Bar(ProgressBar);
+pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
     /// Of a load that hands in so many.
-    pub fn new(due: u64) -> Self {
+    pub(crate) fn new(due: u64) -> Self {
         if !std::io::stderr().is_terminal() {
             return Self(ProgressBar::hidden());
         }
@@ -135,7 +135,7 @@ impl Bar {
     }
 
     /// How far it is.
-    pub fn show(&self, book: &Book, held_back: u64) {
+    pub(crate) fn show(&self, book: &Book, held_back: u64) {
         let refused: u64 = book.refused.values().sum();
         self.0.set_position(book.handed_in + held_back);
         self.0.set_message(format!(

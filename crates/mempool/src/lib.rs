@@ -14,6 +14,7 @@
 //! producer until they are in a block.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod admit;
 mod entry;

@@ -35,11 +35,11 @@ pub struct GenesisAccount {
 mod amount_text {
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub fn serialize<S: Serializer>(amount: &u64, s: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(amount: &u64, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(amount)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
         let text = String::deserialize(d)?;
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(serde::de::Error::custom(format_args!("{text:?} is not an amount: digits only")));

@@ -5,6 +5,7 @@
 //! The rules are those of `docs/protocol.md`, sections 1, 2, 6 and 11.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod block;
 mod canonical;

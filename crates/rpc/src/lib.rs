@@ -4,6 +4,7 @@
 //! what its code is named ([`code_name`]), how long it may take ([`deadline`]), and how an error says which
 //! of the project's reasons it has ([`status_with_reason`]). It knows no message and no domain word. TLS will
 //! have its one home here.
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod code_name;
 pub mod deadline;

@@ -5,6 +5,7 @@
 //! at any time. Owners cost one hash per slot dealt, whatever the size of the pool.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod deal;
 mod error;

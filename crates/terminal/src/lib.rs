@@ -2,6 +2,7 @@
 //! and a client of a node's REST gateway. Decides nothing about the chain.
 #![deny(clippy::unwrap_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 pub mod answers;
 pub mod chain;

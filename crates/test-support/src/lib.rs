@@ -1,5 +1,6 @@
 //! What the tests of several services share. A dev-dependency only: no service and no binary is built with
 //! it.
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod address;
 mod fake_chain;

@@ -18,7 +18,7 @@ use vision_terminal::output::{self, Format, properties};
 use vision_terminal::url::node_flag;
 
 /// Makes the home of one more node, and notes it in `testnet.json`.
-pub fn run(args: &DirArgs, new_claims: NewClaims, format: Format) -> Outcome {
+pub(crate) fn run(args: &DirArgs, new_claims: NewClaims, format: Format) -> Outcome {
     let layout = Layout::new(&args.dir)?;
     let (mut made, mut other) = (None, None);
     Facts::update(&layout, |facts| {

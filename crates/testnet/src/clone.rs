@@ -11,7 +11,7 @@ use vision_terminal::exit::{Failure, Outcome};
 const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// The directory on the host of a file that is mounted here.
-pub fn directory(mounted: &Path) -> Outcome<String> {
+pub(crate) fn directory(mounted: &Path) -> Outcome<String> {
     let mounts = fs::read_to_string(MOUNTS).map_err(|error| Failure::io("read", MOUNTS.as_ref(), &error))?;
     let file = mounted.to_str().and_then(|point| source(&mounts, point));
     match file.as_deref().and_then(|file| file.rsplit_once('/')) {
@@ -43,7 +43,7 @@ fn unescaped(field: &str) -> String {
 
 /// Refuses a network that belongs to another clone. One that belongs to none yet, as older programs made it,
 /// is taken.
-pub fn check(layout: &Layout, clone: Option<&str>) -> Outcome<Facts> {
+pub(crate) fn check(layout: &Layout, clone: Option<&str>) -> Outcome<Facts> {
     let facts = Facts::load(layout)?;
     match (clone, facts.clone.as_deref()) {
         (None, _) => Ok(facts),

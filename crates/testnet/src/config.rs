@@ -13,7 +13,7 @@ const NAMESPACE: &str = "vision";
 
 /// Names and ports of all nodes, in order: what any node's configuration may need.
 #[derive(Clone, Debug)]
-pub struct Neighbours {
+pub(crate) struct Neighbours {
     profile: Profile,
     nodes: Vec<(String, NodePorts)>,
 }
@@ -23,12 +23,12 @@ type Setting = (&'static str, &'static str, String);
 
 impl Neighbours {
     /// The nodes of a network.
-    pub const fn new(profile: Profile, nodes: Vec<(String, NodePorts)>) -> Self {
+    pub(crate) const fn new(profile: Profile, nodes: Vec<(String, NodePorts)>) -> Self {
         Self { profile, nodes }
     }
 
     /// A node's name.
-    pub fn name(&self, index: usize) -> &str {
+    pub(crate) fn name(&self, index: usize) -> &str {
         self.nodes.get(index).map_or("", |(name, _)| name)
     }
 
@@ -127,7 +127,7 @@ impl Neighbours {
     }
 
     /// The text of a new configuration for some services of a node.
-    pub fn config(&self, index: usize, services: &[Service]) -> String {
+    pub(crate) fn config(&self, index: usize, services: &[Service]) -> String {
         let mut text = format!(
             "# Settings of one node. A VISION_<SECTION>_<KEY> variable overrides a value here,\n\
              # a flag overrides both. Missing keys have their defaults; unknown keys are refused.\n\n\
@@ -146,7 +146,7 @@ impl Neighbours {
 
     /// An existing configuration with the values that depend on ports set anew and everything else,
     /// comments included, as it was.
-    pub fn edited(&self, index: usize, text: &str) -> String {
+    pub(crate) fn edited(&self, index: usize, text: &str) -> String {
         let settings = self.settings(index);
         let mut section = String::new();
         let lines = text.lines().map(|line| {

@@ -21,17 +21,17 @@ const START_DEADLINE: Duration = Duration::from_secs(15);
 const ASK: Duration = Duration::from_millis(100);
 const KILL: &str = "vision testnet kill";
 /// Log lines shown when it does not.
-pub const TAIL_LINES: usize = 15;
+pub(crate) const TAIL_LINES: usize = 15;
 
 /// Shows every node.
-pub async fn status(args: &DirArgs, format: Format) -> Outcome {
+pub(crate) async fn status(args: &DirArgs, format: Format) -> Outcome {
     let facts = Facts::load(&Layout::new(&args.dir)?)?;
     let views = NodeView::of_all(&facts.nodes).await;
     table::print(&facts, &views, format)
 }
 
 /// Stops every node.
-pub async fn down(args: &DirArgs, clock: &Clock) -> Outcome {
+pub(crate) async fn down(args: &DirArgs, clock: &Clock) -> Outcome {
     let layout = Layout::new(&args.dir)?;
     let facts = Facts::load(&layout)?;
     match stop(&layout, &facts.nodes, Some(DOWN), clock).await? {
@@ -43,7 +43,12 @@ pub async fn down(args: &DirArgs, clock: &Clock) -> Outcome {
 
 /// Stops these nodes and forgets their processes; says how many there were. Those who watch them are told by
 /// whom, if there is somebody to name.
-pub async fn stop(layout: &Layout, nodes: &[NodeFacts], by: Option<&str>, clock: &Clock) -> Outcome<usize> {
+pub(crate) async fn stop(
+    layout: &Layout,
+    nodes: &[NodeFacts],
+    by: Option<&str>,
+    clock: &Clock,
+) -> Outcome<usize> {
     let processes = process::running(nodes);
     if let Some(by) = by {
         note_end(layout, &processes, by)?;
@@ -65,7 +70,7 @@ pub async fn stop(layout: &Layout, nodes: &[NodeFacts], by: Option<&str>, clock:
 }
 
 /// Leaves word, before the processes end, who ended them.
-pub fn note_end(layout: &Layout, processes: &[Process<'_>], by: &str) -> Outcome {
+pub(crate) fn note_end(layout: &Layout, processes: &[Process<'_>], by: &str) -> Outcome {
     let named: Vec<(String, u32)> = processes.iter().map(|(node, pid)| (node.name.clone(), *pid)).collect();
     if named.is_empty() {
         return Ok(());
@@ -78,7 +83,7 @@ pub fn note_end(layout: &Layout, processes: &[Process<'_>], by: &str) -> Outcome
 }
 
 /// Kills a node as a crash would.
-pub async fn kill(args: &OneNodeArgs, clock: &Clock) -> Outcome {
+pub(crate) async fn kill(args: &OneNodeArgs, clock: &Clock) -> Outcome {
     let (layout, node) = find(args)?;
     let pid = Life::of(&node).pid().ok_or_else(|| not_running(&layout, &node))?;
     note_end(&layout, &[(&node, pid)], KILL)?;
@@ -89,7 +94,7 @@ pub async fn kill(args: &OneNodeArgs, clock: &Clock) -> Outcome {
 }
 
 /// Freezes a node.
-pub fn pause(args: &OneNodeArgs) -> Outcome {
+pub(crate) fn pause(args: &OneNodeArgs) -> Outcome {
     let (layout, node) = find(args)?;
     match Life::of(&node) {
         Life::Stopped => return Err(not_running(&layout, &node)),
@@ -103,7 +108,7 @@ pub fn pause(args: &OneNodeArgs) -> Outcome {
 }
 
 /// Lets a frozen node go on.
-pub fn resume(args: &OneNodeArgs) -> Outcome {
+pub(crate) fn resume(args: &OneNodeArgs) -> Outcome {
     let (layout, node) = find(args)?;
     match Life::of(&node) {
         Life::Stopped => return Err(not_running(&layout, &node)),
@@ -117,7 +122,7 @@ pub fn resume(args: &OneNodeArgs) -> Outcome {
 }
 
 /// Starts a node that does not run, and waits until it serves.
-pub async fn start(args: &OneNodeArgs, clock: &Clock) -> Outcome {
+pub(crate) async fn start(args: &OneNodeArgs, clock: &Clock) -> Outcome {
     let (layout, node) = find(args)?;
     match Life::of(&node) {
         Life::Stopped => {}
@@ -147,7 +152,7 @@ pub async fn start(args: &OneNodeArgs, clock: &Clock) -> Outcome {
 /// Waits until all services of a node that was just started serve. Its gateway alone is no sign: it
 /// answers before another service finds that it must not start, and for a moment after. When the time
 /// is over the gateway's answer is enough, as services may wait for something, and it is told what.
-pub async fn until_serving(node: &NodeFacts, child: &mut Child, clock: &Clock) -> Outcome {
+pub(crate) async fn until_serving(node: &NodeFacts, child: &mut Child, clock: &Clock) -> Outcome {
     let gateway = Gateway::new(&node.urls.rest)?;
     let deadline = clock.monotonic_ms() + millis(START_DEADLINE);
     loop {
@@ -177,7 +182,7 @@ pub async fn until_serving(node: &NodeFacts, child: &mut Child, clock: &Clock) -
 }
 
 /// Why a node that ended while starting did so: its log's end on stderr, and a refusal stays one.
-pub fn ended(node: &NodeFacts, status: ExitStatus) -> Failure {
+pub(crate) fn ended(node: &NodeFacts, status: ExitStatus) -> Failure {
     show_tail(node);
     let exit = if status.code() == Some(Exit::Refused as i32) { Exit::Refused } else { Exit::Failed };
     let last = process::tail(&node.log, 1).pop().unwrap_or_default();
@@ -185,7 +190,7 @@ pub fn ended(node: &NodeFacts, status: ExitStatus) -> Failure {
 }
 
 /// Shows the end of a node's log on stderr.
-pub fn show_tail(node: &NodeFacts) {
+pub(crate) fn show_tail(node: &NodeFacts) {
     for line in process::tail(&node.log, TAIL_LINES) {
         eprintln!("{} | {line}", node.name);
     }
@@ -198,7 +203,7 @@ fn find(args: &OneNodeArgs) -> Outcome<(Layout, NodeFacts)> {
 }
 
 /// That a node is frozen, and what to do about it.
-pub fn paused(layout: &Layout, node: &NodeFacts) -> String {
+pub(crate) fn paused(layout: &Layout, node: &NodeFacts) -> String {
     let resume = layout.command(&format!("resume {}", node.name));
     format!("{} is paused; resume it with `{resume}`", node.name)
 }

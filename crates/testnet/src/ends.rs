@@ -12,7 +12,7 @@ const MAX_LAST_CHARS: usize = 200;
 
 /// What one look found.
 #[derive(Default, Debug, PartialEq)]
-pub struct News {
+pub(crate) struct News {
     /// For each node that ended, or that runs again.
     pub events: Vec<Event>,
     /// Somebody has taken the whole network down: nothing is left to watch.
@@ -21,7 +21,7 @@ pub struct News {
 
 /// What has happened to a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub(crate) struct Event {
     /// Its name.
     pub node: String,
     /// What it was.
@@ -32,7 +32,7 @@ pub struct Event {
 
 impl Event {
     /// All of it in one line.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         match &self.start {
             Some(start) => format!("{}; start it again with `{start}`", self.what),
             None => self.what.clone(),
@@ -42,7 +42,7 @@ impl Event {
 
 /// The lines to be shown of what has happened: the last of each node, and each command in a line of its own,
 /// where it is not cut off.
-pub fn standing(events: &[Event]) -> Vec<String> {
+pub(crate) fn standing(events: &[Event]) -> Vec<String> {
     let mut lines = Vec::new();
     for (at, event) in events.iter().enumerate() {
         if events.iter().skip(at + 1).any(|later| later.node == event.node) {
@@ -65,7 +65,7 @@ struct Seen<'a> {
 
 /// The processes that ran at the last look.
 #[derive(Default)]
-pub struct Watched {
+pub(crate) struct Watched {
     alive: BTreeMap<String, u32>,
     /// Names of those that have ended and do not run.
     gone: BTreeSet<String>,
@@ -74,7 +74,7 @@ pub struct Watched {
 
 impl Watched {
     /// Looks at every node; `started` are the processes of this command, which it must wait for.
-    pub fn look(&mut self, layout: &Layout, facts: &Facts, started: &mut Started) -> News {
+    pub(crate) fn look(&mut self, layout: &Layout, facts: &Facts, started: &mut Started) -> News {
         let ended = started.take_ended();
         let mut seen = Vec::new();
         for node in &facts.nodes {

@@ -16,10 +16,10 @@ use vision_terminal::keys::{peer, read_secret, write_secret};
 use vision_terminal::service::Service;
 
 /// Most nodes of a network.
-pub const MAX_NODES: usize = 100;
+pub(crate) const MAX_NODES: usize = 100;
 
 /// The keys of one node.
-pub struct NodeKeys {
+pub(crate) struct NodeKeys {
     /// Signs blocks.
     pub producer: SecretKey,
     /// Proves to other nodes who is calling.
@@ -27,7 +27,7 @@ pub struct NodeKeys {
 }
 
 /// A directory that some services of a node have as their home.
-pub struct Home {
+pub(crate) struct Home {
     /// Below the directory of the network.
     pub path: PathBuf,
     /// The services.
@@ -41,7 +41,7 @@ impl Home {
 }
 
 /// The homes of a node. In containers the keys lie apart: each container sees its own files only.
-pub fn homes(profile: Profile, node: &str) -> Vec<Home> {
+pub(crate) fn homes(profile: Profile, node: &str) -> Vec<Home> {
     use Service::{Chain, Gateway, Producer, Selection, SyncOracle};
     match profile {
         Profile::Local | Profile::Kubernetes => vec![Home { path: node.into(), services: &Service::ALL }],
@@ -68,7 +68,7 @@ const MADE: [&str; 8] = [
 const CHAIN_STORE: &str = "data/chain.redb";
 
 /// Writes all homes of one node.
-pub fn make(
+pub(crate) fn make(
     dir: &Path,
     profile: Profile,
     neighbours: &Neighbours,
@@ -123,13 +123,13 @@ fn make_home(
 }
 
 /// Makes a directory that only its owner may enter; one that exists stays as it is.
-pub fn private_dir(path: &Path) -> Outcome {
+pub(crate) fn private_dir(path: &Path) -> Outcome {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|error| Failure::io("create", path, &error))
 }
 
 /// Writes a file that is on disk at the return.
-pub fn write(path: &Path, text: &str) -> Outcome {
+pub(crate) fn write(path: &Path, text: &str) -> Outcome {
     files::write_atomic(path, text.as_bytes()).map_err(|error| Failure::failed(error.to_string()))
 }
 
@@ -142,13 +142,13 @@ fn possible(dir: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 /// The first file of a home in this directory.
-pub fn first_file(dir: &Path) -> Option<PathBuf> {
+pub(crate) fn first_file(dir: &Path) -> Option<PathBuf> {
     let files = |home: PathBuf| MADE.iter().chain([&CHAIN_STORE]).map(move |name| home.join(name));
     possible(dir).flat_map(files).find(|file| file.exists())
 }
 
 /// Removes what an interrupted attempt has made, and the directories that are empty then.
-pub fn clear(dir: &Path) -> Outcome {
+pub(crate) fn clear(dir: &Path) -> Outcome {
     let homes: Vec<PathBuf> = possible(dir).collect();
     // Before anything is removed.
     homes.iter().try_for_each(|home| refuse_used(home))?;
@@ -160,7 +160,7 @@ pub fn clear(dir: &Path) -> Outcome {
 }
 
 /// Removes what an interrupted attempt has made of one home.
-pub fn clear_unused(home: &Path) -> Outcome {
+pub(crate) fn clear_unused(home: &Path) -> Outcome {
     refuse_used(home)?;
     clear_home(home)
 }
@@ -189,7 +189,7 @@ fn clear_home(home: &Path) -> Outcome {
 }
 
 /// Removes a file if it is there.
-pub fn remove(path: &Path) -> Outcome {
+pub(crate) fn remove(path: &Path) -> Outcome {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Failure::io("remove", path, &error))
@@ -200,7 +200,7 @@ pub fn remove(path: &Path) -> Outcome {
 
 /// Checks that every home holds what belongs to it: the keys that `testnet.json` names, the genesis of this
 /// chain.
-pub fn check(dir: &Path, facts: &Facts) -> Outcome {
+pub(crate) fn check(dir: &Path, facts: &Facts) -> Outcome {
     for node in &facts.nodes {
         for home in homes(facts.profile, &node.name) {
             let path = dir.join(&home.path);

@@ -26,7 +26,7 @@ const ACCOUNT_BALANCE: u64 = 1_000_000_000;
 
 /// What a new network shall be.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// How many nodes.
     pub nodes: u16,
     /// Name of the chain.
@@ -49,7 +49,7 @@ pub struct Plan {
 
 /// Makes the network, or nothing at all: `testnet.json` comes into being last, and until then an attempt that
 /// was interrupted is cleared away by the next.
-pub fn make(layout: &Layout, plan: &Plan) -> Outcome<Facts> {
+pub(crate) fn make(layout: &Layout, plan: &Plan) -> Outcome<Facts> {
     let ports = plan.ports.assign(plan.nodes)?;
     let (nodes, accounts) = keys(plan)?;
     let genesis = genesis(plan, &nodes, &accounts)?;
@@ -106,7 +106,7 @@ fn clear(layout: &Layout) -> Outcome {
 
 /// Whether a chain's name marks it as one whose money is worth nothing: only there have accounts whose keys
 /// lie about in files any.
-pub fn is_test_net(chain_id: &str) -> bool {
+pub(crate) fn is_test_net(chain_id: &str) -> bool {
     chain_id.contains("test") || chain_id.contains("dev")
 }
 
@@ -155,7 +155,7 @@ fn genesis(plan: &Plan, nodes: &[NodeKeys], accounts: &[SecretKey]) -> Outcome<G
 }
 
 /// The defaults with what the caller set.
-pub fn parameters(args: &GenesisArgs) -> Outcome<(ConsensusParams, Finality)> {
+pub(crate) fn parameters(args: &GenesisArgs) -> Outcome<(ConsensusParams, Finality)> {
     let defaults = serde_json::to_value(ConsensusParams::default()).unwrap_or_default();
     let mut values = defaults.as_object().cloned().unwrap_or_default();
     let mut finality = Finality::default();

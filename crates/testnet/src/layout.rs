@@ -17,13 +17,13 @@ use vision_terminal::names::{DEFAULT_TESTNET_DIR, FACTS_FILE};
 const NEW_FACTS_FILE: &str = ".testnet.json.new";
 
 /// The commands that end processes, as those are told who watch them.
-pub const UP: &str = "vision testnet up";
+pub(crate) const UP: &str = "vision testnet up";
 /// The same.
-pub const DOWN: &str = "vision testnet down";
+pub(crate) const DOWN: &str = "vision testnet down";
 
 /// Paths inside a test network's directory.
 #[derive(Clone, Debug)]
-pub struct Layout {
+pub(crate) struct Layout {
     dir: PathBuf,
     /// As the caller named it.
     given: PathBuf,
@@ -31,13 +31,13 @@ pub struct Layout {
 
 impl Layout {
     /// The layout of a directory, which need not exist yet.
-    pub fn new(given: &Path) -> Outcome<Self> {
+    pub(crate) fn new(given: &Path) -> Outcome<Self> {
         let dir = std::path::absolute(given).map_err(|error| Failure::io("use", given, &error))?;
         Ok(Self { dir: canonical(&dir), given: given.to_owned() })
     }
 
     /// The flag that names this network, with a blank before it; nothing where it goes without saying.
-    pub fn flag(&self) -> String {
+    pub(crate) fn flag(&self) -> String {
         if self.given == Path::new(DEFAULT_TESTNET_DIR) {
             return String::new();
         }
@@ -45,42 +45,42 @@ impl Layout {
     }
 
     /// A command about this network, as it can be typed where the caller stands.
-    pub fn command(&self, words: &str) -> String {
+    pub(crate) fn command(&self, words: &str) -> String {
         format!("vision testnet {words}{}", self.flag())
     }
 
     /// The directory itself.
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// The chain's genesis; every home has a copy.
-    pub fn genesis(&self) -> PathBuf {
+    pub(crate) fn genesis(&self) -> PathBuf {
         self.dir.join("genesis.json")
     }
 
     /// The facts for programs.
-    pub fn facts(&self) -> PathBuf {
+    pub(crate) fn facts(&self) -> PathBuf {
         self.dir.join(FACTS_FILE)
     }
 
     /// Keys of the funded accounts.
-    pub fn accounts(&self) -> PathBuf {
+    pub(crate) fn accounts(&self) -> PathBuf {
         self.dir.join("accounts")
     }
 
     /// A node's home.
-    pub fn home(&self, name: &str) -> PathBuf {
+    pub(crate) fn home(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
     /// A node's log.
-    pub fn log(&self, name: &str) -> PathBuf {
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.home(name).join("node.log")
     }
 
     /// Whether there is a network.
-    pub fn exists(&self) -> bool {
+    pub(crate) fn exists(&self) -> bool {
         self.facts().exists()
     }
 
@@ -89,7 +89,7 @@ impl Layout {
     }
 
     /// Keeps other commands from changing the network until dropped.
-    pub fn lock(&self) -> Outcome<File> {
+    pub(crate) fn lock(&self) -> Outcome<File> {
         let path = self.dir.join(".lock");
         let lock = File::create(&path).map_err(|error| Failure::io("write", &path, &error))?;
         lock.lock().map_err(|error| Failure::io("lock", &path, &error))?;
@@ -97,17 +97,17 @@ impl Layout {
     }
 
     /// Whether a network was being made here and is not complete.
-    pub fn is_half_made(&self) -> bool {
+    pub(crate) fn is_half_made(&self) -> bool {
         self.new_facts().exists() && !self.exists()
     }
 
     /// Leaves the mark that a network is being made, to be gone when its facts are saved.
-    pub fn begin_making(&self) -> Outcome {
+    pub(crate) fn begin_making(&self) -> Outcome {
         files::write_atomic(&self.new_facts(), b"").map_err(|error| Failure::failed(error.to_string()))
     }
 
     /// Takes the mark away: nothing is being made any more.
-    pub fn end_making(&self) -> Outcome {
+    pub(crate) fn end_making(&self) -> Outcome {
         let mark = self.new_facts();
         fs::remove_file(&mark).map_err(|error| Failure::io("remove", &mark, &error))
     }
@@ -122,7 +122,7 @@ fn canonical(dir: &Path) -> PathBuf {
 
 /// One node of the network.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct NodeFacts {
+pub(crate) struct NodeFacts {
     /// `node1`, `node2`, …
     pub name: String,
     /// Its id, hex.
@@ -146,7 +146,7 @@ pub struct NodeFacts {
 
 /// Why a process of a node is gone, for other commands that watch it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// The process.
     pub pid: u32,
     /// What ended it, such as `vision testnet kill`.
@@ -155,7 +155,7 @@ pub struct Ended {
 
 impl NodeFacts {
     /// A node that does not run.
-    pub fn new(layout: &Layout, name: &str, key: &PublicKey, ports: &NodePorts) -> Self {
+    pub(crate) fn new(layout: &Layout, name: &str, key: &PublicKey, ports: &NodePorts) -> Self {
         Self {
             name: name.to_owned(),
             id: key.id().to_string(),
@@ -172,7 +172,7 @@ impl NodeFacts {
 
 /// Where to reach a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Urls {
+pub(crate) struct Urls {
     /// REST gateway.
     pub rest: String,
     /// gRPC of the chain service.
@@ -187,7 +187,7 @@ pub struct Urls {
 
 impl Urls {
     /// The URLs on loopback that go with some ports.
-    pub fn new(ports: &NodePorts) -> Self {
+    pub(crate) fn new(ports: &NodePorts) -> Self {
         let url = |port: u16| format!("http://127.0.0.1:{port}");
         Self {
             rest: url(ports.rest),
@@ -201,7 +201,7 @@ impl Urls {
 
 /// What `testnet.json` holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Name of the chain.
     pub chain_id: String,
     /// Hash of block 0, hex.
@@ -221,7 +221,7 @@ pub struct Facts {
 
 impl Facts {
     /// Reads the facts. Paths are those of where the directory is now, however it was moved.
-    pub fn load(layout: &Layout) -> Outcome<Self> {
+    pub(crate) fn load(layout: &Layout) -> Outcome<Self> {
         let file = layout.facts();
         let text = fs::read_to_string(&file).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Failure::not_found(format!(
@@ -246,7 +246,7 @@ impl Facts {
     }
 
     /// Changes the facts while no other command does, and returns them.
-    pub fn update(layout: &Layout, change: impl FnOnce(&mut Self) -> Outcome) -> Outcome<Self> {
+    pub(crate) fn update(layout: &Layout, change: impl FnOnce(&mut Self) -> Outcome) -> Outcome<Self> {
         let _lock = layout.lock()?;
         let mut facts = Self::load(layout)?;
         change(&mut facts)?;
@@ -255,7 +255,7 @@ impl Facts {
     }
 
     /// Writes the facts so that a reader sees either the old or the new ones.
-    pub fn save(&self, layout: &Layout) -> Outcome {
+    pub(crate) fn save(&self, layout: &Layout) -> Outcome {
         let (file, new) = (layout.facts(), layout.new_facts());
         let text = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
         let failed = |error: files::FileError| Failure::failed(error.to_string());
@@ -265,7 +265,7 @@ impl Facts {
     }
 
     /// Finds a node by `node2` or `2`.
-    pub fn node(&self, wanted: &str) -> Outcome<&NodeFacts> {
+    pub(crate) fn node(&self, wanted: &str) -> Outcome<&NodeFacts> {
         let name = if wanted.bytes().all(|b| b.is_ascii_digit()) {
             format!("node{wanted}")
         } else {
@@ -281,14 +281,14 @@ impl Facts {
     }
 
     /// Remembers which process runs a node.
-    pub fn set_pid(&mut self, name: &str, pid: Option<u32>) {
+    pub(crate) fn set_pid(&mut self, name: &str, pid: Option<u32>) {
         if let Some(node) = self.nodes.iter_mut().find(|node| node.name == name) {
             node.pid = pid;
         }
     }
 
     /// Notes who is about to end the processes of these nodes, if nobody has begun to already.
-    pub fn note_end(&mut self, processes: &[(String, u32)], by: &str) {
+    pub(crate) fn note_end(&mut self, processes: &[(String, u32)], by: &str) {
         for (name, pid) in processes {
             if let Some(node) = self.nodes.iter_mut().find(|node| node.name == *name)
                 && node.ended.as_ref().is_none_or(|ended| ended.pid != *pid)

@@ -1,6 +1,7 @@
 //! A test network on this machine: one process per node, one directory for everything.
 #![deny(clippy::unwrap_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod add;
 mod args;

@@ -32,7 +32,7 @@ const COLUMNS: [Column; 7] = [
 ];
 
 /// One look at the network.
-pub struct Look<'a> {
+pub(crate) struct Look<'a> {
     /// Name of the chain.
     pub chain_id: &'a str,
     /// Its nodes.
@@ -46,7 +46,7 @@ pub struct Look<'a> {
 }
 
 /// The lines of a look at an instant of the nodes' clock.
-pub fn lines(look: &Look<'_>, now_ms: u64, sheet: Sheet, height: usize) -> Vec<Line<'static>> {
+pub(crate) fn lines(look: &Look<'_>, now_ms: u64, sheet: Sheet, height: usize) -> Vec<Line<'static>> {
     let mut lines = vec![sheet.title(&title(look)), sentence(look, now_ms, sheet)];
     // Whoever is in trouble has no eye for whose turn it is.
     let below = reason(look, now_ms).unwrap_or_else(|| next(look));

@@ -17,7 +17,7 @@ const POLL: Duration = Duration::from_millis(200);
 const CHUNK_BYTES: u64 = 1 << 20;
 
 /// Shows the end of the logs, then what is added if asked to follow.
-pub async fn run(args: &LogsArgs) -> Outcome {
+pub(crate) async fn run(args: &LogsArgs) -> Outcome {
     let facts = Facts::load(&Layout::new(&args.dir.dir)?)?;
     let nodes = match &args.node {
         Some(node) => vec![facts.node(node)?.clone()],

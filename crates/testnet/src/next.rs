@@ -9,7 +9,7 @@ use vision_terminal::keys::read_secret;
 
 /// Facts and commands.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Next {
+pub(crate) struct Next {
     /// What is where: a name and a place.
     pub facts: Vec<(&'static str, String)>,
     /// What to type, most wanted first.
@@ -20,7 +20,7 @@ pub struct Next {
 
 impl Next {
     /// Of a network; `end` says how it ends.
-    pub fn of(layout: &Layout, facts: &Facts, end: String) -> Self {
+    pub(crate) fn of(layout: &Layout, facts: &Facts, end: String) -> Self {
         let Some(first) = facts.nodes.first() else { return Self { end, ..Self::default() } };
         let last = facts.nodes.last().map_or("node1", |node| node.name.as_str());
         let mut known = vec![("page", format!("{}/", first.urls.rest)), ("logs", shown(&first.log))];
@@ -44,7 +44,7 @@ impl Next {
     }
 
     /// As text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let fact = |(name, place): &(&str, String)| format!("{name:<8}  {place}\n");
         let facts: String = self.facts.iter().map(fact).collect();
         let commands: String = self.commands.iter().map(|command| format!("  {command}\n")).collect();

@@ -19,7 +19,7 @@ const MAX_BASES_TRIED: u16 = 200;
 
 /// The ports of node 1, from which the others' follow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct BasePorts {
+pub(crate) struct BasePorts {
     p2p: u16,
     rest: u16,
     grpc: u16,
@@ -27,7 +27,7 @@ pub struct BasePorts {
 
 impl BasePorts {
     /// What the caller gave, the defaults for the rest.
-    pub fn new(args: &PortArgs) -> Self {
+    pub(crate) fn new(args: &PortArgs) -> Self {
         Self {
             p2p: args.base_p2p_port.unwrap_or(7072),
             rest: args.base_api_port.unwrap_or(8080),
@@ -36,7 +36,7 @@ impl BasePorts {
     }
 
     /// What the caller gave, for the rest what node 1 has.
-    pub fn over(args: &PortArgs, first: &NodePorts) -> Self {
+    pub(crate) fn over(args: &PortArgs, first: &NodePorts) -> Self {
         Self {
             p2p: args.base_p2p_port.unwrap_or(first.p2p),
             rest: args.base_api_port.unwrap_or(first.rest),
@@ -45,7 +45,7 @@ impl BasePorts {
     }
 
     /// The ports of `count` nodes, all different.
-    pub fn assign(&self, count: u16) -> Outcome<Vec<NodePorts>> {
+    pub(crate) fn assign(&self, count: u16) -> Outcome<Vec<NodePorts>> {
         let nodes = (0..u32::from(count)).map(|i| self.node(i)).collect::<Outcome<Vec<_>>>()?;
         let mut all: Vec<u16> = nodes.iter().flat_map(|node| node.named().map(|(_, port)| port)).collect();
         all.sort_unstable();
@@ -59,7 +59,7 @@ impl BasePorts {
     }
 
     /// Ports for one more node: those of the next number, or of the first after it that are all free.
-    pub fn one_more(&self, taken: &[NodePorts]) -> Outcome<NodePorts> {
+    pub(crate) fn one_more(&self, taken: &[NodePorts]) -> Outcome<NodePorts> {
         let of_others: Vec<u16> = taken.iter().flat_map(|node| node.named().map(|(_, port)| port)).collect();
         let mut index = u32::try_from(taken.len()).unwrap_or(u32::MAX);
         loop {
@@ -93,7 +93,7 @@ impl BasePorts {
 
 /// The ports of one node.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct NodePorts {
+pub(crate) struct NodePorts {
     /// Peers and `/api/status`.
     pub p2p: u16,
     /// REST gateway.
@@ -110,7 +110,7 @@ pub struct NodePorts {
 
 impl NodePorts {
     /// Every port with what it is for.
-    pub const fn named(&self) -> [(Use, u16); 6] {
+    pub(crate) const fn named(&self) -> [(Use, u16); 6] {
         [
             (Use::P2p, self.p2p),
             (Use::Rest, self.rest),
@@ -133,7 +133,7 @@ fn listen(port: u16) -> Result<(), Error> {
 
 /// What a port is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Use {
+pub(crate) enum Use {
     /// Peers.
     P2p,
     /// The gateway.
@@ -154,7 +154,7 @@ impl fmt::Display for Use {
 
 /// Checks that nobody listens on any port of the nodes that are to start. `all` are those of the whole
 /// network, and `up` is the command that gives it others.
-pub fn check_free(start: &[(&str, &NodePorts)], all: &[NodePorts], up: &str) -> Outcome {
+pub(crate) fn check_free(start: &[(&str, &NodePorts)], all: &[NodePorts], up: &str) -> Outcome {
     let taken = start.iter().find_map(|(name, ports)| Some((name, ports.taken()?)));
     let Some((name, (what, port, error))) = taken else { return Ok(()) };
     let why = match error.kind() {

@@ -16,13 +16,13 @@ use vision_terminal::exit::{Failure, Outcome};
 /// A log longer than this is put aside when its node starts, and by the node itself while it runs.
 pub const MAX_LOG_BYTES: u64 = 16 << 20;
 /// How long a process may take to end in good order before it is killed.
-pub const STOP_DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const STOP_DEADLINE: Duration = Duration::from_secs(10);
 /// How often a process is looked at while waiting for it.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// What the recorded process of a node does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Life {
+pub(crate) enum Life {
     /// It runs.
     Running(u32),
     /// It is frozen by SIGSTOP.
@@ -33,7 +33,7 @@ pub enum Life {
 
 impl Life {
     /// Looks at the process recorded for a node, and if that is gone, for one that somebody started by hand.
-    pub fn of(node: &NodeFacts) -> Self {
+    pub(crate) fn of(node: &NodeFacts) -> Self {
         match node.pid.map(|pid| Self::of_process(pid, &node.home)) {
             Some(life) if life != Self::Stopped => life,
             _ => Self::found(&node.home),
@@ -61,7 +61,7 @@ impl Life {
     }
 
     /// The process, if there is one.
-    pub const fn pid(self) -> Option<u32> {
+    pub(crate) const fn pid(self) -> Option<u32> {
         match self {
             Self::Running(pid) | Self::Paused(pid) => Some(pid),
             Self::Stopped => None,
@@ -109,7 +109,7 @@ fn state(pid: u32) -> Option<char> {
 
 /// Starts a node with this executable, writing to its log. With `--log-file` it takes a session of
 /// its own, so that a terminal's Ctrl-C does not reach it.
-pub fn spawn(node: &NodeFacts) -> Outcome<Child> {
+pub(crate) fn spawn(node: &NodeFacts) -> Outcome<Child> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::failed(format!("cannot find this program's own file: {error}")))?;
     rotate(&node.log)?;
@@ -134,7 +134,7 @@ fn rotate(log: &Path) -> Outcome {
 }
 
 /// Sends a signal to a node's process, which was just looked at.
-pub fn signal(pid: u32, signal: Signal) -> Outcome {
+pub(crate) fn signal(pid: u32, signal: Signal) -> Outcome {
     let target = i32::try_from(pid).ok().and_then(Pid::from_raw);
     let target = target.ok_or_else(|| Failure::failed(format!("{pid} is not a process id")))?;
     match kill_process(target, signal) {
@@ -145,15 +145,15 @@ pub fn signal(pid: u32, signal: Signal) -> Outcome {
 }
 
 /// A node and the process that runs it.
-pub type Process<'a> = (&'a NodeFacts, u32);
+pub(crate) type Process<'a> = (&'a NodeFacts, u32);
 
 /// The processes of these nodes.
-pub fn running(nodes: &[NodeFacts]) -> Vec<Process<'_>> {
+pub(crate) fn running(nodes: &[NodeFacts]) -> Vec<Process<'_>> {
     nodes.iter().filter_map(|node| Some((node, Life::of(node).pid()?))).collect()
 }
 
 /// Ends these processes: asks all, waits, kills what is left. Says which nodes had to be killed.
-pub async fn stop_all(processes: &[Process<'_>], clock: &Clock) -> Outcome<Vec<String>> {
+pub(crate) async fn stop_all(processes: &[Process<'_>], clock: &Clock) -> Outcome<Vec<String>> {
     for (node, pid) in processes {
         let life = Life::of_process(*pid, &node.home);
         if life != Life::Stopped {
@@ -192,12 +192,12 @@ async fn wait_gone(processes: &[Process<'_>], clock: &Clock, limit: Duration) ->
 }
 
 /// A duration as the clock counts.
-pub fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The last lines of a log, for telling why a node does not work.
-pub fn tail(log: &Path, lines: usize) -> Vec<String> {
+pub(crate) fn tail(log: &Path, lines: usize) -> Vec<String> {
     use std::io::{Read as _, Seek as _, SeekFrom};
     /// Enough for a screen of long lines.
     const TAIL_BYTES: u64 = 256 << 10;

@@ -12,7 +12,7 @@ use vision_terminal::exit::{Failure, Outcome};
 use vision_terminal::output;
 
 /// The failure of asking for another network.
-pub fn other(layout: &Layout, profile: Profile, what: impl Display) -> Failure {
+pub(crate) fn other(layout: &Layout, profile: Profile, what: impl Display) -> Failure {
     let dir = layout.dir().display();
     let way_out = match profile {
         Profile::Compose => {
@@ -24,7 +24,7 @@ pub fn other(layout: &Layout, profile: Profile, what: impl Display) -> Failure {
 }
 
 /// Checks that a network is what a plan asks for, and that nothing of it is missing.
-pub fn check(layout: &Layout, facts: &Facts, plan: &Plan) -> Outcome {
+pub(crate) fn check(layout: &Layout, facts: &Facts, plan: &Plan) -> Outcome {
     if facts.profile != plan.profile {
         return Err(other(layout, facts.profile, format_args!("was made with --profile {}", facts.profile)));
     }
@@ -36,7 +36,12 @@ pub fn check(layout: &Layout, facts: &Facts, plan: &Plan) -> Outcome {
 }
 
 /// Checks the number of nodes, if one is asked for, and the parameters that are named.
-pub fn check_genesis(layout: &Layout, facts: &Facts, nodes: Option<u16>, args: &GenesisArgs) -> Outcome {
+pub(crate) fn check_genesis(
+    layout: &Layout,
+    facts: &Facts,
+    nodes: Option<u16>,
+    args: &GenesisArgs,
+) -> Outcome {
     let count = facts.nodes.len();
     if nodes.is_some_and(|nodes| usize::from(nodes) != count) {
         return Err(other(layout, facts.profile, format_args!("has {}", output::count(count, "node"))));

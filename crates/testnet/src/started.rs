@@ -12,7 +12,7 @@ use vision_terminal::exit::Outcome;
 use vision_terminal::output::count;
 
 /// Processes of this command.
-pub struct Started {
+pub(crate) struct Started {
     /// By the node's name; those that have ended and been waited for are gone from here.
     pub children: Vec<(String, Child)>,
     /// Whether nodes ran already: then the network is another command's.
@@ -22,7 +22,7 @@ pub struct Started {
 impl Started {
     /// Starts every node that does not run; if one cannot be started, none stays. No other command starts or
     /// stops nodes meanwhile.
-    pub async fn missing(layout: &Layout, detach: bool, clock: &Clock) -> Outcome<Self> {
+    pub(crate) async fn missing(layout: &Layout, detach: bool, clock: &Clock) -> Outcome<Self> {
         let mut started = Self { children: Vec::new(), is_joined: false };
         let mut failed = None;
         let facts = Facts::update(layout, |facts| {
@@ -65,18 +65,18 @@ impl Started {
     }
 
     /// The nodes they run.
-    pub fn of(&self, facts: &Facts) -> Vec<NodeFacts> {
+    pub(crate) fn of(&self, facts: &Facts) -> Vec<NodeFacts> {
         let ours = |node: &&NodeFacts| self.children.iter().any(|(name, _)| *name == node.name);
         facts.nodes.iter().filter(ours).cloned().collect()
     }
 
     /// The first that has ended.
-    pub fn first_ended(&mut self) -> Option<(String, ExitStatus)> {
+    pub(crate) fn first_ended(&mut self) -> Option<(String, ExitStatus)> {
         self.children.iter_mut().find_map(|(name, child)| Some((name.clone(), child.try_wait().ok()??)))
     }
 
     /// Waits for those that have ended: process and how it ended.
-    pub fn take_ended(&mut self) -> Vec<(u32, ExitStatus)> {
+    pub(crate) fn take_ended(&mut self) -> Vec<(u32, ExitStatus)> {
         let mut ended = Vec::new();
         self.children.retain_mut(|(_, child)| match child.try_wait() {
             Ok(Some(status)) => {

@@ -21,7 +21,7 @@ const MIN_STATE_CHARS: usize = 12;
 
 /// One look at one node.
 #[derive(Clone, Debug)]
-pub struct NodeView {
+pub(crate) struct NodeView {
     /// Who it is.
     pub facts: NodeFacts,
     /// What its process does.
@@ -32,7 +32,7 @@ pub struct NodeView {
 
 impl NodeView {
     /// Looks at a node.
-    pub async fn of(facts: &NodeFacts) -> Self {
+    pub(crate) async fn of(facts: &NodeFacts) -> Self {
         let life = Life::of(facts);
         let status = match (life, Gateway::new(&facts.urls.rest)) {
             (Life::Running(_), Ok(gateway)) => gateway.get("/api/status").await.ok(),
@@ -49,7 +49,7 @@ impl NodeView {
     }
 
     /// Looks at its process again; what it told before it was gone counts no longer.
-    pub fn look_at_process(&mut self) {
+    pub(crate) fn look_at_process(&mut self) {
         let life = Life::of(&self.facts);
         if life != self.life {
             self.status = self.status.take().filter(|_| matches!(life, Life::Running(_)));
@@ -58,17 +58,17 @@ impl NodeView {
     }
 
     /// Whether it can answer nobody now.
-    pub const fn is_away(&self) -> bool {
+    pub(crate) const fn is_away(&self) -> bool {
         matches!((self.life, &self.status), (Life::Paused(_), _) | (Life::Stopped, None))
     }
 
     /// Looks at all nodes at once.
-    pub async fn of_all(nodes: &[NodeFacts]) -> Vec<Self> {
+    pub(crate) async fn of_all(nodes: &[NodeFacts]) -> Vec<Self> {
         futures::future::join_all(nodes.iter().map(Self::of)).await
     }
 
     /// Height of its head, if it answered.
-    pub fn height(&self) -> Option<u64> {
+    pub(crate) fn height(&self) -> Option<u64> {
         self.status.as_ref().and_then(|status| status["height"].as_u64())
     }
 
@@ -98,7 +98,7 @@ impl NodeView {
     }
 
     /// Its state in a few words for people.
-    pub fn state(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         let status = match self.answer() {
             Ok(status) => status,
             Err(word) => return word.into(),
@@ -112,7 +112,7 @@ impl NodeView {
     }
 
     /// Its name and the reason, if no block can come before its clock has reached the head's stamp.
-    pub fn waits_for_its_clock(&self) -> Option<(&str, &str)> {
+    pub(crate) fn waits_for_its_clock(&self) -> Option<(&str, &str)> {
         let because = self.status.as_ref()?["not_eligible_because"].as_str()?;
         because.starts_with("HEAD_AHEAD: ").then_some((self.facts.name.as_str(), because))
     }
@@ -138,7 +138,7 @@ impl NodeView {
 }
 
 /// The table as text, with as much as fits into so many columns.
-pub fn render(views: &[NodeView], width: Option<usize>) -> String {
+pub(crate) fn render(views: &[NodeView], width: Option<usize>) -> String {
     let without = |left_out: &[&str]| {
         let kept = |at: &usize| !left_out.contains(&COLUMNS[*at]);
         let columns: Vec<usize> = (0..COLUMNS.len()).filter(kept).collect();
@@ -178,7 +178,7 @@ fn cells(view: &NodeView) -> [String; 9] {
 }
 
 /// Prints the state of the whole network.
-pub fn print(facts: &Facts, views: &[NodeView], format: Format) -> Outcome {
+pub(crate) fn print(facts: &Facts, views: &[NodeView], format: Format) -> Outcome {
     match format {
         Format::Table => output::write(&render(views, output::width())),
         Format::Json => output::json(&json!({

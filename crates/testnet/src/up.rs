@@ -32,7 +32,7 @@ const ASK: Duration = Duration::from_millis(200);
 
 /// Makes what is missing, starts every node that does not run, and waits until all agree. Whoever finds nodes
 /// running has only joined: it leaves all running when it ends.
-pub async fn run(args: &UpArgs, clock: &Clock, new_claims: NewClaims, format: Format) -> Outcome {
+pub(crate) async fn run(args: &UpArgs, clock: &Clock, new_claims: NewClaims, format: Format) -> Outcome {
     let layout = Layout::new(&args.dir.dir)?;
     prepare(&layout, args, clock, new_claims)?;
     let mut interrupts = Interrupts::new()?;

@@ -28,7 +28,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_millis(250);
 
 /// Why it is not watched any longer.
-pub enum End {
+pub(crate) enum End {
     /// A signal came.
     Asked,
     /// Another command has taken all nodes away.
@@ -36,7 +36,7 @@ pub enum End {
 }
 
 /// What is watched.
-pub struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     /// The network.
     pub layout: &'a Layout,
     /// What to know and to type.
@@ -50,7 +50,7 @@ pub struct Watch<'a> {
 impl Watch<'_> {
     /// Shows the network until a signal comes or another command takes it down. What befalls single nodes is
     /// a line each, and the others are watched on.
-    pub async fn run(
+    pub(crate) async fn run(
         &self,
         started: &mut Started,
         views: &[NodeView],

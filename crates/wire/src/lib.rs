@@ -3,6 +3,7 @@
 //! Generated messages, clients and servers; conversions from and to `vision-primitives`; the table
 //! of error reasons ([`Reason`]); client channels; watches that resume ([`watch`]) and the event
 //! logs behind them ([`EventLog`]); pages of lists ([`page`]); REST as the protocol files describe it ([`rest`]).
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod blocks;
 mod bounds;
@@ -27,7 +28,7 @@ mod sync_state;
 pub mod watch;
 
 /// Generated code; its doc comments are those of the protocol files.
-#[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, rustdoc::all)]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/generated.rs"));
 }

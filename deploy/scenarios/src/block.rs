@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 /// A block of `/api/chain/blocks`.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Block {
+pub(crate) struct Block {
     /// Its height.
     pub height: u64,
     /// Its hash.
@@ -23,14 +23,14 @@ pub struct Block {
 
 /// A page of `/api/chain/blocks`.
 #[derive(Debug, Deserialize)]
-pub struct Page {
+pub(crate) struct Page {
     /// Ascending.
     pub blocks: Vec<Block>,
 }
 
 /// `/api/status`.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Status {
+pub(crate) struct Status {
     /// Id of the node that answers.
     pub node_id: String,
     /// Hash of block 0.
@@ -47,7 +47,7 @@ pub struct Status {
 
 /// `/api/mining/status`.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Mining {
+pub(crate) struct Mining {
     /// Height to be produced.
     pub next_height: u64,
     /// Owner of its slot 0.
@@ -58,7 +58,7 @@ pub struct Mining {
 
 /// `/api/mining/schedule`.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     /// The height dealt.
     pub height: u64,
     /// The block below.
@@ -75,7 +75,7 @@ pub struct Schedule {
 
 /// A slot of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Slot {
+pub(crate) struct Slot {
     /// Its number.
     pub slot: u64,
     /// Its owner.
@@ -88,7 +88,7 @@ pub struct Slot {
 
 /// `/api/chain/producers`.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Producers {
+pub(crate) struct Producers {
     /// After the block of this height.
     pub height: u64,
     /// Ids that own slots.
@@ -99,7 +99,7 @@ pub struct Producers {
 
 /// A producer's record.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Record {
+pub(crate) struct Record {
     /// Whose.
     pub node_id: String,
     /// `active`, `suspended` …
@@ -114,24 +114,24 @@ pub struct Record {
 
 impl Producers {
     /// Somebody's record.
-    pub fn record(&self, id: &str) -> Option<&Record> {
+    pub(crate) fn record(&self, id: &str) -> Option<&Record> {
         self.registered.iter().find(|record| record.node_id == id)
     }
 
     /// Whether somebody owns slots.
-    pub fn is_active(&self, id: &str) -> bool {
+    pub(crate) fn is_active(&self, id: &str) -> bool {
         self.active.iter().any(|active| active == id)
     }
 }
 
 impl Schedule {
     /// The owner of a slot; empty for a slot that was not asked for.
-    pub fn owner(&self, slot: u64) -> &str {
+    pub(crate) fn owner(&self, slot: u64) -> &str {
         self.slots.iter().find(|entry| entry.slot == slot).map_or("", |entry| &entry.node_id)
     }
 
     /// Why a block cannot be of this schedule; `None` if it can.
-    pub fn objection(&self, block: &Block) -> Option<String> {
+    pub(crate) fn objection(&self, block: &Block) -> Option<String> {
         if (block.height, &block.parent) != (self.height, &self.parent) {
             return Some(format!("block {} on {} is not of this schedule", block.height, block.parent));
         }
@@ -151,13 +151,13 @@ impl Schedule {
 }
 
 /// The newest run of blocks that all used slot 0; blocks ascending, block 0 never part of it.
-pub fn calm_run(blocks: &[Block]) -> &[Block] {
+pub(crate) fn calm_run(blocks: &[Block]) -> &[Block] {
     let calm = blocks.iter().rev().take_while(|block| block.slot == 0 && block.height > 0).count();
     &blocks[blocks.len() - calm..]
 }
 
 /// Who produced these.
-pub fn producers_of(blocks: &[Block]) -> BTreeSet<&str> {
+pub(crate) fn producers_of(blocks: &[Block]) -> BTreeSet<&str> {
     blocks.iter().map(|block| block.producer.as_str()).collect()
 }
 

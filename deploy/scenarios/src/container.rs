@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 /// Label that names the compose project.
-pub const PROJECT_LABEL: &str = "com.docker.compose.project";
+pub(crate) const PROJECT_LABEL: &str = "com.docker.compose.project";
 /// Label that names the compose service.
 const SERVICE_LABEL: &str = "com.docker.compose.service";
 
 /// A container, as far as it is looked at here. Names as docker gives them.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Container {
+pub(crate) struct Container {
     /// Its id.
     pub id: String,
     /// How often docker has restarted it since it was started by hand.
@@ -33,7 +33,7 @@ pub struct Container {
 /// What a container does now.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct State {
+pub(crate) struct State {
     /// `running`, `exited`, `paused` …
     pub status: String,
     /// Process id on the host; 0 if it does not run.
@@ -54,7 +54,7 @@ pub struct State {
 /// The last word of a health check.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Health {
+pub(crate) struct Health {
     /// `starting`, `healthy` or `unhealthy`.
     pub status: String,
 }
@@ -62,7 +62,7 @@ pub struct Health {
 /// What a container was made with.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Config {
+pub(crate) struct Config {
     /// What it was made from.
     pub image: String,
     /// User and group.
@@ -74,7 +74,7 @@ pub struct Config {
 /// What the host gives a container.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct HostConfig {
+pub(crate) struct HostConfig {
     /// Whether its root cannot be written.
     pub readonly_rootfs: bool,
     /// Capabilities added.
@@ -92,7 +92,7 @@ pub struct HostConfig {
 /// A volume in a container.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Mount {
+pub(crate) struct Mount {
     /// Name of the volume; empty for a directory of the host.
     #[serde(default)]
     pub name: String,
@@ -104,7 +104,7 @@ pub struct Mount {
 /// Networks and published ports.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct NetworkSettings {
+pub(crate) struct NetworkSettings {
     /// Networks by name.
     pub networks: BTreeMap<String, Network>,
     /// Ports of the container, and where on the host they are published.
@@ -114,7 +114,7 @@ pub struct NetworkSettings {
 /// A container's place in a network.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Network {
+pub(crate) struct Network {
     /// Its address there; empty while it does not run.
     #[serde(rename = "IPAddress")]
     pub ip_address: String,
@@ -123,7 +123,7 @@ pub struct Network {
 /// Where a port is published.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Published {
+pub(crate) struct Published {
     /// Address on the host.
     pub host_ip: String,
     /// Port on the host.
@@ -132,17 +132,17 @@ pub struct Published {
 
 impl Container {
     /// Its compose service, such as `node1-chain`.
-    pub fn service(&self) -> &str {
+    pub(crate) fn service(&self) -> &str {
         self.config.labels.get(SERVICE_LABEL).map_or("", String::as_str)
     }
 
     /// Whether it runs and its health check says so.
-    pub fn is_healthy(&self) -> bool {
+    pub(crate) fn is_healthy(&self) -> bool {
         self.state.status == "running" && self.health() == "healthy"
     }
 
     /// `healthy`, `starting`, or how else it is.
-    pub fn condition(&self) -> String {
+    pub(crate) fn condition(&self) -> String {
         match (self.state.status.as_str(), self.health()) {
             ("running", "") => "running without a health check".into(),
             ("running", health) => health.to_owned(),
@@ -157,13 +157,13 @@ impl Container {
     }
 
     /// Its published ports.
-    pub fn published(&self) -> Vec<&Published> {
+    pub(crate) fn published(&self) -> Vec<&Published> {
         let ports = self.network_settings.ports.as_ref();
         ports.into_iter().flat_map(BTreeMap::values).flatten().flatten().collect()
     }
 
     /// What it lacks of a locked-up container; empty if nothing.
-    pub fn looseness(&self) -> Vec<String> {
+    pub(crate) fn looseness(&self) -> Vec<String> {
         let (config, host) = (&self.config, &self.host_config);
         let user = config.user.split(':').next().unwrap_or_default();
         let options = host.security_opt.as_deref().unwrap_or_default();

@@ -2,17 +2,17 @@
 
 /// A generator of numbers for choosing; the same seed gives the same choices.
 #[derive(Debug)]
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
     /// Any seed will do.
-    pub const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         // The generator needs a state other than 0; the multiplication keeps near seeds apart.
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
     /// A number below `end`, which is not 0.
-    pub const fn below(&mut self, end: u64) -> u64 {
+    pub(crate) const fn below(&mut self, end: u64) -> u64 {
         // xorshift64*, good enough to choose and needs no crate.
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -21,7 +21,7 @@ impl Dice {
     }
 
     /// One of several things; `None` only if there is none.
-    pub fn one_of<'a, T>(&mut self, things: &'a [T]) -> Option<&'a T> {
+    pub(crate) fn one_of<'a, T>(&mut self, things: &'a [T]) -> Option<&'a T> {
         let count = u64::try_from(things.len()).ok().filter(|count| *count > 0)?;
         things.get(usize::try_from(self.below(count)).ok()?)
     }

@@ -24,7 +24,7 @@ const ENGINE_ERROR: &str = "Error response from daemon";
 
 /// One compose project.
 #[derive(Clone)]
-pub struct Docker {
+pub(crate) struct Docker {
     /// The compose command and its first arguments.
     compose: Vec<String>,
     file: PathBuf,
@@ -45,7 +45,7 @@ enum Naming {
 
 impl Docker {
     /// A project by its name, with a compose command such as `docker compose`.
-    pub fn new(compose: &str, file: &Path, project: &str) -> Self {
+    pub(crate) fn new(compose: &str, file: &Path, project: &str) -> Self {
         let compose = compose.split_whitespace().map(str::to_owned).collect();
         let directory = file.parent().filter(|parent| parent.is_dir()).unwrap_or(Path::new(".")).to_owned();
         Self { compose, file: file.to_owned(), directory, project: project.to_owned(), naming: Naming::Told }
@@ -53,12 +53,12 @@ impl Docker {
 
     /// The same project by another file, whose paths start from the same directory.
     #[must_use]
-    pub fn by_file(self, file: PathBuf) -> Self {
+    pub(crate) fn by_file(self, file: PathBuf) -> Self {
         Self { file, ..self }
     }
 
     /// The project that compose finds in another directory by itself, which must be this one.
-    pub fn found_in(&self, directory: &Path, project: &str) -> Self {
+    pub(crate) fn found_in(&self, directory: &Path, project: &str) -> Self {
         Self {
             file: directory.join("docker-compose.yml"),
             directory: directory.to_owned(),
@@ -69,22 +69,22 @@ impl Docker {
     }
 
     /// The project's name.
-    pub fn project(&self) -> &str {
+    pub(crate) fn project(&self) -> &str {
         &self.project
     }
 
     /// The compose file.
-    pub fn file(&self) -> &Path {
+    pub(crate) fn file(&self) -> &Path {
         &self.file
     }
 
     /// Name of a network or volume of the project.
-    pub fn name_of(&self, short: &str) -> String {
+    pub(crate) fn name_of(&self, short: &str) -> String {
         format!("{}_{short}", self.project)
     }
 
     /// The compose command in full, as one would type it.
-    pub fn compose_line(&self, arguments: &str) -> String {
+    pub(crate) fn compose_line(&self, arguments: &str) -> String {
         let words = [&self.compose[..], &self.options(), &[arguments.to_owned()]].concat();
         words.join(" ")
     }
@@ -104,7 +104,7 @@ impl Docker {
     }
 
     /// Fails with one clear line unless docker, compose and the file can be used.
-    pub async fn check_usable(&self) -> Outcome {
+    pub(crate) async fn check_usable(&self) -> Outcome {
         let unusable = |failure: Failure| failure.expected("a docker that can be used");
         self.docker(&["version", "--format", "{{.Server.Version}}"]).await.map_err(unusable)?;
         let why = "a compose that can be used and a file it takes (see --compose and --file)";
@@ -112,7 +112,7 @@ impl Docker {
     }
 
     /// Builds and starts everything; what compose says is shown.
-    pub async fn up(&self) -> Outcome {
+    pub(crate) async fn up(&self) -> Outcome {
         let line = self.compose_line("up --build -d");
         let mut command = self.compose_command(&["up", "--build", "-d"]);
         apart(&mut command);
@@ -126,24 +126,24 @@ impl Docker {
     }
 
     /// `up` once more, which should change nothing.
-    pub async fn up_again(&self) -> Outcome {
+    pub(crate) async fn up_again(&self) -> Outcome {
         self.compose(&["up", "-d"], UP_S).await.map(drop)
     }
 
     /// Makes the containers, networks and volumes, and starts nothing.
-    pub async fn create(&self) -> Outcome {
+    pub(crate) async fn create(&self) -> Outcome {
         self.compose(&["create"], UP_S).await.map(drop)
     }
 
     /// Runs a command of a service once, in a container like the service's.
-    pub async fn run_once(&self, service: &str, arguments: &[&str]) -> Outcome {
+    pub(crate) async fn run_once(&self, service: &str, arguments: &[&str]) -> Outcome {
         let run = ["run", "--rm", "--no-deps", "-T", service];
         self.compose(&[&run, arguments].concat(), COMMAND_S).await.map(drop)
     }
 
     /// Runs a `vision` command beside the network, with the ports of this machine and the keys of the funded
     /// accounts in /testnet: what it writes to stdout.
-    pub async fn vision(&self, image: &str, arguments: &[&str]) -> Outcome<String> {
+    pub(crate) async fn vision(&self, image: &str, arguments: &[&str]) -> Outcome<String> {
         let (label, volume) =
             (format!("{PROJECT_LABEL}={}", self.project), format!("{}:/testnet:ro", self.name_of("testnet")));
         let run = ["run", "--rm", "--network", "host", "--label", &label, "-v", &volume, image];
@@ -151,7 +151,7 @@ impl Docker {
     }
 
     /// Loses what some volumes hold in their directory `data`. Their containers must not run.
-    pub async fn wipe(&self, volumes: &[String]) -> Outcome {
+    pub(crate) async fn wipe(&self, volumes: &[String]) -> Outcome {
         for volume in volumes {
             let name = self.name_of(volume);
             let mountpoint =
@@ -166,19 +166,19 @@ impl Docker {
     }
 
     /// Makes a network of the project that the compose file does not know.
-    pub async fn add_network(&self, short: &str) -> Outcome {
+    pub(crate) async fn add_network(&self, short: &str) -> Outcome {
         let label = format!("{PROJECT_LABEL}={}", self.project);
         let create = ["network", "create", "--internal", "--label", &label, &self.name_of(short)];
         self.docker(&create).await.map(drop)
     }
 
     /// Removes what [`Self::add_network`] made.
-    pub async fn remove_network(&self, short: &str) -> Outcome {
+    pub(crate) async fn remove_network(&self, short: &str) -> Outcome {
         self.docker(&["network", "rm", &self.name_of(short)]).await.map(drop)
     }
 
     /// Stops and removes everything of the project, and says what is left.
-    pub async fn down(&self) -> Outcome {
+    pub(crate) async fn down(&self) -> Outcome {
         // Something may still have been in the making when the work was interrupted.
         wait::until("nothing of the project left", DOWN_S, async || {
             self.compose(&["down", "-v", "--remove-orphans", "-t", "2"], DOWN_S).await?;
@@ -193,7 +193,7 @@ impl Docker {
     }
 
     /// Containers, networks and volumes of the project.
-    pub async fn leftovers(&self) -> Outcome<Vec<String>> {
+    pub(crate) async fn leftovers(&self) -> Outcome<Vec<String>> {
         let filter = format!("label={PROJECT_LABEL}={}", self.project);
         let mut left = Vec::new();
         let lists: [(&str, &[&str]); 3] = [
@@ -209,7 +209,7 @@ impl Docker {
     }
 
     /// All containers of the project by their service.
-    pub async fn containers(&self) -> Outcome<BTreeMap<String, Container>> {
+    pub(crate) async fn containers(&self) -> Outcome<BTreeMap<String, Container>> {
         let filter = format!("label={PROJECT_LABEL}={}", self.project);
         let ids = self.docker(&["ps", "-a", "-q", "--no-trunc", "--filter", &filter]).await?;
         let mut all = BTreeMap::new();
@@ -224,7 +224,7 @@ impl Docker {
     }
 
     /// A docker verb, such as `kill`, for the containers of some services at once.
-    pub async fn each(&self, verb: &[&str], services: &[String]) -> Outcome {
+    pub(crate) async fn each(&self, verb: &[&str], services: &[String]) -> Outcome {
         let containers = self.containers().await?;
         let mut arguments = verb.to_vec();
         for service in services {
@@ -237,7 +237,7 @@ impl Docker {
     }
 
     /// Runs a command in a container: its exit code, and what it said.
-    pub async fn exec(&self, id: &str, arguments: &[&str]) -> Outcome<(Option<i32>, String)> {
+    pub(crate) async fn exec(&self, id: &str, arguments: &[&str]) -> Outcome<(Option<i32>, String)> {
         let mut command = Command::new("docker");
         command.args(["exec", id]).args(arguments);
         let output = run(command, "docker exec", COMMAND_S).await?;
@@ -245,7 +245,7 @@ impl Docker {
     }
 
     /// The last log lines of a service.
-    pub async fn log_end(&self, service: &str, lines: u32) -> Outcome<String> {
+    pub(crate) async fn log_end(&self, service: &str, lines: u32) -> Outcome<String> {
         let containers = self.containers().await?;
         let Some(container) = containers.get(service) else {
             return Ok("(there is no such container)".into());
@@ -256,7 +256,7 @@ impl Docker {
     }
 
     /// Follows docker's events of one kind for the project until dropped.
-    pub fn events(&self, kind: &str) -> Outcome<tokio::process::Child> {
+    pub(crate) fn events(&self, kind: &str) -> Outcome<tokio::process::Child> {
         let mut command = Command::new("docker");
         command.args([
             "events",
@@ -272,7 +272,7 @@ impl Docker {
     }
 
     /// A docker command that must succeed: what it said on stdout.
-    pub async fn docker(&self, arguments: &[&str]) -> Outcome<String> {
+    pub(crate) async fn docker(&self, arguments: &[&str]) -> Outcome<String> {
         let mut command = Command::new("docker");
         command.args(arguments);
         self.finish(command, &format!("docker {}", arguments.join(" ")), COMMAND_S).await

@@ -3,7 +3,7 @@
 /// A step that did not come out as it must.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("expected: {expected}; seen: {seen}")]
-pub struct Failure {
+pub(crate) struct Failure {
     expected: String,
     seen: String,
     /// Names of the compose services concerned, such as `node1-chain`.
@@ -11,22 +11,22 @@ pub struct Failure {
 }
 
 /// What every step gives back.
-pub type Outcome<T = ()> = Result<T, Failure>;
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
 impl Failure {
     /// What was expected and what was seen instead.
-    pub fn new(expected: impl Into<String>, seen: impl Into<String>) -> Self {
+    pub(crate) fn new(expected: impl Into<String>, seen: impl Into<String>) -> Self {
         Self { expected: expected.into(), seen: seen.into(), about: Vec::new() }
     }
 
     /// Only what was seen; whoever waits knows what it expects.
-    pub fn seen(seen: impl Into<String>) -> Self {
+    pub(crate) fn seen(seen: impl Into<String>) -> Self {
         Self::new("an answer", seen)
     }
 
     /// The same, concerning these containers.
     #[must_use]
-    pub fn about<S: Into<String>>(mut self, services: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn about<S: Into<String>>(mut self, services: impl IntoIterator<Item = S>) -> Self {
         for service in services.into_iter().map(Into::into) {
             if !self.about.contains(&service) {
                 self.about.push(service);
@@ -37,27 +37,27 @@ impl Failure {
 
     /// The same seen, but something else expected.
     #[must_use]
-    pub fn expected(self, expected: impl Into<String>) -> Self {
+    pub(crate) fn expected(self, expected: impl Into<String>) -> Self {
         Self { expected: expected.into(), ..self }
     }
 
     /// What was expected.
-    pub fn wanted(&self) -> &str {
+    pub(crate) fn wanted(&self) -> &str {
         &self.expected
     }
 
     /// What was seen.
-    pub fn found(&self) -> &str {
+    pub(crate) fn found(&self) -> &str {
         &self.seen
     }
 
     /// Names of the compose services concerned.
-    pub fn concerned(&self) -> &[String] {
+    pub(crate) fn concerned(&self) -> &[String] {
         &self.about
     }
 }
 
 /// Fails unless a condition holds; `seen` is only asked then.
-pub fn check(holds: bool, expected: impl Into<String>, seen: impl FnOnce() -> String) -> Outcome {
+pub(crate) fn check(holds: bool, expected: impl Into<String>, seen: impl FnOnce() -> String) -> Outcome {
     if holds { Ok(()) } else { Err(Failure::new(expected, seen())) }
 }

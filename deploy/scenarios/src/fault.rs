@@ -16,7 +16,7 @@ const RESTART_S: u64 = 90;
 
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// `docker kill`: SIGKILL, and docker leaves it dead.
     Kill,
     /// `docker stop`: SIGTERM, and time to end in good order.
@@ -31,10 +31,10 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Kill, Self::Stop, Self::Pause, Self::Disconnect, Self::Crash];
+    pub(crate) const ALL: [Self; 5] = [Self::Kill, Self::Stop, Self::Pause, Self::Disconnect, Self::Crash];
 
     /// Its name.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Kill => "kill",
             Self::Stop => "stop",
@@ -47,7 +47,7 @@ impl Kind {
 
 /// A fault of some containers of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// What happens to them.
     pub kind: Kind,
     /// The node's name.
@@ -68,7 +68,7 @@ impl fmt::Display for Fault {
 impl Fault {
     /// A fault of every service of a node. Only its chain can be disconnected: the others are not in that
     /// network.
-    pub fn of_node(kind: Kind, node: &Node) -> Self {
+    pub(crate) fn of_node(kind: Kind, node: &Node) -> Self {
         match kind {
             Kind::Disconnect => Self::of_service(kind, node, Service::Chain),
             _ => Self { kind, node: node.name.clone(), services: node.containers() },
@@ -76,12 +76,12 @@ impl Fault {
     }
 
     /// A fault of one service.
-    pub fn of_service(kind: Kind, node: &Node, service: Service) -> Self {
+    pub(crate) fn of_service(kind: Kind, node: &Node, service: Service) -> Self {
         Self { kind, node: node.name.clone(), services: vec![node.container(service)] }
     }
 
     /// Any fault of any node, of one service twice as often as of a whole node.
-    pub fn random(dice: &mut Dice, nodes: &[Node]) -> Option<Self> {
+    pub(crate) fn random(dice: &mut Dice, nodes: &[Node]) -> Option<Self> {
         let kind = *dice.one_of(&Kind::ALL)?;
         let node = dice.one_of(nodes)?;
         let service = *dice.one_of(&Service::ALL)?;
@@ -93,7 +93,7 @@ impl Fault {
     }
 
     /// Breaks.
-    pub async fn inflict(&self, net: &Net) -> Outcome {
+    pub(crate) async fn inflict(&self, net: &Net) -> Outcome {
         let docker = &net.docker;
         match self.kind {
             Kind::Kill => docker.each(&["kill"], &self.services).await,
@@ -107,7 +107,7 @@ impl Fault {
     }
 
     /// Heals; what crashed, docker itself restarts.
-    pub async fn heal(&self, net: &Net) -> Outcome {
+    pub(crate) async fn heal(&self, net: &Net) -> Outcome {
         let docker = &net.docker;
         match self.kind {
             Kind::Kill | Kind::Stop => docker.each(&["start"], &self.services).await,

@@ -12,7 +12,7 @@ const IN_PLACE: [(&str, &str); 5] = [
 const INIT: (&str, &str) = ("[testnet, init, ", "[testnet, init, --nodes, \"4\", ");
 
 /// The file of four nodes; `None` if this is not the file that is known here.
-pub fn derive(three: &str) -> Option<String> {
+pub(crate) fn derive(three: &str) -> Option<String> {
     let mut four = String::new();
     let mut block = String::new();
     for line in three.lines().map(|line| format!("{line}\n")) {

@@ -5,6 +5,7 @@
 //! break and to heal, and how its containers are.
 #![deny(clippy::unwrap_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod block;
 mod container;

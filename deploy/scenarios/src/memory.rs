@@ -19,7 +19,7 @@ const LIST_EVERY_READS: u32 = 20;
 
 /// Peaks and kills since [`Memory::watch`]. Cheap to clone; all clones are one.
 #[derive(Clone, Debug, Default)]
-pub struct Memory(Arc<Mutex<Seen>>);
+pub(crate) struct Memory(Arc<Mutex<Seen>>);
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -31,7 +31,7 @@ struct Seen {
 
 impl Memory {
     /// Begins to watch; stops when what it gives is dropped.
-    pub fn watch(docker: &Arc<Docker>) -> Outcome<(Self, JoinSet<()>)> {
+    pub(crate) fn watch(docker: &Arc<Docker>) -> Outcome<(Self, JoinSet<()>)> {
         let memory = Self::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(read_peaks(memory.clone(), Arc::clone(docker)));
@@ -56,12 +56,12 @@ impl Memory {
     }
 
     /// Highest use of each service so far, bytes.
-    pub fn peaks(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn peaks(&self) -> BTreeMap<String, u64> {
         self.with(|seen| seen.peaks.clone())
     }
 
     /// Names of containers that were killed for want of memory.
-    pub fn killed(&self) -> Vec<String> {
+    pub(crate) fn killed(&self) -> Vec<String> {
         self.with(|seen| seen.killed.clone())
     }
 }

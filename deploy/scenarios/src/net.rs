@@ -19,7 +19,7 @@ const BLOCK_S: u64 = 10;
 const MAX_APART: u64 = 2;
 
 /// The network.
-pub struct Net {
+pub(crate) struct Net {
     /// Its containers.
     pub docker: Arc<Docker>,
     /// Its nodes.
@@ -31,43 +31,43 @@ pub struct Net {
 
 impl Net {
     /// A network that may not be up yet.
-    pub fn new(docker: Arc<Docker>, nodes: u16, seed: u64) -> Self {
+    pub(crate) fn new(docker: Arc<Docker>, nodes: u16, seed: u64) -> Self {
         Self { docker, nodes: Node::first(nodes), seed, clock: Clock::system(0) }
     }
 
     /// A line about what was seen.
-    pub fn say(&self, text: impl AsRef<str>) {
+    pub(crate) fn say(&self, text: impl AsRef<str>) {
         say::line(format!("{:>6} s    {}", self.clock.monotonic_ms() / 1000, text.as_ref()));
     }
 
     /// The clock of this machine, which is that of all containers.
-    pub const fn clock(&self) -> &Clock {
+    pub(crate) const fn clock(&self) -> &Clock {
         &self.clock
     }
 
     /// Compose names of all services of all nodes.
-    pub fn all_containers(&self) -> Vec<String> {
+    pub(crate) fn all_containers(&self) -> Vec<String> {
         self.nodes.iter().flat_map(Node::containers).collect()
     }
 
     /// All nodes.
-    pub fn all(&self) -> Vec<&Node> {
+    pub(crate) fn all(&self) -> Vec<&Node> {
         self.nodes.iter().collect()
     }
 
     /// The other nodes.
-    pub fn others(&self, node: &Node) -> Vec<&Node> {
+    pub(crate) fn others(&self, node: &Node) -> Vec<&Node> {
         self.nodes.iter().filter(|other| other.name != node.name).collect()
     }
 
     /// The node of an id.
-    pub fn by_id(&self, id: &str) -> Outcome<&Node> {
+    pub(crate) fn by_id(&self, id: &str) -> Outcome<&Node> {
         let found = self.nodes.iter().find(|node| node.id == id);
         found.ok_or_else(|| Failure::new("an id of one of the nodes", id))
     }
 
     /// Learns the nodes' ids.
-    pub async fn meet(&mut self) -> Outcome {
+    pub(crate) async fn meet(&mut self) -> Outcome {
         for node in &mut self.nodes {
             let known = node.clone();
             let what = format!("{} tells its status", node.name);
@@ -79,7 +79,7 @@ impl Net {
     /// Waits until nothing is wrong any more: all containers healthy, the nodes ready, eligible and active,
     /// and agreed on a recent block, whose height is given. Who is suspended has to wait for as many blocks
     /// as the chain demands.
-    pub async fn wait_well(&self) -> Outcome<u64> {
+    pub(crate) async fn wait_well(&self) -> Outcome<u64> {
         let mut deadline_ms = self.clock.monotonic_ms() + WELL_S * 1000;
         let mut returns_at = 0;
         loop {
@@ -128,7 +128,7 @@ impl Net {
     }
 
     /// Fails unless all containers are healthy.
-    pub async fn look_healthy(&self) -> Outcome {
+    pub(crate) async fn look_healthy(&self) -> Outcome {
         let containers = self.docker.containers().await?;
         let mut ill = Vec::new();
         for name in self.all_containers() {
@@ -163,7 +163,7 @@ impl Net {
     }
 
     /// The highest height at which some nodes have the same block, if it is recent for all.
-    pub async fn look_agreed(&self, nodes: &[&Node]) -> Outcome<u64> {
+    pub(crate) async fn look_agreed(&self, nodes: &[&Node]) -> Outcome<u64> {
         let mut heights = Vec::new();
         for node in nodes {
             heights.push(node.status().await?.height);
@@ -182,7 +182,7 @@ impl Net {
     }
 
     /// Waits until some nodes agree on a block at this height or above.
-    pub async fn wait_agreed(&self, nodes: &[&Node], from: u64) -> Outcome<u64> {
+    pub(crate) async fn wait_agreed(&self, nodes: &[&Node], from: u64) -> Outcome<u64> {
         wait::until(format!("agreement at height {from} or above"), WELL_S, async || {
             let height = self.look_agreed(nodes).await?;
             check(height >= from, "", || format!("agreed at {height}"))?;
@@ -193,7 +193,7 @@ impl Net {
 
     /// Waits until each of some nodes has `more` blocks more than the highest of them has now; gives that
     /// height.
-    pub async fn wait_blocks(&self, nodes: &[&Node], more: u64) -> Outcome<u64> {
+    pub(crate) async fn wait_blocks(&self, nodes: &[&Node], more: u64) -> Outcome<u64> {
         let mut goal = 0;
         for node in nodes {
             let what = format!("{} tells its head", node.name);
@@ -207,7 +207,7 @@ impl Net {
     }
 
     /// Waits until a node's chain service has reached a height.
-    pub async fn wait_height(&self, node: &Node, goal: u64) -> Outcome {
+    pub(crate) async fn wait_height(&self, node: &Node, goal: u64) -> Outcome {
         let mut start = None;
         let what = format!("{} at height {goal}", node.name);
         let blocks = goal.saturating_sub(node.head().await.map_or(0, |(height, _)| height)).min(60);
@@ -222,7 +222,7 @@ impl Net {
     }
 
     /// Waits for a run of blocks in slot 0 that are all above a height, seen by one node.
-    pub async fn wait_calm(
+    pub(crate) async fn wait_calm(
         &self,
         node: &Node,
         above: u64,
@@ -247,7 +247,7 @@ impl Net {
     }
 
     /// Waits for a block of a producer above a height.
-    pub async fn wait_produces(&self, witness: &Node, id: &str, above: u64) -> Outcome<Block> {
+    pub(crate) async fn wait_produces(&self, witness: &Node, id: &str, above: u64) -> Outcome<Block> {
         let name = &self.by_id(id)?.name;
         wait::until(format!("a block of {name} above height {above}"), WELL_S, async || {
             let (head, _) = witness.head().await?;
@@ -261,7 +261,7 @@ impl Net {
 
     /// Waits for a block above a height that should have been a producer's, as owner of slot 0, and was made
     /// by a backup.
-    pub async fn wait_missed(&self, witness: &Node, id: &str, above: u64) -> Outcome<Block> {
+    pub(crate) async fn wait_missed(&self, witness: &Node, id: &str, above: u64) -> Outcome<Block> {
         let mut next = above + 1;
         let name = &self.by_id(id)?.name;
         wait::until(format!("a slot that {name} misses above height {above}"), WELL_S, async || {
@@ -280,7 +280,7 @@ impl Net {
     }
 
     /// Fails unless blocks follow the schedule of their heights, as a node tells it.
-    pub async fn check_schedule(&self, node: &Node, blocks: &[Block]) -> Outcome {
+    pub(crate) async fn check_schedule(&self, node: &Node, blocks: &[Block]) -> Outcome {
         for block in blocks.iter().filter(|block| block.height > 0) {
             let schedule = node.schedule_of(block).await?;
             if let Some(objection) = schedule.objection(block) {

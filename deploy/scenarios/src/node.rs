@@ -29,7 +29,7 @@ const PAGE_BLOCKS: u64 = 200;
 
 /// The five services of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Service {
+pub(crate) enum Service {
     /// Blocks, state, peers.
     Chain,
     /// Proof-of-Sync.
@@ -44,11 +44,11 @@ pub enum Service {
 
 impl Service {
     /// All of them, callees before callers.
-    pub const ALL: [Self; 5] =
+    pub(crate) const ALL: [Self; 5] =
         [Self::Chain, Self::SyncOracle, Self::Selection, Self::Producer, Self::Gateway];
 
     /// Its name in compose and in `/readyz`.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Chain => "chain",
             Self::SyncOracle => "sync-oracle",
@@ -59,7 +59,7 @@ impl Service {
     }
 
     /// Its name in `grpc.health.v1`.
-    pub const fn health_name(self) -> &'static str {
+    pub(crate) const fn health_name(self) -> &'static str {
         match self {
             Self::Chain => "vision.chain.v1.ChainService",
             Self::SyncOracle => "vision.sync_oracle.v1.SyncOracleService",
@@ -72,7 +72,7 @@ impl Service {
 
 /// One of the nodes.
 #[derive(Clone, Debug)]
-pub struct Node {
+pub(crate) struct Node {
     /// `node1` …
     pub name: String,
     /// Its id; empty until it was asked.
@@ -82,27 +82,27 @@ pub struct Node {
 
 impl Node {
     /// The node of a number, from 1 on.
-    pub fn new(number: u16) -> Self {
+    pub(crate) fn new(number: u16) -> Self {
         Self { name: format!("node{number}"), id: String::new(), number }
     }
 
     /// The nodes of the first numbers.
-    pub fn first(count: u16) -> Vec<Self> {
+    pub(crate) fn first(count: u16) -> Vec<Self> {
         (1..=count).map(Self::new).collect()
     }
 
     /// Published REST port.
-    pub const fn rest_port(&self) -> u16 {
+    pub(crate) const fn rest_port(&self) -> u16 {
         8079 + self.number
     }
 
     /// Published P2P port.
-    pub const fn p2p_port(&self) -> u16 {
+    pub(crate) const fn p2p_port(&self) -> u16 {
         7071 + self.number
     }
 
     /// Published port of a service.
-    pub const fn port(&self, service: Service) -> u16 {
+    pub(crate) const fn port(&self, service: Service) -> u16 {
         let first = 50_041 + 10 * self.number;
         match service {
             Service::Chain => first,
@@ -114,17 +114,17 @@ impl Node {
     }
 
     /// Every published port.
-    pub fn ports(&self) -> Vec<u16> {
+    pub(crate) fn ports(&self) -> Vec<u16> {
         Service::ALL.iter().map(|service| self.port(*service)).chain([self.p2p_port()]).collect()
     }
 
     /// Compose name of one of its services.
-    pub fn container(&self, service: Service) -> String {
+    pub(crate) fn container(&self, service: Service) -> String {
         format!("{}-{}", self.name, service.name())
     }
 
     /// Compose names of all its services.
-    pub fn containers(&self) -> Vec<String> {
+    pub(crate) fn containers(&self) -> Vec<String> {
         Service::ALL.iter().map(|service| self.container(*service)).collect()
     }
 
@@ -134,12 +134,12 @@ impl Node {
     }
 
     /// GETs from its gateway.
-    pub async fn get(&self, path: &str) -> Outcome<Answer> {
+    pub(crate) async fn get(&self, path: &str) -> Outcome<Answer> {
         rest::get(self.rest_port(), path).await.map_err(self.blame(Service::Gateway))
     }
 
     /// The JSON behind a path of its gateway, which must give it.
-    pub async fn ask<T: DeserializeOwned>(&self, path: &str) -> Outcome<T> {
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, path: &str) -> Outcome<T> {
         let answer = self.get(path).await?;
         let told = |why: String| Failure::seen(format!("{}{path}: {why}", self.name));
         if answer.status != 200 {
@@ -150,44 +150,44 @@ impl Node {
     }
 
     /// `/api/status`.
-    pub async fn status(&self) -> Outcome<Status> {
+    pub(crate) async fn status(&self) -> Outcome<Status> {
         self.ask("/api/status").await
     }
 
     /// The same page of the P2P port, which needs no other service than chain.
-    pub async fn p2p_status(&self) -> Outcome<Status> {
+    pub(crate) async fn p2p_status(&self) -> Outcome<Status> {
         let answer = rest::get(self.p2p_port(), "/api/status").await.map_err(self.blame(Service::Chain))?;
         serde_json::from_value(answer.body)
             .map_err(|error| Failure::seen(format!("{}: its P2P status page: {error}", self.name)))
     }
 
     /// `/api/mining/status`.
-    pub async fn mining(&self) -> Outcome<Mining> {
+    pub(crate) async fn mining(&self) -> Outcome<Mining> {
         self.ask("/api/mining/status").await
     }
 
     /// Pools and records after its head.
-    pub async fn producers(&self) -> Outcome<Producers> {
+    pub(crate) async fn producers(&self) -> Outcome<Producers> {
         self.ask("/api/chain/producers").await
     }
 
     /// The schedule of the next height.
-    pub async fn next_schedule(&self) -> Outcome<Schedule> {
+    pub(crate) async fn next_schedule(&self) -> Outcome<Schedule> {
         self.ask("/api/mining/schedule").await
     }
 
     /// The schedule of a block's height: slot 0, and the one that the block used.
-    pub async fn schedule_of(&self, block: &Block) -> Outcome<Schedule> {
+    pub(crate) async fn schedule_of(&self, block: &Block) -> Outcome<Schedule> {
         self.ask(&format!("/api/mining/schedule?height={}&slots=0,{}", block.height, block.slot)).await
     }
 
     /// A block of its chain.
-    pub async fn block(&self, height: u64) -> Outcome<Block> {
+    pub(crate) async fn block(&self, height: u64) -> Outcome<Block> {
         self.ask(&format!("/api/chain/blocks/{height}")).await
     }
 
     /// Blocks of its chain from one height to another, both included; fewer if its head is below.
-    pub async fn blocks(&self, from: u64, to: u64) -> Outcome<Vec<Block>> {
+    pub(crate) async fn blocks(&self, from: u64, to: u64) -> Outcome<Vec<Block>> {
         let mut all: Vec<Block> = Vec::new();
         let mut next = from;
         while next <= to {
@@ -203,7 +203,7 @@ impl Node {
     }
 
     /// The services that `/readyz` names as missing; none if it says that all serve.
-    pub async fn missing(&self) -> Outcome<BTreeSet<String>> {
+    pub(crate) async fn missing(&self) -> Outcome<BTreeSet<String>> {
         let answer = self.get("/readyz").await?;
         if answer.status == 200 {
             return Ok(BTreeSet::new());
@@ -231,18 +231,18 @@ impl Node {
     }
 
     /// Fails unless a port says that a service behind it serves; an empty name asks for the port as a whole.
-    pub async fn health(&self, port: u16, name: &str) -> Outcome {
+    pub(crate) async fn health(&self, port: u16, name: &str) -> Outcome {
         let answer = health::check(Self::channel(port)?, name, HEALTH_DEADLINE).await;
         answer.map_err(|why| Failure::seen(format!("{}: {name:?} at port {port}: {why}", self.name)))
     }
 
     /// A client of its chain service.
-    pub fn chain(&self) -> Outcome<ChainServiceClient<Channel>> {
+    pub(crate) fn chain(&self) -> Outcome<ChainServiceClient<Channel>> {
         Ok(ChainServiceClient::new(Self::channel(self.port(Service::Chain))?))
     }
 
     /// Height and hash of its head, from the chain service itself.
-    pub async fn head(&self) -> Outcome<(u64, String)> {
+    pub(crate) async fn head(&self) -> Outcome<(u64, String)> {
         let answer = call("chain", self.chain()?.get_head(deadline(GetHeadRequest {}))).await;
         let head = answer.map_err(self.refused(Service::Chain))?.head;
         let head = head.ok_or_else(|| Failure::seen(format!("{}: an answer without a head", self.name)))?;
@@ -250,21 +250,21 @@ impl Node {
     }
 
     /// The oracle's last snapshot.
-    pub async fn snapshot(&self) -> Outcome<Snapshot> {
+    pub(crate) async fn snapshot(&self) -> Outcome<Snapshot> {
         let mut client = SyncOracleServiceClient::new(Self::channel(self.port(Service::SyncOracle))?);
         let answer = call("sync-oracle", client.get_snapshot(deadline(GetSnapshotRequest {}))).await;
         answer.map(|answer| answer.snapshot.unwrap_or_default()).map_err(self.refused(Service::SyncOracle))
     }
 
     /// The producer's own status.
-    pub async fn mining_status(&self) -> Outcome<MiningStatus> {
+    pub(crate) async fn mining_status(&self) -> Outcome<MiningStatus> {
         let mut client = ProducerServiceClient::new(Self::channel(self.port(Service::Producer))?);
         let answer = call("producer", client.get_mining_status(deadline(GetMiningStatusRequest {}))).await;
         answer.map(|answer| answer.status.unwrap_or_default()).map_err(self.refused(Service::Producer))
     }
 
     /// The producer's last claims, newest first.
-    pub async fn claims(&self) -> Outcome<Vec<Claim>> {
+    pub(crate) async fn claims(&self) -> Outcome<Vec<Claim>> {
         let mut client = ProducerServiceClient::new(Self::channel(self.port(Service::Producer))?);
         let request = deadline(ListClaimsRequest { page_size: 100, ..ListClaimsRequest::default() });
         let answer = call("producer", client.list_claims(request)).await;
@@ -272,7 +272,7 @@ impl Node {
     }
 
     /// Asks its selection service.
-    pub async fn select(&self, request: GetScheduleRequest) -> Outcome<Vec<ScheduledSlot>> {
+    pub(crate) async fn select(&self, request: GetScheduleRequest) -> Outcome<Vec<ScheduledSlot>> {
         let mut client = SelectionServiceClient::new(Self::channel(self.port(Service::Selection))?);
         let answer = call("selection", client.get_schedule(deadline(request))).await;
         answer.map(|answer| answer.slots).map_err(self.refused(Service::Selection))

@@ -15,7 +15,7 @@ type Seen = BTreeMap<u64, String>;
 
 /// What was seen so far.
 #[derive(Debug, Default)]
-pub struct Observer {
+pub(crate) struct Observer {
     /// The last look at each node, by its name.
     chains: BTreeMap<String, Seen>,
     /// Every block that was agreed at some moment.
@@ -27,7 +27,7 @@ pub struct Observer {
 
 /// What a look at a part of a chain led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub(crate) enum Look {
     /// It fits what is known.
     Taken,
     /// It begins above the last common block: look again from this height on.
@@ -36,7 +36,7 @@ pub enum Look {
 
 impl Observer {
     /// Takes in the top of a node's chain: blocks ascending without gaps, the last of them the head.
-    pub fn look(&mut self, node: &str, top: &[Block]) -> Look {
+    pub(crate) fn look(&mut self, node: &str, top: &[Block]) -> Look {
         let Some(first) = top.first() else { return Look::Taken };
         let chain = self.chains.entry(node.to_owned()).or_default();
         let below = first.height.checked_sub(1);
@@ -61,13 +61,13 @@ impl Observer {
     }
 
     /// From which height on to look at a node, so that what is seen joins what is known.
-    pub fn look_from(&self, node: &str) -> Option<u64> {
+    pub(crate) fn look_from(&self, node: &str) -> Option<u64> {
         let chain = self.chains.get(node)?;
         chain.last_key_value().map(|(height, _)| height.saturating_sub(4))
     }
 
     /// Depth of a reorganisation that was told by a node itself.
-    pub fn told_reorg(&mut self, depth: u64) {
+    pub(crate) fn told_reorg(&mut self, depth: u64) {
         self.deepest = self.deepest.max(depth);
     }
 
@@ -106,18 +106,18 @@ impl Observer {
     }
 
     /// Number of blocks that were agreed.
-    pub fn agreed(&self) -> usize {
+    pub(crate) fn agreed(&self) -> usize {
         self.agreed.len()
     }
 
     /// Most blocks that a node has left at once.
-    pub const fn deepest_reorg(&self) -> u64 {
+    pub(crate) const fn deepest_reorg(&self) -> u64 {
         self.deepest
     }
 
     /// Everything wrong, given the chains as they ended: heights at which they differ, and agreed blocks that
     /// are on none.
-    pub fn faults(&self, chains: &[(String, Vec<Block>)]) -> Vec<String> {
+    pub(crate) fn faults(&self, chains: &[(String, Vec<Block>)]) -> Vec<String> {
         let mut faults = self.faults.clone();
         let Some(((first, reference), others)) = chains.split_first() else { return faults };
         let hashes: Seen = reference.iter().map(|block| (block.height, block.hash.clone())).collect();

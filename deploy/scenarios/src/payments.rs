@@ -12,23 +12,28 @@ const INCLUDED_S: u64 = 120;
 
 /// Transactions that were acknowledged.
 #[derive(Debug, Default)]
-pub struct Payments(Vec<String>);
+pub(crate) struct Payments(Vec<String>);
 
 impl Payments {
     /// Hands one payment of each of these funded accounts to a node, all at once.
-    pub async fn submit(&mut self, net: &Net, node: &Node, accounts: impl Iterator<Item = u16>) -> Outcome {
+    pub(crate) async fn submit(
+        &mut self,
+        net: &Net,
+        node: &Node,
+        accounts: impl Iterator<Item = u16>,
+    ) -> Outcome {
         let hashes = try_join_all(accounts.map(|account| pay(net, node, account))).await?;
         self.0.extend(hashes);
         Ok(())
     }
 
     /// How many.
-    pub const fn count(&self) -> usize {
+    pub(crate) const fn count(&self) -> usize {
         self.0.len()
     }
 
     /// Waits until each is in a block, the same one on all nodes.
-    pub async fn wait_included(&self, net: &Net) -> Outcome {
+    pub(crate) async fn wait_included(&self, net: &Net) -> Outcome {
         for hash in &self.0 {
             let mut blocks = Vec::new();
             for node in &net.nodes {

@@ -14,7 +14,7 @@ use crate::failure::{Failure, Outcome};
 /// Address from which this program calls. The published gRPC ports lie in the range from which Linux gives
 /// ports to outgoing connections; one from 127.0.0.1 could hold such a port, for a minute after its end too,
 /// and keep docker from publishing it when it starts a container again.
-pub const CALLER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+pub(crate) const CALLER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// Longest wait for an answer: a container that is paused takes connections and says nothing.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 /// Largest answer read; a page of 500 blocks is well below.
@@ -22,7 +22,7 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 
 /// An answer, whatever its status.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// HTTP status.
     pub status: u16,
     /// The body; null if it is no JSON.
@@ -30,7 +30,7 @@ pub struct Answer {
 }
 
 /// GETs a path from a port of this machine.
-pub async fn get(port: u16, path: &str) -> Outcome<Answer> {
+pub(crate) async fn get(port: u16, path: &str) -> Outcome<Answer> {
     let url = format!("http://127.0.0.1:{port}{path}");
     let told = |why: String| Failure::seen(format!("{url}: {why}"));
     match tokio::time::timeout(ANSWER_DEADLINE, exchange(&url)).await {

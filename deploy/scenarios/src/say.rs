@@ -3,11 +3,11 @@
 use std::io::Write as _;
 
 /// Writes a line to stdout.
-pub fn line(text: impl AsRef<str>) {
+pub(crate) fn line(text: impl AsRef<str>) {
     drop(writeln!(std::io::stdout(), "{}", text.as_ref()));
 }
 
 /// Writes a line to stderr, in one piece.
-pub fn error(text: impl AsRef<str>) {
+pub(crate) fn error(text: impl AsRef<str>) {
     drop(writeln!(std::io::stderr(), "error: {}", text.as_ref().replace('\n', " ")));
 }

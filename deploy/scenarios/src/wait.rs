@@ -7,11 +7,11 @@ use vision_host::Clock;
 use crate::failure::{Failure, Outcome};
 
 /// Pause between two looks.
-pub const LOOK_EVERY: Duration = Duration::from_millis(250);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Looks again and again until there is a value. A look that fails says what it saw; when the time is over,
 /// the last one is what was seen instead.
-pub async fn until<T>(
+pub(crate) async fn until<T>(
     what: impl Into<String>,
     seconds: u64,
     mut look: impl AsyncFnMut() -> Outcome<T>,

@@ -2,6 +2,7 @@
 //!
 //! `GET /api/mining/status` is answered from a body kept current by the producer's watch; every
 //! other route asks the services behind when it is called. gRPC health stands on the same port.
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod adapters;
 mod config;

@@ -4,6 +4,7 @@
 //! which slot, and when one of them is this node's and its time has come, has a block prepared, claims it on disk, signs it and
 //! hands it in (`docs/protocol.md`, sections 3, 5, 7 and 10; the machine is `vision-authoring`). It alone holds
 //! the key, and it never signs two blocks for one parent.
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod actor;
 mod adapters;

@@ -3,6 +3,7 @@
 //! A pure function behind a network face: pools, entropy and height in, owners and windows out
 //! (`docs/protocol.md`, sections 3 and 5; the function is `vision-schedule`). It keeps nothing and calls
 //! nobody.
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod config;
 mod decode;

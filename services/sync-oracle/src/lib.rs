@@ -4,6 +4,7 @@
 //! Proof-of-Sync (`docs/protocol.md`, section 8a; the machine is `vision-sync-status`), and tells the verdict
 //! to whoever watches, and to the chain service. It also answers whom the slots of the next height are dealt
 //! over.
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod actor;
 mod adapters;

@@ -18,9 +18,9 @@ use vision_terminal::output::Format;
 use vision_terminal::url::{DEFAULT_NODE_URL, NODE_VARIABLE, node_flag};
 use vision_terminal::values;
 
-pub use notary::{NotariseArgs, RecordedArgs};
-pub use tx::{DataArgs, SendArgs, Tx};
-pub use verify::VerifyArgs;
+pub(crate) use notary::{NotariseArgs, RecordedArgs};
+pub(crate) use tx::{DataArgs, SendArgs, Tx};
+pub(crate) use verify::VerifyArgs;
 
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 not healthy, timed out, or nothing trusted \
 to check a proof against, 4 not found, 5 refused for safety.";
@@ -36,7 +36,7 @@ Examples:
   vision node --home .vision/testnet/node1 one node alone
 
 {EXIT_CODES}"))]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Format of the data on stdout.
     #[arg(short, long, value_enum, global = true, default_value = "table", value_name = "FORMAT")]
     pub output: Format,
@@ -46,7 +46,7 @@ pub struct Cli {
 }
 
 /// Reads the command line, or ends the process with what is wrong with it.
-pub fn parse() -> Cli {
+pub(crate) fn parse() -> Cli {
     let is_empty = |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
     let command = without_variables(Cli::command(), is_empty);
     let line: Vec<OsString> = std::env::args_os().collect();
@@ -74,7 +74,7 @@ fn without_variables(command: clap::Command, goes: fn(&Arg) -> bool) -> clap::Co
 
 /// The commands.
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub(crate) enum Command {
     /// Create and run a test network on this machine.
     #[command(subcommand)]
     Testnet(Testnet),
@@ -135,7 +135,7 @@ off.\n\nExamples:\n  vision watch\n  vision watch --count 10"
 /// Format of log lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     #[default]
     Text,
@@ -145,7 +145,7 @@ pub enum LogFormat {
 
 /// What every command that runs services takes.
 #[derive(Args, Debug, Clone)]
-pub struct ServiceArgs {
+pub(crate) struct ServiceArgs {
     /// Directory with config.toml, genesis.json, keys and data.
     #[arg(long, env = "VISION_HOME", value_name = "DIR")]
     pub home: PathBuf,
@@ -162,7 +162,7 @@ pub struct ServiceArgs {
 #[command(
     after_help = "Example:\n  vision node --home .vision/testnet/node1 --api-port 9080 --log-format json"
 )]
-pub struct NodeArgs {
+pub(crate) struct NodeArgs {
     #[command(flatten)]
     pub service: ServiceArgs,
     /// P2P port instead of the configured one.
@@ -183,7 +183,7 @@ pub struct NodeArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  vision healthcheck --addr 127.0.0.1:50051 \\\n    --service \
     vision.chain.v1.ChainService")]
-pub struct HealthcheckArgs {
+pub(crate) struct HealthcheckArgs {
     /// The gRPC port to ask.
     #[arg(long, value_name = "HOST:PORT")]
     pub addr: String,
@@ -194,7 +194,7 @@ pub struct HealthcheckArgs {
 
 /// Key commands.
 #[derive(Subcommand, Debug)]
-pub enum Keys {
+pub(crate) enum Keys {
     /// Create a key; the file gets mode 0600.
     #[command(after_help = "Example:\n  vision keys new --out alice.key")]
     New {
@@ -239,7 +239,7 @@ pub enum Keys {
 /// `keys show`.
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// A key file.
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -253,7 +253,7 @@ pub struct ShowArgs {
 
 /// What every command that asks a gateway takes.
 #[derive(Args, Debug, Clone)]
-pub struct RemoteArgs {
+pub(crate) struct RemoteArgs {
     /// URL of a node's gateway.
     #[arg(long, default_value = DEFAULT_NODE_URL, env = NODE_VARIABLE, value_name = "URL")]
     pub node: String,
@@ -261,14 +261,14 @@ pub struct RemoteArgs {
 
 impl RemoteArgs {
     /// The flag that names this node in a command to be typed, with a blank before it.
-    pub fn flag(&self) -> String {
+    pub(crate) fn flag(&self) -> String {
         node_flag(&self.node)
     }
 }
 
 /// `status`.
 #[derive(Args, Debug)]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub remote: RemoteArgs,
     /// Show every node that this one knows; nodes whose gateway is known are asked directly. Exit code 3 if a
@@ -279,7 +279,7 @@ pub struct StatusArgs {
 
 /// `watch`.
 #[derive(Args, Debug)]
-pub struct WatchArgs {
+pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub remote: RemoteArgs,
     /// First height shown [default: the next block].
@@ -292,7 +292,7 @@ pub struct WatchArgs {
 
 /// Query commands.
 #[derive(Subcommand, Debug)]
-pub enum Query {
+pub(crate) enum Query {
     /// The block the node builds on.
     Head(RemoteArgs),
     /// One block with its transactions.

@@ -8,7 +8,7 @@ use vision_terminal::exit::Outcome;
 use vision_terminal::output;
 
 /// Prints the script for a shell.
-pub fn run(shell: Shell) -> Outcome {
+pub(crate) fn run(shell: Shell) -> Outcome {
     output::write(&script(shell))
 }
 

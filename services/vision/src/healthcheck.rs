@@ -15,7 +15,7 @@ use vision_terminal::output::{self, Format};
 const DEADLINE: Duration = Duration::from_secs(3);
 
 /// Succeeds only if the service says SERVING.
-pub async fn run(args: &HealthcheckArgs, format: Format) -> Outcome {
+pub(crate) async fn run(args: &HealthcheckArgs, format: Format) -> Outcome {
     let HealthcheckArgs { addr, service } = args;
     let wrong = || Failure::usage(format!("--addr {addr:?} is not HOST:PORT; example: 127.0.0.1:50051"));
     if !addr.parse::<ListenAddress>().is_ok_and(|address| address.port() != 0) {

@@ -11,7 +11,7 @@ use vision_terminal::keys::{peer, random_key, read_public_file, read_secret, wri
 use vision_terminal::output::{self, Format};
 
 /// `vision keys …`.
-pub fn run(command: &Keys, format: Format) -> Outcome {
+pub(crate) fn run(command: &Keys, format: Format) -> Outcome {
     match command {
         Keys::New { out } => {
             let key = random_key()?;

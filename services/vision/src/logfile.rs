@@ -11,7 +11,7 @@ use vision_testnet::MAX_LOG_BYTES;
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Leaves the caller's session and writes everything printed to the file.
-pub fn enter(file: &Path) -> Outcome {
+pub(crate) fn enter(file: &Path) -> Outcome {
     // Fails only for a process that leads a group, which then has a session of its own already.
     let _ = rustix::process::setsid();
     redirect(file).map_err(|error| Failure::io("write", file, &error))
@@ -29,7 +29,7 @@ fn open(file: &Path) -> std::io::Result<File> {
 }
 
 /// Puts the file aside whenever it has grown too long, over the one put aside before. Never ends.
-pub async fn keep_bounded(file: &Path) {
+pub(crate) async fn keep_bounded(file: &Path) {
     loop {
         tokio::time::sleep(LOOK).await;
         let too_long = std::fs::metadata(file).is_ok_and(|meta| meta.len() > MAX_LOG_BYTES);

@@ -1,6 +1,7 @@
 //! The `vision` binary: one node or one service of it, a test network, and the operator's commands.
 #![deny(clippy::unwrap_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod cli;
 mod completions;

@@ -24,7 +24,7 @@ use vision_terminal::signals::{Asked, Interrupts};
 const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
 
 /// Runs a node until a signal comes.
-pub async fn run(args: &NodeArgs) -> Outcome {
+pub(crate) async fn run(args: &NodeArgs) -> Outcome {
     if let Some(file) = &args.log_file {
         logfile::enter(file)?;
     }
@@ -48,7 +48,7 @@ pub async fn run(args: &NodeArgs) -> Outcome {
 }
 
 /// Runs one service until a signal comes.
-pub async fn run_one(service: Service, args: &ServiceArgs) -> Outcome {
+pub(crate) async fn run_one(service: Service, args: &ServiceArgs) -> Outcome {
     let (settings, env) = enter(args)?;
     open_files::make_room(connections(service));
     let mut running = Running::new(env.clone(), args.clone())?;
@@ -67,20 +67,20 @@ struct Running {
 
 impl Running {
     /// None yet. From here on a panic anywhere ends the process, and signals are taken care of.
-    pub fn new(env: Env, args: ServiceArgs) -> Outcome<Self> {
+    pub(crate) fn new(env: Env, args: ServiceArgs) -> Outcome<Self> {
         end_on_panic();
         let interrupts = Interrupts::of_a_service()?;
         Ok(Self { env, args, interrupts, tasks: JoinSet::new(), left: Vec::new() })
     }
 
     /// Starts a service.
-    pub fn spawn(&mut self, service: Service, serving: BoxFuture<'static, Outcome>) {
+    pub(crate) fn spawn(&mut self, service: Service, serving: BoxFuture<'static, Outcome>) {
         self.left.push(service.name());
         self.tasks.spawn(async move { (service, serving.await) });
     }
 
     /// Runs until a signal comes or a service ends by itself, then ends all.
-    pub async fn until_ended(mut self) -> Outcome {
+    pub(crate) async fn until_ended(mut self) -> Outcome {
         let cause = loop {
             tokio::select! {
                 asked = self.interrupts.asked() => match asked {

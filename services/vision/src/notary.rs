@@ -23,14 +23,14 @@ const PAGE_ITEMS: u64 = 500;
 const MAX_PAGES: usize = 1_000;
 
 /// Publishes the digest of a file.
-pub async fn notarise(args: &NotariseArgs, format: Format) -> Outcome {
+pub(crate) async fn notarise(args: &NotariseArgs, format: Format) -> Outcome {
     let digest = digest_of(&args.file)?;
     let first = vec![("sha256", json!(hex::encode(&digest)))];
     tx::publish(&args.send, data_of(&digest), first, format).await
 }
 
 /// Looks a file up by its digest, and shows who recorded it first.
-pub async fn recorded(args: &RecordedArgs, format: Format) -> Outcome {
+pub(crate) async fn recorded(args: &RecordedArgs, format: Format) -> Outcome {
     let digest = digest_of(&args.file)?;
     let gateway = Gateway::new(&args.remote.node)?;
     let found = Records::ask(&gateway, &digest).await?;

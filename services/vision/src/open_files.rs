@@ -33,7 +33,7 @@ const fn step(needed: u64, soft: Option<u64>, hard: Option<u64>) -> Step {
 }
 
 /// Raises the soft limit to what so many connections may need, and warns if the hard one forbids that.
-pub fn make_room(connections: usize) {
+pub(crate) fn make_room(connections: usize) {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let needed = needed(connections);
     let (limit, enough) = match step(needed, current, maximum) {

@@ -21,7 +21,7 @@ const TIMES: [&str; 5] = ["timestamp_ms", "parent_timestamp_ms", "genesis_time_m
 type Show = fn(&Value, Option<usize>) -> String;
 
 /// Runs one query.
-pub async fn run(query: &Query, format: Format) -> Outcome {
+pub(crate) async fn run(query: &Query, format: Format) -> Outcome {
     let (mut answer, show): (Value, Show) = match query {
         Query::Head(remote) => (found(&Gateway::new(&remote.node)?, None).await?, block::text),
         Query::Block { id, raw, trace_url, remote } => {

@@ -15,7 +15,7 @@ use vision_terminal::service::Service;
 use vision_terminal::signals;
 
 /// How many connections its ports may hold: chain has a port for peers, too.
-pub const fn connections(service: Service) -> usize {
+pub(crate) const fn connections(service: Service) -> usize {
     match service {
         Service::Chain => 2 * MAX_CONNECTIONS,
         Service::SyncOracle | Service::Selection | Service::Producer => MAX_CONNECTIONS,
@@ -24,7 +24,11 @@ pub const fn connections(service: Service) -> usize {
 }
 
 /// Reads its settings and makes the future that serves until the drain begins.
-pub fn prepare(service: Service, settings: &Settings, env: &Env) -> Outcome<BoxFuture<'static, Outcome>> {
+pub(crate) fn prepare(
+    service: Service,
+    settings: &Settings,
+    env: &Env,
+) -> Outcome<BoxFuture<'static, Outcome>> {
     let env = env.of_service(service.name());
     macro_rules! serve {
         ($library:ident, $exit:expr) => {{
@@ -61,7 +65,7 @@ pub fn prepare(service: Service, settings: &Settings, env: &Env) -> Outcome<BoxF
 /// Section `[node]` of `config.toml`: what concerns the process and not one service.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ProcessConfig {
+pub(crate) struct ProcessConfig {
     /// What people call the node; empty: the first eight digits of its id.
     name: String,
     /// Added to the machine's clock, milliseconds; for tests of clock skew.
@@ -79,12 +83,12 @@ impl Default for ProcessConfig {
 }
 
 /// Reads one section of the settings.
-pub fn read<T: serde::de::DeserializeOwned>(settings: &Settings, section: &str) -> Outcome<T> {
+pub(crate) fn read<T: serde::de::DeserializeOwned>(settings: &Settings, section: &str) -> Outcome<T> {
     settings.section(section).map_err(|error| Failure::usage(error.to_string()))
 }
 
 /// Reads the settings of a home, starts logging, and makes the surroundings of its services.
-pub fn enter(args: &ServiceArgs) -> Outcome<(Settings, Env)> {
+pub(crate) fn enter(args: &ServiceArgs) -> Outcome<(Settings, Env)> {
     // Services that need the genesis say so themselves.
     if !args.home.join("config.toml").is_file() && !args.home.join("genesis.json").is_file() {
         return Err(Failure::usage(format!(
@@ -142,7 +146,7 @@ fn instance(home: &Path) -> String {
 }
 
 /// Reads the level of log lines from the configuration again. One given as a flag stays.
-pub fn reread_log_level(args: &ServiceArgs) {
+pub(crate) fn reread_log_level(args: &ServiceArgs) {
     if let Some(level) = &args.log {
         return tracing::info!(level, "the level of log lines was given by --log and stays");
     }
@@ -159,7 +163,7 @@ pub fn reread_log_level(args: &ServiceArgs) {
 }
 
 /// Makes the claims file of a new key.
-pub fn create_claims(home: &Path) -> Outcome {
+pub(crate) fn create_claims(home: &Path) -> Outcome {
     vision_producer::create_signer_state(home).map_err(|error| {
         let exit = if error.is_safety_refusal() { Exit::Refused } else { Exit::Failed };
         Failure::new(exit, error.to_string())
@@ -167,7 +171,7 @@ pub fn create_claims(home: &Path) -> Outcome {
 }
 
 /// Makes a new claims file for a key whose old one is lost.
-pub fn reset_claims(home: &Path, above: u64) -> Outcome {
+pub(crate) fn reset_claims(home: &Path, above: u64) -> Outcome {
     vision_producer::reset_signer_state(home, above).map_err(|error| Failure::refused(error.to_string()))
 }
 

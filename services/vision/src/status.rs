@@ -21,7 +21,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 const UNTOLD: &str = "no reason given";
 
 /// Whether the node is in sync and producing, or how all nodes are.
-pub async fn run(args: &StatusArgs, format: Format) -> Outcome {
+pub(crate) async fn run(args: &StatusArgs, format: Format) -> Outcome {
     let url = &args.remote.node;
     if args.all {
         return all::run(url, format).await;

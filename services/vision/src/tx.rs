@@ -24,7 +24,7 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 const WAIT_DEADLINE: Duration = Duration::from_secs(35);
 
 /// Runs one command.
-pub async fn run(command: &Tx, format: Format) -> Outcome {
+pub(crate) async fn run(command: &Tx, format: Format) -> Outcome {
     let (send, intent) = match command {
         Tx::Transfer { send, to, amount } => (send, Intent::Transfer { to: *to, amount: *amount }),
         Tx::Data { send, data } => (send, Intent::Data(data_bytes(data)?)),
@@ -39,7 +39,7 @@ pub async fn run(command: &Tx, format: Format) -> Outcome {
 }
 
 /// Publishes bytes; what is told of the transaction begins with `first`.
-pub async fn publish(send: &SendArgs, bytes: Vec<u8>, first: Shown, format: Format) -> Outcome {
+pub(crate) async fn publish(send: &SendArgs, bytes: Vec<u8>, first: Shown, format: Format) -> Outcome {
     submit(send, &Intent::Data(bytes), first, format).await
 }
 
@@ -128,7 +128,7 @@ fn explain(refusal: Refusal, facts: &hints::Facts<'_>) -> Failure {
 }
 
 /// Names and values in the order in which people see them.
-pub type Shown = Vec<(&'static str, Value)>;
+pub(crate) type Shown = Vec<(&'static str, Value)>;
 
 fn dry(signed: &SignedTransaction) -> Shown {
     let bytes = [("size", json!(signed.bytes().len())), ("bytes", json!(hex::encode(signed.bytes())))];
@@ -157,7 +157,7 @@ fn report(answer: &Value, signed: &SignedTransaction, first: Shown, format: Form
 }
 
 /// Writes them.
-pub fn show(shown: &Shown, format: Format) -> Outcome {
+pub(crate) fn show(shown: &Shown, format: Format) -> Outcome {
     match format {
         Format::Json => {
             let object = shown.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));

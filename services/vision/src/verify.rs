@@ -24,7 +24,7 @@ use vision_terminal::output::Format;
 use vision_terminal::rest::Gateway;
 
 /// Checks a proof or a range of blocks.
-pub async fn run(args: &VerifyArgs, format: Format) -> Outcome {
+pub(crate) async fn run(args: &VerifyArgs, format: Format) -> Outcome {
     match (&args.proof, args.from) {
         (Some(file), None) => {
             let genesis = args.genesis.as_deref().map(read_genesis).transpose()?;

@@ -26,7 +26,7 @@ use vision_terminal::signals::Interrupts;
 const REDRAW: Duration = Duration::from_millis(250);
 
 /// Watches until the caller leaves, or as long as was asked for.
-pub async fn run(args: &WatchArgs, format: Format) -> Outcome {
+pub(crate) async fn run(args: &WatchArgs, format: Format) -> Outcome {
     let gateway = Gateway::new(&args.remote.node)?;
     let wants_lines = args.from.is_some() || args.count.is_some() || format == Format::Json;
     if wants_lines || !Screen::is_possible() {

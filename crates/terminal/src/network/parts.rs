@@ -8,7 +8,7 @@ use super::Node;
 use crate::answers::entries;
 
 /// The node itself, everybody registered, and its peers.
-pub fn joined(status: &Value, peers: &Value, producers: &Value) -> Vec<Node> {
+pub(super) fn joined(status: &Value, peers: &Value, producers: &Value) -> Vec<Node> {
     let mut nodes: BTreeMap<String, Value> = BTreeMap::new();
     let mut add = |id: &Value, facts: Value| {
         let Some(id) = id.as_str() else { return };

@@ -28,7 +28,7 @@ pub(super) async fn run(net: &Net) -> Outcome {
 }
 
 /// Name of the second clone's own project.
-pub fn other_name(project: &str) -> String {
+pub(crate) fn other_name(project: &str) -> String {
     format!("{project}-other")
 }
 

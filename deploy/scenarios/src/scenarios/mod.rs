@@ -1,7 +1,7 @@
 //! The scenarios. Each starts from a network that is well, and ends in one.
 
 mod chaos;
-pub mod clones;
+pub(crate) mod clones;
 mod fresh;
 mod halves;
 mod isolation;
@@ -20,7 +20,7 @@ use crate::net::Net;
 
 /// A scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Scenario {
+pub(crate) enum Scenario {
     /// Every container is healthy, every port answers, and starting once more changes nothing.
     Fresh,
     /// A second clone whose directory has the same name is refused, and kept apart by a name of its own.
@@ -56,7 +56,7 @@ pub enum Scenario {
 
 /// What scenarios can be told.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// How long the chaos lasts, seconds.
     pub chaos_seconds: u64,
     /// How long all nodes are gone, seconds.
@@ -69,7 +69,7 @@ pub struct Options {
 
 impl Scenario {
     /// All of them, in order.
-    pub const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Fresh,
         Self::Clones,
         Self::Isolation,
@@ -88,7 +88,7 @@ impl Scenario {
     ];
 
     /// How many nodes it is written for.
-    pub const fn nodes(self) -> u16 {
+    pub(crate) const fn nodes(self) -> u16 {
         match self {
             Self::Halves => 4,
             _ => 3,
@@ -96,7 +96,7 @@ impl Scenario {
     }
 
     /// Runs it on a network that is well, and waits until the network is well again.
-    pub async fn run(self, net: &Net, options: &Options) -> Outcome {
+    pub(crate) async fn run(self, net: &Net, options: &Options) -> Outcome {
         match self {
             Self::Fresh => Box::pin(fresh::run(net)).await?,
             Self::Clones => Box::pin(clones::run(net)).await?,

@@ -9,7 +9,7 @@ use super::{RemoteArgs, SendArgs};
 /// `notarise`.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  vision notarise contract.pdf --key alice.key --wait")]
-pub struct NotariseArgs {
+pub(crate) struct NotariseArgs {
     /// The file; it is read and not sent.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
@@ -24,7 +24,7 @@ pub struct NotariseArgs {
     --proof -o json` gives a proof of the transaction it names, which `vision verify` checks without \
     trusting the node."
 )]
-pub struct RecordedArgs {
+pub(crate) struct RecordedArgs {
     /// The file; it is read and not sent.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,

@@ -10,7 +10,7 @@ use vision_terminal::values;
 
 /// Transaction commands.
 #[derive(Subcommand, Debug)]
-pub enum Tx {
+pub(crate) enum Tx {
     /// Pay an amount to an address.
     #[command(after_help = "Example:\n  vision tx transfer --key alice.key --to ADDRESS --amount 100 --wait")]
     Transfer {
@@ -60,7 +60,7 @@ pub enum Tx {
 
 /// What all transactions take.
 #[derive(Args, Debug, Clone)]
-pub struct SendArgs {
+pub(crate) struct SendArgs {
     /// File with the key that signs; its account pays.
     #[arg(long, value_name = "FILE")]
     pub key: PathBuf,
@@ -83,7 +83,7 @@ pub struct SendArgs {
 /// Where data comes from.
 #[derive(Args, Debug, Clone)]
 #[group(required = true, multiple = false)]
-pub struct DataArgs {
+pub(crate) struct DataArgs {
     /// The bytes as text.
     #[arg(long, value_name = "TEXT")]
     pub text: Option<String>,

@@ -31,7 +31,7 @@ blocks of producers that registered later.\n\n\
 Exit codes: 0 everything is correct, 1 something is wrong, 3 no node answers, or nothing trusted to check a \
 proof against, 4 no such block."
 )]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     /// Output of `vision query tx` or `vision query account` with `--proof -o json`; - for stdin.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to"])]
     pub proof: Option<PathBuf>,

@@ -34,7 +34,7 @@ const RAW: [&str; 2] = ["signature", "header"];
 
 /// Adds where its trace is looked at: where the caller says, else at the usual place if the node sends traces
 /// anywhere.
-pub async fn add_trace_link(gateway: &Gateway, url: Option<&str>, block: &mut Value) {
+pub(super) async fn add_trace_link(gateway: &Gateway, url: Option<&str>, block: &mut Value) {
     let Some(link) = trace_link(url.unwrap_or(USUAL_TRACE_URL), block) else { return };
     // A node that cannot say so now has shown the block nevertheless.
     let exports =
@@ -55,12 +55,12 @@ fn trace_link(url: &str, block: &Value) -> Option<String> {
 }
 
 /// A block's fields, and its transactions in a table below.
-pub fn text(block: &Value, width: Option<usize>) -> String {
+pub(super) fn text(block: &Value, width: Option<usize>) -> String {
     fields(block, &[], width)
 }
 
 /// The same with the canonical bytes.
-pub fn raw_text(block: &Value, width: Option<usize>) -> String {
+pub(super) fn raw_text(block: &Value, width: Option<usize>) -> String {
     fields(block, &RAW, width)
 }
 

@@ -9,7 +9,7 @@ use vision_terminal::output::{self, Table, cell, fitting, short};
 use vision_terminal::words::cut;
 
 /// A column: the field's name, its heading, and how its value becomes a cell.
-pub type Column = (&'static str, &'static str, fn(&Value) -> String);
+pub(super) type Column = (&'static str, &'static str, fn(&Value) -> String);
 
 /// Longest name that stands in the place of an id, characters.
 const WHO_CHARS: usize = 9;
@@ -17,7 +17,7 @@ const WHO_CHARS: usize = 9;
 const NAME_CHARS: usize = 48;
 
 /// Puts the names of nodes beside their ids, in an answer and in the lists in it.
-pub fn with_names(answer: &mut Value, names: &Names) {
+pub(super) fn with_names(answer: &mut Value, names: &Names) {
     let name_of = |value: &Value| Some(cut(names.get(value.as_str()?)?, NAME_CHARS));
     if let Some(name) = name_of(&answer["producer"]) {
         answer["producer_name"] = name.into();
@@ -39,7 +39,7 @@ fn who(entries: &[Value], id: &'static str) -> Column {
 }
 
 /// A row per entry. A column of names is there only if there are any.
-pub fn table(entries: &[Value], columns: &[Column]) -> String {
+pub(super) fn table(entries: &[Value], columns: &[Column]) -> String {
     let has_names = entries.iter().any(|entry| entry["name"].is_string());
     let columns: Vec<Column> =
         columns.iter().filter(|(name, ..)| has_names || *name != "name").copied().collect();
@@ -65,7 +65,7 @@ fn tenth(value: &Value) -> String {
     value.as_f64().map_or_else(|| cell(value), |ms| format!("{ms:.1}"))
 }
 
-pub fn blocks_text(answer: &Value, width: Option<usize>) -> String {
+pub(super) fn blocks_text(answer: &Value, width: Option<usize>) -> String {
     let blocks = entries(answer, "blocks");
     let of = |hash, producer, heading, show| -> [Column; 7] {
         [
@@ -92,7 +92,7 @@ fn without_names(columns: &[Column]) -> Vec<Column> {
     columns.iter().filter(|(name, ..)| *name != "name").copied().collect()
 }
 
-pub fn producers_text(answer: &Value, width: Option<usize>) -> String {
+pub(super) fn producers_text(answer: &Value, width: Option<usize>) -> String {
     let of = |id| -> [Column; 7] {
         [
             id,
@@ -117,7 +117,7 @@ pub fn producers_text(answer: &Value, width: Option<usize>) -> String {
     fitting(width, forms)
 }
 
-pub fn schedule_text(answer: &Value, width: Option<usize>) -> String {
+pub(super) fn schedule_text(answer: &Value, width: Option<usize>) -> String {
     let slots = entries(answer, "slots");
     let whole: [Column; 6] = [
         ("slot", "slot", cell),
@@ -138,7 +138,7 @@ pub fn schedule_text(answer: &Value, width: Option<usize>) -> String {
     format!("{}\n{slots}", flat(answer, width))
 }
 
-pub fn peers_text(answer: &Value, width: Option<usize>) -> String {
+pub(super) fn peers_text(answer: &Value, width: Option<usize>) -> String {
     let peers = entries(answer, "peers");
     let of = |id| -> [Column; 9] {
         [

@@ -69,7 +69,7 @@ impl Row {
 }
 
 /// Shows all nodes; fails if a producer is not healthy.
-pub async fn run(url: &str, format: Format) -> Outcome {
+pub(super) async fn run(url: &str, format: Format) -> Outcome {
     let gateway = Gateway::new(url)?;
     let mut names = Names::of_this_machine();
     let overview = gateway.get("/api/overview").await?;

@@ -6,7 +6,7 @@ use super::Intent;
 use vision_terminal::chain::Chain;
 
 /// What the hints need to know of the transaction.
-pub struct Facts<'a> {
+pub(super) struct Facts<'a> {
     /// What it should have done.
     pub intent: &'a Intent,
     /// The paying account.
@@ -18,7 +18,7 @@ pub struct Facts<'a> {
 }
 
 /// By the rule that was broken, or the reason where there is no rule.
-pub fn what_to_do(cause: &str, facts: &Facts<'_>) -> Option<String> {
+pub(super) fn what_to_do(cause: &str, facts: &Facts<'_>) -> Option<String> {
     let (sender, node) = (facts.sender, facts.node);
     Some(match cause {
         "NONCE_TOO_LOW" | "NONCE_USED" => "leave out --nonce to use the account's next".into(),

@@ -14,13 +14,13 @@ const TRACE_ID_BYTES: usize = 16;
 
 /// Whether a header commits to any transactions: only then must they be fetched. No list but the empty one
 /// has the root zero.
-pub fn has_transactions(told: &Value) -> bool {
+pub(super) fn has_transactions(told: &Value) -> bool {
     let header = bytes(told, "header").ok().and_then(|bytes| Header::from_bytes(&bytes).ok());
     header.is_none_or(|header| !header.tx_root.is_zero())
 }
 
 /// Reads an answer, which bears its transactions unless it has none, and what a list said of the same block.
-pub fn read(told: &Value, listed: Option<&Value>, genesis_hash: &Hash) -> Result<Seen, Fault> {
+pub(super) fn read(told: &Value, listed: Option<&Value>, genesis_hash: &Hash) -> Result<Seen, Fault> {
     let unreadable = |why: String| fault(Fault::HEADER_BYTES, why);
     let header_bytes = bytes(told, "header").map_err(unreadable)?;
     let header = Header::from_bytes(&header_bytes).map_err(|error| unreadable(error.to_string()))?;

@@ -8,16 +8,16 @@ use vision_light::Fault;
 const MAX_WHY_CHARS: usize = 400;
 
 /// Words that may be a node's, who might want to fill the screen or write lines of its own.
-pub fn cut(why: &str) -> String {
+pub(super) fn cut(why: &str) -> String {
     cut_to(why, MAX_WHY_CHARS)
 }
 
 /// A fault by its name, in words that may be a node's.
-pub fn fault(rule: &'static str, why: impl AsRef<str>) -> Fault {
+pub(super) fn fault(rule: &'static str, why: impl AsRef<str>) -> Fault {
     Fault::new(rule, cut(why.as_ref()))
 }
 
 /// For programs.
-pub fn to_json(fault: &Fault) -> Value {
+pub(super) fn to_json(fault: &Fault) -> Value {
     json!({ "rule": fault.rule, "why": fault.why })
 }

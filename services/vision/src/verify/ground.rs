@@ -10,7 +10,7 @@ use super::told::field;
 use vision_terminal::values::decimal;
 
 /// Of `GET /api/chain/params`; every parameter must be there and within its range.
-pub fn rules(told: &Value) -> Result<Rules, String> {
+pub(super) fn rules(told: &Value) -> Result<Rules, String> {
     let mut params = Map::new();
     for (name, _) in ConsensusParams::default().table() {
         let value = &told[name];
@@ -29,7 +29,7 @@ pub fn rules(told: &Value) -> Result<Rules, String> {
 }
 
 /// Of `GET /api/chain/producers?height=`.
-pub fn registry(told: &Value) -> Result<RegistryAnswer, String> {
+pub(super) fn registry(told: &Value) -> Result<RegistryAnswer, String> {
     answer(told).map_err(|why| cut(&why))
 }
 

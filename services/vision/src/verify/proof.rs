@@ -21,7 +21,7 @@ use vision_terminal::output::{self, Format, cell, properties, time};
 const MAX_PROOF_BYTES: u64 = 4 << 20;
 
 /// Says what a proof shows, and on what that rests. Fails if it does not hold, or if it rests on nothing.
-pub fn run(file: &Path, trusted: &Trusted, format: Format) -> Outcome {
+pub(super) fn run(file: &Path, trusted: &Trusted, format: Format) -> Outcome {
     let proven = prove(file, trusted)?;
     match format {
         Format::Json => output::json(&proven.to_json())?,

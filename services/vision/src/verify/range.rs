@@ -31,7 +31,7 @@ struct Told {
 }
 
 /// Where answers come from: a gateway, or a test.
-pub trait Source {
+pub(super) trait Source {
     /// The JSON behind a path.
     async fn get(&self, path: &str) -> Outcome<Value>;
 }
@@ -43,7 +43,7 @@ impl Source for Gateway {
 }
 
 /// A range of heights, and what it is computed from.
-pub struct Range {
+pub(super) struct Range {
     from: u64,
     /// The node's head, if no last one is named.
     to: Option<u64>,
@@ -52,7 +52,7 @@ pub struct Range {
 
 impl Range {
     /// Both ends included.
-    pub fn new(from: u64, to: Option<u64>, genesis: Option<&Path>) -> Outcome<Self> {
+    pub(super) fn new(from: u64, to: Option<u64>, genesis: Option<&Path>) -> Outcome<Self> {
         if let Some(to) = to.filter(|to| from > *to) {
             return Err(Failure::usage(format!("--from {from} is above --to {to}")));
         }
@@ -65,7 +65,7 @@ impl Range {
     }
 
     /// Says what is wrong, block by block, and sums up.
-    pub async fn run(&self, source: &impl Source, format: Format) -> Outcome {
+    pub(super) async fn run(&self, source: &impl Source, format: Format) -> Outcome {
         let told = |line: &str| if format == Format::Table { output::line(line) } else { Ok(()) };
         let report = self.audit(source, told).await?;
         if let Some((head, asked_to)) = report.ends_early() {

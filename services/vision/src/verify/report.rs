@@ -19,7 +19,7 @@ const NOT_RECOMPUTED: [&str; 4] = [
 ];
 
 /// Counts, and the faulty blocks.
-pub struct Report {
+pub(super) struct Report {
     from: u64,
     /// The last height asked for, which may be above the head; none if that was asked for.
     asked_to: Option<u64>,
@@ -40,7 +40,7 @@ pub struct Report {
 
 impl Report {
     /// Nothing found yet in a range that begins here.
-    pub fn new(from: u64, asked_to: Option<u64>, audit: &Audit) -> Self {
+    pub(super) fn new(from: u64, asked_to: Option<u64>, audit: &Audit) -> Self {
         let main_slots = usize::try_from(audit.rules().params.main_slots()).unwrap_or(0);
         let states_to = audit.computes_states().then(|| from.saturating_sub(1));
         let slots = vec![0; main_slots];
@@ -60,7 +60,7 @@ impl Report {
     }
 
     /// Notes a block; a line if it is wrong.
-    pub fn add(&mut self, verdict: &Verdict, state_computed: bool) -> Option<String> {
+    pub(super) fn add(&mut self, verdict: &Verdict, state_computed: bool) -> Option<String> {
         self.blocks += 1;
         self.transactions += verdict.transactions as u64;
         self.sync_proofs += verdict.sync_proofs as u64;
@@ -86,7 +86,7 @@ impl Report {
     }
 
     /// How many blocks are wrong, of how many.
-    pub const fn faulty(&self) -> (u64, u64) {
+    pub(super) const fn faulty(&self) -> (u64, u64) {
         (self.faulty, self.blocks)
     }
 
@@ -95,7 +95,7 @@ impl Report {
     }
 
     /// Where the chain ends and the height asked for, if the end comes first.
-    pub fn ends_early(&self) -> Option<(u64, u64)> {
+    pub(super) fn ends_early(&self) -> Option<(u64, u64)> {
         Some(self.to()).zip(self.asked_to).filter(|(to, asked_to)| to < asked_to)
     }
 
@@ -123,7 +123,7 @@ impl Report {
     }
 
     /// For programs.
-    pub fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         let slots: Map<String, Value> =
             self.slots().into_iter().map(|(slot, count)| (slot, json!(count))).collect();
         json!({
@@ -153,7 +153,7 @@ impl Report {
     }
 
     /// For people.
-    pub fn to_text(&self, width: Option<usize>) -> String {
+    pub(super) fn to_text(&self, width: Option<usize>) -> String {
         let slots: Vec<String> =
             self.slots().iter().map(|(slot, count)| format!("{slot}: {count}")).collect();
         let open = self.not_recomputed();

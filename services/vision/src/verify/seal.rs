@@ -8,7 +8,7 @@ use super::told::{bytes, field};
 
 /// What the caller trusts.
 #[derive(Default)]
-pub struct Trusted {
+pub(super) struct Trusted {
     /// A block of the chain.
     pub block: Option<Hash>,
     /// The chain's genesis, which names its first producers.
@@ -20,7 +20,7 @@ pub struct Trusted {
 
 /// How far a header is to be believed.
 #[derive(Debug, PartialEq)]
-pub enum Belief {
+pub(super) enum Belief {
     /// It is the block the caller trusts.
     Block,
     /// A producer that the genesis names has signed it.
@@ -31,7 +31,7 @@ pub enum Belief {
 
 impl Belief {
     /// Judges the header of a proof by the seal that the proof has.
-    pub fn of(shown: &Shown, proof: &Value, trusted: &Trusted) -> Result<Self, String> {
+    pub(super) fn of(shown: &Shown, proof: &Value, trusted: &Trusted) -> Result<Self, String> {
         let Trusted { block, genesis, flags } = trusted;
         let trusted = vision_light::Trusted { block: *block, genesis: genesis.clone() };
         let belief = shown.judge(seal(proof)?.as_ref(), &trusted)?;
@@ -43,7 +43,7 @@ impl Belief {
     }
 
     /// What it rests on, for programs.
-    pub const fn name(&self) -> Option<&'static str> {
+    pub(super) const fn name(&self) -> Option<&'static str> {
         match self {
             Self::Block => Some("block"),
             Self::Genesis => Some("genesis"),
@@ -52,7 +52,7 @@ impl Belief {
     }
 
     /// What is not shown by it.
-    pub fn open(&self) -> String {
+    pub(super) fn open(&self) -> String {
         match self {
             Self::Block => "that the block given by --block is on the chain: that is your word".into(),
             Self::Genesis => {

@@ -6,12 +6,12 @@ use vision_primitives::{Action, Hash, SignedTransaction};
 use vision_terminal::output::cell;
 
 /// Names and values as JSON shows them.
-pub type Facts = Vec<(&'static str, Value)>;
+pub(super) type Facts = Vec<(&'static str, Value)>;
 /// A name in an answer, and what it must say if it is there.
-pub type Claims<'a> = Vec<(&'a Value, &'static str, Value)>;
+pub(super) type Claims<'a> = Vec<(&'a Value, &'static str, Value)>;
 
 /// What is said otherwise than the bytes say it.
-pub fn contradictions<'a>(claims: &'a Claims<'_>) -> impl Iterator<Item = String> + 'a {
+pub(super) fn contradictions<'a>(claims: &'a Claims<'_>) -> impl Iterator<Item = String> + 'a {
     claims.iter().filter_map(|(within, name, recomputed)| {
         let told = within.get(name).filter(|told| *told != recomputed)?;
         Some(format!("it says {name} {}, the bytes say {}", cell(told), cell(recomputed)))
@@ -19,7 +19,7 @@ pub fn contradictions<'a>(claims: &'a Claims<'_>) -> impl Iterator<Item = String
 }
 
 /// The parts of a transaction that people care about.
-pub fn transaction_facts(signed: &SignedTransaction) -> Facts {
+pub(super) fn transaction_facts(signed: &SignedTransaction) -> Facts {
     let inner = signed.transaction();
     let mut facts = vec![
         ("hash", json!(signed.hash())),
@@ -32,7 +32,7 @@ pub fn transaction_facts(signed: &SignedTransaction) -> Facts {
 }
 
 /// Everything a node says of a transaction.
-pub fn transaction_claims<'a>(told: &'a Value, signed: &SignedTransaction) -> Claims<'a> {
+pub(super) fn transaction_claims<'a>(told: &'a Value, signed: &SignedTransaction) -> Claims<'a> {
     let mut claims: Claims<'a> =
         transaction_facts(signed).into_iter().map(|(name, value)| (told, name, value)).collect();
     claims.push((told, "sender_public_key", json!(signed.transaction().sender)));
@@ -41,7 +41,7 @@ pub fn transaction_claims<'a>(told: &'a Value, signed: &SignedTransaction) -> Cl
 }
 
 /// As the gateway shows it.
-pub fn action(action: &Action) -> Facts {
+pub(super) fn action(action: &Action) -> Facts {
     match action {
         Action::Transfer { to, amount } => {
             vec![("type", json!("transfer")), ("to", json!(to)), ("amount", json!(amount.to_string()))]
@@ -63,13 +63,13 @@ pub fn action(action: &Action) -> Facts {
 }
 
 /// A field of bytes, in hex.
-pub fn bytes(within: &Value, name: &str) -> Result<Vec<u8>, String> {
+pub(super) fn bytes(within: &Value, name: &str) -> Result<Vec<u8>, String> {
     let digits = within[name].as_str().ok_or_else(|| format!("{name} is missing"))?;
     hex::decode(digits).map_err(|error| format!("{name}: {error}"))
 }
 
 /// A field that is a hash, an id or an address.
-pub fn field(within: &Value, name: &str) -> Result<Hash, String> {
+pub(super) fn field(within: &Value, name: &str) -> Result<Hash, String> {
     let text = within[name].as_str().ok_or_else(|| format!("{name} is missing"))?;
     text.parse().map_err(|error| format!("{name}: {error}"))
 }

@@ -34,7 +34,7 @@ const COLUMNS: [Column; 9] = [
 ];
 
 /// The lines of a scene at an instant of our clock.
-pub fn lines(scene: &Scene, now_ms: u64, sheet: Sheet, height: usize) -> Vec<Line<'static>> {
+pub(super) fn lines(scene: &Scene, now_ms: u64, sheet: Sheet, height: usize) -> Vec<Line<'static>> {
     let mut lines = match &scene.picture {
         Some(picture) => whole(scene, picture, now_ms, sheet, height.saturating_sub(1)),
         None => {

@@ -28,11 +28,11 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How long a block that was spoken of may take to come as an event.
 const GRACE: Duration = Duration::from_millis(500);
 /// News that wait to be shown.
-pub const QUEUE: usize = 256;
+pub(super) const QUEUE: usize = 256;
 
 /// What comes.
 #[derive(Debug)]
-pub enum News {
+pub(super) enum News {
     /// All there is to tell now.
     Whole(Value, Vec<Node>),
     /// Something happened.
@@ -42,7 +42,7 @@ pub enum News {
 }
 
 /// Follows a node until nobody listens.
-pub async fn follow(gateway: Gateway, news: mpsc::Sender<News>) {
+pub(super) async fn follow(gateway: Gateway, news: mpsc::Sender<News>) {
     let mut failures = 0;
     while !news.is_closed() {
         let ended = follow_once(&gateway, &news, &mut failures).await;
@@ -118,7 +118,7 @@ impl Whole {
 }
 
 /// The block of an event of that kind.
-pub fn block_in(data: &Value) -> &Value {
+pub(super) fn block_in(data: &Value) -> &Value {
     if data["block"].is_object() { &data["block"] } else { data }
 }
 

@@ -11,10 +11,10 @@ use vision_terminal::words::{cut, number};
 /// What stands before each row.
 const LABEL: usize = 9;
 /// Rows, with the line of heights above and the legend below.
-pub const LINES: usize = 6;
+pub(super) const LINES: usize = 6;
 
 /// The ribbon, as many of the newest blocks as fit.
-pub fn ribbon(picture: &Picture, names: &Names, paint: Paint, width: usize) -> Vec<Line<'static>> {
+pub(super) fn ribbon(picture: &Picture, names: &Names, paint: Paint, width: usize) -> Vec<Line<'static>> {
     let room = width.saturating_sub(LABEL).min(MAX_BLOCKS);
     let blocks = &picture.blocks[picture.blocks.len().saturating_sub(room)..];
     let row = |label: &str, cell: &dyn Fn(&Block) -> (char, Style)| {

@@ -20,7 +20,7 @@ const MAX_TEXT_CHARS: usize = 200;
 
 /// How a happening weighs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Weight {
+pub(super) enum Weight {
     /// As it should be.
     Good,
     /// As it may be.
@@ -31,7 +31,7 @@ pub enum Weight {
 
 /// Something that happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Happening {
+pub(super) struct Happening {
     /// When, by the node's clock, milliseconds since the epoch.
     pub at_ms: u64,
     /// What, in words.
@@ -51,7 +51,7 @@ enum What {
 
 /// Whether the node tells.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Contact {
+pub(super) enum Contact {
     /// It was asked for the first time.
     Asking,
     /// It tells.
@@ -69,7 +69,7 @@ pub enum Contact {
 
 /// All that is shown.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Scene {
+pub(super) struct Scene {
     /// URL of the node that is asked.
     pub url: String,
     /// What it said; absent before its first answer.
@@ -87,7 +87,7 @@ pub struct Scene {
 
 impl Scene {
     /// Before anything is known.
-    pub fn new(url: &str, names: Names) -> Self {
+    pub(super) fn new(url: &str, names: Names) -> Self {
         Self {
             url: url.to_owned(),
             picture: None,
@@ -100,12 +100,12 @@ impl Scene {
     }
 
     /// The node's clock at an instant of ours.
-    pub fn node_ms(&self, now_ms: u64) -> u64 {
+    pub(super) fn node_ms(&self, now_ms: u64) -> u64 {
         now_ms.saturating_add_signed(self.offset_ms)
     }
 
     /// Takes all that a node told at once.
-    pub fn whole(&mut self, overview: &Value, nodes: Vec<Node>, now_ms: u64) {
+    pub(super) fn whole(&mut self, overview: &Value, nodes: Vec<Node>, now_ms: u64) {
         let picture = Picture::read(overview, nodes);
         self.heard(picture.now_ms, now_ms);
         self.names.learn_from(&picture.nodes);
@@ -121,7 +121,7 @@ impl Scene {
     }
 
     /// Takes an event.
-    pub fn event(&mut self, event: &Event, now_ms: u64) {
+    pub(super) fn event(&mut self, event: &Event, now_ms: u64) {
         let node_ms = event.data["now_ms"].as_u64().unwrap_or_else(|| self.node_ms(now_ms));
         self.heard(node_ms, now_ms);
         let data = &event.data;
@@ -144,7 +144,7 @@ impl Scene {
     }
 
     /// Notes that the node does not answer.
-    pub fn lost(&mut self, why: &str, retry_after_ms: u64, now_ms: u64) {
+    pub(super) fn lost(&mut self, why: &str, retry_after_ms: u64, now_ms: u64) {
         let retry_ms = now_ms.saturating_add(retry_after_ms);
         self.contact = Contact::Lost { heard_ms: self.heard_ms, why: why.to_owned(), retry_ms };
     }
@@ -220,7 +220,7 @@ impl Scene {
     }
 
     /// Who makes the next block, in words, at an instant of the node's clock.
-    pub fn next_text(&self, node_ms: u64) -> Option<String> {
+    pub(super) fn next_text(&self, node_ms: u64) -> Option<String> {
         let picture = self.picture.as_ref()?;
         let (height, order) = picture.next()?;
         let first = order.first()?;

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 /// Longest event taken.
-pub const MAX_EVENT_BYTES: usize = 8 << 20;
+pub(super) const MAX_EVENT_BYTES: usize = 8 << 20;
 
 /// One event of a stream.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Event {
+pub(super) struct Event {
     /// What kind.
     pub name: String,
     /// What it says.
@@ -16,17 +16,17 @@ pub struct Event {
 
 /// Text that has come and is not taken apart yet.
 #[derive(Default)]
-pub struct Parser {
+pub(super) struct Parser {
     bytes: Vec<u8>,
 }
 
 /// An event was too long to be one of a node.
 #[derive(Debug, PartialEq, Eq)]
-pub struct TooLong;
+pub(super) struct TooLong;
 
 impl Parser {
     /// Adds what came.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
         if self.bytes.len() + bytes.len() > MAX_EVENT_BYTES {
             return Err(TooLong);
         }
@@ -35,7 +35,7 @@ impl Parser {
     }
 
     /// The next event that is whole; comments and what names no event are passed over.
-    pub fn next(&mut self) -> Option<Event> {
+    pub(super) fn next(&mut self) -> Option<Event> {
         loop {
             let end = self.bytes.windows(2).position(|pair| pair == b"\n\n")?;
             let text: Vec<u8> = self.bytes.drain(..end + 2).collect();
