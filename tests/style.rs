@@ -18,6 +18,9 @@ const MAX_COLUMNS: usize = 110;
 /// Folders with sources.
 const ROOTS: [&str; 5] = ["crates", "services", "deploy", "tests", "fuzz"];
 
+/// Crates that the compiler is not asked yet whether everything that is `pub` can be reached.
+const UNCHECKED_PUB: &[&str] = &["services/chain/src/lib.rs"];
+
 /// Files that were longer, with their lines.
 const LONG_FILES: &[(&str, usize)] = &[
     ("crates/authoring/tests/machine.rs", 444),

@@ -132,7 +132,7 @@ fn the_operators_commands_read_a_node() {
         ("blocks", &["query", "blocks", "--from", "1", "--limit", "3"], "SLOT"),
         ("producers", &["query", "producers"], &net[0].id),
         ("schedule", &["query", "schedule"], "CLOSES AT"),
-        ("peers", &["query", "peers"], "CLOCK_OFFSET_MS"),
+        ("peers", &["query", "peers"], "CLOCK OFFSET MS"),
         ("params", &["query", "params"], "claim_timeout_ms"),
         ("watch", &["watch", "--count", "2"], "block"),
     ];
