@@ -1,5 +1,5 @@
-//! What the oracle has heard of the chain's head, for those who judge by it now and then: a second watch of it would cost as
-//! much with every block as the first.
+//! What the oracle has heard of the chain's head, for those who judge by it now and then: a second watch of
+//! it would cost as much with every block as the first.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
