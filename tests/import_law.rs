@@ -55,9 +55,12 @@ const FOR_THE_BINARY: &[&str] = &[
     "vision-block-tree",
 ];
 
-/// What only tests may import, and whose. The pure half may not import what builds on the shell, not even there.
-const FOR_TESTS: &[(&str, &[&str])] =
-    &[("vision-test-blocks", &["vision-block-tree", "vision"]), ("vision-test-support", SERVICES)];
+/// What only tests may import, and whose. The pure half may not import what builds on the shell, not even
+/// there.
+const FOR_TESTS: &[(&str, &[&str])] = &[
+    ("vision-test-blocks", &["vision-block-tree", "vision-light", "vision"]),
+    ("vision-test-support", SERVICES),
+];
 
 /// Crate of ours, and which others of ours it may import (tests and build scripts included).
 fn law() -> BTreeMap<&'static str, Vec<&'static str>> {

@@ -27,7 +27,7 @@ const LONG_FILES: &[(&str, usize)] = &[
     ("services/chain/src/actor/core.rs", 420),
     ("services/chain/src/rpc.rs", 435),
     ("services/chain/src/store/index.rs", 470),
-    ("services/gateway/tests/support/chain.rs", 518),
+    ("services/gateway/tests/support/chain.rs", 453),
 ];
 
 /// Functions that were longer, with their lines. A table of cases may be one.
@@ -63,7 +63,7 @@ const LONG_FUNCTIONS: &[(&str, usize)] = &[
 /// Folders with wider lines, nearly all of them strings and comments, with how many.
 const WIDE_LINES: &[(&str, usize)] = &[
     ("crates/authoring", 3),
-    ("crates/block-tree", 27),
+    ("crates/block-tree", 28),
     ("crates/host", 71),
     ("crates/sync-status", 35),
     ("crates/wire", 37),

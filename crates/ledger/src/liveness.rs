@@ -115,7 +115,8 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// Whoever owns a slot, makes a block or proves to be in sync has a record, and records are never taken away.
+    /// Whoever owns a slot, makes a block or proves to be in sync has a record, and records are never taken
+    /// away.
     fn edit(&mut self, id: &NodeId, change: impl FnOnce(&mut Producer)) -> Result<(), LedgerError> {
         let mut producer = self.producer(id).ok_or(LedgerError::UnknownProducer(*id))?.clone();
         change(&mut producer);

@@ -2,12 +2,13 @@
 
 mod support;
 
-use support::{Chain, key};
+use support::Chain;
 use vision_light::{
     Audit, Belief, Claim, Doubt, Fault, Proof, RegistryAnswer, Rules, Seal, Seen, Standing, Subject, Trusted,
     Verdict,
 };
 use vision_primitives::{Block, Hash, Header, Height, MerkleProof, encode, merkle_proof};
+use vision_test_blocks::key;
 
 const BLOCKS: u64 = 6;
 

@@ -1,12 +1,13 @@
-//! What cannot be otherwise. A node whose state contradicts itself must not go on as if nothing were wrong: it could
-//! sign, store or tell what no rule allows. Release builds stop there too.
+//! What cannot be otherwise. A node whose state contradicts itself must not go on as if nothing were wrong:
+//! it could sign, store or tell what no rule allows. Release builds stop there too.
 
 /// For values that are always there.
 pub trait Invariant {
     /// The value.
     type Value;
 
-    /// The value, which is there because of `why`: a sentence about this code, true whatever comes from outside.
+    /// The value, which is there because of `why`: a sentence about this code, true whatever comes from
+    /// outside.
     ///
     /// # Panics
     /// If it is not: the code is wrong.

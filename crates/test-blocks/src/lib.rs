@@ -1,6 +1,7 @@
 //! Producers with keys, and blocks made by them: good ones, and bad ones that break one rule.
 //!
 //! For tests of the tree and of what reads its blocks; a dev-dependency only.
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

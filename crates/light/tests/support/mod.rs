@@ -1,41 +1,15 @@
-//! A chain of some blocks, made by producers whose keys are known.
+//! A chain of some blocks, and what an honest node tells of its producers.
 
-use std::sync::Arc;
-
-use vision_block_tree::{BlockTree, ChainRules};
 use vision_ledger::{ProducerStatus, State};
 use vision_light::{Listed, RegistryAnswer, Standing};
 use vision_primitives::{
-    Action, Block, ConsensusParams, Entropy, Finality, Genesis, GenesisAccount, GenesisProducer, Hash,
-    Header, Height, NodeId, SecretKey, SignedTransaction, Slot, SyncProof, Tag, TimestampMs, Transaction,
-    merkle_root,
+    Block, Genesis, Hash, Header, Height, NodeId, SecretKey, SignedTransaction, merkle_root,
 };
-
-/// The key of a producer, from 1 on.
-pub fn key(seed: u8) -> SecretKey {
-    SecretKey::from_seed(&[seed; 32])
-}
-
-fn genesis(producers: u8) -> Genesis {
-    let keys = || (1..=producers).map(|seed| key(seed).public_key());
-    let mut named: Vec<_> = keys().map(|key| GenesisProducer { public_key: key, payout: key.id() }).collect();
-    named.sort_by_key(|producer| producer.public_key);
-    let mut accounts: Vec<_> =
-        keys().map(|key| GenesisAccount { address: key.id(), balance: 1_000_000 }).collect();
-    accounts.sort_by_key(|account| account.address);
-    Genesis {
-        chain_id: "light-test".into(),
-        time_ms: TimestampMs(1_000_000),
-        producers: named,
-        accounts,
-        params: ConsensusParams::default(),
-        entropy: Entropy::PrevHash,
-        finality: Finality::Cft,
-    }
-}
+use vision_test_blocks::Net;
 
 /// A chain, and the state after each of its blocks.
 pub struct Chain {
+    net: Net,
     pub genesis: Genesis,
     /// From height 1 on.
     pub blocks: Vec<Block>,
@@ -46,57 +20,22 @@ pub struct Chain {
 impl Chain {
     /// Blocks with a transfer each. Every second is a backup's.
     pub fn of(producers: u8, blocks: u64) -> Self {
-        let genesis = genesis(producers);
-        let mut tree = BlockTree::new(Arc::new(ChainRules::new(genesis.clone()))).expect("a valid genesis");
-        let mut chain = Self { genesis, blocks: Vec::new(), states: vec![tree.head().state().clone()] };
+        let net = Net::of(producers);
+        let mut tree = net.tree();
+        let (mut made, mut states) = (Vec::new(), vec![tree.head().state().clone()]);
         for nonce in 0..blocks {
-            let candidates = [chain.transfer(nonce)];
+            let candidates = [net.transfer(1, nonce, Hash([7; 32]), 5)];
             let parent = tree.head().hash();
-            let slot = Slot(nonce % 2);
-            let window = tree.schedule_on(&parent).expect("a known parent").window(slot);
-            let (header, chosen) = tree
-                .prepare(&parent, slot, window.owner, window.opens_at, candidates)
-                .expect("the owner may produce");
-            let block = chain.signed(header, chosen);
-            let checked = tree.check(&block).expect("a valid block");
-            tree.insert(checked, false);
-            chain.states.push(tree.head().state().clone());
-            chain.blocks.push(block);
+            let block = net.block_at(&tree, &parent, nonce % 2, 0, &candidates);
+            net.add(&mut tree, &block, false);
+            states.push(tree.head().state().clone());
+            made.push(block);
         }
-        chain
+        Self { genesis: net.rules.genesis.clone(), net, blocks: made, states }
     }
 
-    fn transfer(&self, nonce: u64) -> SignedTransaction {
-        let action = Action::Transfer { to: Hash([7; 32]), amount: 5 };
-        let sender = key(1);
-        Transaction { sender: sender.public_key(), nonce, fee: 1, action }.sign(&sender, &self.genesis.hash())
-    }
-
-    /// A block that has a sync proof besides, of a producer that need not prove anything.
-    pub fn with_sync_proof(&self, at: usize) -> Block {
-        let good = &self.blocks[at];
-        let transactions = [good.transactions(), &[self.sync_proof(&self.blocks[at - 1])]].concat();
-        let hashes: Vec<Hash> = transactions.iter().map(SignedTransaction::hash).collect();
-        let header = Header { tx_root: merkle_root(&hashes), ..good.header().clone() };
-        self.signed(header, transactions)
-    }
-
-    fn sync_proof(&self, of: &Block) -> SignedTransaction {
-        let action = Action::SyncProof(SyncProof { height: of.header().height, hash: of.hash() });
-        let sender = key(2);
-        Transaction { sender: sender.public_key(), nonce: 0, fee: 0, action }
-            .sign(&sender, &self.genesis.hash())
-    }
-
-    pub fn key_of(&self, producer: &NodeId) -> SecretKey {
-        (1..=u8::MAX).map(key).find(|key| key.public_key().id() == *producer).expect("one of ours")
-    }
-
-    fn signed(&self, header: Header, transactions: Vec<SignedTransaction>) -> Block {
-        let genesis_hash = self.genesis.hash();
-        let hash = Header::hash_bytes(&genesis_hash, &header.to_bytes());
-        let signature = self.key_of(&header.producer).sign(Tag::Block, &genesis_hash, hash.as_bytes());
-        Block::assemble(header, signature, transactions, &genesis_hash)
+    pub fn key_of(&self, producer: &NodeId) -> &SecretKey {
+        &self.net.keys[producer]
     }
 
     /// A block with another header, signed again by its producer.
@@ -104,7 +43,16 @@ impl Chain {
         let good = &self.blocks[at];
         let mut header = good.header().clone();
         edit(&mut header);
-        self.signed(header, good.transactions().to_vec())
+        self.net.sign(header, good.transactions().to_vec())
+    }
+
+    /// A block that has a sync proof besides, of a producer that need not prove anything.
+    pub fn with_sync_proof(&self, at: usize) -> Block {
+        let (good, before) = (&self.blocks[at], &self.blocks[at - 1]);
+        let proof = self.net.sync_proof(&good.header().producer, before.header().height, before.hash());
+        let transactions = [good.transactions(), &[proof]].concat();
+        let hashes: Vec<Hash> = transactions.iter().map(SignedTransaction::hash).collect();
+        self.net.sign(Header { tx_root: merkle_root(&hashes), ..good.header().clone() }, transactions)
     }
 
     /// The producers after the block of this height, as an honest node tells of them.
