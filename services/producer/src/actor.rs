@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior};
 use tracing::Instrument as _;
-use vision_authoring::{Event, Input, Machine, Now, Output};
+use vision_authoring::{Event, Input, Machine, Now, Op, Output, Proposal};
 use vision_host::health::Condition;
 use vision_host::telemetry::number;
 use vision_host::{Drain, Health};
@@ -280,28 +280,7 @@ impl<N: Neighbours> Actor<N> {
                 let asking = self.deeds.spawn(hands.prepare(op, ask).instrument(span));
                 self.about_this_head.push(asking);
             }
-            Output::Commit { op, proposal, floor } => {
-                self.book.add(Claim {
-                    height: proposal.height,
-                    winner_id: hands.signer.id(),
-                    tip_hash: proposal.parent,
-                    claimed_at: proposal.claimed_at,
-                    slot_idx: proposal.slot,
-                    block_hash: proposal.hash,
-                    done: false,
-                });
-                self.publish_claims();
-                let span = deed_span!(
-                    self.duty,
-                    &genesis_hash,
-                    proposal.height,
-                    "producer.claim.commit",
-                    "vision.slot" = number(proposal.slot.get()),
-                    "vision.block.hash" = proposal.hash.to_string()
-                );
-                let write = self.write(Some(proposal), floor);
-                self.deeds.spawn_blocking(move || span.in_scope(|| hands.commit(op, write)));
-            }
+            Output::Commit { op, proposal, floor } => self.commit(op, proposal, floor),
             Output::Submit { op, proposal } => {
                 let span = deed_span!(
                     self.duty,
@@ -337,7 +316,32 @@ impl<N: Neighbours> Actor<N> {
         }
     }
 
-    fn write(&self, proposal: Option<Arc<vision_authoring::Proposal>>, floor: Height) -> Write {
+    /// Has a receipt, the promise and the whole proposal written; what is signed comes after it.
+    fn commit(&mut self, op: Op, proposal: Arc<Proposal>, floor: Height) {
+        let hands = self.hands.clone();
+        self.book.add(Claim {
+            height: proposal.height,
+            winner_id: hands.signer.id(),
+            tip_hash: proposal.parent,
+            claimed_at: proposal.claimed_at,
+            slot_idx: proposal.slot,
+            block_hash: proposal.hash,
+            done: false,
+        });
+        self.publish_claims();
+        let span = deed_span!(
+            self.duty,
+            &hands.genesis_hash,
+            proposal.height,
+            "producer.claim.commit",
+            "vision.slot" = number(proposal.slot.get()),
+            "vision.block.hash" = proposal.hash.to_string()
+        );
+        let write = self.write(Some(proposal), floor);
+        self.deeds.spawn_blocking(move || span.in_scope(|| hands.commit(op, write)));
+    }
+
+    fn write(&self, proposal: Option<Arc<Proposal>>, floor: Height) -> Write {
         Write { claims: self.book.unsaved(), proposal, floor }
     }
 
