@@ -23,7 +23,6 @@ const UNCHECKED_PUB: &[&str] = &["services/chain/src/lib.rs"];
 
 /// Files that were longer, with their lines.
 const LONG_FILES: &[(&str, usize)] = &[
-    ("crates/authoring/tests/machine.rs", 444),
     ("services/chain/src/actor/core.rs", 420),
     ("services/chain/src/rpc.rs", 435),
     ("services/chain/src/store/index.rs", 470),
@@ -54,7 +53,6 @@ const LONG_FUNCTIONS: &[(&str, usize)] = &[
         84,
     ),
     ("services/gateway/tests/alike.rs every_unary_method_with_a_route_answers_alike_both_ways", 199),
-    ("services/producer/src/actor.rs perform", 84),
     ("services/selection/tests/selection.rs bad_requests_are_told_what_is_wrong", 94),
     ("services/vision/src/verify/proof_tests.rs a_header_is_believed_for_what_the_caller_trusts", 110),
     ("tests/system/verify.rs a_chain_with_a_dead_producer_is_computed_anew_and_a_lie_is_named", 72),
@@ -63,7 +61,7 @@ const LONG_FUNCTIONS: &[(&str, usize)] = &[
 /// Folders with wider lines, nearly all of them strings and comments, with how many.
 const WIDE_LINES: &[(&str, usize)] = &[
     ("crates/authoring", 3),
-    ("crates/block-tree", 28),
+    ("crates/block-tree", 24),
     ("crates/host", 71),
     ("crates/sync-status", 35),
     ("crates/wire", 37),

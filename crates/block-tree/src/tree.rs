@@ -10,10 +10,10 @@ use vision_schedule::Schedule;
 use crate::fork_choice::Rank;
 use crate::{ChainRules, Entry, TreeError};
 
-/// Most blocks above the last final one on the head's chain, and as many again on all side branches together, so that a
-/// branch as long as the head's chain has room beside it until it shows to be the heavier one. Beyond it side branches are
-/// evicted, their worst tips first; if the head's own chain exceeds it, its oldest block becomes final however few made
-/// the blocks above it.
+/// Most blocks above the last final one on the head's chain, and as many again on all side branches together,
+/// so that a branch as long as the head's chain has room beside it until it shows to be the heavier one.
+/// Beyond it side branches are evicted, their worst tips first; if the head's own chain exceeds it, its
+/// oldest block becomes final however few made the blocks above it.
 pub const MAX_OPEN_BLOCKS: usize = 16_384;
 
 pub(crate) struct Node {
@@ -99,8 +99,8 @@ impl BlockTree {
         self.nodes.get(hash).map(|node| &node.entry)
     }
 
-    /// A block that must be known: one of the head's chain, a child of a known block, or the parent of a known block
-    /// above the last final one.
+    /// A block that must be known: one of the head's chain, a child of a known block, or the parent of a
+    /// known block above the last final one.
     pub(crate) fn known(&self, hash: &Hash) -> &Arc<Entry> {
         self.get(hash).invariant("every known block descends from the last final one, and so do its children")
     }
