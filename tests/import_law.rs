@@ -19,13 +19,21 @@ const PURE: &[&str] = &[
     "vision-authoring",
     "vision-light",
     "vision-test-blocks",
+    "vision-importer",
 ];
 
 /// Each service, and the pure crates it may import besides primitives, wire and host. Never another service.
 const PURE_FOR: &[(&str, &[&str])] = &[
     (
         "vision-chain",
-        &["vision-schedule", "vision-ledger", "vision-block-tree", "vision-mempool", "vision-sync-status"],
+        &[
+            "vision-schedule",
+            "vision-ledger",
+            "vision-block-tree",
+            "vision-mempool",
+            "vision-sync-status",
+            "vision-importer",
+        ],
     ),
     ("vision-sync-oracle", &["vision-sync-status"]),
     ("vision-selection", &["vision-schedule"]),
@@ -73,6 +81,10 @@ fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("vision-sync-status", vec!["vision-primitives"]),
         ("vision-authoring", vec!["vision-primitives", "vision-schedule"]),
         ("vision-light", vec!["vision-primitives", "vision-schedule", "vision-ledger", "vision-block-tree"]),
+        (
+            "vision-importer",
+            vec!["vision-primitives", "vision-ledger", "vision-block-tree", "vision-mempool"],
+        ),
         ("vision-rpc", vec![]),
         ("vision-wire", vec!["vision-primitives", "vision-rpc"]),
         ("vision-host", vec!["vision-rpc"]),

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use vision_block_tree::MAX_OPEN_BLOCKS;
 use vision_host::server::{ListenAddress, MAX_CONNECTIONS_PER_ADDRESS};
+use vision_mempool::Limits;
 
 use crate::error::Error;
 pub use crate::peers::Accepts;
@@ -59,6 +60,15 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Bounds of the pool.
+    pub(crate) fn pool_limits(&self) -> Limits {
+        Limits {
+            transactions: self.max_waiting_transactions,
+            bytes: self.max_waiting_bytes,
+            ..Limits::default()
+        }
+    }
+
     /// Refuses values that can be right nowhere.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let ranges = [

@@ -26,14 +26,17 @@ use vision_wire::{EventKind, EventLog, Reason, ResponseStream, parse_hash};
 
 use registry::{pools_of, registry_response};
 
-use crate::actor::{Command, CoreHandle, HeadEvent, HeadView, StoredBlocks, Verdict};
 use crate::events::Events;
-use crate::intake::Intake;
+use crate::ingress::Ingress;
+use crate::mailbox::{Command, CoreHandle};
 use crate::nodes::Nodes;
+use crate::refusals::store_status;
 use crate::shown::Shown;
 use crate::statistics::Window;
 use crate::store::{Store, StoreError};
-use crate::transactions::Happenings;
+use crate::transaction_events::TransactionEvents;
+use crate::verdict::Verdict;
+use crate::view::{HeadEvent, HeadView, StoredBlocks};
 
 /// Serves [`ChainService`].
 #[derive(Clone)]
@@ -59,9 +62,9 @@ pub struct ChainRpc {
     /// What the newest blocks show, as far as it was asked for.
     pub statistics: Arc<tokio::sync::Mutex<Window>>,
     /// Where transactions are handed in.
-    pub intake: Intake,
+    pub ingress: Ingress,
     /// What happens to them.
-    pub happenings: Happenings,
+    pub transaction_events: TransactionEvents,
     /// Tables of peers.
     pub peers: EventLog<Vec<proto::Peer>>,
     /// All nodes.
@@ -70,12 +73,6 @@ pub struct ChainRpc {
     pub verdict: watch::Sender<Option<Verdict>>,
     /// The clock.
     pub clock: Clock,
-}
-
-/// How a failing store is told.
-pub fn store_status(error: &StoreError) -> Status {
-    let reason = if error.is_transient() { Reason::StoreUnavailable } else { Reason::StoreCorrupt };
-    vision_wire::status(reason, error.to_string(), &[])
 }
 
 /// Reads from a store without holding up the runtime.
@@ -291,7 +288,7 @@ impl ChainService for ChainRpc {
         Ok(Response::new(proto::PrepareBlockResponse {
             header: prepared.header.into(),
             hash: prepared.hash.to_string(),
-            height: prepared.height,
+            height: prepared.height.get(),
             tx_count: u32::try_from(prepared.transactions.len()).unwrap_or(u32::MAX),
             transactions: prepared.transactions.into_iter().map(Into::into).collect(),
         }))

@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use vision_host::Clock;
 use vision_primitives::{Hash, NodeId};
 
-use crate::actor::{HeadView, ORACLE_SILENT, Verdict};
+use crate::verdict::{ORACLE_SILENT, Verdict};
+use crate::view::HeadView;
 
 /// What the page tells.
 #[derive(Clone)]

@@ -1,33 +1,44 @@
-//! The one thread that owns the chain: receive, decide, store, tell.
+//! The one owner of the chain: receive, ask the machine, store, tell.
 //!
-//! It takes what waits in its mailbox, lets the block tree decide, writes everything the turn has
-//! changed in one transaction that is synced to disk, and only then publishes, announces and replies.
+//! It takes what waits in its mailbox and hands it to the machine (`vision_importer`), writes everything the turn has
+//! changed in one transaction that is synced to disk, and only then publishes, announces and replies. The machine
+//! knows ids only: who waits for an answer, and whose room a transaction takes, is kept here. Spans, counts and log
+//! lines are made here too.
 
-mod core;
-mod held;
-mod turn;
-mod verdict;
-mod view;
+mod chain_events;
+mod observe;
+mod perform;
+mod write;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tokio::time::Instant;
-use tonic::Status;
-use tracing::Span;
-use vision_primitives::{Block, Hash, NodeId, Slot, TimestampMs};
-use vision_wire::Reason;
+use tokio::sync::{mpsc, oneshot, watch};
+use vision_block_tree::BlockTree;
+use vision_host::Clock;
+use vision_host::health::Condition;
+use vision_importer::{
+    Arrival, ImportEnd, Importer, Input, Now, Output, PeerClock, Prepared, RequestId, Ticket, TipClaim,
+};
+use vision_mempool::Limits;
+use vision_primitives::{Hash, NodeId, TimestampMs};
 use vision_wire::p2p::Status as PeerStatus;
 
-use crate::intake::Handed;
+use crate::error::Error;
+use crate::incoming::{Incoming, Place, Source};
+use crate::logs::Logs;
+use crate::mailbox::{Command, Envelope, Reply, ScreenedBatch, StoredBlock};
+use crate::metrics::{ChainMetrics, Tally};
+use crate::peers::PeerTable;
+use crate::shown::Shown;
+use crate::store::{Commit, Store};
+use crate::trace::Roots;
+use crate::verdict::Verdict;
+use crate::view::HeadView;
+use observe::{Observed, Observing};
 
-pub use self::core::{Core, Parts};
-pub use self::turn::Turn;
-pub use self::verdict::{ORACLE_SILENT, Verdict};
-pub use self::view::{HeadEvent, HeadView, StoredBlocks};
-
-/// Commands that may wait.
-const MAILBOX_COMMANDS: usize = 1024;
 /// Commands taken in one turn, and so covered by one sync to disk.
 const MAX_TURN_COMMANDS: usize = 64;
 /// Transactions of new blocks after which a turn ends.
@@ -35,168 +46,303 @@ const MAX_TURN_TRANSACTIONS: usize = 1000;
 /// The longest sleep: what is due by the clock is looked at so often even if the clock jumps.
 const MAX_SLEEP: Duration = Duration::from_millis(250);
 
-/// A header to sign and what belongs to it.
-pub struct PreparedBlock {
-    /// Canonical header bytes.
-    pub header: Vec<u8>,
-    /// Block hash.
-    pub hash: Hash,
-    /// Height.
-    pub height: u64,
-    /// Signed bytes of its transactions.
-    pub transactions: Vec<Vec<u8>>,
+/// What [`Actor::new`] needs.
+pub struct Parts {
+    /// Known blocks.
+    pub tree: BlockTree,
+    /// Their store.
+    pub store: Store,
+    /// The clock.
+    pub clock: Clock,
+    /// The connections.
+    pub peers: Arc<PeerTable>,
+    /// Where watchers are told.
+    pub logs: Logs,
+    /// What all who show blocks share.
+    pub shown: Shown,
+    /// How many transactions may wait.
+    pub pool_limits: Limits,
+    /// Where the head is shown.
+    pub view: watch::Sender<Arc<HeadView>>,
+    /// What the oracle told last.
+    pub verdict: watch::Receiver<Option<Verdict>>,
+    /// Whether the store takes writes.
+    pub store_condition: Condition,
+    /// What is counted.
+    pub metrics: ChainMetrics,
+    /// How many transactions wait, for whoever tells it.
+    pub pending: Arc<AtomicU64>,
 }
 
-/// A block of this node's producer that is stored.
-pub struct StoredBlock {
-    /// Its height.
-    pub height: u64,
-    /// Its hash.
-    pub hash: Hash,
-    /// Whether it became the head.
-    pub became_head: bool,
-    /// Peers whose queue took it.
-    pub sent_to: u32,
-    /// Peers whose queue was full.
-    pub send_failed: u32,
+/// Who waits for an answer of the machine.
+enum Asked {
+    Prepare(Reply<Prepared>),
+    Submit(Reply<StoredBlock>),
+    Import(oneshot::Sender<ImportEnd>),
+    Screen(Reply<ScreenedBatch>),
 }
 
-/// How the import of a chunk of fetched blocks ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ImportEnd {
-    /// All of it is stored; so many were new.
-    Imported(usize),
-    /// It cannot go on; so many were new and are stored.
-    Stopped(usize),
+/// The machine and all that is kept for it.
+pub struct Actor {
+    importer: Importer,
+    observed: Observed,
+    out: Vec<Output>,
+    asked: BTreeMap<RequestId, Asked>,
+    /// Transactions that are in the machine's hands.
+    incoming: BTreeMap<Ticket, (Source, Place)>,
+    next_id: u64,
+    /// A commit that the disk did not take yet.
+    unwritten: Option<Commit>,
+    /// The commit that is being told of.
+    written: Option<Commit>,
+    roots: Roots,
+    tally: Tally,
+    stopping: bool,
+    genesis_hash: Hash,
+    clock: Clock,
+    /// How long the node had run before this start, milliseconds.
+    ran_ms: u64,
+    store: Store,
+    peers: Arc<PeerTable>,
+    logs: Logs,
+    shown: Shown,
+    view: watch::Sender<Arc<HeadView>>,
+    verdict: watch::Receiver<Option<Verdict>>,
+    store_condition: Condition,
+    metrics: ChainMetrics,
+    pending: Arc<AtomicU64>,
 }
 
-/// A call that has an answer.
-pub type Reply<T> = oneshot::Sender<Result<T, Status>>;
-
-/// What the thread is asked.
-pub enum Command {
-    /// A peer sent a new block.
-    Announced { peer: NodeId, block: Box<Block> },
-    /// A peer announced a new block by its header.
-    Header { peer: NodeId, header: Vec<u8>, signature: Vec<u8> },
-    /// A peer told its head; the peer's signature is checked.
-    Claim { peer: NodeId, status: PeerStatus },
-    /// What a peer said, holding one of the places this peer has in the mailbox until its turn comes.
-    FromPeer { command: Box<Self>, arrived: Instant, place: OwnedSemaphorePermit },
-    /// Blocks fetched from a peer, ascending.
-    Import { peer: NodeId, blocks: Vec<Block>, reply: oneshot::Sender<ImportEnd> },
-    /// This node's producer wants a header to sign.
-    Prepare { parent: Hash, slot: Slot, producer: NodeId, stamp: TimestampMs, reply: Reply<PreparedBlock> },
-    /// This node's producer has signed.
-    Submit { header: Vec<u8>, signature: Vec<u8>, transactions: Vec<Vec<u8>>, reply: Reply<StoredBlock> },
-    /// Transactions come in; those worth verifying go back, first those verified before.
-    Screen { batch: Vec<Handed>, reply: Reply<(Vec<Handed>, Vec<Handed>)> },
-    /// Transactions come in whose signatures are right.
-    Admit { batch: Vec<Handed> },
-    /// The service has stopped; nobody asks any more.
-    Stop,
-    /// Somebody reads.
-    Read(Box<dyn FnOnce(&Core) + Send>),
-}
-
-/// A command and the span it was sent in, which what it causes is below.
-pub struct Letter {
-    command: Command,
-    span: Span,
-}
-
-impl From<Command> for Letter {
-    fn from(command: Command) -> Self {
-        Self { command, span: Span::current() }
-    }
-}
-
-/// The way to the thread. Cheap to clone.
-#[derive(Clone)]
-pub struct CoreHandle(mpsc::Sender<Letter>);
-
-impl CoreHandle {
-    /// A handle and the mailbox it fills.
-    pub fn new() -> (Self, mpsc::Receiver<Letter>) {
-        let (sender, mailbox) = mpsc::channel(MAILBOX_COMMANDS);
-        (Self(sender), mailbox)
-    }
-
-    /// Commands that wait.
-    pub fn depth(&self) -> usize {
-        self.0.max_capacity() - self.0.capacity()
-    }
-
-    /// Tells something that has no answer; waits for room.
-    pub async fn tell(&self, command: Command) {
-        // The thread has gone only when the service is going too.
-        let _ = self.0.send(command.into()).await;
-    }
-
-    /// Asks and waits for the answer.
-    pub async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Status> {
-        let stopping = || vision_wire::status(Reason::ShuttingDown, "the chain service is stopping", &[]);
-        let (reply, answer) = oneshot::channel();
-        self.0.send(command(reply).into()).await.map_err(|_| stopping())?;
-        answer.await.map_err(|_| stopping())?
-    }
-
-    /// Reads from what the thread owns.
-    pub async fn read<T: Send + 'static>(
-        &self,
-        look: impl FnOnce(&Core) -> Result<T, Status> + Send + 'static,
-    ) -> Result<T, Status> {
-        self.ask(|reply| {
-            Command::Read(Box::new(move |core| {
-                // Whoever asked may have gone.
-                let _ = reply.send(look(core));
-            }))
+impl Actor {
+    /// An actor over what was restored; what waited when the process ended waits again.
+    pub fn new(parts: Parts) -> Result<Self, Error> {
+        let Parts { tree, store, clock, metrics, peers, shown, .. } = parts;
+        let ran_ms = store.running_ms()?;
+        let checkpoint = |height| store.hash_at(height).ok().flatten();
+        let tally = Tally::new(metrics.clone(), &tree, checkpoint);
+        let genesis_hash = tree.rules().genesis_hash;
+        let fates = write::count_fates(&store);
+        let now = now(&clock, ran_ms);
+        let mut importer =
+            Importer::new(vision_importer::Parts { tree, pool_limits: parts.pool_limits, fates, now });
+        let waiting = store.waiting()?;
+        let any = !waiting.is_empty();
+        let waiting = waiting.into_iter().map(|(hash, record)| (hash, record.into())).collect();
+        let (kept, forgotten) = importer.restore_waiting(waiting);
+        if any {
+            tracing::info!(kept, forgotten, "waiting transactions restored");
+        }
+        let observed = Observed::new(
+            genesis_hash,
+            clock.clone(),
+            store.clone(),
+            peers.clone(),
+            shown.clone(),
+            metrics.clone(),
+        );
+        Ok(Self {
+            importer,
+            observed,
+            out: Vec::new(),
+            asked: BTreeMap::new(),
+            incoming: BTreeMap::new(),
+            next_id: 0,
+            unwritten: None,
+            written: None,
+            roots: Roots::default(),
+            tally,
+            stopping: false,
+            genesis_hash,
+            clock,
+            ran_ms,
+            store,
+            peers,
+            logs: parts.logs,
+            shown,
+            view: parts.view,
+            verdict: parts.verdict,
+            store_condition: parts.store_condition,
+            metrics,
+            pending: parts.pending,
         })
-        .await
     }
 
-    /// Imports fetched blocks.
-    pub async fn import(&self, peer: NodeId, blocks: Vec<Block>) -> ImportEnd {
-        let (reply, end) = oneshot::channel();
-        self.tell(Command::Import { peer, blocks, reply }).await;
-        end.await.unwrap_or(ImportEnd::Stopped(0))
+    /// Takes one command, in the span it was sent in.
+    fn open(&mut self, Envelope { command, span }: Envelope) -> Result<(), Error> {
+        let _inside = span.entered();
+        self.take(command)
     }
 
-    /// Whether a block is known, be it of a turn that nobody has heard of yet.
-    pub async fn knows(&self, hash: Hash) -> bool {
-        self.read(move |core| Ok(core.tree().get(&hash).is_some())).await.unwrap_or_default()
+    fn take(&mut self, command: Command) -> Result<(), Error> {
+        match command {
+            Command::FromPeer { command, arrived, place } => {
+                drop(place);
+                self.observed.arrived = Some(arrived);
+                let taken = self.take(*command);
+                self.observed.arrived = None;
+                taken
+            }
+            Command::Announced { peer, block } => {
+                let clock = self.clock_of(&peer);
+                self.step(Input::Announced { peer, clock, block: Arc::from(block) })
+            }
+            Command::Header { peer, header, signature } => {
+                self.step(Input::Header { peer, header, signature })
+            }
+            Command::Claim { peer, status } => match self.tip_of(peer, &status) {
+                Some(tip) => self.step(tip),
+                None => Ok(()),
+            },
+            Command::Import { peer, blocks, reply } => {
+                let (id, clock) = (self.ask(Asked::Import(reply)), self.clock_of(&peer));
+                self.step(Input::Fetched { id, peer, clock, blocks })
+            }
+            Command::Prepare { parent, slot, producer, stamp, reply } => {
+                let id = self.ask(Asked::Prepare(reply));
+                self.step(Input::Prepare { id, parent, slot, producer, stamp })
+            }
+            Command::Submit { header, signature, transactions, reply } => {
+                let id = self.ask(Asked::Submit(reply));
+                self.step(Input::Submit { id, header, signature, transactions })
+            }
+            Command::Screen { batch, reply } => {
+                let batch = self.arrivals(batch);
+                let id = self.ask(Asked::Screen(reply));
+                self.step(Input::Screen { id, batch })
+            }
+            Command::Admit { batch } => {
+                let batch = self.arrivals(batch);
+                self.step(Input::Admit { batch })
+            }
+            Command::Read(look) => {
+                look(&self.importer);
+                Ok(())
+            }
+            Command::Stop => {
+                self.stopping = true;
+                self.roots.settle(self.importer.tree(), &self.genesis_hash, true);
+                Ok(())
+            }
+        }
     }
 
-    /// Hashes of the head's chain for finding the last block in common.
-    pub async fn locator(&self) -> Vec<Hash> {
-        self.read(|core| Ok(core.locator())).await.unwrap_or_default()
+    /// Ends the turn: what it has changed is stored, then told.
+    fn close(&mut self) -> Result<(), Error> {
+        self.step(Input::Tick)?;
+        self.decide(Input::CloseBatch);
+        let pool = self.importer.pool();
+        self.metrics.pool(pool.len(), pool.bytes());
+        self.pending.store(pool.len() as u64, Ordering::Relaxed);
+        self.perform_all()?;
+        if self.unwritten.is_none() {
+            self.observed.insertions.clear();
+        }
+        self.roots.settle(self.importer.tree(), &self.genesis_hash, false);
+        Ok(())
+    }
+
+    /// Gives the machine an input, and does what it says.
+    fn step(&mut self, input: Input) -> Result<(), Error> {
+        self.decide(input);
+        self.perform_all()
+    }
+
+    /// Gives the machine an input; what it says waits to be done.
+    fn decide(&mut self, input: Input) {
+        let now = now(&self.clock, self.ran_ms);
+        let mut host = Observing::new(&mut self.observed);
+        // Its sender is gone only when the service is going too.
+        if self.verdict.has_changed().unwrap_or_default() {
+            let verdict = self.verdict.borrow_and_update();
+            let until_ms = verdict.as_ref().and_then(Verdict::in_sync_until_ms);
+            self.importer.handle(Input::InSyncUntil(until_ms), now, &mut host, &mut self.out);
+        }
+        self.importer.handle(input, now, &mut host, &mut self.out);
+    }
+
+    fn new_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn ask(&mut self, asked: Asked) -> RequestId {
+        let id = RequestId(self.new_id());
+        self.asked.insert(id, asked);
+        id
+    }
+
+    /// Keeps who waits for these transactions; the machine gets numbers.
+    fn arrivals(&mut self, batch: Vec<Incoming>) -> Vec<Arrival> {
+        let arrival = |Incoming { transaction, source, place }| {
+            let (ticket, peer) = (Ticket(self.new_id()), source.peer());
+            self.incoming.insert(ticket, (source, place));
+            Arrival { ticket, peer, transaction }
+        };
+        batch.into_iter().map(arrival).collect()
+    }
+
+    fn clock_of(&self, peer: &NodeId) -> PeerClock {
+        let measured = self.peers.clock_offset_ms(peer).is_some();
+        PeerClock { ahead_ms: self.peers.clock_ahead_ms(peer), measured }
+    }
+
+    fn tip_of(&self, peer: NodeId, status: &PeerStatus) -> Option<Input> {
+        let Ok(hash) = <[u8; 32]>::try_from(status.tip_hash.as_ref()).map(Hash) else {
+            self.peers.charge(&peer, 20, "a tip hash that has not 32 bytes");
+            return None;
+        };
+        let (header, signature) = (status.header.to_vec(), status.header_signature.to_vec());
+        let tip = TipClaim { height: status.height, hash, header, signature };
+        Some(Input::Tip { peer, clock: self.clock_of(&peer), tip })
+    }
+
+    fn sleep(&self) -> Duration {
+        let due_in = self.importer.due_in_ms(now(&self.clock, self.ran_ms)).map(Duration::from_millis);
+        due_in.map_or(MAX_SLEEP, |due_in| due_in.min(MAX_SLEEP))
     }
 }
 
-/// Runs the thread until it is told to stop or the store is found corrupt.
-pub fn run(
-    mut core: Core,
-    mut mailbox: mpsc::Receiver<Letter>,
-    runtime: &tokio::runtime::Handle,
-) -> Result<(), crate::error::Error> {
+/// Starts an actor on a thread of its own; its end comes through the channel.
+pub fn start(
+    actor: Actor,
+    mailbox: mpsc::Receiver<Envelope>,
+) -> Result<oneshot::Receiver<Result<(), Error>>, Error> {
+    let (sender, ended) = oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::Builder::new()
+        .name("chain-core".into())
+        .spawn(move || {
+            let end = runtime.block_on(run(actor, mailbox));
+            // The service may be gone already.
+            let _ = sender.send(end);
+        })
+        .map_err(|error| Error::Core(error.to_string()))?;
+    Ok(ended)
+}
+
+/// Now by all clocks.
+fn now(clock: &Clock, ran_ms: u64) -> Now {
+    let mono_ms = clock.monotonic_ms();
+    Now { wall: TimestampMs(clock.now_ms()), mono_ms, running_ms: ran_ms.saturating_add(mono_ms) }
+}
+
+/// Runs until it is told to stop or the store is found corrupt. On a thread of its own, or as a task where nobody minds
+/// that a write to disk holds up the runtime.
+pub async fn run(mut actor: Actor, mut mailbox: mpsc::Receiver<Envelope>) -> Result<(), Error> {
     loop {
-        let sleep = core.sleep().min(MAX_SLEEP);
-        let first = runtime.block_on(async { tokio::time::timeout(sleep, mailbox.recv()).await });
-        let mut turn = Turn::default();
-        match first {
+        match tokio::time::timeout(actor.sleep(), mailbox.recv()).await {
             Ok(None) => return Ok(()),
-            Ok(Some(letter)) => core.open(letter, &mut turn),
+            Ok(Some(envelope)) => actor.open(envelope)?,
             Err(_) => {}
         }
         let mut taken = 1;
-        while taken < MAX_TURN_COMMANDS && turn.transactions() < MAX_TURN_TRANSACTIONS {
-            let Ok(letter) = mailbox.try_recv() else { break };
-            core.open(letter, &mut turn);
+        while taken < MAX_TURN_COMMANDS && actor.importer.transactions_of_turn() < MAX_TURN_TRANSACTIONS {
+            let Ok(envelope) = mailbox.try_recv() else { break };
+            actor.open(envelope)?;
             taken += 1;
         }
-        core.release_early(&mut turn);
-        core.finish(turn)?;
-        if core.is_stopping() {
+        actor.close()?;
+        if actor.stopping {
             return Ok(());
         }
     }

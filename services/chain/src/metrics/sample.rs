@@ -8,7 +8,7 @@ use tokio::time::MissedTickBehavior;
 use vision_host::Drain;
 
 use super::ChainMetrics;
-use crate::actor::CoreHandle;
+use crate::mailbox::CoreHandle;
 use crate::peers::{PeerTable, PeerView};
 
 /// How often.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use vision_block_tree::BlockTree;
+use tokio::time::Instant;
+use vision_block_tree::{BlockTree, Entry};
+use vision_importer::Output;
 use vision_primitives::{Hash, Height, Slot, TimestampMs};
 
 use super::ChainMetrics;
-use crate::actor::HeadView;
-use crate::actor::Turn;
+use crate::store::Commit;
 
 /// Heights between checkpoints: what two nodes are compared by must be of the same height on both.
 const CHECKPOINT_EVERY: u64 = 16;
@@ -32,24 +33,31 @@ impl Tally {
         if let Some(hash) = checkpoint(height) {
             metrics.checkpoint(height, &hash);
         }
-        metrics.head(&HeadView::of(tree.head(), last_final.height()), tree);
+        metrics.head(tree.head(), last_final.height(), tree);
         Self { metrics, open, last_final: last_final.hash() }
     }
 
-    /// Counts what a turn has stored.
-    pub fn stored(&mut self, turn: &Turn, tree: &BlockTree) {
-        for accepted in &turn.accepted {
-            let (hash, header) = (accepted.block.hash(), accepted.block.header());
+    /// Counts what a commit has stored and what is told of it; `came` says when a block came.
+    pub fn stored(
+        &mut self,
+        told: &[Output],
+        commit: &Commit,
+        tree: &BlockTree,
+        came: impl Fn(&Hash) -> Option<Instant>,
+    ) {
+        for output in told {
+            let Output::Stored { block, became_head, .. } = output else { continue };
+            let (hash, header) = (block.hash(), block.header());
             self.open.insert(hash, (header.slot, header.timestamp_ms));
-            self.metrics.import.observe(accepted.arrived.elapsed().as_secs_f64());
-            if accepted.became_head
-                && let Some((_, before)) = self.open.get(&header.parent)
-            {
+            if let Some(came) = came(&hash) {
+                self.metrics.import.observe(came.elapsed().as_secs_f64());
+            }
+            if *became_head && let Some((_, before)) = self.open.get(&header.parent) {
                 let interval = header.timestamp_ms.since_ms(*before);
                 self.metrics.block_interval.observe(interval as f64 / 1000.0);
             }
         }
-        for (height, hash) in &turn.commit.finalized {
+        for (height, hash) in &commit.finalized {
             if let Some((slot, _)) = self.open.get(hash) {
                 self.metrics.finalized(*slot);
             }
@@ -59,24 +67,29 @@ impl Tally {
             let before = std::mem::replace(&mut self.last_final, *hash);
             self.open.remove(&before);
         }
-        for hash in &turn.commit.pruned {
+        for hash in &commit.pruned {
             self.open.remove(hash);
         }
-        for moved in turn.moved.iter().filter(|moved| moved.reorg_depth > 0) {
-            self.metrics.reorg_depth.observe(moved.reorg_depth as f64);
+        let mut last = None;
+        for output in told {
+            let Output::HeadMoved { head, finalized, left, .. } = output else { continue };
+            if *left > 0 {
+                self.metrics.reorg_depth.observe(*left as f64);
+            }
+            last = Some((head, *finalized));
         }
-        if let Some(last) = turn.moved.last() {
-            self.metrics.head(&last.head, tree);
+        if let Some((head, finalized)) = last {
+            self.metrics.head(head, finalized, tree);
         }
     }
 }
 
 impl ChainMetrics {
-    fn head(&self, head: &HeadView, tree: &BlockTree) {
-        self.head_height.set(head.height.get() as f64);
-        self.finalized_height.set(head.finalized_height.get() as f64);
-        self.head_timestamp.set(head.timestamp_ms.get() as f64 / 1000.0);
-        let (mut missed, mut at) = (0, tree.get(&head.hash));
+    fn head(&self, head: &Entry, finalized: Height, tree: &BlockTree) {
+        self.head_height.set(head.height().get() as f64);
+        self.finalized_height.set(finalized.get() as f64);
+        self.head_timestamp.set(head.timestamp_ms().get() as f64 / 1000.0);
+        let (mut missed, mut at) = (0, tree.get(&head.hash()));
         while let Some(entry) = at.filter(|entry| entry.slot() > Slot(0)) {
             missed += entry.slot().get();
             at = tree.get(&entry.parent());

@@ -19,10 +19,11 @@ use vision_wire::EventLog;
 use vision_wire::chain::chain_event::What;
 use vision_wire::chain::{ContactFound, ContactLost, Node, Propagation};
 
-use crate::actor::{HeadView, Verdict};
 use crate::events::Events;
 use crate::peers::{LineLimit, PeerView};
 use crate::store::{Store, Stretch};
+use crate::verdict::Verdict;
+use crate::view::HeadView;
 use line::{Line, MAX_LINE_BLOCKS, Made, Tip};
 use roster::{Contact, Roster};
 

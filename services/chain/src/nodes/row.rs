@@ -11,7 +11,7 @@ use super::Own;
 use super::line::Line;
 use super::names;
 use super::roster::{Known, Roster};
-use crate::actor::HeadView;
+use crate::view::HeadView;
 
 /// All nodes: this one, then producers, candidates and others, each ascending by id.
 pub fn rows(own: &Own, head: &HeadView, roster: &Roster, line: &Line) -> Vec<Node> {

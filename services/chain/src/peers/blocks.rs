@@ -6,7 +6,7 @@ use vision_wire::Reason;
 use vision_wire::p2p::GetBlocksRequest;
 use vision_wire::types::Block;
 
-use crate::rpc::store_status;
+use crate::refusals::store_status;
 use crate::store::{BlockRecord, Store};
 
 /// Blocks read from the store at once.

@@ -17,13 +17,14 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
+use vision_importer::ImportEnd;
 use vision_primitives::{Block, Hash, Height, NodeId};
 use vision_wire::p2p::GetBlocksRequest;
 
 use super::Context;
 use super::questions::{Answer, MAX_BLOCKS};
 use super::table::{Fetch, Source};
-use crate::actor::{Command, ImportEnd};
+use crate::mailbox::Command;
 use reputation::Reputation;
 
 /// How often claims are looked through even if nobody asked.

@@ -24,10 +24,11 @@ use vision_primitives::NodeId;
 use vision_wire::Recorder;
 use vision_wire::p2p::Status as PeerStatus;
 
-use crate::actor::{CoreHandle, HeadView};
-use crate::intake::Intake;
+use crate::ingress::Ingress;
+use crate::mailbox::CoreHandle;
 use crate::nodes::Nodes;
 use crate::store::Store;
+use crate::view::HeadView;
 
 pub use address::{Accepts, check as check_address};
 use book::{AddressBook, CallEnd, Room};
@@ -51,7 +52,7 @@ pub struct Context {
     core: CoreHandle,
     store: Store,
     head: watch::Receiver<Arc<HeadView>>,
-    intake: Intake,
+    ingress: Ingress,
     clock: Clock,
     drain: Drain,
     max_message_bytes: usize,
@@ -92,7 +93,7 @@ pub struct Parts {
     /// Its head.
     pub head: watch::Receiver<Arc<HeadView>>,
     /// Where transactions go.
-    pub intake: Intake,
+    pub ingress: Ingress,
     /// The clock.
     pub clock: Clock,
     /// When to stop.
@@ -115,7 +116,7 @@ impl Context {
             core: parts.core,
             store: parts.store,
             head: parts.head,
-            intake: parts.intake,
+            ingress: parts.ingress,
             clock: parts.clock,
             drain: parts.drain,
             max_message_bytes: parts.max_message_bytes,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tonic::Status;
 use vision_host::Clock;
+use vision_importer::Parties;
 use vision_primitives::{Hash, Height, SignedTransaction};
 use vision_wire::chain::{self as proto, follow_transactions_response::What};
 use vision_wire::{Reason, ResponseStream, parse_optional_hash};
@@ -18,9 +19,8 @@ use cursor::Cursor;
 use super::listing::data_prefix;
 use super::transactions::{SILENCE_MS, included_info};
 use super::{ChainRpc, load, store_status};
-use crate::actor::HeadView;
 use crate::store::{Ahead, Store, StoreError, Told, Untold};
-use crate::transactions::Parties;
+use crate::view::HeadView;
 
 /// Which transactions a follower wants.
 struct Filter {

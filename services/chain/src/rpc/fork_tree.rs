@@ -1,12 +1,17 @@
 //! The tree of the last heights.
 
+use std::cmp::Reverse;
+
 use tonic::Status;
-use vision_primitives::Height;
+use vision_block_tree::{Aside, Entry};
+use vision_importer::Importer;
+use vision_primitives::{Hash, Height, TimestampMs};
 use vision_wire::chain as proto;
 use vision_wire::{Reason, status};
 
 use super::ChainRpc;
-use crate::actor::Core;
+use crate::refusals::store_unavailable;
+use crate::shown::Shown;
 use crate::store::Stretch;
 
 /// Heights told of when the caller does not say.
@@ -29,12 +34,13 @@ impl ChainRpc {
                 return Err(status(Reason::InvalidArgument, why, &[("field", "heights".into())]));
             }
         };
-        let open = self.core.read(move |core| {
+        let shown = self.shown.clone();
+        let open = self.core.read(move |importer| {
             // What the disk did not take yet is nobody's business.
-            if core.is_behind() {
-                Err(Core::store_unavailable())
+            if importer.is_behind() {
+                Err(store_unavailable())
             } else {
-                Ok(core.fork_tree(heights.into(), MAX_BLOCKS))
+                Ok(Known { importer, shown: &shown }.blocks(heights.into(), MAX_BLOCKS))
             }
         });
         let (lowest, final_height, mut blocks) = open.await?;
@@ -55,6 +61,91 @@ impl ChainRpc {
         let below = |block: &proto::BlockInfo| block.height < last.get();
         Ok(genesis.into_iter().chain(above).filter(below).map(tree_block).collect())
     }
+}
+
+/// The blocks that the machine knows, and when they came.
+struct Known<'a> {
+    importer: &'a Importer,
+    shown: &'a Shown,
+}
+
+impl Known<'_> {
+    /// The lowest of so many heights up to the head's; the last final height; the blocks of the tree from the lowest height to
+    /// the head's, those of the highest height and those of the head's chain first, at most `most`.
+    fn blocks(&self, heights: u64, most: usize) -> (Height, Height, Vec<proto::TreeBlock>) {
+        let tree = self.importer.tree();
+        let head = tree.head().height();
+        let lowest = Height((head.get() + 1).saturating_sub(heights));
+        let mut known = tree.between(lowest, head);
+        known.sort_by_key(|(entry, aside)| (Reverse(entry.height()), aside.is_some(), entry.hash()));
+        let blocks = known.iter().take(most).map(|(entry, aside)| self.tree_block(entry, *aside));
+        (lowest, tree.final_entry().height(), blocks.collect())
+    }
+
+    fn tree_block(&self, entry: &Entry, aside: Option<Aside>) -> proto::TreeBlock {
+        let hash = entry.hash();
+        proto::TreeBlock {
+            height: entry.height().get(),
+            hash: hash.to_string(),
+            parent: entry.parent().to_string(),
+            producer: entry.producer().unwrap_or(Hash::ZERO).to_string(),
+            slot: entry.slot().get(),
+            timestamp_ms: entry.timestamp_ms().get(),
+            canonical: aside.is_none(),
+            finalized: entry.height() <= self.importer.tree().final_entry().height(),
+            arrived_ms: self.came(entry).map(TimestampMs::get),
+            replaced_at_ms: self.importer.replaced_at(&hash).map(TimestampMs::get),
+            replaced_because: aside.map(|aside| self.because(entry, aside)).unwrap_or_default(),
+        }
+    }
+
+    fn came(&self, entry: &Entry) -> Option<TimestampMs> {
+        self.shown.arrived(entry.header()?, &entry.hash())
+    }
+
+    /// A code and a sentence.
+    fn because(&self, entry: &Entry, aside: Aside) -> String {
+        match aside {
+            Aside::Late { slot_ended } => {
+                let late = self.came(entry).map(|at| format!(" {}", seconds(at.since_ms(slot_ended))));
+                format!(
+                    "LATE: came{} after its slot had ended, behind another block",
+                    late.unwrap_or_default()
+                )
+            }
+            Aside::Lighter { weight, head_weight } => {
+                let rival = self.importer.tree().canonical(entry.height());
+                match rival.filter(|rival| rival.parent() == entry.parent() && rival.slot() < entry.slot()) {
+                    Some(rival) => {
+                        let slots = format!("slot {} against slot {}", entry.slot(), rival.slot());
+                        format!("LIGHTER: {slots}{}", self.meeting(entry, rival))
+                    }
+                    None => format!("LIGHTER: its chain weighs {weight}, the head's {head_weight}"),
+                }
+            }
+            Aside::Tie { weight } => {
+                format!("TIE: both chains weigh {weight}, and the other one is first in order")
+            }
+        }
+    }
+
+    /// Which of two came first, if that is known.
+    fn meeting(&self, entry: &Entry, rival: &Entry) -> String {
+        match (self.came(entry), self.came(rival)) {
+            (Some(own), Some(other)) if own < other => {
+                format!(": the other one came {} later", seconds(other.since_ms(own)))
+            }
+            (Some(own), Some(other)) => {
+                format!(": came {} after the other one", seconds(own.since_ms(other)))
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+/// With one decimal.
+fn seconds(ms: u64) -> String {
+    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
 }
 
 /// A final block.

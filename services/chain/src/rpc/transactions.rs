@@ -10,10 +10,11 @@ use vision_primitives::{Address, Hash, Height, MerkleStep, SignedTransaction, en
 use vision_wire::chain::{self as proto, transaction_info};
 use vision_wire::{EventKind, Reason, ResponseStream, parse_hash};
 
-use super::{ChainRpc, store_status};
-use crate::actor::{Core, HeadView};
+use super::ChainRpc;
+use crate::refusals::{store_status, store_unavailable};
 use crate::store::{Place, StoreError, Told};
-use crate::transactions::dropped_to_proto;
+use crate::transaction_events::{event_to_proto, fate_to_proto, place_to_proto};
+use crate::view::HeadView;
 
 /// The longest a caller waits for its transaction to be in a block: below the 30 s that any call may take.
 const WAIT_DEADLINE: Duration = Duration::from_secs(25);
@@ -38,7 +39,7 @@ impl ChainRpc {
         let transaction = self.decode(&transaction)?;
         let hash = transaction.hash();
         let shown = wait.then(|| vision_wire::transaction_to_proto(&transaction));
-        let mut answers = self.intake.submit(vec![transaction]).await;
+        let mut answers = self.ingress.submit(vec![transaction]).await;
         let answer = answers.pop().ok_or_else(|| vision_wire::status(Reason::Internal, "no answer", &[]))?;
         if let Err(status) = answer {
             return Err(self.known_if_included(hash, status).await);
@@ -47,7 +48,7 @@ impl ChainRpc {
             // Whatever is the case then is the answer.
             tokio::select! {
                 _ = tokio::time::timeout(WAIT_DEADLINE, self.ended(hash)) => {}
-                () = self.intake.stopping() => {}
+                () = self.ingress.stopping() => {}
             }
         }
         let transaction = self.find(hash, false).await.ok().map(|mut found| {
@@ -75,14 +76,14 @@ impl ChainRpc {
     /// Waits until a transaction no longer waits.
     async fn ended(&self, hash: Hash) {
         // Again when so much has happened that something was missed.
-        while let Ok(mut events) = self.happenings.subscribe("") {
+        while let Ok(mut events) = self.transaction_events.subscribe("") {
             // From the first item on nothing is missed; what was before is seen by asking.
             if events.next().await.is_none() || !self.waits(hash).await {
                 return;
             }
             while let Some(Ok(item)) = events.next().await {
                 let of_it = item.event.iter().rev().find(|happened| happened.hash == hash);
-                if item.kind == EventKind::New && of_it.is_some_and(|happened| happened.what.is_end()) {
+                if item.kind == EventKind::New && of_it.is_some_and(|happened| happened.place.is_end()) {
                     return;
                 }
             }
@@ -100,7 +101,7 @@ impl ChainRpc {
     ) -> Result<Response<proto::SubmitTransactionsResponse>, Status> {
         let decoded: Vec<_> = request.transactions.iter().map(|bytes| self.decode(bytes)).collect();
         let good = decoded.iter().filter_map(|decoded| decoded.as_ref().ok().cloned()).collect();
-        let mut answers = self.intake.submit(good).await.into_iter();
+        let mut answers = self.ingress.submit(good).await.into_iter();
         let outcomes = decoded.into_iter().map(|decoded| match decoded {
             Err(status) => refused(String::new(), &status),
             Ok(transaction) => {
@@ -146,7 +147,7 @@ impl ChainRpc {
             None if was_in_a_block => self.outside_of_blocks(hash).await?,
             found => found,
         };
-        let fate = fate.map(dropped_to_proto).or(was_in_a_block.then(|| {
+        let fate = fate.map(fate_to_proto).or(was_in_a_block.then(|| {
             let reason = LEFT_BLOCK.into();
             transaction_info::Place::Dropped(proto::Dropped { reason, ..Default::default() })
         }));
@@ -170,18 +171,20 @@ impl ChainRpc {
         let (waiting, dropped, behind) = self
             .core
             .read(move |core| {
-                let (waiting, dropped) = (core.waiting_transaction(&hash), core.dropped_transaction(&hash));
-                Ok((waiting, dropped, core.is_behind()))
+                let waiting =
+                    core.waiting_transaction(&hash).map(|(transaction, place)| (transaction.clone(), place));
+                Ok((waiting, core.fate_of(&hash).cloned(), core.is_behind()))
             })
             .await?;
-        let (transaction, what) = match (waiting, dropped) {
-            (Some((transaction, what)), _) => (Some(vision_wire::transaction_to_proto(&transaction)), what),
-            (None, Some(what)) => (None, what),
+        let (transaction, place) = match (waiting, dropped) {
+            (Some((transaction, place)), _) => (Some(vision_wire::transaction_to_proto(&transaction)), place),
+            (None, Some(fate)) => (None, fate.place()),
             // It may be in the block that has yet to be written.
-            (None, None) if behind => return Err(Core::store_unavailable()),
+            (None, None) if behind => return Err(store_unavailable()),
             (None, None) => return Ok(None),
         };
-        let place = Some(what.to_proto(&self.rules.genesis_hash, self.head().finalized_height));
+        let finalized = self.head().finalized_height;
+        let place = Some(place_to_proto(&place, &self.rules.genesis_hash, finalized));
         Ok(Some(proto::TransactionInfo { hash: hash.to_string(), transaction, place, ..Default::default() }))
     }
 
@@ -241,7 +244,7 @@ impl ChainRpc {
             "" => None,
             text => Some(parse_hash("address", text)?),
         };
-        let (mut events, view) = (self.happenings.subscribe(&request.cursor)?, self.view.clone());
+        let (mut events, view) = (self.transaction_events.subscribe(&request.cursor)?, self.view.clone());
         let (clock, genesis_hash) = (self.clock.clone(), self.rules.genesis_hash);
         let mut told_at_ms = clock.monotonic_ms();
         // Without a cursor, the place to begin at is taken before the call is answered: whatever the watcher does then is told.
@@ -255,7 +258,7 @@ impl ChainRpc {
                 let concerned = item.event.iter().filter(|happened| happened.concerns(address.as_ref()));
                 let transactions = match heartbeat {
                     true => Vec::new(),
-                    false => concerned.map(|happened| happened.to_proto(&genesis_hash, finalized)).collect(),
+                    false => concerned.map(|event| event_to_proto(event, &genesis_hash, finalized)).collect(),
                 };
                 proto::WatchTransactionsResponse { cursor: item.cursor, heartbeat, transactions }
             });

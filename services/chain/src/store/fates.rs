@@ -3,6 +3,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
+use vision_mempool::DropReason;
 use vision_primitives::{Hash, TimestampMs};
 
 use super::transactions::{WAITING, WaitingRecord};
@@ -28,6 +29,17 @@ pub struct Fate {
     pub at: TimestampMs,
     /// The transaction that took its place.
     pub replaced_by: Option<Hash>,
+}
+
+impl Fate {
+    /// That of one that was dropped.
+    pub fn new(why: &DropReason, at: TimestampMs) -> Self {
+        let replaced_by = match why {
+            DropReason::Replaced { by } => Some(*by),
+            _ => None,
+        };
+        Self { reason: why.reason().to_owned(), at, replaced_by }
+    }
 }
 
 /// A waiting transaction as format 3 had it.

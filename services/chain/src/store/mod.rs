@@ -5,6 +5,7 @@
 //! its changes and the head they lead to are written in one transaction that is synced to disk before
 //! anybody hears of the block; `kill -9` at any instant leaves the last such transaction.
 
+mod batch;
 mod fates;
 mod follow;
 mod headers;

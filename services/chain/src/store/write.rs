@@ -52,19 +52,6 @@ pub struct Commit {
     pub running_ms: u64,
 }
 
-impl Commit {
-    /// Whether there is nothing to write.
-    pub fn is_empty(&self) -> bool {
-        // What is gone need not be written for itself: at the next start it is found to be of no use.
-        self.blocks.is_empty()
-            && self.chain.is_empty()
-            && self.finalized.is_empty()
-            && self.pruned.is_empty()
-            && self.waiting.is_empty()
-            && self.fates.is_empty()
-    }
-}
-
 impl Store {
     pub(super) fn initialise(&self, state: &State) -> Result<(), StoreError> {
         let write = self.begin_write()?;

@@ -11,7 +11,7 @@ use vision_wire::p2p::Status;
 use vision_wire::p2p::peer_message::Kind;
 
 use super::Session;
-use crate::actor::Command;
+use crate::mailbox::Command;
 use crate::trace;
 
 impl Session<'_> {
@@ -98,7 +98,7 @@ impl Session<'_> {
                 self.tell(Command::Header { peer: self.id, header, signature }).instrument(span).await;
             }
             Kind::Transactions(batch) => {
-                if let Err(why) = self.context.intake.take_from(self.id, batch.transactions).await {
+                if let Err(why) = self.context.ingress.take_from(self.id, batch.transactions).await {
                     self.charge(50, &why);
                 }
             }

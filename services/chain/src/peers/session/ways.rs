@@ -11,7 +11,7 @@ use tonic::Status;
 use vision_primitives::Hash;
 use vision_wire::p2p::PeerMessage;
 
-use crate::actor::CoreHandle;
+use crate::mailbox::{CoreHandle, waiting_part};
 use crate::peers::table::{OUTBOX_MESSAGES, TRANSACTIONS_BYTES, messages_of};
 
 /// Messages with transactions that wait for the network.
@@ -63,7 +63,7 @@ impl Gossip {
             // The connection may end meanwhile.
             let Ok(room) = self.messages.reserve().await else { return };
             let all = waiting.clone();
-            let part = core.read(move |core| Ok(core.waiting_part(&all[told..], TRANSACTIONS_BYTES))).await;
+            let part = core.read(move |core| Ok(waiting_part(core, &all[told..], TRANSACTIONS_BYTES))).await;
             let Ok((passed, transactions)) = part else { return };
             told += passed;
             if let Some(message) = messages_of(&transactions).next() {

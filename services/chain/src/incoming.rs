@@ -1,0 +1,19 @@
+//! A transaction on its way into the pool, with whoever waits for it and the room it takes meanwhile.
+
+mod place;
+mod source;
+
+use vision_primitives::SignedTransaction;
+
+pub use place::Place;
+pub use source::Source;
+
+/// A transaction on its way.
+pub struct Incoming {
+    /// The transaction.
+    pub transaction: SignedTransaction,
+    /// Who submitted it or passed it on.
+    pub source: Source,
+    /// Its room, given back when its way has ended.
+    pub place: Place,
+}

@@ -1,0 +1,195 @@
+//! What the parts of the service share, and how those around the chain's owner are started.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tokio::sync::{mpsc, watch};
+use vision_block_tree::{BlockTree, ChainRules};
+use vision_host::Env;
+use vision_host::health::Condition;
+use vision_primitives::{NodeId, NodeName};
+use vision_wire::max_block_message_bytes;
+
+use crate::actor;
+use crate::config::Config;
+use crate::home::STORE;
+use crate::ingress::Ingress;
+use crate::logs::Logs;
+use crate::mailbox::CoreHandle;
+use crate::metrics::{self, ChainMetrics};
+use crate::nodes::{Nodes, Own};
+use crate::peer_list;
+use crate::peers::{self, Context, Fetch, Identity, PeerRpc, PeerTable};
+use crate::rpc::ChainRpc;
+use crate::shown::Shown;
+use crate::status_page::StatusPage;
+use crate::store::Store;
+use crate::verdict::Verdict;
+use crate::view::HeadView;
+
+/// What the parts of the service share.
+pub struct Shared {
+    /// The settings.
+    pub config: Config,
+    /// The surroundings.
+    pub env: Env,
+    /// This node.
+    pub node_id: NodeId,
+    /// The chain's rules.
+    pub rules: Arc<ChainRules>,
+    /// Its store.
+    pub store: Store,
+    /// Its owner.
+    pub core: CoreHandle,
+    /// The connections.
+    pub table: Arc<PeerTable>,
+    /// Where watchers are told.
+    pub logs: Logs,
+    /// What all who show blocks share.
+    pub shown: Shown,
+    /// The head as published.
+    pub view: watch::Receiver<Arc<HeadView>>,
+    /// What the oracle told last.
+    pub verdict: watch::Receiver<Option<Verdict>>,
+    /// How many transactions wait.
+    pub pending: Arc<AtomicU64>,
+    /// What is counted.
+    pub metrics: ChainMetrics,
+}
+
+impl Shared {
+    /// Most bytes of a message with a block.
+    pub fn max_message_bytes(&self) -> usize {
+        max_block_message_bytes(&self.rules.genesis.params)
+    }
+
+    /// What the chain's owner needs.
+    pub fn actor_parts(
+        &self,
+        tree: BlockTree,
+        view: watch::Sender<Arc<HeadView>>,
+        store_condition: Condition,
+    ) -> actor::Parts {
+        actor::Parts {
+            tree,
+            store: self.store.clone(),
+            clock: self.env.clock.clone(),
+            peers: self.table.clone(),
+            logs: self.logs.clone(),
+            shown: self.shown.clone(),
+            pool_limits: self.config.pool_limits(),
+            view,
+            verdict: self.verdict.clone(),
+            store_condition,
+            metrics: self.metrics.clone(),
+            pending: self.pending.clone(),
+        }
+    }
+
+    /// Starts the way of transactions.
+    pub fn start_ingress(&self) -> Ingress {
+        let (core, drain) = (self.core.clone(), self.env.drain.clone());
+        Ingress::start(core, self.table.clone(), self.rules.genesis_hash, drain, self.metrics.clone())
+    }
+
+    /// Starts looking at what is not counted when it happens.
+    pub fn start_sampling(&self) {
+        let sources = metrics::Sources {
+            table: self.table.clone(),
+            core: self.core.clone(),
+            store: self.env.home.join("data").join(STORE),
+        };
+        tokio::spawn(metrics::sample(self.metrics.clone(), sources, self.env.drain.clone()));
+    }
+
+    /// Starts the lists of peers and of all nodes.
+    pub fn start_nodes(&self, name: NodeName, address: String) -> Arc<Nodes> {
+        let (present_sender, present) = watch::channel(Arc::default());
+        let (table, drain) = (self.table.clone(), self.env.drain.clone());
+        tokio::spawn(peer_list::tell(table, self.logs.peers.clone(), present_sender, drain));
+        let own = Own {
+            node_id: self.node_id,
+            name,
+            address,
+            version: self.env.version,
+            view: self.view.clone(),
+            verdict: self.verdict.clone(),
+            pending: self.pending.clone(),
+            clock: self.env.clock.clone(),
+        };
+        let (lists, events) = (self.logs.nodes.clone(), self.logs.events.clone());
+        let nodes = Arc::new(Nodes::new(own, self.store.clone(), lists, events));
+        tokio::spawn(nodes.clone().run(present, self.env.drain.clone()));
+        nodes
+    }
+
+    /// Starts calling, fetching and catching up; gives the face towards other nodes.
+    pub fn start_peers(
+        &self,
+        identity: Identity,
+        fetches: mpsc::Receiver<Fetch>,
+        ingress: &Ingress,
+        nodes: &Arc<Nodes>,
+    ) -> PeerRpc {
+        PeerRpc::new(Context::start(peers::Parts {
+            identity,
+            table: self.table.clone(),
+            fetches,
+            seeds: self.config.seeds.clone(),
+            accepts: self.config.accept_addresses,
+            // Without randomness the calls are merely in an order that others can guess.
+            random_seed: u64::from_le_bytes(vision_host::random_bytes().unwrap_or_default()),
+            max_introductions_per_address: self.config.max_introductions_per_address,
+            core: self.core.clone(),
+            store: self.store.clone(),
+            head: self.view.clone(),
+            ingress: ingress.clone(),
+            clock: self.env.clock.clone(),
+            drain: self.env.drain.clone(),
+            max_message_bytes: self.max_message_bytes(),
+            recorder: self.env.metrics.rpc_client().recorder(),
+            nodes: nodes.clone(),
+        }))
+    }
+
+    /// The face towards this node's own services.
+    pub fn chain_rpc(
+        &self,
+        ingress: Ingress,
+        nodes: Arc<Nodes>,
+        verdict: watch::Sender<Option<Verdict>>,
+    ) -> ChainRpc {
+        let logs = self.logs.clone();
+        ChainRpc {
+            rules: self.rules.clone(),
+            node_id: self.node_id,
+            core: self.core.clone(),
+            store: self.store.clone(),
+            view: self.view.clone(),
+            heads: logs.heads,
+            stored: logs.stored,
+            events: logs.events,
+            shown: self.shown.clone(),
+            statistics: Arc::default(),
+            ingress,
+            transaction_events: logs.transactions,
+            peers: logs.peers,
+            nodes,
+            verdict,
+            clock: self.env.clock.clone(),
+        }
+    }
+
+    /// The status page on the port towards other nodes.
+    pub fn status_page(&self) -> StatusPage {
+        StatusPage {
+            node_id: self.node_id,
+            chain_id: self.rules.genesis.chain_id.clone(),
+            genesis_hash: self.rules.genesis_hash,
+            version: self.env.version,
+            view: self.view.clone(),
+            verdict: self.verdict.clone(),
+            clock: self.env.clock.clone(),
+        }
+    }
+}

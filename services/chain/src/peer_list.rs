@@ -1,0 +1,55 @@
+//! The table of peers, told to watchers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use vision_host::Drain;
+use vision_wire::EventLog;
+use vision_wire::chain::Peer;
+use vision_wire::chain::peer::State;
+
+use crate::peers::{PeerTable, PeerView};
+
+/// Changes of the peers within this time are told together.
+const PEERS_EVERY: Duration = Duration::from_millis(20);
+/// The table of peers is told so often even if nothing changed: ages count.
+const PEERS_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+
+/// Tells watchers of the peers' table, changes of a moment together.
+pub async fn tell(
+    table: Arc<PeerTable>,
+    events: EventLog<Vec<Peer>>,
+    present: watch::Sender<Arc<Vec<PeerView>>>,
+    drain: Drain,
+) {
+    loop {
+        let peers = table.list();
+        events.publish(peers.iter().cloned().map(peer_to_proto).collect());
+        present.send_replace(Arc::new(peers));
+        tokio::select! {
+            () = drain.begun() => return,
+            _ = tokio::time::timeout(PEERS_AT_LEAST_EVERY, table.changed.notified()) => {}
+        }
+        tokio::time::sleep(PEERS_EVERY).await;
+    }
+}
+
+fn peer_to_proto(peer: PeerView) -> Peer {
+    let state = if peer.fresh && peer.delivers { State::Connected } else { State::Stale };
+    Peer {
+        node_id: peer.node_id.to_string(),
+        address: peer.address,
+        state: state.into(),
+        height: peer.height.get(),
+        tip_hash: peer.tip_hash.to_string(),
+        rtt_ms: peer.rtt_ms,
+        clock_offset_ms: peer.clock_offset_ms,
+        version: peer.version,
+        inbound: peer.inbound,
+        last_status_at_ms: peer.last_status_at_ms,
+        delivers: peer.delivers,
+        charge: peer.charge,
+        producer: peer.producer,
+    }
+}
