@@ -8,7 +8,8 @@ use vision_ledger::Changes;
 use vision_mempool::{DropReason, Moment};
 use vision_primitives::{Block, Hash, Height, NodeId, SignedTransaction, TimestampMs};
 
-use crate::messages::{ImportEnd, Origin, RequestId, Ticket};
+use crate::answers::ImportEnd;
+use crate::messages::{Origin, RequestId, Ticket};
 use crate::reports::Report;
 use crate::{TransactionEvent, TransactionPlace};
 
@@ -153,8 +154,8 @@ impl Draft {
         self.accepted.push(accepted);
     }
 
-    /// Notes what followed from an insertion, whether or not the block itself has stayed in the tree; `head` is the head
-    /// after it and `finalized` the highest final height.
+    /// Notes what followed from an insertion, whether or not the block itself has stayed in the tree; `head`
+    /// is the head after it and `finalized` the highest final height.
     pub(crate) fn follow(&mut self, cause: Hash, change: &ChainChange, head: &Arc<Entry>, finalized: Height) {
         self.batch.head = Some(head.hash());
         if let Some(moved) = &change.head {

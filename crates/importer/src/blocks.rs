@@ -7,7 +7,8 @@ use vision_primitives::{Block, Hash, TimestampMs};
 
 use crate::batch::{Accepted, Draft};
 use crate::held::Waiting;
-use crate::messages::{NotStored, Origin, Output, PeerClock, RequestId};
+use crate::answers::NotStored;
+use crate::messages::{Origin, Output, PeerClock, RequestId};
 use crate::{Blame, Host, Importer, Note, Observer, Step};
 
 /// Charged to the peer a faulty block came from.
@@ -30,7 +31,8 @@ impl Importer {
         }
     }
 
-    /// Checks a block of this node's producer or one fetched, enters it into the tree and then whatever waited for it.
+    /// Checks a block of this node's producer or one fetched, enters it into the tree and then whatever
+    /// waited for it.
     pub(crate) fn take(
         &mut self,
         block: Arc<Block>,
@@ -112,8 +114,8 @@ impl Importer {
             let became_head = inserted.change.head.as_ref().is_some_and(|change| change.new.hash() == hash);
             draft.accept(Accepted { block, origin, became_head, reply: coming.reply }, changes);
         }
-        // Something may follow from a block that has not stayed: it was the worst tip of a full tree, or what it made
-        // final conflicts with it.
+        // Something may follow from a block that has not stayed: it was the worst tip of a full tree, or what
+        // it made final conflicts with it.
         let finalized = self.tree.final_entry().height();
         draft.follow(hash, &inserted.change, self.tree.head(), finalized);
         if !inserted.stored {

@@ -1,6 +1,7 @@
-//! How many transactions this node's own blocks may hold, so that they are not late. A block is executed by whoever makes it and
-//! again by everybody else, and the backup acts when `claim_timeout_ms` has passed: a machine that is too slow, or too busy, for
-//! `max_block_txs` would lose every slot it fills. Node-local: no other node has to find the same number.
+//! How many transactions this node's own blocks may hold, so that they are not late. A block is executed by
+//! whoever makes it and again by everybody else, and the backup acts when `claim_timeout_ms` has passed: a
+//! machine that is too slow, or too busy, for `max_block_txs` would lose every slot it fills. Node-local: no
+//! other node has to find the same number.
 
 /// A block's most transactions before anything was measured.
 const FIRST_GUESS: u64 = 5_000;
@@ -8,8 +9,8 @@ const FIRST_GUESS: u64 = 5_000;
 const LEAST: u64 = 250;
 /// No block holds more, whatever was measured.
 const HIGHEST: u64 = 1 << 32;
-/// Part of `claim_timeout_ms` that check and commit of a block may take. Before it comes the preparation, after it the way to the
-/// others and the same work there.
+/// Part of `claim_timeout_ms` that check and commit of a block may take. Before it comes the preparation,
+/// after it the way to the others and the same work there.
 const SHARE: u64 = 8;
 
 /// What fits, by the latest blocks.

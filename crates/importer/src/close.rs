@@ -1,7 +1,8 @@
 //! The end of a turn: a batch goes out to be written, and what became of it comes back.
 
 use crate::batch::Draft;
-use crate::messages::{Answer, CommitId, ImportEnd, NotStored, NotTaken, Output};
+use crate::answers::{Answer, ImportEnd, NotStored, NotTaken};
+use crate::messages::{CommitId, Output};
 use crate::publish::STORE_RETRY_MS;
 use crate::{Host, Importer};
 
@@ -122,8 +123,8 @@ impl Importer {
         }
     }
 
-    /// Tells those who wait for a turn that the disk did not take it; its blocks and transactions stay to be written and
-    /// passed on.
+    /// Tells those who wait for a turn that the disk did not take it; its blocks and transactions stay to be
+    /// written and passed on.
     fn refuse_waiting(&mut self, draft: &mut Draft) {
         for accepted in &mut draft.accepted {
             self.refuse(accepted.reply.take(), NotStored::StoreUnavailable);

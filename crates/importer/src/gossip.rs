@@ -8,7 +8,8 @@ use vision_primitives::{Block, Header, Height, NodeId, Signature, TimestampMs};
 use crate::batch::Draft;
 use crate::blocks::{Coming, Declined};
 use crate::held::Waiting;
-use crate::messages::{ImportEnd, Origin, Output, PeerClock, TipClaim};
+use crate::answers::ImportEnd;
+use crate::messages::{Origin, Output, PeerClock, TipClaim};
 use crate::{Host, Importer};
 
 /// A block further ahead of the clock than this is dropped, milliseconds (section 5).

@@ -9,8 +9,8 @@ use crate::messages::{Now, Origin};
 
 /// Where bodies of stored blocks lie.
 pub trait Bodies {
-    /// The transactions of a block that was committed and not pruned; none if it cannot be read. Asked for one block at
-    /// a time, and only for those that the head has left or joined.
+    /// The transactions of a block that was committed and not pruned; none if it cannot be read. Asked for
+    /// one block at a time, and only for those that the head has left or joined.
     fn body(&mut self, block: &Hash) -> Vec<SignedTransaction>;
 }
 

@@ -10,7 +10,8 @@ use vision_primitives::{Address, Hash, Header, RecentMap, RecentSet, SignedTrans
 use crate::batch::Draft;
 use crate::close::Writing;
 use crate::held::{Early, Orphans};
-use crate::messages::{Answer, Input, NotStored, Now, Origin, Output, RequestId};
+use crate::answers::{Answer, NotStored};
+use crate::messages::{Input, Now, Origin, Output, RequestId};
 use crate::persisted::Persisted;
 use crate::replaced::Replaced;
 use crate::reports::Pending;
@@ -167,7 +168,8 @@ impl Importer {
         act(&mut self.pool, &Context { state: head.state(), head: head.height(), params })
     }
 
-    /// How long nothing is due, milliseconds; none if nothing will be. Then [`Input::Tick`] and [`Input::CloseBatch`].
+    /// How long nothing is due, milliseconds; none if nothing will be. Then [`Input::Tick`] and
+    /// [`Input::CloseBatch`].
     #[must_use]
     pub fn due_in_ms(&self, now: Now) -> Option<u64> {
         let early = self.early.next_due().map(|due| due.since_ms(now.wall));
@@ -181,7 +183,8 @@ impl Importer {
         self.draft.transactions
     }
 
-    /// Whether the disk has yet to take what a turn has changed, so that the answer to a question may be out of reach.
+    /// Whether the disk has yet to take what a turn has changed, so that the answer to a question may be out
+    /// of reach.
     #[must_use]
     pub const fn is_behind(&self) -> bool {
         self.writing.has_failed()

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use vision_block_tree::{Entry, PrepareError, Refusal};
-use vision_mempool::{Moment, Rejected};
-use vision_primitives::{Block, BlockError, Hash, Height, NodeId, SignedTransaction, Slot, TimestampMs};
+use vision_block_tree::Entry;
+use vision_mempool::Moment;
+use vision_primitives::{Block, Hash, Height, NodeId, SignedTransaction, Slot, TimestampMs};
 
+use crate::answers::{Answer, NotTaken, Taken};
 use crate::{Batch, ChainEvent, TransactionEvent};
 
 /// An instant on the clocks of this node.
@@ -147,7 +148,8 @@ pub enum Input {
         /// Time stamp of the block.
         stamp: TimestampMs,
     },
-    /// This node's producer has signed. Answered with [`Answer::Refused`], or by the block's [`Output::Stored`].
+    /// This node's producer has signed. Answered with [`Answer::Refused`], or by the block's
+    /// [`Output::Stored`].
     Submit {
         /// What it is answered by.
         id: RequestId,
@@ -170,13 +172,13 @@ pub enum Input {
         /// They.
         batch: Vec<Arrival>,
     },
-    /// Until when, by the monotonic clock and included, this node may call a block LATE (`docs/protocol.md`, section 5):
-    /// it is at the tip and has ready peers. None: not now.
+    /// Until when, by the monotonic clock and included, this node may call a block LATE (`docs/protocol.md`,
+    /// section 5): it is at the tip and has ready peers. None: not now.
     InSyncUntil(Option<u64>),
     /// Looks at the clock: blocks whose time has come are taken.
     Tick,
-    /// The turn ends: gives [`Output::Commit`], or publishes what needs no write. While a batch is being written the
-    /// next one stays open.
+    /// The turn ends: gives [`Output::Commit`], or publishes what needs no write. While a batch is being
+    /// written the next one stays open.
     CloseBatch,
     /// A batch is durable.
     Committed {
@@ -313,108 +315,4 @@ pub enum Output {
     },
     /// What happened to transactions.
     Happened(Vec<TransactionEvent>),
-}
-
-/// An answer to something asked.
-#[derive(Debug)]
-pub enum Answer {
-    /// To [`Input::Prepare`].
-    Prepared(Result<Prepared, NotPrepared>),
-    /// To [`Input::Submit`] if the block is not taken.
-    Refused(NotStored),
-    /// To [`Input::Fetched`].
-    Imported(ImportEnd),
-    /// To [`Input::Screen`].
-    Screened(Screened),
-}
-
-/// A header to sign and what belongs to it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Prepared {
-    /// Canonical header bytes.
-    pub header: Vec<u8>,
-    /// Block hash.
-    pub hash: Hash,
-    /// Height.
-    pub height: Height,
-    /// Signed bytes of its transactions.
-    pub transactions: Vec<Vec<u8>>,
-}
-
-/// How the import of a chunk of fetched blocks ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ImportEnd {
-    /// All of it is stored; so many were new.
-    Imported(usize),
-    /// It cannot go on; so many were new and are stored.
-    Stopped(usize),
-}
-
-/// The transactions of a batch that may be admitted.
-#[derive(Debug)]
-pub struct Screened {
-    /// Those whose signature has been verified before.
-    pub verified: Vec<Arrival>,
-    /// The others.
-    pub unverified: Vec<Arrival>,
-}
-
-/// The answer about a transaction that is stored and waits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Taken {
-    /// The first nonce that is missing before it, if one is.
-    pub missing_nonce: Option<u64>,
-}
-
-/// Why a transaction does not wait here, as far as its caller can be told.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum NotTaken {
-    /// The disk does not take writes.
-    #[error("the disk does not take writes; nothing is lost, the node tries again every second")]
-    StoreUnavailable,
-    /// By a rule of the pool.
-    #[error(transparent)]
-    Rejected(#[from] Rejected),
-    /// No answer about it could be kept if it were dropped later.
-    #[error(
-        "this node keeps as many answers about dropped transactions as it can; try again later, or another node"
-    )]
-    OwesTooMuch,
-}
-
-/// Why no block is prepared.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum NotPrepared {
-    /// The disk does not take writes.
-    #[error("the disk does not take writes; nothing is lost, the node tries again every second")]
-    StoreUnavailable,
-    /// The parent is not the head.
-    #[error("the head is another block")]
-    TipChanged {
-        /// The head.
-        head: Hash,
-    },
-    /// By a rule of the chain.
-    #[error(transparent)]
-    Refused(#[from] PrepareError),
-}
-
-/// Why a block of this node's producer is not stored.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum NotStored {
-    /// The disk does not take writes.
-    #[error("the disk does not take writes; nothing is lost, the node tries again every second")]
-    StoreUnavailable,
-    /// Bytes that are no block.
-    #[error(transparent)]
-    Malformed(#[from] BlockError),
-    /// It was prepared too long ago, and came without its transactions.
-    #[error("the body of this block is no longer kept: submit it too, or prepare again")]
-    BodyGone,
-    /// By a rule of the chain.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The tree is full.
-    #[error("too many open blocks")]
-    NoRoom,
 }

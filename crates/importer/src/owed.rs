@@ -5,11 +5,12 @@ use vision_primitives::Hash;
 use crate::batch::Draft;
 use crate::{Fate, Importer};
 
-/// Acknowledged transactions that wait or whose fate is kept; beyond, callers are refused. Each takes about 150 bytes of
-/// the store once it is dropped.
+/// Acknowledged transactions that wait or whose fate is kept; beyond, callers are refused. Each takes about
+/// 150 bytes of the store once it is dropped.
 const MAX_OWED: u64 = 1_000_000;
-/// Fates beyond which what waits is not dropped for what is worth more, and what blocks that the head has left give back gets
-/// none that is durable: the rest is for what leaves for other reasons, or no caller could be answered after a long split.
+/// Fates beyond which what waits is not dropped for what is worth more, and what blocks that the head has
+/// left give back gets none that is durable: the rest is for what leaves for other reasons, or no caller
+/// could be answered after a long split.
 const MAX_FATES_OF_ROOM: u64 = MAX_OWED / 2;
 
 /// How much is owed.
@@ -32,7 +33,8 @@ impl Owed {
         self.fates >= MAX_FATES_OF_ROOM
     }
 
-    /// Whether there is a place for one that was in a block which the head has left: others may have acknowledged it.
+    /// Whether there is a place for one that was in a block which the head has left: others may have
+    /// acknowledged it.
     pub(crate) const fn takes_one_of_a_left_block(self) -> bool {
         self.takes_more() && self.fates < MAX_FATES_OF_ROOM
     }

@@ -1,5 +1,6 @@
-//! Which of the transactions that wait are persisted. What a caller handed in must, before it is acknowledged; what peers
-//! passed on need not: it lies in the store of the node that acknowledged it, and is told again by every peer.
+//! Which of the transactions that wait are persisted. What a caller handed in must, before it is
+//! acknowledged; what peers passed on need not: it lies in the store of the node that acknowledged it, and is
+//! told again by every peer.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,8 @@ use crate::{Batch, WaitingTransaction};
 
 /// Most of them looked through when some are told again.
 const MAX_LOOKED_THROUGH: usize = 2048;
-/// Pause between two parts, milliseconds: the head of a node that catches up moves hundreds of times a second.
+/// Pause between two parts, milliseconds: the head of a node that catches up moves hundreds of times a
+/// second.
 const PART_EVERY_MS: u64 = 1_000;
 
 /// What lies in the store, or will with the turn's batch.

@@ -4,7 +4,8 @@ use vision_mempool::{Dropped, Moment, Rejected};
 use vision_primitives::SignedTransaction;
 
 use crate::batch::{Admitted, Draft};
-use crate::messages::{Arrival, NotTaken, Output, Screened, Ticket};
+use crate::answers::{NotTaken, Screened};
+use crate::messages::{Arrival, Output, Ticket};
 use crate::{Fate, Importer, Note, Observer, Parties, TransactionEvent};
 
 impl Importer {
@@ -37,7 +38,8 @@ impl Importer {
         Screened { verified, unverified }
     }
 
-    /// Takes transactions whose signatures are right. They are acknowledged and passed on once they are stored.
+    /// Takes transactions whose signatures are right. They are acknowledged and passed on once they are
+    /// stored.
     pub(crate) fn admit(&mut self, batch: Vec<Arrival>, draft: &mut Draft, observer: &mut impl Observer) {
         let now = self.now.moment();
         for arrival in batch {
@@ -82,7 +84,8 @@ impl Importer {
         self.settle(ticket, NotTaken::OwesTooMuch);
     }
 
-    /// One that waits already comes in again. Its caller is told so when it lies in the store, as if it had been the first.
+    /// One that waits already comes in again. Its caller is told so when it lies in the store, as if it had
+    /// been the first.
     fn known(&mut self, arrival: &Arrival, draft: &mut Draft, observer: &mut impl Observer) {
         observer.note(Note::TransactionRefused(Rejected::Known.reason()));
         if arrival.peer.is_some() {
@@ -99,8 +102,8 @@ impl Importer {
         draft.known.push(arrival.ticket);
     }
 
-    /// Puts one that waits into the store if it must lie there, or if what else waits of its sender does. Of one sender all lie there
-    /// or none: after a start one may be of no use without those before it.
+    /// Puts one that waits into the store if it must lie there, or if what else waits of its sender does. Of
+    /// one sender all lie there or none: after a start one may be of no use without those before it.
     pub(crate) fn keep(
         &mut self,
         transaction: &SignedTransaction,

@@ -2,7 +2,7 @@
 
 use vision_primitives::{Block, BlockError, Hash, Header, NodeId, Signature, Slot, TimestampMs};
 
-use crate::messages::{NotPrepared, NotStored, Prepared};
+use crate::answers::{NotPrepared, NotStored, Prepared};
 use crate::{Importer, Observer, Step};
 
 /// Prepared blocks kept for their signature.
@@ -26,7 +26,8 @@ impl Importer {
         }
         observer.begin(Step::Prepare { height: head.height().next(), slot }, head.height(), self.now);
         let params = self.tree.rules().params();
-        // More than a block holds, for some do not apply: sync proofs that come too early, a registration forestalled.
+        // More than a block holds, for some do not apply: sync proofs that come too early, a registration
+        // forestalled.
         let fits = self.budget.most();
         let most = if fits < params.max_block_txs { fits } else { u64::MAX };
         let most = usize::try_from(most).unwrap_or(usize::MAX);

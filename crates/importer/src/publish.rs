@@ -7,11 +7,13 @@ use vision_primitives::{Hash, NodeId, SignedTransaction};
 
 use crate::Importer;
 use crate::batch::{Accepted, Admitted, Draft, Moved};
-use crate::messages::{Answer, NotTaken, Output, Taken};
+use crate::answers::{Answer, NotTaken, Taken};
+use crate::messages::Output;
 
 /// Pause between tries to write what the disk did not take, milliseconds.
 pub const STORE_RETRY_MS: u64 = 1_000;
-/// One that was submitted here and waits so long is sent to the peers again, milliseconds: a peer may have had no room for it.
+/// One that was submitted here and waits so long is sent to the peers again, milliseconds: a peer may have
+/// had no room for it.
 const SEND_AGAIN_AFTER_MS: u64 = 3_000;
 
 impl Importer {

@@ -12,8 +12,8 @@ use crate::events::{ChainEvent, MissedSlot, Reorg, ShownBlock, StandingEvent};
 use crate::messages::{Origin, Output};
 use crate::{Importer, Note, Observer};
 
-/// A fetched block whose time stamp is no further back than this is told of like an announced one, milliseconds: a node that
-/// missed a few blocks shows them, one that catches up with many does not.
+/// A fetched block whose time stamp is no further back than this is told of like an announced one,
+/// milliseconds: a node that missed a few blocks shows them, one that catches up with many does not.
 const RECENT_MS: u64 = 10_000;
 /// Fetched old blocks are told of together so often, milliseconds.
 const CAUGHT_UP_EVERY_MS: u64 = 1_000;
@@ -104,8 +104,8 @@ impl Importer {
         shown.map(ChainEvent::Block).into_iter().chain(missed).chain(standings).map(Report::Event).collect()
     }
 
-    /// Both sides of the move of the head that a block may bring about, before it is inserted: what it makes final or prunes
-    /// is in the tree no more when the move is told.
+    /// Both sides of the move of the head that a block may bring about, before it is inserted: what it makes
+    /// final or prunes is in the tree no more when the move is told.
     pub(crate) fn sides(&self, block: &Block) -> Sides {
         let (tree, header) = (&self.tree, block.header());
         let head = tree.head();
@@ -146,7 +146,8 @@ impl Importer {
         [ChainEvent::Reorg(reorg)].into_iter().chain(missed).chain(standings).map(Report::Event).collect()
     }
 
-    /// A block of the tree whose parent is there too. One that became final or was pruned in this very turn may not be.
+    /// A block of the tree whose parent is there too. One that became final or was pruned in this very turn
+    /// may not be.
     fn shown(&self, hash: &Hash) -> Option<ShownBlock> {
         let entry = self.tree.get(hash)?;
         let header = entry.header()?;

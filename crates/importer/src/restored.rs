@@ -9,8 +9,8 @@ use crate::settle::drop_reason;
 use crate::{Batch, Fate, Importer, WaitingTransaction};
 
 impl Importer {
-    /// Takes back what waited when the process ended, and is to be called before any input. What is of no use any more is
-    /// forgotten. Gives how many wait again and how many are forgotten.
+    /// Takes back what waited when the process ended, and is to be called before any input. What is of no use
+    /// any more is forgotten. Gives how many wait again and how many are forgotten.
     pub fn restore_waiting(&mut self, waiting: Vec<(Hash, WaitingTransaction)>) -> (usize, usize) {
         let genesis_hash = self.tree.rules().genesis_hash;
         // Nothing is written yet: what is gone goes with the next batch.
@@ -61,8 +61,8 @@ impl Importer {
     }
 }
 
-/// Puts what waited when the process ended into an order in which all of it is admitted again: none before one of its sender
-/// with a lower nonce, and otherwise by age.
+/// Puts what waited when the process ended into an order in which all of it is admitted again: none before
+/// one of its sender with a lower nonce, and otherwise by age.
 fn in_order(waiting: Vec<(Moment, SignedTransaction)>) -> Vec<(Moment, SignedTransaction)> {
     let mut by_sender: BTreeMap<_, _> = BTreeMap::new();
     for (since, transaction) in waiting {

@@ -11,8 +11,8 @@ use crate::batch::Draft;
 use crate::{Bodies, Fate, Host, Importer, Note, Observer, Parties, TransactionEvent, TransactionPlace};
 
 impl Importer {
-    /// Makes the pool fit what the turn has done to the chain: what it has included or made useless leaves, what was in blocks
-    /// that the head has left waits again.
+    /// Makes the pool fit what the turn has done to the chain: what it has included or made useless leaves,
+    /// what was in blocks that the head has left waits again.
     pub(crate) fn settle_pool(&mut self, draft: &mut Draft, host: &mut impl Host) {
         let now = self.now.moment();
         let expired = self.pool.expire(now);
@@ -30,7 +30,8 @@ impl Importer {
         }
         self.forget(&dropped, draft, host);
         let left: Vec<Hash> = draft.moved.iter().flat_map(|moved| moved.left.iter().rev().copied()).collect();
-        // However many: one body at a time is in memory, and what finds no room in the pool is said to be dropped.
+        // However many: one body at a time is in memory, and what finds no room in the pool is said to be
+        // dropped.
         for block in &left {
             for transaction in body(block, draft, host).into_owned() {
                 if !included.contains_key(&transaction.hash()) {

@@ -37,7 +37,8 @@ fn a_block_ahead_of_the_clock_is_taken_held_or_charged() {
     let stamp = block.header().timestamp_ms.get();
     let (unknown, measured) = (PeerClock::default(), PeerClock { ahead_ms: 0, measured: true });
     let ahead = PeerClock { ahead_ms: 60_000, measured: true };
-    // How far it is ahead, what is known of the peer's clock; whether it is taken, how long it is held, what is charged.
+    // How far it is ahead, what is known of the peer's clock; whether it is taken, how long it is held, what
+    // is charged.
     type Case = (&'static str, u64, PeerClock, usize, Option<u64>, &'static [u32]);
     let cases: [Case; 7] = [
         ("on time", 0, unknown, 1, None, &[]),
@@ -52,7 +53,7 @@ fn a_block_ahead_of_the_clock_is_taken_held_or_charged() {
         let mut machine = Machine::new(&rules);
         machine.now_ms = stamp - ahead_ms;
         let said = machine.step(announce(&block, clock));
-        assert_eq!((stored(&said), charges(&said)), (taken, charged.to_vec()), "{desc}: {said:?}");
+        assert_eq!((stored(&said), charges(&said)), (taken, charged.to_vec()), "{desc}");
         let due_in = machine.importer.due_in_ms(machine.now());
         assert_eq!(due_in, held_ms, "{desc}");
         if let Some(held_ms) = held_ms {

@@ -134,7 +134,7 @@ impl Pair {
         self.submitted.push((at, transaction.hash()));
         let said = self.machines[at].take(vec![transaction], None);
         let accepted = said.iter().any(|output| matches!(output, Output::Settled { answer: Ok(_), .. }));
-        assert!(accepted, "{said:?}");
+        assert!(accepted, "nonce {nonce} of {from}");
         self.perform(at, said);
         self.deliver();
     }
@@ -192,7 +192,8 @@ fn a_partition_heals_and_no_submitted_transaction_is_lost() {
     assert_eq!(pair.heads()[0], pair.heads()[1], "healed");
     assert_eq!(pair.reorganised.len(), 1, "the lighter side alone has left its branch");
     for _ in 0..6 {
-        // What was submitted on the lighter side is sent again when the head moves, once it has waited for 3 s.
+        // What was submitted on the lighter side is sent again when the head moves, once it has waited for 3
+        // s.
         pair.machines.iter_mut().for_each(|machine| machine.now_ms += 3_000);
         pair.produce(0);
         pair.produce(1);

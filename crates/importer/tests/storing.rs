@@ -124,6 +124,7 @@ fn what_the_disk_does_not_take_is_refused_kept_and_tried_again_every_second() {
     assert!(machine.handle(Input::CloseBatch).is_empty());
     let commit = only_commit(&machine);
 
+    machine.disk_is_full = true;
     let said = machine.handle(failed(commit));
     let refused = said.iter().any(|output| {
         matches!(output, Output::Reply { id, answer: Answer::Refused(NotStored::StoreUnavailable) } if *id == submitted)
@@ -131,7 +132,7 @@ fn what_the_disk_does_not_take_is_refused_kept_and_tried_again_every_second() {
     let settled = said.iter().any(|output| {
         matches!(output, Output::Settled { ticket: of, answer: Err(NotTaken::StoreUnavailable) } if *of == ticket)
     });
-    assert!(refused && settled && said.len() == 2, "{said:?}");
+    assert!(refused && settled && said.len() == 2, "{:?}", names(&said));
     assert!(machine.importer.is_behind());
     assert_eq!(machine.importer.due_in_ms(machine.now()), Some(STORE_RETRY_MS));
 
@@ -149,17 +150,17 @@ fn what_the_disk_does_not_take_is_refused_kept_and_tried_again_every_second() {
     let said = machine.step(prepare);
     let [Output::Reply { answer: Answer::Prepared(Err(NotPrepared::StoreUnavailable)), .. }] = &said[..]
     else {
-        panic!("{said:?}");
+        panic!("{:?}", names(&said));
     };
     let again = machine.submit(&prepared);
     let said = machine.step(again);
     let [Output::Reply { answer: Answer::Refused(NotStored::StoreUnavailable), .. }] = &said[..] else {
-        panic!("{said:?}");
+        panic!("{:?}", names(&said));
     };
     let another = machine.transfer(2, 0);
     let said = machine.take(vec![another], None);
     let [Output::Settled { answer: Err(NotTaken::StoreUnavailable), .. }] = &said[..] else {
-        panic!("{said:?}");
+        panic!("{:?}", names(&said));
     };
     let (peer, clock, id_of_chunk) = (id(101), PeerClock::default(), ask(&mut machine));
     let mut other = Machine::new(&rules(3));
@@ -168,7 +169,7 @@ fn what_the_disk_does_not_take_is_refused_kept_and_tried_again_every_second() {
     let blocks = vec![Block::clone(&block)];
     let said = machine.step(Input::Fetched { id: id_of_chunk, peer, clock, blocks });
     let [Output::Reply { answer: Answer::Imported(ImportEnd::Stopped(0)), .. }] = &said[..] else {
-        panic!("{said:?}");
+        panic!("{:?}", names(&said));
     };
 
     // Not before it is due, then every second.
@@ -177,9 +178,10 @@ fn what_the_disk_does_not_take_is_refused_kept_and_tried_again_every_second() {
         assert!(machine.handle(Input::CloseBatch).is_empty());
         machine.now_ms += 1;
         let said = machine.handle(Input::CloseBatch);
-        assert!(matches!(said[..], [Output::Retry { id }] if id == commit), "{said:?}");
+        assert!(matches!(said[..], [Output::Retry { id }] if id == commit), "{:?}", names(&said));
         assert!(machine.handle(failed(commit)).is_empty(), "all who waited were told at once");
     }
+    machine.disk_is_full = false;
     machine.now_ms += STORE_RETRY_MS;
     assert_eq!(names(&machine.handle(Input::CloseBatch)), ["retry"]);
     let said = machine.write();
@@ -193,12 +195,12 @@ fn what_the_disk_does_not_take_is_refused_kept_and_tried_again_every_second() {
     // Whoever submits again is told that it is there.
     let said = machine.take(vec![transaction], None);
     let known = matches!(&said[..], [Output::Settled { answer: Err(NotTaken::Rejected(_)), .. }]);
-    assert!(known, "{said:?}");
+    assert!(known, "{:?}", names(&said));
     let next = machine.transfer(3, 0);
     let said = machine.take(vec![next], None);
     let taken =
         |output: &Output| matches!(output, Output::Settled { answer: Ok(Taken { missing_nonce: None }), .. });
-    assert!(said.iter().any(taken), "{said:?}");
+    assert!(said.iter().any(taken), "{:?}", names(&said));
 }
 
 #[test]

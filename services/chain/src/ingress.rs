@@ -1,5 +1,5 @@
-//! The way of a transaction to the pool: screened on the chain's thread, its signature verified beside it together with those of
-//! many others, admitted and stored, and only then acknowledged and passed on.
+//! The way of a transaction to the pool: screened on the chain's thread, its signature verified beside it
+//! together with those of many others, admitted and stored, and only then acknowledged and passed on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,8 @@ const MAX_BATCHES: usize = 2;
 const MAX_QUEUED: usize = 8_192;
 /// Their bytes, from callers and peers each.
 const MAX_QUEUED_BYTES: usize = 4 << 20;
-/// A message of a peer waits so long for room, and that peer's next messages with it; peers that wait take turns.
+/// A message of a peer waits so long for room, and that peer's next messages with it; peers that wait take
+/// turns.
 const PEER_PATIENCE: Duration = Duration::from_millis(100);
 
 /// The entrance. Cheap to clone.
@@ -124,7 +125,8 @@ impl Ingress {
     }
 }
 
-/// Bytes of room that a transaction takes. Small ones count more, so that no more than `MAX_QUEUED` of them find room.
+/// Bytes of room that a transaction takes. Small ones count more, so that no more than `MAX_QUEUED` of them
+/// find room.
 fn permits_of(transaction: &SignedTransaction) -> u32 {
     let bytes = transaction.bytes().len().clamp(MAX_QUEUED_BYTES / MAX_QUEUED, MAX_QUEUED_BYTES);
     u32::try_from(bytes).unwrap_or(u32::MAX)
@@ -228,8 +230,8 @@ fn broken_rule(transaction: &SignedTransaction, genesis_hash: &Hash) -> Option<&
     proven.is_err().then(|| TransactionFault::ProofOfPossession.reason())
 }
 
-/// A registration's key, and what it has signed to prove that it is the sender's to register. One that does not verify could
-/// be in no block, and must not take the room of others.
+/// A registration's key, and what it has signed to prove that it is the sender's to register. One that does
+/// not verify could be in no block, and must not take the room of others.
 fn possession(transaction: &SignedTransaction) -> Option<(&PublicKey, Vec<u8>, &Signature)> {
     match &transaction.transaction().action {
         Action::RegisterProducer { public_key, payout, proof_of_possession } => {

@@ -26,6 +26,7 @@ mod peers;
 mod ports;
 mod refusals;
 mod rpc;
+mod sampling;
 mod shown;
 mod statistics;
 mod status_page;

@@ -1,11 +1,9 @@
 //! What the chain service counts. See docs/metrics.md.
 
-mod sample;
 mod tally;
 
 use vision_host::metrics::{Counter, Gauge, Histogram, Labelled, Metrics, SHORT_SECONDS};
 
-pub use sample::{Sources, sample};
 pub use tally::Tally;
 
 /// Upper bounds for what takes between 10 ms and a minute, seconds.
@@ -33,10 +31,14 @@ pub struct ChainMetrics {
     pub phases: Phases,
     /// Blocks refused, by rule.
     pub blocks_refused: Labelled<Counter, 1>,
-    peers: Labelled<Gauge, 1>,
-    round_trip: Labelled<Gauge, 1>,
-    clock_offset: Gauge,
-    queue_of_core: Gauge,
+    /// Peers by state.
+    pub peers: Labelled<Gauge, 1>,
+    /// Round trips to the peers.
+    pub round_trip: Labelled<Gauge, 1>,
+    /// Median of the peers' clocks less this one.
+    pub clock_offset: Gauge,
+    /// Commands for the chain's owner.
+    pub queue_of_core: Gauge,
     /// Transactions of callers that are on their way.
     pub queued_by_callers: Gauge,
     /// Transactions of peers that are on their way.
@@ -51,8 +53,10 @@ pub struct ChainMetrics {
     pub dropped: Labelled<Counter, 1>,
     /// Transactions of blocks that joined the head's chain.
     pub included: Counter,
-    store_size: Gauge,
-    store_free: Gauge,
+    /// Size of the store's file.
+    pub store_size: Gauge,
+    /// Room left on its disk.
+    pub store_free: Gauge,
     /// Writing a turn until the disk has it.
     pub store_commit: Histogram,
     /// Turns that the disk did not take.

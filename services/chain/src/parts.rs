@@ -16,11 +16,12 @@ use crate::home::STORE;
 use crate::ingress::Ingress;
 use crate::logs::Logs;
 use crate::mailbox::CoreHandle;
-use crate::metrics::{self, ChainMetrics};
+use crate::metrics::ChainMetrics;
 use crate::nodes::{Nodes, Own};
 use crate::peer_list;
 use crate::peers::{self, Context, Fetch, Identity, PeerRpc, PeerTable};
 use crate::rpc::ChainRpc;
+use crate::sampling;
 use crate::shown::Shown;
 use crate::status_page::StatusPage;
 use crate::store::Store;
@@ -94,12 +95,12 @@ impl Shared {
 
     /// Starts looking at what is not counted when it happens.
     pub fn start_sampling(&self) {
-        let sources = metrics::Sources {
+        let sources = sampling::Sources {
             table: self.table.clone(),
             core: self.core.clone(),
             store: self.env.home.join("data").join(STORE),
         };
-        tokio::spawn(metrics::sample(self.metrics.clone(), sources, self.env.drain.clone()));
+        tokio::spawn(sampling::sample(self.metrics.clone(), sources, self.env.drain.clone()));
     }
 
     /// Starts the lists of peers and of all nodes.

@@ -21,8 +21,8 @@ pub struct Verdict {
     pub snapshot: Snapshot,
     /// Why this node makes no block, be it the oracle's reason or the producer's; empty if it may.
     makes_no_block_because: String,
-    /// How old the look it tells of was when it came, milliseconds: it may have come late, as after this process was
-    /// frozen.
+    /// How old the look it tells of was when it came, milliseconds: it may have come late, as after this
+    /// process was frozen.
     age_ms: u64,
     /// When it came, by the clock that never jumps.
     received_ms: u64,
@@ -50,8 +50,8 @@ impl Verdict {
         }
     }
 
-    /// Until when, by the monotonic clock and included, this node may call a block LATE (section 5): it is at the tip and
-    /// has ready peers.
+    /// Until when, by the monotonic clock and included, this node may call a block LATE (section 5): it is at
+    /// the tip and has ready peers.
     pub fn in_sync_until_ms(&self) -> Option<u64> {
         let at_tip = matches!(self.snapshot.state(), SyncState::AtTip | SyncState::TooFarAhead);
         let counts_for_ms = VERDICT_MAX_AGE_MS.checked_sub(self.age_ms)?;

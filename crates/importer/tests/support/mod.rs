@@ -99,6 +99,8 @@ pub struct Machine {
     pub now_ms: u64,
     /// What has been given out to be written and is not yet.
     pub unwritten: BTreeMap<CommitId, Batch>,
+    /// Whether the disk takes nothing at the end of a turn.
+    pub disk_is_full: bool,
     next_id: u64,
 }
 
@@ -112,6 +114,7 @@ impl Machine {
             memory: Memory::default(),
             now_ms: GENESIS_MS,
             unwritten: BTreeMap::new(),
+            disk_is_full: false,
             next_id: 0,
         }
     }
@@ -155,11 +158,13 @@ impl Machine {
         said
     }
 
-    /// Ends the turn on a disk that takes everything at once.
+    /// Ends the turn; the disk takes everything at once or nothing.
     pub fn close(&mut self) -> Vec<Output> {
         let mut said = self.handle(Input::Tick);
         said.extend(self.handle(Input::CloseBatch));
-        said.extend(self.write());
+        if !self.disk_is_full {
+            said.extend(self.write());
+        }
         said
     }
 
@@ -187,7 +192,7 @@ impl Machine {
         let (slot, stamp) = (window.slot, TimestampMs(self.now_ms));
         let said = self.handle(Input::Prepare { id, parent, slot, producer: window.owner, stamp });
         let [Output::Reply { id: answered, answer: Answer::Prepared(Ok(prepared)) }] = &said[..] else {
-            panic!("{said:?}");
+            panic!("{} outputs and no block", said.len());
         };
         assert_eq!(*answered, id);
         prepared.clone()

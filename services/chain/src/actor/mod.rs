@@ -1,9 +1,9 @@
 //! The one owner of the chain: receive, ask the machine, store, tell.
 //!
-//! It takes what waits in its mailbox and hands it to the machine (`vision_importer`), writes everything the turn has
-//! changed in one transaction that is synced to disk, and only then publishes, announces and replies. The machine
-//! knows ids only: who waits for an answer, and whose room a transaction takes, is kept here. Spans, counts and log
-//! lines are made here too.
+//! It takes what waits in its mailbox and hands it to the machine (`vision_importer`), writes everything the
+//! turn has changed in one transaction that is synced to disk, and only then publishes, announces and
+//! replies. The machine knows ids only: who waits for an answer, and whose room a transaction takes, is kept
+//! here. Spans, counts and log lines are made here too.
 
 mod chain_events;
 mod observe;
@@ -326,8 +326,8 @@ fn now(clock: &Clock, ran_ms: u64) -> Now {
     Now { wall: TimestampMs(clock.now_ms()), mono_ms, running_ms: ran_ms.saturating_add(mono_ms) }
 }
 
-/// Runs until it is told to stop or the store is found corrupt. On a thread of its own, or as a task where nobody minds
-/// that a write to disk holds up the runtime.
+/// Runs until it is told to stop or the store is found corrupt. On a thread of its own, or as a task where
+/// nobody minds that a write to disk holds up the runtime.
 pub async fn run(mut actor: Actor, mut mailbox: mpsc::Receiver<Envelope>) -> Result<(), Error> {
     loop {
         match tokio::time::timeout(actor.sleep(), mailbox.recv()).await {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use vision_host::Drain;
 
-use super::ChainMetrics;
 use crate::mailbox::CoreHandle;
+use crate::metrics::ChainMetrics;
 use crate::peers::{PeerTable, PeerView};
 
 /// How often.
@@ -33,7 +33,7 @@ pub async fn sample(metrics: ChainMetrics, sources: Sources, drain: Drain) {
             () = drain.begun() => return,
             _ = ticks.tick() => {}
         }
-        metrics.sample_peers(&sources.table.list());
+        sample_peers(&metrics, &sources.table.list());
         metrics.queue_of_core.set(sources.core.depth() as f64);
         let (metrics, store) = (metrics.clone(), sources.store.clone());
         // A disk in trouble may keep its answer for long.
@@ -49,17 +49,15 @@ pub async fn sample(metrics: ChainMetrics, sources: Sources, drain: Drain) {
     }
 }
 
-impl ChainMetrics {
-    fn sample_peers(&self, peers: &[PeerView]) {
-        let connected = peers.iter().filter(|peer| peer.fresh && peer.delivers).count();
-        self.peers.get(["connected"]).set(connected as f64);
-        self.peers.get(["stale"]).set((peers.len() - connected) as f64);
-        let trips = sorted(peers.iter().filter_map(|peer| peer.rtt_ms));
-        self.round_trip.get(["median"]).set(median(&trips) / 1000.0);
-        self.round_trip.get(["max"]).set(trips.last().copied().unwrap_or(0.0) / 1000.0);
-        let offsets = sorted(peers.iter().filter_map(|peer| peer.clock_offset_ms));
-        self.clock_offset.set(median(&offsets) / 1000.0);
-    }
+fn sample_peers(metrics: &ChainMetrics, peers: &[PeerView]) {
+    let connected = peers.iter().filter(|peer| peer.fresh && peer.delivers).count();
+    metrics.peers.get(["connected"]).set(connected as f64);
+    metrics.peers.get(["stale"]).set((peers.len() - connected) as f64);
+    let trips = sorted(peers.iter().filter_map(|peer| peer.rtt_ms));
+    metrics.round_trip.get(["median"]).set(median(&trips) / 1000.0);
+    metrics.round_trip.get(["max"]).set(trips.last().copied().unwrap_or(0.0) / 1000.0);
+    let offsets = sorted(peers.iter().filter_map(|peer| peer.clock_offset_ms));
+    metrics.clock_offset.set(median(&offsets) / 1000.0);
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
