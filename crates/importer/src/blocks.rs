@@ -5,9 +5,9 @@ use std::sync::Arc;
 use vision_block_tree::Refusal;
 use vision_primitives::{Block, Hash, TimestampMs};
 
+use crate::answers::NotStored;
 use crate::batch::{Accepted, Draft};
 use crate::held::Waiting;
-use crate::answers::NotStored;
 use crate::messages::{Origin, Output, PeerClock, RequestId};
 use crate::{Blame, Host, Importer, Note, Observer, Step};
 

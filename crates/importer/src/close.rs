@@ -1,7 +1,7 @@
 //! The end of a turn: a batch goes out to be written, and what became of it comes back.
 
-use crate::batch::Draft;
 use crate::answers::{Answer, ImportEnd, NotStored, NotTaken};
+use crate::batch::Draft;
 use crate::messages::{CommitId, Output};
 use crate::publish::STORE_RETRY_MS;
 use crate::{Host, Importer};

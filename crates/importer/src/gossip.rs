@@ -5,10 +5,10 @@ use std::sync::Arc;
 use vision_block_tree::Refusal;
 use vision_primitives::{Block, Header, Height, NodeId, Signature, TimestampMs};
 
+use crate::answers::ImportEnd;
 use crate::batch::Draft;
 use crate::blocks::{Coming, Declined};
 use crate::held::Waiting;
-use crate::answers::ImportEnd;
 use crate::messages::{Origin, Output, PeerClock, TipClaim};
 use crate::{Host, Importer};
 

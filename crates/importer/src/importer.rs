@@ -7,10 +7,10 @@ use vision_block_tree::{BlockTree, Entry};
 use vision_mempool::{Context, Limits, Mempool};
 use vision_primitives::{Address, Hash, Header, RecentMap, RecentSet, SignedTransaction, TimestampMs};
 
+use crate::answers::{Answer, NotStored};
 use crate::batch::Draft;
 use crate::close::Writing;
 use crate::held::{Early, Orphans};
-use crate::answers::{Answer, NotStored};
 use crate::messages::{Input, Now, Origin, Output, RequestId};
 use crate::persisted::Persisted;
 use crate::replaced::Replaced;

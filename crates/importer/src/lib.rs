@@ -34,6 +34,7 @@ mod reports;
 mod restored;
 mod settle;
 
+pub use answers::{Answer, ImportEnd, NotPrepared, NotStored, NotTaken, Prepared, Screened, Taken};
 pub use batch::{Batch, Fate, NewBlock, WaitingTransaction};
 pub use budget::BlockBudget;
 pub use events::{
@@ -41,6 +42,5 @@ pub use events::{
 };
 pub use host::{Blame, Bodies, Host, Note, Observer, Step};
 pub use importer::{Importer, Parts};
-pub use answers::{Answer, ImportEnd, NotPrepared, NotStored, NotTaken, Prepared, Screened, Taken};
 pub use messages::{Arrival, CommitId, Input, Now, Origin, Output, PeerClock, RequestId, Ticket, TipClaim};
 pub use publish::STORE_RETRY_MS;

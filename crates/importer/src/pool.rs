@@ -3,8 +3,8 @@
 use vision_mempool::{Dropped, Moment, Rejected};
 use vision_primitives::SignedTransaction;
 
-use crate::batch::{Admitted, Draft};
 use crate::answers::{NotTaken, Screened};
+use crate::batch::{Admitted, Draft};
 use crate::messages::{Arrival, Output, Ticket};
 use crate::{Fate, Importer, Note, Observer, Parties, TransactionEvent};
 
@@ -96,6 +96,7 @@ impl Importer {
             if !self.owed(draft).takes_more() {
                 return self.turn_away_owing(arrival.ticket, observer);
             }
+            // Sync proofs wait without a date: their producer sends them again and again.
             let since = self.pool.since(&hash).unwrap_or_default();
             self.keep(&arrival.transaction, since, true, draft);
         }

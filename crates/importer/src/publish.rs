@@ -6,8 +6,8 @@ use vision_mempool::Rejected;
 use vision_primitives::{Hash, NodeId, SignedTransaction};
 
 use crate::Importer;
-use crate::batch::{Accepted, Admitted, Draft, Moved};
 use crate::answers::{Answer, NotTaken, Taken};
+use crate::batch::{Accepted, Admitted, Draft, Moved};
 use crate::messages::Output;
 
 /// Pause between tries to write what the disk did not take, milliseconds.

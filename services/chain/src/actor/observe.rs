@@ -135,7 +135,15 @@ impl Bodies for Observing<'_> {
         });
         let bodies = record.into_iter().flat_map(|record| record.transactions);
         let genesis_hash = &self.of.genesis_hash;
-        bodies.filter_map(|bytes| SignedTransaction::from_bytes(bytes, genesis_hash).ok()).collect()
+        let decode = |bytes| match SignedTransaction::from_bytes(bytes, genesis_hash) {
+            Ok(transaction) => Some(transaction),
+            Err(error) => {
+                // It was decoded before it was stored, and the store finds every flipped bit.
+                tracing::error!(%error, %block, "a stored transaction does not decode");
+                None
+            }
+        };
+        bodies.filter_map(decode).collect()
     }
 }
 
@@ -167,7 +175,9 @@ impl Observer for Observing<'_> {
     }
 
     fn end(&mut self, fault: Option<&'static str>) {
-        let Some(Ongoing { span, phase, began }) = self.step.take() else { return };
+        let Some(Ongoing { span, phase, began }) = self.step.take() else {
+            unreachable!("a step ends that never began");
+        };
         phase.observe(began.elapsed().as_secs_f64());
         let span: Span = span.exit();
         if let Some(fault) = fault {

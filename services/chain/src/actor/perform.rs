@@ -5,14 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use vision_block_tree::Entry;
 use vision_host::telemetry;
-use vision_importer::{Answer, Origin, Output, RequestId, Screened, TransactionEvent};
+use vision_importer::{Answer, Arrival, Origin, Output, RequestId, Screened, Ticket, TransactionEvent};
 use vision_primitives::trace::HeightTrace;
 use vision_primitives::{Block, Hash, Height, SignedTransaction, Slot, TimestampMs};
 
 use super::observe::block_span;
 use super::{Actor, Asked};
 use crate::error::Error;
-use crate::incoming::Incoming;
+use crate::incoming::{Incoming, Place, Source};
 use crate::mailbox::StoredBlock;
 use crate::refusals::{not_prepared, not_stored, not_taken};
 use crate::trace;
@@ -42,9 +42,8 @@ impl Actor {
             Output::Retry { id } => return self.retry(id),
             Output::Reply { id, answer } => self.reply(id, answer),
             Output::Settled { ticket, answer } => {
-                if let Some((mut source, _place)) = self.incoming.remove(&ticket) {
-                    source.answer(answer.map_err(|refused| not_taken(&refused)));
-                }
+                let (mut source, _place) = self.incoming(ticket);
+                source.answer(answer.map_err(|refused| not_taken(&refused)));
             }
             Output::Charge { peer, points, why } => self.peers.charge(&peer, points, why),
             Output::Excuse { peer } => self.peers.excuse(&peer),
@@ -87,18 +86,24 @@ impl Actor {
                 let _ = reply.send(end);
             }
             (Some(Asked::Screen(reply)), Answer::Screened(Screened { verified, unverified })) => {
-                let mut incoming = |arrivals: Vec<vision_importer::Arrival>| -> Vec<Incoming> {
-                    let back = arrivals.into_iter().filter_map(|arrival| {
-                        let (source, place) = self.incoming.remove(&arrival.ticket)?;
-                        Some(Incoming { transaction: arrival.transaction, source, place })
-                    });
-                    back.collect()
+                let mut back = |Arrival { ticket, transaction, .. }| {
+                    let (source, place) = self.incoming(ticket);
+                    Incoming { transaction, source, place }
                 };
-                let batch = (incoming(verified), incoming(unverified));
-                let _ = reply.send(Ok(batch));
+                let verified = verified.into_iter().map(&mut back).collect();
+                let unverified = unverified.into_iter().map(back).collect();
+                let _ = reply.send(Ok((verified, unverified)));
             }
             (_, answer) => unreachable!("{id:?} was not asked for {answer:?}"),
         }
+    }
+
+    /// Who waits for a transaction that leaves the machine's hands, and the room it has taken.
+    fn incoming(&mut self, ticket: Ticket) -> (Source, Place) {
+        let Some(incoming) = self.incoming.remove(&ticket) else {
+            unreachable!("{ticket:?} leaves the machine's hands twice");
+        };
+        incoming
     }
 
     /// A head as it is published.
@@ -139,12 +144,13 @@ impl Actor {
         };
         let trace_id = HeightTrace::of(&self.genesis_hash, height);
         tracing::debug!(height = height.get(), %hash, %trace_id, ?origin, became_head, "block stored");
-        let asked = reply.and_then(|id| self.asked.remove(&id));
-        if let Some(Asked::Submit(reply)) = asked {
-            let height = height.get();
-            // Whoever asked may have gone.
-            let _ = reply.send(Ok(StoredBlock { height, hash, became_head, sent_to, send_failed }));
-        }
+        let Some(id) = reply else { return };
+        let Some(Asked::Submit(reply)) = self.asked.remove(&id) else {
+            unreachable!("{id:?} has submitted no block");
+        };
+        let height = height.get();
+        // Whoever asked may have gone.
+        let _ = reply.send(Ok(StoredBlock { height, hash, became_head, sent_to, send_failed }));
     }
 
     fn announce(&mut self, block: &Block, origin: Origin, parent: Option<TimestampMs>) -> (u32, u32) {
