@@ -9,14 +9,14 @@ use crate::answers::NotStored;
 use crate::batch::{Accepted, Draft};
 use crate::held::Waiting;
 use crate::messages::{Origin, Output, PeerClock, RequestId};
-use crate::{Blame, Host, Importer, Note, Observer, Step};
+use crate::{Blame, Importer, Note, Observer, Outside, Step};
 
 /// Charged to the peer a faulty block came from.
 const FAULTY_BLOCK_POINTS: u32 = 50;
 
 /// Why a block is not taken.
 #[derive(Debug)]
-pub enum Declined {
+pub(crate) enum Declined {
     /// By a rule.
     Refused(Refusal),
     /// The tree has no room for it.
@@ -25,9 +25,9 @@ pub enum Declined {
 
 impl Importer {
     /// Takes blocks whose time has come.
-    pub(crate) fn release_early(&mut self, draft: &mut Draft, host: &mut impl Host) {
+    pub(crate) fn release_early(&mut self, draft: &mut Draft, outside: &mut impl Outside) {
         while let Some(Waiting { peer, clock, block, .. }) = self.early.pop_due(self.now.wall) {
-            self.announced(peer, clock, block, draft, host);
+            self.announced(peer, clock, block, draft, outside);
         }
     }
 
@@ -39,23 +39,23 @@ impl Importer {
         origin: Origin,
         reply: Option<RequestId>,
         draft: &mut Draft,
-        host: &mut impl Host,
+        outside: &mut impl Outside,
     ) -> Result<(), Declined> {
         let coming = Coming { block, origin, clock: PeerClock::default(), arrived: self.now.wall, reply };
-        self.take_all(coming, draft, host)
+        self.take_all(coming, draft, outside)
     }
 
     pub(crate) fn take_all(
         &mut self,
         first: Coming,
         draft: &mut Draft,
-        host: &mut impl Host,
+        outside: &mut impl Outside,
     ) -> Result<(), Declined> {
-        let mut parents = vec![self.take_one(first, draft, host)?];
+        let mut parents = vec![self.take_one(first, draft, outside)?];
         while let Some(parent) = parents.pop() {
             for Waiting { peer, clock, block, arrived } in self.orphans.take_children(&parent) {
                 let coming = Coming { block, origin: Origin::Announced(peer), clock, arrived, reply: None };
-                if let Ok(hash) = self.take_one(coming, draft, host) {
+                if let Ok(hash) = self.take_one(coming, draft, outside) {
                     parents.push(hash);
                 }
             }
@@ -67,13 +67,13 @@ impl Importer {
         &mut self,
         coming: Coming,
         draft: &mut Draft,
-        host: &mut impl Host,
+        outside: &mut impl Outside,
     ) -> Result<Hash, Declined> {
         draft.began_ms.get_or_insert(self.now.mono_ms);
         let (block, origin, arrived) = (coming.block.clone(), coming.origin, coming.arrived);
         let is_fetched = matches!(origin, Origin::Fetched(_));
         let head = self.tree.head().height();
-        host.begin(Step::Check(&block), head, self.now);
+        outside.begin(Step::Check(&block), head, self.now);
         let (tree, verified) = (&self.tree, &self.verified);
         let known = |hash: &Hash| verified.contains(hash);
         let checked = match is_fetched {
@@ -84,27 +84,27 @@ impl Importer {
             Ok(checked) => checked,
             Err(refusal) => {
                 self.refuse(coming.reply, NotStored::Refused(refusal.clone()));
-                self.refused(coming, &refusal, host);
-                host.end(refusal.is_fault().then(|| refusal.reason()));
+                self.refused(coming, &refusal, outside);
+                outside.end(refusal.is_fault().then(|| refusal.reason()));
                 return Err(Declined::Refused(refusal));
             }
         };
-        host.end(None);
+        outside.end(None);
         let announced = matches!(origin, Origin::Announced(_));
         let late = announced && checked.closes_at() <= arrived && self.in_sync();
         let (hash, changes) = (block.hash(), checked.changes().clone());
         if announced {
-            host.note(Note::Propagated { delay_ms: arrived.since_ms(block.header().timestamp_ms) });
+            outside.note(Note::Propagated { delay_ms: arrived.since_ms(block.header().timestamp_ms) });
         }
         let sides = self.sides(&block);
-        host.begin(Step::Insert(&block), head, self.now);
+        outside.begin(Step::Insert(&block), head, self.now);
         let inserted = match is_fetched {
             true => self.tree.insert_fetched(checked),
             false => self.tree.insert(checked, late),
         };
-        host.end(None);
-        host.note(Note::Inserted(&block));
-        let reports = self.reports((&block, origin, arrived), &changes, (&inserted, &sides), host);
+        outside.end(None);
+        outside.note(Note::Inserted(&block));
+        let reports = self.reports((&block, origin, arrived), &changes, (&inserted, &sides), outside);
         draft.reports.extend(reports);
         self.replaced.note(&inserted.change, self.now.wall);
         if inserted.stored {
@@ -119,7 +119,7 @@ impl Importer {
         let finalized = self.tree.final_entry().height();
         draft.follow(hash, &inserted.change, self.tree.head(), finalized);
         if !inserted.stored {
-            host.note(Note::NoRoom);
+            outside.note(Note::NoRoom);
             self.refuse(coming.reply, NotStored::NoRoom);
             return Err(Declined::NoRoom);
         }
@@ -155,7 +155,7 @@ impl Importer {
 }
 
 /// A block about to be checked.
-pub struct Coming {
+pub(crate) struct Coming {
     pub(crate) block: Arc<Block>,
     pub(crate) origin: Origin,
     pub(crate) clock: PeerClock,

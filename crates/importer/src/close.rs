@@ -4,11 +4,11 @@ use crate::answers::{Answer, ImportEnd, NotStored, NotTaken};
 use crate::batch::Draft;
 use crate::messages::{CommitId, Output};
 use crate::publish::STORE_RETRY_MS;
-use crate::{Host, Importer};
+use crate::{Importer, Outside};
 
 /// The batch that was given out last.
 #[derive(Debug)]
-pub enum Writing {
+pub(crate) enum Writing {
     /// It is durable, or there was none.
     Nothing,
     /// It is being written for the first time.
@@ -31,12 +31,12 @@ pub enum Writing {
 
 impl Writing {
     /// Whether the disk did not take the last batch.
-    pub const fn has_failed(&self) -> bool {
+    pub(crate) const fn has_failed(&self) -> bool {
         matches!(self, Self::Failed { .. })
     }
 
     /// When it is due again.
-    pub const fn retry_due_ms(&self) -> Option<u64> {
+    pub(crate) const fn retry_due_ms(&self) -> Option<u64> {
         match self {
             Self::Failed { due_ms, .. } => Some(*due_ms),
             Self::Nothing | Self::UnderWay { .. } => None,
@@ -46,22 +46,22 @@ impl Writing {
 
 impl Importer {
     /// Gives out what the turn has changed to be written, or publishes at once what needs no write.
-    pub(crate) fn close(&mut self, draft: &mut Draft, host: &mut impl Host) {
+    pub(crate) fn close(&mut self, draft: &mut Draft, outside: &mut impl Outside) {
         match &mut self.writing {
             // One batch at a time: the turn stays open until this one is durable.
             Writing::UnderWay { .. } => {}
-            // The turn is closed when the host has said how that went.
+            // The turn is closed when the shell has said how that went.
             Writing::Failed { id, due_ms, .. } if *due_ms <= self.now.mono_ms => {
                 self.out.push(Output::Retry { id: *id });
             }
-            Writing::Failed { .. } | Writing::Nothing => self.close_turn(draft, host),
+            Writing::Failed { .. } | Writing::Nothing => self.close_turn(draft, outside),
         }
     }
 
-    fn close_turn(&mut self, draft: &mut Draft, host: &mut impl Host) {
+    fn close_turn(&mut self, draft: &mut Draft, outside: &mut impl Outside) {
         self.report_old_if_due();
         if !self.is_behind() {
-            self.settle_pool(draft, host);
+            self.settle_pool(draft, outside);
             draft.batch.fates.append(&mut self.unsaved_fates);
         }
         if draft.batch.is_empty() {
@@ -84,7 +84,13 @@ impl Importer {
     }
 
     /// A batch is durable: whatever follows from it is told now.
-    pub(crate) fn committed(&mut self, done: CommitId, fates: u64, draft: &mut Draft, host: &mut impl Host) {
+    pub(crate) fn committed(
+        &mut self,
+        done: CommitId,
+        fates: u64,
+        draft: &mut Draft,
+        outside: &mut impl Outside,
+    ) {
         self.stored_fates = fates;
         match std::mem::replace(&mut self.writing, Writing::Nothing) {
             Writing::UnderWay { id, draft } if id == done => {
@@ -94,7 +100,7 @@ impl Importer {
             }
             Writing::Failed { id, draft: written, .. } if id == done => {
                 self.publish(*written);
-                self.close_turn(draft, host);
+                self.close_turn(draft, outside);
             }
             other => not_being_written(done, &other),
         }
@@ -106,7 +112,7 @@ impl Importer {
         failed: CommitId,
         fates: u64,
         draft: &mut Draft,
-        host: &mut impl Host,
+        outside: &mut impl Outside,
     ) {
         self.stored_fates = fates;
         let due_ms = self.now.mono_ms + STORE_RETRY_MS;
@@ -117,7 +123,7 @@ impl Importer {
             }
             Writing::Failed { id, draft: unwritten, .. } if id == failed => {
                 self.writing = Writing::Failed { id, draft: unwritten, due_ms };
-                self.close_turn(draft, host);
+                self.close_turn(draft, outside);
             }
             other => not_being_written(failed, &other),
         }
@@ -139,7 +145,7 @@ impl Importer {
     }
 }
 
-/// A host that confuses its batches would publish what is not durable: nothing may go on from here.
+/// A shell that confuses its batches would publish what is not durable: nothing may go on from here.
 fn not_being_written(named: CommitId, writing: &Writing) {
     let being_written = match writing {
         Writing::Nothing => None,

@@ -10,7 +10,7 @@ use crate::batch::Draft;
 use crate::blocks::{Coming, Declined};
 use crate::held::Waiting;
 use crate::messages::{Origin, Output, PeerClock, TipClaim};
-use crate::{Host, Importer};
+use crate::{Importer, Outside};
 
 /// A block further ahead of the clock than this is dropped, milliseconds (section 5).
 const FAR_AHEAD_MS: u64 = 10_000;
@@ -32,7 +32,7 @@ impl Importer {
         clock: PeerClock,
         block: Arc<Block>,
         draft: &mut Draft,
-        host: &mut impl Host,
+        outside: &mut impl Outside,
     ) {
         let (hash, height) = (block.hash(), block.header().height);
         if self.is_behind() {
@@ -63,7 +63,7 @@ impl Importer {
         }
         let coming = Coming { block, origin: Origin::Announced(peer), clock, arrived: now, reply: None };
         // What is refused is dealt with where it is refused.
-        let _ = self.take_all(coming, draft, host);
+        let _ = self.take_all(coming, draft, outside);
     }
 
     pub(crate) fn import_chunk(
@@ -72,7 +72,7 @@ impl Importer {
         clock: PeerClock,
         blocks: Vec<Block>,
         draft: &mut Draft,
-        host: &mut impl Host,
+        outside: &mut impl Outside,
     ) -> ImportEnd {
         let mut new = 0;
         for block in blocks {
@@ -92,7 +92,7 @@ impl Importer {
                 }
                 return ImportEnd::Stopped(new);
             }
-            match self.take(Arc::new(block), Origin::Fetched(peer), None, draft, host) {
+            match self.take(Arc::new(block), Origin::Fetched(peer), None, draft, outside) {
                 Ok(()) => new += 1,
                 Err(Declined::Refused(Refusal::AlreadyKnown)) => {}
                 // What there is no room for is not new: to come and go again for it would never end.

@@ -17,27 +17,27 @@ const MAX_EARLY_BYTES: u64 = 16 << 20;
 const MAX_ORPHAN_BYTES: u64 = 16 << 20;
 
 /// A block and the peer that announced it.
-pub struct Waiting {
+pub(crate) struct Waiting {
     /// Who announced it.
-    pub peer: NodeId,
+    pub(crate) peer: NodeId,
     /// What was known of its clock then.
-    pub clock: PeerClock,
+    pub(crate) clock: PeerClock,
     /// The block.
-    pub block: Arc<Block>,
+    pub(crate) block: Arc<Block>,
     /// When it came, by this node's clock: what the LATE rule asks for.
-    pub arrived: TimestampMs,
+    pub(crate) arrived: TimestampMs,
 }
 
 /// Blocks ahead of the clock, by the instant from which they may be taken.
 #[derive(Default)]
-pub struct Early {
+pub(crate) struct Early {
     by_due: BTreeMap<(TimestampMs, Hash), Waiting>,
     bytes: u64,
 }
 
 impl Early {
     /// Holds a block until `due`; when there is too much, the one due last goes.
-    pub fn hold(&mut self, due: TimestampMs, waiting: Waiting) {
+    pub(crate) fn hold(&mut self, due: TimestampMs, waiting: Waiting) {
         self.bytes += waiting.block.size_bytes();
         if let Some(same) = self.by_due.insert((due, waiting.block.hash()), waiting) {
             self.bytes -= same.block.size_bytes();
@@ -51,12 +51,12 @@ impl Early {
     }
 
     /// When the next block is due.
-    pub fn next_due(&self) -> Option<TimestampMs> {
+    pub(crate) fn next_due(&self) -> Option<TimestampMs> {
         self.by_due.first_key_value().map(|((due, _), _)| *due)
     }
 
     /// The next block that is due.
-    pub fn pop_due(&mut self, now: TimestampMs) -> Option<Waiting> {
+    pub(crate) fn pop_due(&mut self, now: TimestampMs) -> Option<Waiting> {
         let first = self.by_due.first_entry()?;
         let due = (first.key().0 <= now).then(|| first.remove())?;
         self.bytes -= due.block.size_bytes();
@@ -66,7 +66,7 @@ impl Early {
 
 /// Blocks whose parent is unknown, by that parent; the oldest go when there are too many.
 #[derive(Default)]
-pub struct Orphans {
+pub(crate) struct Orphans {
     by_parent: BTreeMap<Hash, Vec<Waiting>>,
     order: VecDeque<(Hash, Hash)>,
     bytes: u64,
@@ -74,7 +74,7 @@ pub struct Orphans {
 
 impl Orphans {
     /// Holds a block until its parent comes. False if it is held already.
-    pub fn hold(&mut self, waiting: Waiting) -> bool {
+    pub(crate) fn hold(&mut self, waiting: Waiting) -> bool {
         let (parent, hash) = (waiting.block.header().parent, waiting.block.hash());
         let siblings = self.by_parent.entry(parent).or_default();
         if siblings.iter().any(|held| held.block.hash() == hash) {
@@ -103,7 +103,7 @@ impl Orphans {
     }
 
     /// The blocks that waited for this parent.
-    pub fn take_children(&mut self, parent: &Hash) -> Vec<Waiting> {
+    pub(crate) fn take_children(&mut self, parent: &Hash) -> Vec<Waiting> {
         let children = self.by_parent.remove(parent).unwrap_or_default();
         if !children.is_empty() {
             self.order.retain(|(waited_for, _)| waited_for != parent);

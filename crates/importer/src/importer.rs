@@ -15,7 +15,7 @@ use crate::messages::{Input, Now, Origin, Output, RequestId};
 use crate::persisted::Persisted;
 use crate::replaced::Replaced;
 use crate::reports::Pending;
-use crate::{BlockBudget, Fate, Host, TransactionPlace};
+use crate::{BlockBudget, Fate, Outside, TransactionPlace};
 
 /// Hashes remembered of transactions whose signature was verified.
 const MAX_VERIFIED: usize = 65_536;
@@ -105,26 +105,26 @@ impl Importer {
     ///
     /// # Panics
     /// If [`Input::Committed`] or [`Input::CommitFailed`] names a batch that is not being written.
-    pub fn handle(&mut self, input: Input, now: Now, host: &mut impl Host, out: &mut Vec<Output>) {
+    pub fn handle(&mut self, input: Input, now: Now, outside: &mut impl Outside, out: &mut Vec<Output>) {
         self.now = now;
         std::mem::swap(&mut self.out, out);
         let mut draft = std::mem::take(&mut self.draft);
-        self.dispatch(input, &mut draft, host);
+        self.dispatch(input, &mut draft, outside);
         self.draft = draft;
         std::mem::swap(&mut self.out, out);
     }
 
-    fn dispatch(&mut self, input: Input, draft: &mut Draft, host: &mut impl Host) {
+    fn dispatch(&mut self, input: Input, draft: &mut Draft, outside: &mut impl Outside) {
         match input {
-            Input::Announced { peer, clock, block } => self.announced(peer, clock, block, draft, host),
+            Input::Announced { peer, clock, block } => self.announced(peer, clock, block, draft, outside),
             Input::Header { peer, header, signature } => self.header(peer, &header, &signature),
             Input::Tip { peer, clock, tip } => self.tip(peer, clock, &tip),
             Input::Fetched { id, peer, clock, blocks } => {
-                let end = self.import_chunk(peer, clock, blocks, draft, host);
+                let end = self.import_chunk(peer, clock, blocks, draft, outside);
                 draft.imports.push((id, end));
             }
             Input::Prepare { id, parent, slot, producer, stamp } => {
-                let answer = Answer::Prepared(self.prepare(parent, slot, producer, stamp, host));
+                let answer = Answer::Prepared(self.prepare(parent, slot, producer, stamp, outside));
                 self.out.push(Output::Reply { id, answer });
             }
             Input::Submit { id, header, signature, transactions } => {
@@ -134,20 +134,20 @@ impl Importer {
                 };
                 match made {
                     // What is refused is answered where it is refused.
-                    Ok(block) => drop(self.take(Arc::new(block), Origin::Own, Some(id), draft, host)),
+                    Ok(block) => drop(self.take(Arc::new(block), Origin::Own, Some(id), draft, outside)),
                     Err(refused) => self.refuse(Some(id), refused),
                 }
             }
             Input::Screen { id, batch } => {
-                let answer = Answer::Screened(self.screen(batch, draft, host));
+                let answer = Answer::Screened(self.screen(batch, draft, outside));
                 self.out.push(Output::Reply { id, answer });
             }
-            Input::Admit { batch } => self.admit(batch, draft, host),
+            Input::Admit { batch } => self.admit(batch, draft, outside),
             Input::InSyncUntil(until_ms) => self.in_sync_until_ms = until_ms,
-            Input::Tick => self.release_early(draft, host),
-            Input::CloseBatch => self.close(draft, host),
-            Input::Committed { id, fates } => self.committed(id, fates, draft, host),
-            Input::CommitFailed { id, fates } => self.commit_failed(id, fates, draft, host),
+            Input::Tick => self.release_early(draft, outside),
+            Input::CloseBatch => self.close(draft, outside),
+            Input::Committed { id, fates } => self.committed(id, fates, draft, outside),
+            Input::CommitFailed { id, fates } => self.commit_failed(id, fates, draft, outside),
         }
     }
 

@@ -12,6 +12,7 @@
 //! nothing else changes anything, and whoever asks is told that the store is unavailable.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod answers;
 mod batch;
@@ -21,9 +22,9 @@ mod close;
 mod events;
 mod gossip;
 mod held;
-mod host;
 mod importer;
 mod messages;
+mod outside;
 mod owed;
 mod persisted;
 mod pool;
@@ -40,7 +41,7 @@ pub use budget::BlockBudget;
 pub use events::{
     ChainEvent, MissedSlot, Parties, Reorg, ShownBlock, StandingEvent, TransactionEvent, TransactionPlace,
 };
-pub use host::{Blame, Bodies, Host, Note, Observer, Step};
 pub use importer::{Importer, Parts};
 pub use messages::{Arrival, CommitId, Input, Now, Origin, Output, PeerClock, RequestId, Ticket, TipClaim};
+pub use outside::{Blame, Bodies, Note, Observer, Outside, Step};
 pub use publish::STORE_RETRY_MS;

@@ -17,7 +17,7 @@ const PART_EVERY_MS: u64 = 1_000;
 
 /// What lies in the store, or will with the turn's batch.
 #[derive(Default)]
-pub struct Persisted {
+pub(crate) struct Persisted {
     stored: BTreeSet<Hash>,
     /// To be taken out with the next batch.
     gone: BTreeSet<Hash>,
@@ -29,17 +29,17 @@ pub struct Persisted {
 
 impl Persisted {
     /// What is found in the store at start.
-    pub fn restored(&mut self, hash: Hash) {
+    pub(crate) fn restored(&mut self, hash: Hash) {
         self.stored.insert(hash);
     }
 
     /// Whether one lies there.
-    pub fn contains(&self, hash: &Hash) -> bool {
+    pub(crate) fn contains(&self, hash: &Hash) -> bool {
         self.stored.contains(hash)
     }
 
     /// One lies there from this batch on.
-    pub fn keep(&mut self, transaction: &SignedTransaction, since: Moment, batch: &mut Batch) {
+    pub(crate) fn keep(&mut self, transaction: &SignedTransaction, since: Moment, batch: &mut Batch) {
         let hash = transaction.hash();
         self.stored.insert(hash);
         self.gone.remove(&hash);
@@ -47,7 +47,7 @@ impl Persisted {
     }
 
     /// One waits no more; says whether it lay there.
-    pub fn drop(&mut self, hash: &Hash, batch: &mut Batch) -> bool {
+    pub(crate) fn drop(&mut self, hash: &Hash, batch: &mut Batch) -> bool {
         let lay_there = self.stored.remove(hash);
         if lay_there {
             batch.waiting.remove(hash);
@@ -57,12 +57,12 @@ impl Persisted {
     }
 
     /// How many lie there.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.stored.len()
     }
 
     /// The next ones in turn, if they are due; after the last comes the first.
-    pub fn next_part(&mut self, now_ms: u64) -> Vec<Hash> {
+    pub(crate) fn next_part(&mut self, now_ms: u64) -> Vec<Hash> {
         if now_ms < self.part_due_ms {
             return Vec::new();
         }
@@ -76,7 +76,7 @@ impl Persisted {
     }
 
     /// What the batch has to take out.
-    pub fn take_gone(&mut self) -> Vec<Hash> {
+    pub(crate) fn take_gone(&mut self) -> Vec<Hash> {
         std::mem::take(&mut self.gone).into_iter().collect()
     }
 }

@@ -7,11 +7,11 @@ use vision_primitives::{Hash, TimestampMs};
 
 /// When blocks were left by the head's chain, as long as they are in the tree. In memory only.
 #[derive(Default)]
-pub struct Replaced(BTreeMap<Hash, TimestampMs>);
+pub(crate) struct Replaced(BTreeMap<Hash, TimestampMs>);
 
 impl Replaced {
     /// Notes what an insertion did.
-    pub fn note(&mut self, change: &ChainChange, now: TimestampMs) {
+    pub(crate) fn note(&mut self, change: &ChainChange, now: TimestampMs) {
         if let Some(moved) = &change.head {
             self.0.extend(moved.left.iter().map(|left| (left.hash, now)));
             for joined in &moved.joined {
@@ -24,7 +24,7 @@ impl Replaced {
     }
 
     /// When one was left.
-    pub fn at(&self, hash: &Hash) -> Option<TimestampMs> {
+    pub(crate) fn at(&self, hash: &Hash) -> Option<TimestampMs> {
         self.0.get(hash).copied()
     }
 }

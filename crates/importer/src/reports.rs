@@ -22,7 +22,7 @@ const MAX_REORG_BLOCKS: usize = 64;
 
 /// Something to tell once the turn is stored.
 #[derive(Debug)]
-pub enum Report {
+pub(crate) enum Report {
     /// As it is.
     Event(ChainEvent),
     /// An old block joined the head's chain.
@@ -48,18 +48,18 @@ struct Unreported {
 
 /// Blocks as they were shown before an insertion.
 #[derive(Default)]
-pub struct Sides(BTreeMap<Hash, ShownBlock>);
+pub(crate) struct Sides(BTreeMap<Hash, ShownBlock>);
 
 /// What is yet to be told.
 #[derive(Default)]
-pub struct Pending {
+pub(crate) struct Pending {
     old: Option<Unreported>,
     finalized: Option<BlockRef>,
 }
 
 impl Pending {
     /// When old blocks are due to be told of, by the monotonic clock.
-    pub fn due_ms(&self) -> Option<u64> {
+    pub(crate) fn due_ms(&self) -> Option<u64> {
         self.old.as_ref().map(|old| old.due_ms)
     }
 }

@@ -8,40 +8,40 @@ use vision_mempool::{DropReason, Dropped, Moment, Rejected};
 use vision_primitives::{Action, Hash, SignedTransaction};
 
 use crate::batch::Draft;
-use crate::{Bodies, Fate, Host, Importer, Note, Observer, Parties, TransactionEvent, TransactionPlace};
+use crate::{Bodies, Fate, Importer, Note, Observer, Outside, Parties, TransactionEvent, TransactionPlace};
 
 impl Importer {
     /// Makes the pool fit what the turn has done to the chain: what it has included or made useless leaves,
     /// what was in blocks that the head has left waits again.
-    pub(crate) fn settle_pool(&mut self, draft: &mut Draft, host: &mut impl Host) {
+    pub(crate) fn settle_pool(&mut self, draft: &mut Draft, outside: &mut impl Outside) {
         let now = self.now.moment();
         let expired = self.pool.expire(now);
-        self.forget(&expired, draft, host);
+        self.forget(&expired, draft, outside);
         if draft.moved.is_empty() {
             return;
         }
-        let included = included(draft, host);
-        host.note(Note::TransactionsIncluded(included.len() as u64));
+        let included = included(draft, outside);
+        outside.note(Note::TransactionsIncluded(included.len() as u64));
         let useless = self.tell_pool(draft);
         let (done, dropped): (Vec<_>, Vec<_>) =
             useless.into_iter().partition(|dropped| included.contains_key(&dropped.hash()));
         for hash in done.iter().map(Dropped::hash) {
             self.persisted.drop(&hash, &mut draft.batch);
         }
-        self.forget(&dropped, draft, host);
+        self.forget(&dropped, draft, outside);
         let left: Vec<Hash> = draft.moved.iter().flat_map(|moved| moved.left.iter().rev().copied()).collect();
         // However many: one body at a time is in memory, and what finds no room in the pool is said to be
         // dropped.
         for block in &left {
-            for transaction in body(block, draft, host).into_owned() {
+            for transaction in body(block, draft, outside).into_owned() {
                 if !included.contains_key(&transaction.hash()) {
                     draft.returned += 1;
-                    self.readmit(transaction, now, draft, host);
+                    self.readmit(transaction, now, draft, outside);
                 }
             }
         }
         draft.happened.extend(included.into_values());
-        note_dropped(draft, host);
+        note_dropped(draft, outside);
     }
 
     /// Tells the pool the new head; gives what can no longer wait.
@@ -138,7 +138,7 @@ fn note_dropped(draft: &Draft, observer: &mut impl Observer) {
 }
 
 /// Why a transaction of a block that was left does not wait again.
-pub fn drop_reason(rejected: Rejected) -> DropReason {
+pub(crate) fn drop_reason(rejected: Rejected) -> DropReason {
     match rejected {
         Rejected::Fault(TransactionFault::NonceTooLow { .. }) => DropReason::NonceUsed,
         Rejected::Fault(TransactionFault::InsufficientBalance { .. }) => DropReason::Unaffordable,

@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::Arc;
 
-use support::{Machine, id, rules};
+use support::{Machine, Net, id};
 use vision_importer::{Input, Output, PeerClock};
 use vision_primitives::{Block, NodeId};
 
@@ -32,8 +32,8 @@ fn charges(said: &[Output]) -> Vec<u32> {
 
 #[test]
 fn a_block_ahead_of_the_clock_is_taken_held_or_charged() {
-    let rules = rules(3);
-    let block = Machine::new(&rules).next_block(&makers());
+    let net = Net::of(3);
+    let block = Machine::new(&net).next_block(&makers());
     let stamp = block.header().timestamp_ms.get();
     let (unknown, measured) = (PeerClock::default(), PeerClock { ahead_ms: 0, measured: true });
     let ahead = PeerClock { ahead_ms: 60_000, measured: true };
@@ -50,7 +50,7 @@ fn a_block_ahead_of_the_clock_is_taken_held_or_charged() {
         ("further, by a clock that is ahead itself", 10_001, ahead, 0, None, &[]),
     ];
     for (desc, ahead_ms, clock, taken, held_ms, charged) in cases {
-        let mut machine = Machine::new(&rules);
+        let mut machine = Machine::new(&net);
         machine.now_ms = stamp - ahead_ms;
         let said = machine.step(announce(&block, clock));
         assert_eq!((stored(&said), charges(&said)), (taken, charged.to_vec()), "{desc}");
@@ -68,8 +68,8 @@ fn a_block_ahead_of_the_clock_is_taken_held_or_charged() {
 
 #[test]
 fn orphans_wait_for_their_parent_whatever_their_order() {
-    let rules = rules(3);
-    let mut maker = Machine::new(&rules);
+    let net = Net::of(3);
+    let mut maker = Machine::new(&net);
     let mut blocks = Vec::new();
     for _ in 0..4 {
         let block = maker.next_block(&makers());
@@ -78,7 +78,7 @@ fn orphans_wait_for_their_parent_whatever_their_order() {
     }
     let orders: [[usize; 4]; 4] = [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]];
     for order in orders {
-        let mut machine = Machine::new(&rules);
+        let mut machine = Machine::new(&net);
         machine.now_ms = maker.now_ms;
         let mut claimed = 0;
         for at in order {
@@ -100,12 +100,12 @@ fn orphans_wait_for_their_parent_whatever_their_order() {
 
 #[test]
 fn a_bad_block_is_charged_once_checked_and_less_when_it_comes_again() {
-    let rules = rules(3);
-    let mut machine = Machine::new(&rules);
+    let net = Net::of(3);
+    let mut machine = Machine::new(&net);
     let good = machine.next_block(&makers());
     let mut header = good.header().clone();
     header.weight += 1;
-    let bad = Block::from_parts(header.to_bytes(), &good.signature().0, vec![], &rules.genesis_hash);
+    let bad = Block::from_parts(header.to_bytes(), &good.signature().0, vec![], &net.rules.genesis_hash);
     let bad = Arc::new(bad.expect("it decodes"));
     let said = machine.step(announce(&bad, PeerClock::default()));
     assert_eq!((stored(&said), charges(&said)), (0, vec![50]));

@@ -5,9 +5,9 @@ mod support;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use support::{Machine, id, rules};
+use support::{Machine, Net, id};
 use vision_importer::{Input, Origin, Output, PeerClock, RequestId, TipClaim, TransactionPlace};
-use vision_primitives::{Block, Hash, Height, NodeId, SignedTransaction, TimestampMs};
+use vision_primitives::{Block, Hash, Height, NodeId, SignedTransaction};
 
 /// What one machine sends the other.
 enum Message {
@@ -36,9 +36,9 @@ impl Pair {
     const NAMES: [u8; 2] = [101, 102];
 
     fn new() -> Self {
-        let rules = rules(5);
+        let net = Net::of(5);
         Self {
-            machines: [Machine::new(&rules), Machine::new(&rules)],
+            machines: [Machine::new(&net), Machine::new(&net)],
             makers: [vec![id(1), id(2), id(3)], vec![id(4), id(5)]],
             messages: VecDeque::new(),
             joined: true,
@@ -236,5 +236,5 @@ fn the_same_messages_give_the_same_chain_again() {
     let (heads, now_ms) = run();
     assert_eq!(heads[0], heads[1]);
     assert_eq!((heads, now_ms), run());
-    assert!(TimestampMs(now_ms) > TimestampMs(support::GENESIS_MS));
+    assert!(now_ms > vision_test_blocks::genesis(5).time_ms.get(), "time goes on");
 }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Machine, id, rules};
+use support::{Machine, Net, id};
 use vision_importer::{
     Answer, CommitId, ImportEnd, Input, NotPrepared, NotStored, NotTaken, Output, PeerClock, RequestId,
     STORE_RETRY_MS, Taken,
@@ -42,7 +42,7 @@ fn names(said: &[Output]) -> Vec<&'static str> {
 
 #[test]
 fn nothing_is_said_of_what_is_not_durable() {
-    let rules = rules(3);
+    let net = Net::of(3);
     let makers = [id(1), id(2), id(3)];
     // What goes in, and what is said of it once it is durable.
     type Case = (&'static str, fn(&mut Machine, &[Block]) -> Input, &'static [&'static str]);
@@ -85,7 +85,7 @@ fn nothing_is_said_of_what_is_not_durable() {
         ),
     ];
     for (desc, input, expect) in cases {
-        let mut other = Machine::new(&rules);
+        let mut other = Machine::new(&net);
         let mut make = || {
             let block = other.next_block(&makers);
             let (peer, clock) = (id(101), PeerClock::default());
@@ -93,7 +93,7 @@ fn nothing_is_said_of_what_is_not_durable() {
             Block::clone(&block)
         };
         let blocks = [make(), make()];
-        let mut machine = Machine::new(&rules);
+        let mut machine = Machine::new(&net);
         let input = input(&mut machine, &blocks);
         let said = machine.handle(input);
         assert_eq!(names(&said), Vec::<&str>::new(), "{desc}: before the turn has ended");
@@ -111,7 +111,7 @@ fn nothing_is_said_of_what_is_not_durable() {
 
 #[test]
 fn what_the_disk_does_not_take_is_refused_kept_and_tried_again_every_second() {
-    let mut machine = Machine::new(&rules(3));
+    let mut machine = Machine::new(&Net::of(3));
     let makers = [id(1), id(2), id(3)];
     let transaction = machine.transfer(1, 0);
     let arrival = machine.arrival(transaction.clone(), None);
@@ -163,7 +163,7 @@ fn what_the_disk_does_not_take_is_refused_kept_and_tried_again_every_second() {
         panic!("{:?}", names(&said));
     };
     let (peer, clock, id_of_chunk) = (id(101), PeerClock::default(), ask(&mut machine));
-    let mut other = Machine::new(&rules(3));
+    let mut other = Machine::new(&Net::of(3));
     let block = other.next_block(&makers);
     assert!(machine.step(Input::Announced { peer, clock, block: block.clone() }).is_empty());
     let blocks = vec![Block::clone(&block)];
@@ -205,7 +205,7 @@ fn what_the_disk_does_not_take_is_refused_kept_and_tried_again_every_second() {
 
 #[test]
 fn a_turn_that_begins_while_a_batch_is_written_waits_for_it() {
-    let mut machine = Machine::new(&rules(3));
+    let mut machine = Machine::new(&Net::of(3));
     let makers = [id(1), id(2), id(3)];
     let prepared = machine.prepare(&makers);
     let submit = machine.submit(&prepared);
@@ -229,7 +229,7 @@ fn a_turn_that_begins_while_a_batch_is_written_waits_for_it() {
 
 #[test]
 #[should_panic(expected = "the batch named must be the one being written")]
-fn a_host_that_confuses_its_batches_is_stopped() {
-    let mut machine = Machine::new(&rules(3));
+fn a_shell_that_confuses_its_batches_is_stopped() {
+    let mut machine = Machine::new(&Net::of(3));
     machine.handle(Input::Committed { id: CommitId(7), fates: 0 });
 }

@@ -4,46 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use vision_block_tree::{BlockTree, ChainRules};
+use vision_block_tree::ChainRules;
 use vision_importer::{
     Answer, Arrival, Batch, Bodies, CommitId, Importer, Input, Now, Observer, Output, Parts, Prepared,
     RequestId, Ticket,
 };
 use vision_mempool::Limits;
 use vision_primitives::*;
-
-/// When the chain begins.
-pub const GENESIS_MS: u64 = 1_000_000;
-
-pub fn key(seed: u8) -> SecretKey {
-    SecretKey::from_seed(&[seed; 32])
-}
-
-pub fn id(seed: u8) -> NodeId {
-    key(seed).public_key().id()
-}
-
-/// A chain of producers 1 … n, who are rich.
-pub fn rules(n: u8) -> Arc<ChainRules> {
-    let mut producers: Vec<_> = (1..=n)
-        .map(|seed| GenesisProducer { public_key: key(seed).public_key(), payout: id(seed) })
-        .collect();
-    producers.sort_by_key(|producer| producer.public_key);
-    let mut accounts: Vec<_> =
-        (1..=n).map(|seed| GenesisAccount { address: id(seed), balance: 1_000_000 }).collect();
-    accounts.sort_by_key(|account| account.address);
-    let genesis = Genesis {
-        chain_id: "importer-tests".into(),
-        time_ms: TimestampMs(GENESIS_MS),
-        producers,
-        accounts,
-        params: ConsensusParams::default(),
-        entropy: Entropy::PrevHash,
-        finality: Finality::Cft,
-    };
-    genesis.check().expect("a valid genesis");
-    Arc::new(ChainRules::new(genesis))
-}
+pub use vision_test_blocks::{Net, id, key};
 
 /// What a disk would hold.
 #[derive(Default)]
@@ -105,14 +73,14 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn new(rules: &Arc<ChainRules>) -> Self {
-        let tree = BlockTree::new(rules.clone()).expect("a tree on block 0");
-        let parts = Parts { tree, pool_limits: Limits::default(), fates: 0, now: Self::instant(GENESIS_MS) };
+    pub fn new(net: &Net) -> Self {
+        let (tree, now_ms) = (net.tree(), net.rules.genesis.time_ms.get());
+        let parts = Parts { tree, pool_limits: Limits::default(), fates: 0, now: Self::instant(now_ms) };
         Self {
-            rules: rules.clone(),
+            rules: net.rules.clone(),
             importer: Importer::new(parts),
             memory: Memory::default(),
-            now_ms: GENESIS_MS,
+            now_ms,
             unwritten: BTreeMap::new(),
             disk_is_full: false,
             next_id: 0,

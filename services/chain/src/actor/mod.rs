@@ -250,14 +250,14 @@ impl Actor {
     /// Gives the machine an input; what it says waits to be done.
     fn decide(&mut self, input: Input) {
         let now = now(&self.clock, self.ran_ms);
-        let mut host = Observing::new(&mut self.observed);
+        let mut outside = Observing::new(&mut self.observed);
         // Its sender is gone only when the service is going too.
         if self.verdict.has_changed().unwrap_or_default() {
             let verdict = self.verdict.borrow_and_update();
             let until_ms = verdict.as_ref().and_then(Verdict::in_sync_until_ms);
-            self.importer.handle(Input::InSyncUntil(until_ms), now, &mut host, &mut self.out);
+            self.importer.handle(Input::InSyncUntil(until_ms), now, &mut outside, &mut self.out);
         }
-        self.importer.handle(input, now, &mut host, &mut self.out);
+        self.importer.handle(input, now, &mut outside, &mut self.out);
     }
 
     fn new_id(&mut self) -> u64 {
@@ -347,3 +347,9 @@ pub async fn run(mut actor: Actor, mut mailbox: mpsc::Receiver<Envelope>) -> Res
         }
     }
 }
+
+/// The loop may be run as a task too.
+const _: fn(Actor, mpsc::Receiver<Envelope>) = |actor, mailbox| {
+    const fn is_send(_: &impl Send) {}
+    is_send(&run(actor, mailbox));
+};

@@ -11,7 +11,7 @@ use vision_host::metrics::Histogram;
 use vision_host::{Clock, telemetry};
 use vision_importer::{Blame, Bodies, Note, Now, Observer, Origin, Step};
 use vision_primitives::trace::HeightTrace;
-use vision_primitives::{Block, Hash, Height, SignedTransaction, TimestampMs};
+use vision_primitives::{Block, Hash, Height, Invariant, SignedTransaction, TimestampMs};
 
 use crate::metrics::ChainMetrics;
 use crate::peers::PeerTable;
@@ -112,7 +112,7 @@ struct Ongoing {
     began: Instant,
 }
 
-/// The host of one input.
+/// The surroundings of one input.
 pub struct Observing<'a> {
     of: &'a mut Observed,
     step: Option<Ongoing>,
@@ -175,9 +175,7 @@ impl Observer for Observing<'_> {
     }
 
     fn end(&mut self, fault: Option<&'static str>) {
-        let Some(Ongoing { span, phase, began }) = self.step.take() else {
-            unreachable!("a step ends that never began");
-        };
+        let Ongoing { span, phase, began } = self.step.take().invariant("every step begins before it ends");
         phase.observe(began.elapsed().as_secs_f64());
         let span: Span = span.exit();
         if let Some(fault) = fault {

@@ -7,7 +7,7 @@ use vision_block_tree::Entry;
 use vision_host::telemetry;
 use vision_importer::{Answer, Arrival, Origin, Output, RequestId, Screened, Ticket, TransactionEvent};
 use vision_primitives::trace::HeightTrace;
-use vision_primitives::{Block, Hash, Height, SignedTransaction, Slot, TimestampMs};
+use vision_primitives::{Block, Hash, Height, Invariant, SignedTransaction, Slot, TimestampMs};
 
 use super::observe::block_span;
 use super::{Actor, Asked};
@@ -100,10 +100,7 @@ impl Actor {
 
     /// Who waits for a transaction that leaves the machine's hands, and the room it has taken.
     fn incoming(&mut self, ticket: Ticket) -> (Source, Place) {
-        let Some(incoming) = self.incoming.remove(&ticket) else {
-            unreachable!("{ticket:?} leaves the machine's hands twice");
-        };
-        incoming
+        self.incoming.remove(&ticket).invariant("a transaction leaves the machine's hands once")
     }
 
     /// A head as it is published.

@@ -96,6 +96,6 @@ pub trait Observer {
 }
 
 /// What the machine is run in.
-pub trait Host: Bodies + Observer {}
+pub trait Outside: Bodies + Observer {}
 
-impl<H: Bodies + Observer> Host for H {}
+impl<H: Bodies + Observer> Outside for H {}
