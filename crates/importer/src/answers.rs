@@ -68,7 +68,8 @@ pub enum NotTaken {
     Rejected(#[from] Rejected),
     /// No answer about it could be kept if it were dropped later.
     #[error(
-        "this node keeps as many answers about dropped transactions as it can; try again later, or another node"
+        "this node keeps as many answers about dropped transactions as it can; \
+         try again later, or another node"
     )]
     OwesTooMuch,
 }

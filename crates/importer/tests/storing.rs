@@ -4,8 +4,8 @@ mod support;
 
 use support::{Machine, Net, id};
 use vision_importer::{
-    Answer, CommitId, ImportEnd, Input, NotPrepared, NotStored, NotTaken, Output, PeerClock, RequestId,
-    STORE_RETRY_MS, Taken,
+    Answer, CommitId, ImportEnd, Input, NotPrepared, NotStored, NotTaken, Output, PeerClock, Prepared,
+    RequestId, STORE_RETRY_MS, Taken,
 };
 use vision_primitives::{Block, Slot, TimestampMs};
 
@@ -109,6 +109,45 @@ fn nothing_is_said_of_what_is_not_durable() {
     }
 }
 
+/// While a batch is not written nothing else changes anything, and whoever asks is told why.
+fn refuses_everything(machine: &mut Machine, prepared: &Prepared) {
+    let makers = [id(1), id(2), id(3)];
+    let parent = machine.head();
+    let ask = |machine: &mut Machine| RequestId(machine.new_id());
+    let id_of_prepare = ask(machine);
+    let prepare = Input::Prepare {
+        id: id_of_prepare,
+        parent,
+        slot: Slot(0),
+        producer: id(1),
+        stamp: TimestampMs(machine.now_ms),
+    };
+    let said = machine.step(prepare);
+    let [Output::Reply { answer: Answer::Prepared(Err(NotPrepared::StoreUnavailable)), .. }] = &said[..]
+    else {
+        panic!("{:?}", names(&said));
+    };
+    let again = machine.submit(prepared);
+    let said = machine.step(again);
+    let [Output::Reply { answer: Answer::Refused(NotStored::StoreUnavailable), .. }] = &said[..] else {
+        panic!("{:?}", names(&said));
+    };
+    let another = machine.transfer(2, 0);
+    let said = machine.take(vec![another], None);
+    let [Output::Settled { answer: Err(NotTaken::StoreUnavailable), .. }] = &said[..] else {
+        panic!("{:?}", names(&said));
+    };
+    let (peer, clock, id_of_chunk) = (id(101), PeerClock::default(), ask(machine));
+    let mut other = Machine::new(&Net::of(3));
+    let block = other.next_block(&makers);
+    assert!(machine.step(Input::Announced { peer, clock, block: block.clone() }).is_empty());
+    let blocks = vec![Block::clone(&block)];
+    let said = machine.step(Input::Fetched { id: id_of_chunk, peer, clock, blocks });
+    let [Output::Reply { answer: Answer::Imported(ImportEnd::Stopped(0)), .. }] = &said[..] else {
+        panic!("{:?}", names(&said));
+    };
+}
+
 #[test]
 fn what_the_disk_does_not_take_is_refused_kept_and_tried_again_every_second() {
     let mut machine = Machine::new(&Net::of(3));
@@ -126,51 +165,18 @@ fn what_the_disk_does_not_take_is_refused_kept_and_tried_again_every_second() {
 
     machine.disk_is_full = true;
     let said = machine.handle(failed(commit));
-    let refused = said.iter().any(|output| {
-        matches!(output, Output::Reply { id, answer: Answer::Refused(NotStored::StoreUnavailable) } if *id == submitted)
-    });
-    let settled = said.iter().any(|output| {
-        matches!(output, Output::Settled { ticket: of, answer: Err(NotTaken::StoreUnavailable) } if *of == ticket)
-    });
-    assert!(refused && settled && said.len() == 2, "{:?}", names(&said));
+    let refused = |output: &Output| match output {
+        Output::Reply { id, answer } => {
+            *id == submitted && matches!(answer, Answer::Refused(NotStored::StoreUnavailable))
+        }
+        Output::Settled { ticket: of, answer } => *of == ticket && *answer == Err(NotTaken::StoreUnavailable),
+        _ => false,
+    };
+    assert!(said.iter().all(refused) && said.len() == 2, "{:?}", names(&said));
     assert!(machine.importer.is_behind());
     assert_eq!(machine.importer.due_in_ms(machine.now()), Some(STORE_RETRY_MS));
 
-    // Meanwhile nothing else changes anything, and whoever asks is told why.
-    let parent = machine.head();
-    let ask = |machine: &mut Machine| RequestId(machine.new_id());
-    let id_of_prepare = ask(&mut machine);
-    let prepare = Input::Prepare {
-        id: id_of_prepare,
-        parent,
-        slot: Slot(0),
-        producer: id(1),
-        stamp: TimestampMs(machine.now_ms),
-    };
-    let said = machine.step(prepare);
-    let [Output::Reply { answer: Answer::Prepared(Err(NotPrepared::StoreUnavailable)), .. }] = &said[..]
-    else {
-        panic!("{:?}", names(&said));
-    };
-    let again = machine.submit(&prepared);
-    let said = machine.step(again);
-    let [Output::Reply { answer: Answer::Refused(NotStored::StoreUnavailable), .. }] = &said[..] else {
-        panic!("{:?}", names(&said));
-    };
-    let another = machine.transfer(2, 0);
-    let said = machine.take(vec![another], None);
-    let [Output::Settled { answer: Err(NotTaken::StoreUnavailable), .. }] = &said[..] else {
-        panic!("{:?}", names(&said));
-    };
-    let (peer, clock, id_of_chunk) = (id(101), PeerClock::default(), ask(&mut machine));
-    let mut other = Machine::new(&Net::of(3));
-    let block = other.next_block(&makers);
-    assert!(machine.step(Input::Announced { peer, clock, block: block.clone() }).is_empty());
-    let blocks = vec![Block::clone(&block)];
-    let said = machine.step(Input::Fetched { id: id_of_chunk, peer, clock, blocks });
-    let [Output::Reply { answer: Answer::Imported(ImportEnd::Stopped(0)), .. }] = &said[..] else {
-        panic!("{:?}", names(&said));
-    };
+    refuses_everything(&mut machine, &prepared);
 
     // Not before it is due, then every second.
     for _ in 0..3 {
