@@ -63,7 +63,7 @@ const WIDE_LINES: &[(&str, usize)] = &[
     ("crates/host", 71),
     ("crates/sync-status", 35),
     ("crates/wire", 37),
-    ("services/chain", 127),
+    ("services/chain", 92),
     ("services/gateway", 96),
     ("services/producer", 29),
 ];
