@@ -17,9 +17,9 @@ const PURE: &[&str] = &[
     "vision-mempool",
     "vision-sync-status",
     "vision-authoring",
+    "vision-importer",
     "vision-light",
     "vision-test-blocks",
-    "vision-importer",
 ];
 
 /// Each service, and the pure crates it may import besides primitives, wire and host. Never another service.
