@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::book::Book;
 use vision_terminal::exit::{Failure, Outcome};
-use vision_terminal::output::{self, Format, cell, count, properties};
+use vision_terminal::output::{self, Format, cell, count, properties_within};
 use vision_terminal::words::span;
 
 /// What cannot be read from the book.
@@ -117,7 +117,8 @@ fn table(result: &Value) -> String {
             pairs.push((format!("{group_name} {name}"), cell(value) + unit));
         }
     }
-    properties(&pairs.iter().map(|(name, value)| (name.as_str(), value.clone())).collect::<Vec<_>>())
+    let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    properties_within(output::width(), &pairs)
 }
 
 /// A bar on stderr, if that is a terminal.

@@ -58,6 +58,10 @@ pub(crate) fn parse() -> Cli {
 /// not.
 fn matches(command: clap::Command, line: &[OsString]) -> Result<clap::ArgMatches, clap::Error> {
     command.clone().try_get_matches_from(line).map_err(|error| {
+        // Help is asked for, and names the variables.
+        if !error.use_stderr() {
+            return error;
+        }
         let is_optional: fn(&Arg) -> bool = |arg| !arg.is_required_set();
         match without_variables(command, is_optional).try_get_matches_from(line) {
             Err(plain) if plain.kind() == error.kind() => plain,

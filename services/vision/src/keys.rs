@@ -40,11 +40,10 @@ fn make_peer(home: &Path, producer_key: Option<&Path>, format: Format) -> Outcom
         Format::Json => output::json(
             &json!({ "node_id": node_id, "peer_public_key": peer_key, "chain_id": made.chain_id }),
         )?,
-        Format::Table => output::write(&output::properties(&[
-            ("node_id", node_id),
-            ("peer_public_key", peer_key),
-            ("chain_id", made.chain_id),
-        ]))?,
+        Format::Table => output::write(&output::properties_within(
+            output::width(),
+            &[("node_id", node_id), ("peer_public_key", peer_key), ("chain_id", made.chain_id)],
+        ))?,
     }
     let what = if made.is_new { "a new peer key" } else { "the existing peer key" };
     eprintln!("{what} in {} is certified; a running node uses it from its next start on", home.display());
@@ -56,7 +55,8 @@ fn show(key: &PublicKey, format: Format) -> Outcome {
     match format {
         Format::Json => output::json(&json!({ "address": address, "public_key": public_key })),
         Format::Table => {
-            output::write(&output::properties(&[("address", address), ("public_key", public_key)]))
+            let rows = [("address", address), ("public_key", public_key)];
+            output::write(&output::properties_within(output::width(), &rows))
         }
     }
 }

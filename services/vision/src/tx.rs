@@ -15,7 +15,7 @@ use crate::cli::{DataArgs, SendArgs, Tx};
 use vision_terminal::chain::{Account, Chain};
 use vision_terminal::exit::{Exit, Failure, Outcome};
 use vision_terminal::keys::read_secret;
-use vision_terminal::output::{self, Format, cell, properties};
+use vision_terminal::output::{self, Format, cell, properties_within};
 use vision_terminal::rest::{Gateway, Refusal};
 
 /// Longest wait for the answer to a transaction handed in.
@@ -165,7 +165,7 @@ pub(crate) fn show(shown: &Shown, format: Format) -> Outcome {
         }
         Format::Table => {
             let pairs: Vec<_> = shown.iter().map(|(name, value)| (*name, cell(value))).collect();
-            output::write(&properties(&pairs))
+            output::write(&properties_within(output::width(), &pairs))
         }
     }
 }

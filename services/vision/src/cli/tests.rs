@@ -130,6 +130,13 @@ fn a_usage_line_requires_only_what_is_required() {
 }
 
 #[test]
+fn help_names_the_variables() {
+    let line = ["vision", "status", "--help"].map(OsString::from);
+    let help = matches(Cli::command(), &line).expect_err("help").to_string();
+    assert!(help.contains("[env: VISION_URL="), "{help}");
+}
+
+#[test]
 fn every_flag_that_names_a_gateway_reads_the_variable() {
     let mut seen = 0;
     for command in commands(&Cli::command()) {

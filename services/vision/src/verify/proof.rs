@@ -15,7 +15,7 @@ use vision_primitives::{Hash, MerkleProof, MerkleStep, TimestampMs};
 use super::seal::{Belief, Trusted};
 use super::told::{Claims, Facts, bytes, contradictions, field, transaction_claims, transaction_facts};
 use vision_terminal::exit::{Exit, Failure, Outcome};
-use vision_terminal::output::{self, Format, cell, properties, time};
+use vision_terminal::output::{self, Format, cell, properties_within, time};
 
 /// Largest proof read: a transaction with all the data it may bear, twice in hex, and its path.
 const MAX_PROOF_BYTES: u64 = 4 << 20;
@@ -25,7 +25,7 @@ pub(super) fn run(file: &Path, trusted: &Trusted, format: Format) -> Outcome {
     let proven = prove(file, trusted)?;
     match format {
         Format::Json => output::json(&proven.to_json())?,
-        Format::Table => output::write(&proven.to_text())?,
+        Format::Table => output::write(&proven.to_text(output::width()))?,
     }
     proven.verdict()
 }
@@ -117,14 +117,14 @@ impl Proven {
         frame.into()
     }
 
-    fn to_text(&self) -> String {
+    fn to_text(&self, width: Option<usize>) -> String {
         let word = |(name, value): &(&'static str, Value)| match *name {
             "holds" if value.is_null() => (*name, "not proven".to_owned()),
             "proven_by" if value.is_null() => (*name, "nothing".to_owned()),
             "timestamp_ms" => ("time", time(self.stamp.get())),
             name => (name, cell(value)),
         };
-        let text = |facts: &Facts| properties(&facts.iter().map(word).collect::<Vec<_>>());
+        let text = |facts: &Facts| properties_within(width, &facts.iter().map(word).collect::<Vec<_>>());
         format!("{}\n{}", text(&self.frame()), text(&self.facts))
     }
 }

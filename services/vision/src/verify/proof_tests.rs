@@ -153,14 +153,18 @@ fn what_is_shown_and_what_it_is_shown_under_stand_apart() {
     let value = proven.to_json();
     let hashes = (&value["block_hash"], &value["transaction"]["block_hash"]);
     assert_eq!(hashes, (&json!(Hash([1; 32])), &json!(Hash([2; 32]))));
-    let text = proven.to_text();
+    let text = proven.to_text(None);
     assert!(text.starts_with("holds         true\nproven_by     block\n"), "{text}");
     assert!(text.contains("time          2023-12-15 19:36:00.000 UTC\n"), "{text}");
     let made_up = Proven { belief: Belief::None("so it is".into()), ..proven };
-    let (value, text) = (made_up.to_json(), made_up.to_text());
+    let (value, text) = (made_up.to_json(), made_up.to_text(None));
     assert_eq!((&value["holds"], &value["proven_by"]), (&Value::Null, &Value::Null));
     assert!(text.starts_with("holds         not proven\nproven_by     nothing\n"), "{text}");
     assert!(text.contains("that there is such a block: so it is"), "{text}");
+    let wordy = Proven { belief: Belief::None("for this reason and ".repeat(20)), ..made_up };
+    let narrow = wordy.to_text(Some(80));
+    assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
+    assert_eq!(narrow.matches("reason").count(), 20, "{narrow}");
 }
 
 #[test]
