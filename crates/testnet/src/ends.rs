@@ -152,6 +152,27 @@ mod tests {
         (1..).zip(ports).map(|(i, ports)| NodeFacts::new(layout, &format!("node{i}"), &key, &ports)).collect()
     }
 
+    /// Both nodes, of which another command may have ended the second's process.
+    fn nodes_of(layout: &Layout, ended: Option<(u32, &str)>) -> Vec<NodeFacts> {
+        let mut nodes = nodes(layout);
+        nodes[1].ended = ended.map(|(pid, by)| Ended { pid, by: by.into() });
+        nodes
+    }
+
+    /// After a look at which node 2 ran, and perhaps node 1.
+    fn watched(both: bool) -> Watched {
+        let alive = [("node1", 11), ("node2", 12)].map(|(name, pid)| (name.to_owned(), pid));
+        let alive = alive.into_iter().filter(|(name, _)| name == "node2" || both).collect();
+        Watched { alive, ..Watched::default() }
+    }
+
+    /// Both nodes' processes as they are now; that of the second was killed.
+    fn looked_at(nodes: &[NodeFacts], first: Option<u32>, second: Option<u32>) -> [Seen<'_>; 2] {
+        let killed = Some(ExitStatus::from_raw(9));
+        let seen = |node, pid, status| Seen { node, pid, status };
+        [seen(&nodes[0], first, None), seen(&nodes[1], second, killed)]
+    }
+
     #[test]
     fn every_end_is_a_line_that_says_why() {
         let dir = tempfile::tempdir().expect("temp dir");
@@ -161,7 +182,10 @@ mod tests {
         std::fs::write(layout.log("node2"), format!("first\n{long}\n")).expect("written");
         let start = format!("start it again with `{}`", layout.command("start node2"));
         let cut = format!("{}no room left", "x".repeat(188));
-        let killed = Some(ExitStatus::from_raw(9));
+        let by_itself = format!(
+            "node2 ended by itself (signal: 9 (SIGKILL)), its log with: {cut}; the others keep running; \
+            {start}"
+        );
         // (what it is, who ended process 12 or another, node 2's process now, node 1's, what is said, whether
         // it is over)
         type Case<'a> = (&'a str, Option<(u32, &'a str)>, Option<u32>, Option<u32>, Option<String>, bool);
@@ -183,26 +207,13 @@ mod tests {
                 Some("node2 was ended by `vision testnet kill`; it runs again (pid 13)".into()),
                 false,
             ),
-            (
-                "by itself",
-                None,
-                None,
-                Some(11),
-                Some(format!(
-                    "node2 ended by itself (signal: 9 (SIGKILL)), its log with: {cut}; the others keep \
-                    running; {start}"
-                )),
-                false,
-            ),
+            ("by itself", None, None, Some(11), Some(by_itself.clone()), false),
             (
                 "another process was killed before",
                 Some((5, "vision testnet kill")),
                 None,
                 Some(11),
-                Some(format!(
-                    "node2 ended by itself (signal: 9 (SIGKILL)), its log with: {cut}; the others keep \
-                    running; {start}"
-                )),
+                Some(by_itself.clone()),
                 false,
             ),
             (
@@ -224,13 +235,8 @@ mod tests {
             ("taken down", Some((12, DOWN)), None, None, Some(format!("node2 was ended by `{DOWN}`")), true),
         ];
         for (desc, ended, now, other, expect, is_over) in cases {
-            let mut nodes = nodes(&layout);
-            nodes[1].ended = ended.map(|(pid, by)| Ended { pid, by: by.into() });
-            let alive = [("node1", 11), ("node2", 12)].map(|(name, pid)| (name.to_owned(), pid));
-            let alive = alive.into_iter().filter(|(name, _)| name == "node2" || other.is_some()).collect();
-            let mut watched = Watched { alive, ..Watched::default() };
-            let seen = |node, pid, status| Seen { node, pid, status };
-            let seen = [seen(&nodes[0], other, None), seen(&nodes[1], now, killed)];
+            let (mut watched, nodes) = (watched(other.is_some()), nodes_of(&layout, ended));
+            let seen = looked_at(&nodes, other, now);
             let news = watched.compare(&layout, &seen);
             let lines: Vec<String> = news.events.iter().map(Event::line).collect();
             assert_eq!((lines, news.is_over), (expect.into_iter().collect(), is_over), "{desc}");
