@@ -36,7 +36,7 @@ enum Step {
     Block {
         txs: u8,
         foreign: Vec<(u8, u16)>,
-        told: bool,
+        informed: bool,
     },
     Reorganise {
         back: u8,
@@ -79,7 +79,7 @@ struct Run {
     naive: Naive,
     chain: Vec<State>,
     /// Root of the head that the pool was last told, and what was touched since.
-    told: Hash,
+    known_root: Hash,
     touched: Vec<Address>,
 }
 
@@ -89,8 +89,8 @@ impl Run {
         let mut twin = Mempool::new(LIMITS);
         world.move_to(world.state.clone());
         twin.head_moved(&world.context());
-        let (chain, told) = (vec![world.state.clone()], world.state.root());
-        Self { world, twin, naive: Naive::default(), chain, told, touched: Vec::new() }
+        let (chain, known_root) = (vec![world.state.clone()], world.state.root());
+        Self { world, twin, naive: Naive::default(), chain, known_root, touched: Vec::new() }
     }
 
     /// `World::admit` compares with what `check` says.
@@ -98,17 +98,17 @@ impl Run {
         let before = self.naive.clone();
         let result = self.world.admit(transaction);
         let item = Item { transaction: transaction.clone(), arrived: self.world.now };
-        let is_told = self.touched.is_empty() && self.told == self.world.state.root();
+        let is_informed = self.touched.is_empty() && self.known_root == self.world.state.root();
         let registers = matches!(transaction.transaction().action, Action::RegisterProducer { .. });
         match &result {
             Ok(dropped) => {
                 self.naive.drop(dropped);
                 self.naive.insert(transaction.clone(), self.world.now);
-                if is_told && !item.is_proof() {
+                if is_informed && !item.is_proof() {
                     self.naive.check_admitted(&before, dropped, &item, &self.world.state, &LIMITS);
                 }
             }
-            Err(Rejected::Full) if is_told && !registers => {
+            Err(Rejected::Full) if is_informed && !registers => {
                 assert!(!before.could_hold(&item, &self.world.state, &LIMITS), "there is room");
             }
             Err(_) => {}
@@ -117,7 +117,7 @@ impl Run {
         assert_eq!(twin, result, "the twin does the same");
     }
 
-    fn block(&mut self, txs: usize, foreign: &[(u8, u16)], told: bool) {
+    fn block(&mut self, txs: usize, foreign: &[(u8, u16)], informed: bool) {
         let head = self.world.state.clone();
         let stranger = |(from, amount): &(u8, u16)| {
             let from = sender(*from);
@@ -130,10 +130,10 @@ impl Run {
         self.touched.extend(changes.accounts.iter().map(|(address, _)| *address));
         self.world.state = state;
         self.world.head += 1;
-        if told {
+        if informed {
             let World { pool, state, head, params, .. } = &mut self.world;
             let context = Context { state, head: Height(*head), params };
-            let dropped = pool.head_extended(&context, &self.told, &self.touched);
+            let dropped = pool.head_extended(&context, &self.known_root, &self.touched);
             self.moved(&dropped);
         }
     }
@@ -151,7 +151,7 @@ impl Run {
         dropped.sort_unstable();
         slowly.sort_unstable();
         assert_eq!(dropped, slowly, "looking at the touched accounts finds as much");
-        self.told = self.world.state.root();
+        self.known_root = self.world.state.root();
         self.touched.clear();
         self.naive.check_state(&self.world.state);
     }
@@ -192,7 +192,7 @@ impl Run {
             Step::Proof { producer, below } => {
                 self.send(&sync_proof(1 + producer % 3, self.world.head + 1 - u64::from(below % 5)));
             }
-            Step::Block { txs, foreign, told } => self.block(usize::from(txs % 8), &foreign, told),
+            Step::Block { txs, foreign, informed } => self.block(usize::from(txs % 8), &foreign, informed),
             Step::Reorganise { back } => self.reorganise(usize::from(back % 4)),
             Step::Later(ms) => {
                 self.world.now = later(self.world.now, u64::from(ms));

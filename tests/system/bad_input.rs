@@ -269,8 +269,8 @@ fn data_of_another_genesis_is_refused() {
     assert_eq!(output.status.code(), Some(5), "{text}");
     assert_eq!(errors(&text).len(), 1, "{text}");
     // Whichever of the services finds out first: chain by its store, producer by its claims.
-    let told = errors(&text)[0].contains("genesis") || errors(&text)[0].contains("belongs to the chain");
-    assert!(told, "{text}");
+    let reported = errors(&text)[0].contains("genesis") || errors(&text)[0].contains("belongs to the chain");
+    assert!(reported, "{text}");
     fs::write(net[0].home.join("genesis.json"), own).expect("restored");
     net.start_all();
     net.wait_blocks(&[0], 3, 30);

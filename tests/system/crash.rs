@@ -19,11 +19,11 @@ fn nothing_acknowledged_is_lost_by_a_node_alone() {
     net.wait_height(&[0], 3, 30);
     for kill in 0..KILLS {
         sleep(Duration::from_millis(dice.below(120)));
-        let told = net[0].status().expect("it runs");
+        let reported = net[0].status().expect("it runs");
         net[0].kill();
         net[0].start();
         net[0].wait_ready();
-        let (height, hash) = (told["height"].as_u64().expect("height"), &told["tip_hash"]);
+        let (height, hash) = (reported["height"].as_u64().expect("height"), &reported["tip_hash"]);
         let kept = net[0].block(height).unwrap_or_else(|| panic!("kill {kill}: block {height} is lost"));
         assert_eq!(kept["hash"], *hash, "kill {kill}: block {height} is another one");
     }
@@ -40,13 +40,13 @@ fn fifty_kills_and_no_divergence() {
     for kill in 0..KILLS {
         let victim = usize::try_from(dice.below(3)).expect("small");
         sleep(Duration::from_millis(dice.below(250)));
-        let told = net[victim].status();
+        let reported = net[victim].status();
         net[victim].kill();
         net[victim].start();
         net[victim].wait_ready();
-        if let Some(told) = told {
+        if let Some(reported) = reported {
             // It may have left the branch since, but it must know the block.
-            let hash = told["tip_hash"].as_str().expect("tip_hash");
+            let hash = reported["tip_hash"].as_str().expect("tip_hash");
             assert!(net[victim].block(hash).is_some(), "kill {kill}: block {hash} is lost");
         }
     }

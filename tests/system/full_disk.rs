@@ -23,8 +23,8 @@ fn a_full_disk_is_told_and_healed_and_nothing_is_lost() {
         check.status.code() == Some(3) && stderr(&check).contains("File too large")
     });
     // It goes on telling what it has, and takes nothing it cannot keep.
-    let told = net[0].status().expect("it answers");
-    let (height, hash) = (told["height"].as_u64().expect("height"), told["tip_hash"].clone());
+    let reported = net[0].status().expect("it answers");
+    let (height, hash) = (reported["height"].as_u64().expect("height"), reported["tip_hash"].clone());
     assert_eq!(net[0].block(height).expect("there")["hash"], hash);
     assert!(fs::metadata(net[0].home.join("data/chain.redb")).expect("store").len() <= LIMIT_BYTES);
 

@@ -140,8 +140,8 @@ fn two_halves_that_meet_again_are_heard_as_a_reorganisation() {
         ok(at(&net[node], &payment))["hash"].as_str().expect("a hash").to_owned()
     });
     let place = |half: usize| {
-        let told = net[halves[half]].json(&format!("/api/transactions/{}", paid[half]));
-        told["height"].as_u64().map(|height| (height, told["block_hash"].as_str().map(str::to_owned)))
+        let reported = net[halves[half]].json(&format!("/api/transactions/{}", paid[half]));
+        reported["height"].as_u64().map(|height| (height, reported["block_hash"].as_str().map(str::to_owned)))
     };
     let own = [0, 1].map(|half| wait_for("a payment in a block of its half", 90, || place(half)));
     let apart = own.iter().map(|(height, _)| *height).max().unwrap_or_default();

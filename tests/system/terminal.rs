@@ -160,8 +160,8 @@ fn up_keeps_what_to_type_in_view_and_leaves_the_terminal_as_it_was() {
 
     // What befalls a node is told there too.
     assert!(vision(&["testnet", "kill", "2", "--dir", net]).status.success());
-    let told = [&always[..], &["node2 was ended by `vision testnet kill`", "stopped"]].concat();
-    terminal.wait_seen(&told, 20);
+    let reported = [&always[..], &["node2 was ended by `vision testnet kill`", "stopped"]].concat();
+    terminal.wait_seen(&reported, 20);
     terminal.press(b"\x03");
     let status = terminal.wait_end();
     assert!(status.success(), "{status}: {}", terminal.text());
@@ -210,9 +210,9 @@ fn watch_on_a_pipe_is_a_line_per_block_and_ends_quietly_with_it() {
             .expect("it starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         for _ in 0..3 {
-            let mut told = lines.by_ref().map(|line| line.expect("UTF-8"));
+            let mut reported = lines.by_ref().map(|line| line.expect("UTF-8"));
             // On a busy machine a slot may pass, which has a line of its own.
-            let line = told.find(|line| !line.starts_with("missed ")).expect("a line");
+            let line = reported.find(|line| !line.starts_with("missed ")).expect("a line");
             assert!(is_block(&line), "{form}: {line}");
         }
         drop(lines);

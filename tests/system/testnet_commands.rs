@@ -331,9 +331,9 @@ fn a_second_up_attaches_and_each_says_what_befalls_its_nodes() {
     type_in(&line[line.rfind("`vision testnet start").expect("a command")..]);
     wait_until("node2 runs again", 20, || pids().len() == 3);
     // That it runs again may have been said by now, which is another line.
-    let told = first.said(&["node2"]);
+    let reported = first.said(&["node2"]);
     let of_its_end = |line: &&String| !line.starts_with("  ") && !line.contains("node2 runs again");
-    assert_eq!(told.iter().filter(of_its_end).count(), 1, "{told:?}");
+    assert_eq!(reported.iter().filter(of_its_end).count(), 1, "{reported:?}");
 
     // The first is told who took its nodes away, and ends.
     let mut third = place.foreground(&[]);

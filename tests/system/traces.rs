@@ -76,7 +76,8 @@ fn fault(net: &Net, nodes: &[usize], spans: &[Seen], height: u64) -> Option<Stri
 
 /// Signed before it was checked by others; checked, stored and announced where it was made.
 fn order_fault(spans: &[Seen], producer: &str, hash: &str) -> Option<String> {
-    let about = |span: &&Seen| span.attributes.get("vision.block.hash").is_some_and(|told| told == hash);
+    let about =
+        |span: &&Seen| span.attributes.get("vision.block.hash").is_some_and(|reported| reported == hash);
     let named = |name: &'static str| spans.iter().filter(about).filter(move |span| span.name == name);
     let Some(sign) = named("producer.block.sign").find(|span| span.node == producer) else {
         return Some("nobody signed".into());
@@ -204,9 +205,9 @@ fn a_collector_that_dies_changes_nothing() {
     collector.kill();
     let height = net.wait_blocks(&all, 15, 60);
     net.wait_agree(&all, height, 20);
-    let told = "traces are not exported and get lost";
-    wait_until("the log says so", 20, || net.nodes().iter().all(|node| node.log().contains(told)));
-    assert_eq!(net[0].log().matches(told).count(), 1, "once");
+    let message = "traces are not exported and get lost";
+    wait_until("the log says so", 20, || net.nodes().iter().all(|node| node.log().contains(message)));
+    assert_eq!(net[0].log().matches(message).count(), 1, "once");
     let lost = |node: &Node| {
         let (_, text) = get_text(node.rest, "/metrics").expect("an answer");
         let mut lines = text.lines().filter(|line| line.starts_with("vision_telemetry_spans_dropped_total"));

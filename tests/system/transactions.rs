@@ -21,16 +21,16 @@ fn a_file_is_recorded_and_found_again_on_every_node() {
         |name: &str, node: usize| vision(&["recorded", &file(name), "--node", &url(node), "-o", "json"]);
     assert_eq!(recorded("contract", 0).status.code(), Some(4), "{}", stderr(&recorded("contract", 0)));
 
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for account in [1, 2] {
         let key = file(&format!("net/accounts/account{account}.key"));
         let arguments =
             ["notarise", &file("contract"), "--key", &key, "--wait", "--node", &url(0), "-o", "json"];
         let output = vision(&arguments);
         assert!(output.status.success(), "{}", stderr(&output));
-        told.push(serde_json::from_str::<Value>(&stdout(&output)).expect("JSON"));
+        reported.push(serde_json::from_str::<Value>(&stdout(&output)).expect("JSON"));
     }
-    let height = told[1]["height"].as_u64().expect("a height");
+    let height = reported[1]["height"].as_u64().expect("a height");
     net.wait_height(&[0, 1, 2], height, 60);
     net.wait_agree(&[0, 1, 2], height, 60);
     for node in 0..3 {
@@ -39,7 +39,7 @@ fn a_file_is_recorded_and_found_again_on_every_node() {
         let found: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
         // By whom it was recorded first.
         for name in ["sha256", "height", "block_hash", "hash", "sender"] {
-            assert_eq!(found[name], told[0][name], "{name} of node {node}: {found}");
+            assert_eq!(found[name], reported[0][name], "{name} of node {node}: {found}");
         }
         assert_eq!(found["records"], 2, "{found}");
         let block = net[node].block(&found["height"]).expect("a block");
@@ -144,6 +144,6 @@ fn a_follower_misses_nothing_and_hears_nothing_twice_though_its_node_is_killed_a
         let transactions = block["transactions"].as_array().cloned().unwrap_or_default();
         blocks.extend(transactions.into_iter().map(|transaction| transaction["hash"].clone()));
     }
-    let told: Vec<Value> = follower.holds.iter().map(|(.., hash)| json!(hash)).collect();
-    assert_eq!(told, blocks[..told.len()], "in the order of the chain");
+    let reported: Vec<Value> = follower.holds.iter().map(|(.., hash)| json!(hash)).collect();
+    assert_eq!(reported, blocks[..reported.len()], "in the order of the chain");
 }

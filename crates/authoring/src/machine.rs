@@ -70,7 +70,7 @@ impl Machine {
         if self.audit.is_refused() {
             return Vec::new();
         }
-        let cause = if matches!(input, Input::Tick) { Cause::Tick } else { Cause::News };
+        let cause = if matches!(input, Input::Tick) { Cause::Tick } else { Cause::Input };
         let mut turn = Turn::begin(now, cause, self.last_op);
         self.take(input, &mut turn);
         self.audit.forget_lost_answers(now);

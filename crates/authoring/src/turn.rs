@@ -37,7 +37,7 @@ pub(crate) enum Cause {
     /// Time passed.
     Tick,
     /// Something was heard or answered.
-    News,
+    Input,
 }
 
 /// The turn that is on. Every part of the machine puts there what it wants done.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use vision_primitives::{Hash, Height, Invariant as _, TimestampMs};
 
-use crate::footing::slot_end;
+use crate::parent_context::slot_end;
 use crate::tree::Node;
 use crate::{BlockTree, Entry};
 

@@ -7,7 +7,7 @@ use vision_primitives::{
 use vision_schedule::SlotError;
 
 use crate::BlockTree;
-use crate::footing::child_weight;
+use crate::parent_context::child_weight;
 
 /// Why no block can be prepared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

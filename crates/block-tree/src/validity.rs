@@ -4,8 +4,8 @@ use vision_ledger::{BlockContext, Executor};
 use vision_primitives::{Block, Hash, NodeId, SignedTransaction};
 
 use crate::entry::EntryParts;
-use crate::footing::{body_faults, check_body, check_transaction_signatures, check_version, slot_end};
-use crate::{BlockTree, CheckedBlock, Entry, Footing, Refusal};
+use crate::parent_context::{body_faults, check_body, check_transaction_signatures, check_version, slot_end};
+use crate::{BlockTree, CheckedBlock, Entry, ParentContext, Refusal};
 
 /// Fewer signatures than this are verified sooner than a thread is started, about.
 const MIN_SIGNATURES_FOR_A_THREAD: usize = 16;
@@ -52,7 +52,7 @@ impl BlockTree {
         announced: bool,
     ) -> Result<CheckedBlock, Refusal> {
         let parent = self.parent_of(block)?;
-        self.on_footing(parent, |footing| footing.check(block))?;
+        self.on_parent(parent, |context| context.check(block))?;
         if announced {
             self.check_siblings(block.header())?;
         }
@@ -84,14 +84,14 @@ impl BlockTree {
     /// tests the others too but stops at the first that is broken.
     #[must_use]
     pub fn faults_on_head(&self, block: &Block) -> Vec<Refusal> {
-        let mut faults = self.on_footing(&self.head, |footing| footing.header_faults(block));
+        let mut faults = self.on_parent(&self.head, |context| context.header_faults(block));
         faults.extend(body_faults(self.rules.params(), &self.rules.genesis_hash, block));
         faults
     }
 
-    fn on_footing<T>(&self, parent: &Entry, judge: impl FnOnce(&Footing<'_>) -> T) -> T {
+    fn on_parent<T>(&self, parent: &Entry, judge: impl FnOnce(&ParentContext<'_>) -> T) -> T {
         let key_of = |id: &NodeId| parent.state().producer(id).map(|producer| producer.public_key);
-        judge(&Footing {
+        judge(&ParentContext {
             genesis_hash: &self.rules.genesis_hash,
             parent: parent.hash(),
             height: parent.height(),

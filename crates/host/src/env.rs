@@ -94,16 +94,16 @@ mod tests {
     async fn work_sees_nothing_of_what_comes_after_the_signal() {
         let drain = Drain::new();
         let (seen, mut sees) = tokio::sync::mpsc::unbounded_channel();
-        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let working = tokio::spawn(drain.clone().ends(async move {
-            while let Some(news) = told.recv().await {
+            while let Some(news) = receiver.recv().await {
                 let _ = seen.send(news);
             }
         }));
-        tell.send("before").expect("it works");
+        sender.send("before").expect("it works");
         assert_eq!(sees.recv().await, Some("before"));
         // Both at once: the work is woken by the news and finds the signal given.
-        tell.send("after").expect("it works");
+        sender.send("after").expect("it works");
         drain.begin();
         working.await.expect("it ends");
         assert_eq!(sees.recv().await, None);

@@ -1,6 +1,6 @@
 //! Log lines to stderr, and traces to whoever collects them.
 //!
-//! Spans are made with `tracing`. Those that one deed causes on several machines are put under a root that all of
+//! Spans are made with `tracing`. Those that one action causes on several machines are put under a root that all of
 //! them can compute ([`join`]), so nobody has to tell anybody an id. All of them are recorded; whether the spans of a
 //! trace are sent is decided late ([`keep`]), by a processor of our own that never holds anybody up. Without a
 //! collector named by the `OTEL_*` variables there is neither processor nor span.

@@ -173,8 +173,8 @@ mod tests {
             (Some(Active), Exited, None),
         ];
         for (before, after, expect) in cases {
-            let told = StandingChange::between(before.map(with).as_ref(), &with(after));
-            assert_eq!(told, expect, "{before:?} to {after:?}");
+            let change = StandingChange::between(before.map(with).as_ref(), &with(after));
+            assert_eq!(change, expect, "{before:?} to {after:?}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vision_block_tree::{Footing, Refusal};
+use vision_block_tree::{ParentContext, Refusal};
 use vision_primitives::{Block, Hash, Height, NodeId, Pool, PublicKey};
 use vision_schedule::{Schedule, SlotTiming, seed};
 
@@ -78,9 +78,9 @@ impl Registry {
             }
         }
         let (active, registered) = (Pool::new(active), Pool::new(registered));
-        let must = |name: &str, told: &dyn ToString, is: &dyn ToString| {
-            let (told, is) = (told.to_string(), is.to_string());
-            if told == is { Ok(()) } else { Err(format!("its {name} is {told}, it must be {is}")) }
+        let must = |name: &str, reported: &dyn ToString, is: &dyn ToString| {
+            let (reported, is) = (reported.to_string(), is.to_string());
+            if reported == is { Ok(()) } else { Err(format!("its {name} is {reported}, it must be {is}")) }
         };
         must("height", &answer.height, &parent.height)?;
         must("hash", &answer.hash, &parent.hash)?;
@@ -101,7 +101,7 @@ impl Registry {
         let timing = SlotTiming::from(&rules.params);
         match Schedule::new(seed, active, registered, parent.stamp, timing) {
             Err(error) => vec![error.into()],
-            Ok(schedule) => Footing {
+            Ok(schedule) => ParentContext {
                 genesis_hash: &rules.genesis_hash,
                 parent: parent.hash,
                 height: parent.height,

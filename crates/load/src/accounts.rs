@@ -160,11 +160,11 @@ fn all_accepted(answer: &Value) -> Outcome {
     match entries(answer, "results").iter().find(|result| result["accepted"] != true) {
         None => Ok(()),
         Some(refused) => {
-            let told = |name: &str| refused[name].as_str().unwrap_or_default();
+            let text = |name: &str| refused[name].as_str().unwrap_or_default();
             Err(Failure::failed(format!(
                 "a funding transfer was refused: {} ({})",
-                told("detail"),
-                told("reason")
+                text("detail"),
+                text("reason")
             )))
         }
     }

@@ -296,5 +296,4 @@ impl Book {
 }
 
 #[cfg(test)]
-#[path = "book_tests.rs"]
 mod tests;

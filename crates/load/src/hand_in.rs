@@ -44,14 +44,14 @@ pub(crate) async fn run(
         let body = batch(gathered.iter().map(SignedTransaction::bytes));
         let answer = gateway.post("/api/transactions", &body, ANSWER_DEADLINE).await;
         let hashes = gathered.iter().map(SignedTransaction::hash);
-        let told = match answer {
+        let outcomes = match answer {
             Ok(answer) => each(hashes, entries(&answer, "results")),
             Err(refusal) => {
                 let cause = refusal.cause().unwrap_or(NO_ANSWER).to_owned();
                 hashes.map(|hash| (hash, Some(cause.clone()))).collect()
             }
         };
-        if answers.send(told).await.is_err() {
+        if answers.send(outcomes).await.is_err() {
             return;
         }
     }
@@ -61,9 +61,9 @@ fn each(hashes: impl Iterator<Item = Hash>, results: &[Value]) -> Answers {
     let mut results = results.iter();
     let cause = |result: Option<&Value>| {
         let Some(result) = result else { return Some(NO_ANSWER.to_owned()) };
-        let told = |name: &str| result[name].as_str().map(str::to_owned);
+        let text = |name: &str| result[name].as_str().map(str::to_owned);
         let refused = result["accepted"] != true;
-        refused.then(|| told("rule").or_else(|| told("reason")).unwrap_or_else(|| "UNTOLD".into()))
+        refused.then(|| text("rule").or_else(|| text("reason")).unwrap_or_else(|| "UNTOLD".into()))
     };
     hashes.map(|hash| (hash, cause(results.next()))).collect()
 }

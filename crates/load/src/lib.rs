@@ -195,9 +195,9 @@ impl Load {
                     self.ask(now_ms);
                     self.bar.show(&self.book, self.setting.held_back);
                 }
-                told = answers.recv(), if answering => match told {
+                outcomes = answers.recv(), if answering => match outcomes {
                     None => answering = false,
-                    Some(told) => told.iter().for_each(|(hash, cause)| match cause {
+                    Some(outcomes) => outcomes.iter().for_each(|(hash, cause)| match cause {
                         None => self.book.accept(hash),
                         Some(cause) => self.book.refuse(hash, cause),
                     }),
@@ -365,14 +365,14 @@ mod tests {
             hashes.push(hash);
         }
         hashes[1..].iter().for_each(|hash| load.book.accept(hash));
-        let told = |status: u16, body: Value| (status, body.to_string());
+        let answer = |status: u16, body: Value| (status, body.to_string());
         let answers = [
-            told(503, serde_json::json!({ "reason": "OVERLOADED" })),
-            told(200, serde_json::json!({ "status": "pending" })),
-            told(429, serde_json::json!({ "reason": "OVERLOADED" })),
-            told(200, serde_json::json!({ "status": "dropped", "reason": "EVICTED" })),
-            told(200, serde_json::json!({ "status": "included" })),
-            told(404, serde_json::json!({ "reason": "TRANSACTION_NOT_FOUND" })),
+            answer(503, serde_json::json!({ "reason": "OVERLOADED" })),
+            answer(200, serde_json::json!({ "status": "pending" })),
+            answer(429, serde_json::json!({ "reason": "OVERLOADED" })),
+            answer(200, serde_json::json!({ "status": "dropped", "reason": "EVICTED" })),
+            answer(200, serde_json::json!({ "status": "included" })),
+            answer(404, serde_json::json!({ "reason": "TRANSACTION_NOT_FOUND" })),
         ];
         load.gateways = vec![node(answers.to_vec()).await];
         load.ask_for_the_rest().await;

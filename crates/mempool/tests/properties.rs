@@ -31,7 +31,7 @@ enum Step {
     Block {
         txs: usize,
         foreign: Vec<(u8, u64)>,
-        told: bool,
+        informed: bool,
     },
     /// Back to an earlier state.
     Reorganise {
@@ -71,7 +71,7 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         1 => (1_u8..4, 0_u64..4).prop_map(|(producer, below)| Step::Proof { producer, below }),
         3 => (0_usize..5, prop::collection::vec((sender(), 0_u64..900), 0..3), any::<bool>())
-            .prop_map(|(txs, foreign, told)| Step::Block { txs, foreign, told }),
+            .prop_map(|(txs, foreign, informed)| Step::Block { txs, foreign, informed }),
         1 => (1_usize..3).prop_map(|back| Step::Reorganise { back }),
         2 => (0_u64..200).prop_map(Step::Later),
     ]
@@ -85,7 +85,7 @@ struct Run {
     /// States of the chain, the last one the head's.
     chain: Vec<State>,
     /// Root of the head that the pool was last told, and what was touched since.
-    told: Hash,
+    known_root: Hash,
     touched: Vec<Address>,
 }
 
@@ -96,25 +96,25 @@ impl Run {
         let mut twin = Mempool::new(LIMITS);
         world.move_to(world.state.clone());
         twin.head_moved(&world.context());
-        let (chain, told) = (vec![world.state.clone()], world.state.root());
-        Self { world, twin, naive: Naive::default(), chain, told, touched: Vec::new() }
+        let (chain, known_root) = (vec![world.state.clone()], world.state.root());
+        Self { world, twin, naive: Naive::default(), chain, known_root, touched: Vec::new() }
     }
 
     fn send(&mut self, transaction: &SignedTransaction) {
         let before = self.naive.clone();
         let result = self.world.admit(transaction);
         let item = Item { transaction: transaction.clone(), arrived: self.world.now };
-        let is_told = self.touched.is_empty() && self.told == self.world.state.root();
+        let is_informed = self.touched.is_empty() && self.known_root == self.world.state.root();
         match &result {
             Ok(dropped) => {
                 self.naive.drop(dropped);
                 self.naive.insert(transaction.clone(), self.world.now);
-                if is_told && !item.is_proof() {
+                if is_informed && !item.is_proof() {
                     self.naive.check_admitted(&before, dropped, &item, &self.world.state, &LIMITS);
                 }
             }
             Err(Rejected::Full)
-                if is_told
+                if is_informed
                     && !matches!(transaction.transaction().action, Action::RegisterProducer { .. }) =>
             {
                 assert!(!before.could_hold(&item, &self.world.state, &LIMITS), "there is room");
@@ -125,7 +125,7 @@ impl Run {
         assert_eq!(twin, result, "the twin does the same");
     }
 
-    fn block(&mut self, txs: usize, foreign: &[(u8, u64)], told: bool) {
+    fn block(&mut self, txs: usize, foreign: &[(u8, u64)], informed: bool) {
         let head = self.world.state.clone();
         let mut transactions = Vec::new();
         for (sender, amount) in foreign {
@@ -138,13 +138,13 @@ impl Run {
         self.touched.extend(changes.accounts.iter().map(|(address, _)| *address));
         self.world.state = state;
         self.world.head += 1;
-        if told {
+        if informed {
             let context = Context {
                 state: &self.world.state,
                 head: Height(self.world.head),
                 params: &self.world.params,
             };
-            let dropped = self.world.pool.head_extended(&context, &self.told, &self.touched);
+            let dropped = self.world.pool.head_extended(&context, &self.known_root, &self.touched);
             self.moved(&dropped);
         }
     }
@@ -163,7 +163,7 @@ impl Run {
         dropped.sort_unstable();
         slowly.sort_unstable();
         assert_eq!(dropped, slowly, "looking at the touched accounts finds as much");
-        self.told = self.world.state.root();
+        self.known_root = self.world.state.root();
         self.touched.clear();
         self.naive.check_state(&self.world.state);
     }
@@ -184,7 +184,7 @@ impl Run {
                 self.send(&unsigned(sender, nonce, fee, action, salt));
             }
             Step::Proof { producer, below } => self.send(&sync_proof(producer, self.world.head + 1 - below)),
-            Step::Block { txs, foreign, told } => self.block(txs, &foreign, told),
+            Step::Block { txs, foreign, informed } => self.block(txs, &foreign, informed),
             Step::Reorganise { back } => self.reorganise(back),
             Step::Later(ms) => {
                 self.world.now = later(self.world.now, ms);

@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn whatever_the_reason_is_the_peers_can_read_it() {
-        for (said, told) in [
+        for (said, reported) in [
             ("STREAK", "STREAK"),
             ("", "OTHER"),
             ("connection refused", "OTHER"),
@@ -190,7 +190,7 @@ mod tests {
         ] {
             let not_eligible = Some(NodeReport::code_to_tell(said));
             let report = NodeReport { not_eligible, ..report() };
-            assert_eq!(NodeReport::from_bytes(&report.to_bytes()).unwrap().not_eligible.unwrap(), told);
+            assert_eq!(NodeReport::from_bytes(&report.to_bytes()).unwrap().not_eligible.unwrap(), reported);
         }
     }
 

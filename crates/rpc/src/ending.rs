@@ -14,8 +14,8 @@ pub struct Ending(Option<Box<dyn FnOnce(Code) + Send>>);
 
 impl Ending {
     /// Tells `tell`.
-    pub fn new(tell: impl FnOnce(Code) + Send + 'static) -> Self {
-        Self(Some(Box::new(tell)))
+    pub fn new(report: impl FnOnce(Code) + Send + 'static) -> Self {
+        Self(Some(Box::new(report)))
     }
 
     /// Tells it now if the head of the answer has the status, else when its body ends. `code_of` says what a
@@ -26,7 +26,7 @@ impl Ending {
         code_of: fn(&B::Error) -> Code,
         wrap: impl FnOnce(EndingBody<B>) -> B,
     ) -> Response<B> {
-        if self.end_if_told(response.headers()) {
+        if self.end_if_reported(response.headers()) {
             return response;
         }
         response.map(|inner| wrap(EndingBody { inner, ending: self, code_of }))
@@ -34,17 +34,17 @@ impl Ending {
 
     /// Tells it now, unless it was told.
     pub fn end(&mut self, code: Code) {
-        if let Some(tell) = self.0.take() {
-            tell(code);
+        if let Some(report) = self.0.take() {
+            report(code);
         }
     }
 
-    fn end_if_told(&mut self, headers: &HeaderMap) -> bool {
-        let told = headers.get(Status::GRPC_STATUS);
-        if let Some(code) = told {
+    fn end_if_reported(&mut self, headers: &HeaderMap) -> bool {
+        let reported = headers.get(Status::GRPC_STATUS);
+        if let Some(code) = reported {
             self.end(Code::from_bytes(code.as_bytes()));
         }
-        told.is_some()
+        reported.is_some()
     }
 }
 
@@ -73,7 +73,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for EndingBody<B> {
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(trailers) = frame.trailers_ref() {
-                    self.ending.end_if_told(trailers);
+                    self.ending.end_if_reported(trailers);
                 }
             }
             Some(Err(error)) => {
@@ -138,10 +138,10 @@ mod tests {
     }
 
     /// The codes told until the body has nothing more, and those told in all, once it is dropped.
-    fn told(in_head: Option<&'static str>, steps: Vec<Step>) -> (Vec<Code>, Vec<Code>) {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let teller = Arc::clone(&told);
-        let ending = Ending::new(move |code| teller.lock().expect("nobody panicked").push(code));
+    fn reported(in_head: Option<&'static str>, steps: Vec<Step>) -> (Vec<Code>, Vec<Code>) {
+        let reported = Arc::new(Mutex::new(Vec::new()));
+        let recorder = Arc::clone(&reported);
+        let ending = Ending::new(move |code| recorder.lock().expect("nobody panicked").push(code));
         let mut response = Response::new(EndingOrNot::Plain(Script(steps.into())));
         *response.headers_mut() = head(in_head);
         let mut body = ending
@@ -149,9 +149,9 @@ mod tests {
             .into_body();
         let mut cx = Context::from_waker(Waker::noop());
         while let Poll::Ready(Some(Ok(_))) = Pin::new(&mut body).poll_frame(&mut cx) {}
-        let before = told.lock().expect("nobody panicked").clone();
+        let before = reported.lock().expect("nobody panicked").clone();
         drop(body);
-        let after = told.lock().expect("nobody panicked").clone();
+        let after = reported.lock().expect("nobody panicked").clone();
         (before, after)
     }
 
@@ -189,7 +189,7 @@ mod tests {
             ("given up", None, vec![Data], &[], &[Code::Cancelled]),
         ];
         for (desc, in_head, steps, before, after) in cases {
-            assert_eq!(told(in_head, steps), (before.to_vec(), after.to_vec()), "{desc}");
+            assert_eq!(reported(in_head, steps), (before.to_vec(), after.to_vec()), "{desc}");
         }
     }
 }

@@ -199,7 +199,7 @@ impl HealthMachine {
     }
 
     fn reasons(&self, monotonic_ms: u64) -> Vec<HealthReason> {
-        let told = |live: &Live| match live.seen_ms == monotonic_ms {
+        let reported = |live: &Live| match live.seen_ms == monotonic_ms {
             true => live.reason.clone(),
             false => {
                 let (text, remedy) = (live.over.clone(), "nothing to do".to_owned());
@@ -208,7 +208,7 @@ impl HealthMachine {
         };
         let (there, gone): (Vec<&Live>, Vec<&Live>) =
             self.live.values().partition(|live| live.seen_ms == monotonic_ms);
-        there.into_iter().chain(gone).take(MAX_REASONS).map(told).collect()
+        there.into_iter().chain(gone).take(MAX_REASONS).map(reported).collect()
     }
 }
 

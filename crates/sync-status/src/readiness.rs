@@ -64,7 +64,7 @@ pub enum Loss {
     /// It is the first since the oracle was last ready.
     New,
     /// It has been told already.
-    Told,
+    Reported,
 }
 
 /// What the oracle has of its chain service.
@@ -177,7 +177,7 @@ impl Readiness {
     fn lost(&mut self) -> Loss {
         self.params = Fact::Wanted;
         match std::mem::replace(&mut self.phase, Phase::Lost) {
-            Phase::Lost => Loss::Told,
+            Phase::Lost => Loss::Reported,
             Phase::Starting | Phase::Ready => Loss::New,
         }
     }
@@ -218,7 +218,7 @@ mod tests {
         ];
         for (desc, lose, hear) in cases {
             let mut readiness = ready();
-            assert_eq!((lose(&mut readiness), lose(&mut readiness)), (Loss::New, Loss::Told), "{desc}");
+            assert_eq!((lose(&mut readiness), lose(&mut readiness)), (Loss::New, Loss::Reported), "{desc}");
             assert!(!readiness.ticked() && !readiness.becomes_ready(), "{desc}");
             hear(&mut readiness);
             assert_eq!(readiness.next_question(), Some(Question::Params), "{desc}: another chain, perhaps");
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(readiness.next_question(), None);
         assert!(!readiness.ticked());
         assert_eq!(readiness.next_question(), Some(Question::Params));
-        assert_eq!(readiness.question_failed(), QuestionFailed::Lost(Loss::Told));
+        assert_eq!(readiness.question_failed(), QuestionFailed::Lost(Loss::Reported));
     }
 
     #[test]

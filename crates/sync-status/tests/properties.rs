@@ -113,8 +113,8 @@ proptest! {
                 }
                 Step::Lost => {
                     let after = machine.chain_unavailable("gone");
-                    let told = matches!(after.because, Some(NotEligible::ChainUnavailable { .. }));
-                    prop_assert!(told && !after.eligible && after.streak == 0);
+                    let reported = matches!(after.because, Some(NotEligible::ChainUnavailable { .. }));
+                    prop_assert!(reported && !after.eligible && after.streak == 0);
                 }
             }
             check(&params, machine.snapshot());

@@ -22,7 +22,7 @@ use crate::rest::Gateway;
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// The nodes that an overview tells of; none if it has no such part.
-pub fn told(overview: &Value) -> Vec<Node> {
+pub fn reported(overview: &Value) -> Vec<Node> {
     entries(overview, "nodes").iter().map(Node::read).collect()
 }
 
@@ -32,7 +32,7 @@ pub fn told(overview: &Value) -> Vec<Node> {
 /// If the node does not say even that of itself.
 pub async fn nodes(gateway: &Gateway, overview: &Value) -> Outcome<Vec<Node>> {
     if overview["nodes"].is_array() {
-        return Ok(told(overview));
+        return Ok(reported(overview));
     }
     let (status, peers, producers) = tokio::join!(
         gateway.get("/api/status"),
@@ -49,7 +49,7 @@ impl Names {
         let mut names = Self::of_this_machine();
         let asked = tokio::time::timeout(DEADLINE, gateway.get("/api/overview")).await;
         if let Ok(Ok(overview)) = asked {
-            names.learn_from(&told(&overview));
+            names.learn_from(&reported(&overview));
         }
         names
     }

@@ -261,8 +261,8 @@ mod tests {
         for (status, expect) in cases {
             let status = StatusCode::from_u16(status).expect("a status");
             let refusal = refused("http://n/x", status, Some(&problem));
-            let told = (refusal.reason.as_deref(), refusal.rule.as_deref(), refusal.cause());
-            assert_eq!(told, (Some("BLOCK_NOT_FOUND"), Some("A_RULE"), Some("A_RULE")));
+            let reported = (refusal.reason.as_deref(), refusal.rule.as_deref(), refusal.cause());
+            assert_eq!(reported, (Some("BLOCK_NOT_FOUND"), Some("A_RULE"), Some("A_RULE")));
             let failure = Failure::from(refusal);
             assert_eq!(failure.exit(), expect);
             assert_eq!(failure.to_string(), "http://n/x: no block 9 (BLOCK_NOT_FOUND, A_RULE)");

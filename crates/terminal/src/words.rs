@@ -31,22 +31,22 @@ pub fn span(ms: u64) -> String {
 
 /// A text of the node with ages in the place of the instants in it.
 pub fn with_ages(text: &str, now_ms: u64) -> String {
-    let mut told = String::new();
+    let mut rendered = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(AGO) {
-        told += before;
+        rendered += before;
         match after.split_once('}').and_then(|(ms, after)| Some((ms.parse::<u64>().ok()?, after))) {
             Some((ms, after)) => {
-                told += &span(now_ms.saturating_sub(ms));
+                rendered += &span(now_ms.saturating_sub(ms));
                 rest = after;
             }
             None => {
-                told += AGO;
+                rendered += AGO;
                 rest = after;
             }
         }
     }
-    told + rest
+    rendered + rest
 }
 
 /// A text in so many columns, with a mark where the rest is left out. Nothing in it moves the cursor.

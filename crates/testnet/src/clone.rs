@@ -61,5 +61,4 @@ pub(crate) fn check(layout: &Layout, clone: Option<&str>) -> Outcome<Facts> {
 }
 
 #[cfg(test)]
-#[path = "clone_tests.rs"]
 mod tests;

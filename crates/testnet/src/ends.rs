@@ -12,7 +12,7 @@ const MAX_LAST_CHARS: usize = 200;
 
 /// What one look found.
 #[derive(Default, Debug, PartialEq)]
-pub(crate) struct News {
+pub(crate) struct Changes {
     /// For each node that ended, or that runs again.
     pub events: Vec<Event>,
     /// Somebody has taken the whole network down: nothing is left to watch.
@@ -74,7 +74,7 @@ pub(crate) struct Watched {
 
 impl Watched {
     /// Looks at every node; `started` are the processes of this command, which it must wait for.
-    pub(crate) fn look(&mut self, layout: &Layout, facts: &Facts, started: &mut Started) -> News {
+    pub(crate) fn look(&mut self, layout: &Layout, facts: &Facts, started: &mut Started) -> Changes {
         let ended = started.take_ended();
         let mut seen = Vec::new();
         for node in &facts.nodes {
@@ -85,7 +85,7 @@ impl Watched {
         self.compare(layout, &seen)
     }
 
-    fn compare(&mut self, layout: &Layout, seen: &[Seen<'_>]) -> News {
+    fn compare(&mut self, layout: &Layout, seen: &[Seen<'_>]) -> Changes {
         let runs = seen.iter().any(|seen| seen.pid.is_some());
         let mut events = Vec::new();
         for Seen { node, pid, status } in seen {
@@ -121,7 +121,7 @@ impl Watched {
             };
             events.push(event(why + &then, start));
         }
-        News { events, is_over: self.is_taken_down && !runs }
+        Changes { events, is_over: self.is_taken_down && !runs }
     }
 }
 
@@ -237,9 +237,9 @@ mod tests {
         for (desc, ended, now, other, expect, is_over) in cases {
             let (mut watched, nodes) = (watched(other.is_some()), nodes_of(&layout, ended));
             let seen = looked_at(&nodes, other, now);
-            let news = watched.compare(&layout, &seen);
-            let lines: Vec<String> = news.events.iter().map(Event::line).collect();
-            assert_eq!((lines, news.is_over), (expect.into_iter().collect(), is_over), "{desc}");
+            let changes = watched.compare(&layout, &seen);
+            let lines: Vec<String> = changes.events.iter().map(Event::line).collect();
+            assert_eq!((lines, changes.is_over), (expect.into_iter().collect(), is_over), "{desc}");
             assert_eq!(watched.compare(&layout, &seen).events, Vec::<Event>::new(), "{desc}: once");
         }
     }
@@ -251,7 +251,7 @@ mod tests {
         let mut nodes = nodes(&layout);
         nodes[1].ended = Some(Ended { pid: 12, by: "vision testnet kill".into() });
         let mut watched = Watched::default();
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let command = format!("  start it again: {}", layout.command("start node2"));
         let ended = ["node2 was ended by `vision testnet kill`; the others keep running", command.as_str()];
         // (what it is, node 2's process, what is shown then)
@@ -265,8 +265,8 @@ mod tests {
         for (desc, pid, expect) in looks {
             let seen =
                 [(0, Some(11)), (1, pid)].map(|(at, pid)| Seen { node: &nodes[at], pid, status: None });
-            told.extend(watched.compare(&layout, &seen).events);
-            assert_eq!(standing(&told), expect, "{desc}");
+            reported.extend(watched.compare(&layout, &seen).events);
+            assert_eq!(standing(&reported), expect, "{desc}");
         }
     }
 }

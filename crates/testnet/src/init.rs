@@ -221,5 +221,4 @@ fn fill(
 }
 
 #[cfg(test)]
-#[path = "init_tests.rs"]
 mod tests;

@@ -173,7 +173,7 @@ mod tests {
     use super::super::ports::BasePorts;
     use super::*;
     use crate::args::PortArgs;
-    use vision_terminal::network::told;
+    use vision_terminal::network::reported;
     use vision_terminal::screen::plain;
 
     fn views(count: u16) -> Vec<NodeView> {
@@ -220,7 +220,7 @@ mod tests {
             "timestamp_ms": 3_600 }],
             "mining": { "next_height": 10, "current_winner": format!("{:064x}", 2) },
         });
-        Picture::read(&overview, told(&overview))
+        Picture::read(&overview, reported(&overview))
     }
 
     #[test]
@@ -299,7 +299,7 @@ mod tests {
                 "timestamp_ms": 3_600 }],
                 "health": { "state": state, "headline": "3 of 3 nodes producing", "reasons": reasons },
             });
-            Picture::read(&overview, told(&overview))
+            Picture::read(&overview, reported(&overview))
         };
         let fine = picture("fine", json!([]));
         let trouble = picture("trouble", json!([{ "text": "node2 was late.", "remedy": "nothing to do" }]));

@@ -196,9 +196,9 @@ fn free_bases(start: &[(&str, &NodePorts)], all: &[NodePorts]) -> String {
             *port_of(&mut base) = old.checked_add(step * BASE_STEP)?;
             base.assign(count).is_ok_and(|nodes| nodes.iter().all(is_free)).then_some(*port_of(&mut base))
         });
-        let told = free.map_or_else(|| "PORT".to_owned(), |port| port.to_string());
+        let shown = free.map_or_else(|| "PORT".to_owned(), |port| port.to_string());
         *port_of(&mut base) = free.unwrap_or(old);
-        flags += &format!(" {flag} {told}");
+        flags += &format!(" {flag} {shown}");
     }
     flags
 }

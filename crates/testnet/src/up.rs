@@ -26,7 +26,7 @@ use vision_terminal::signals::Interrupts;
 /// How long the nodes may take to agree on a new block, besides two block intervals.
 const AGREE_DEADLINE: Duration = Duration::from_secs(60);
 /// How often is said that they wait for their clocks.
-const TELL_AGAIN: Duration = Duration::from_secs(30);
+const REPORT_AGAIN: Duration = Duration::from_secs(30);
 /// How often they are asked meanwhile.
 const ASK: Duration = Duration::from_millis(200);
 
@@ -147,7 +147,7 @@ async fn agree(facts: &Facts, started: &mut Started, clock: &Clock) -> Outcome<V
     let intervals = Duration::from_millis(facts.block_interval_ms.saturating_mul(2));
     let patience_ms = millis(AGREE_DEADLINE) + millis(intervals);
     let mut deadline = clock.monotonic_ms() + patience_ms;
-    let mut told_at = None;
+    let mut reported_at = None;
     eprintln!("waiting for a new block to reach {}", count(facts.nodes.len(), "node"));
     let mut before = Before::default();
     loop {
@@ -167,8 +167,8 @@ async fn agree(facts: &Facts, started: &mut Started, clock: &Clock) -> Outcome<V
         if let Some((name, because)) = views.iter().find_map(NodeView::waits_for_its_clock) {
             // No block can come before then, however long that is.
             deadline = now + patience_ms;
-            if told_at.is_none_or(|told| now >= told + millis(TELL_AGAIN)) {
-                told_at = Some(now);
+            if reported_at.is_none_or(|at| now >= at + millis(REPORT_AGAIN)) {
+                reported_at = Some(now);
                 eprintln!("{name} waits: {because}");
             }
         }

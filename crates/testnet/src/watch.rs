@@ -65,11 +65,11 @@ impl Watch<'_> {
         loop {
             // Another command may have started or ended nodes.
             let now = Facts::load(self.layout)?;
-            let news = watched.look(self.layout, &now, started);
-            for event in &news.events {
+            let changes = watched.look(self.layout, &now, started);
+            for event in &changes.events {
                 eprintln!("{}", event.line());
             }
-            if news.is_over {
+            if changes.is_over {
                 return Ok(over());
             }
             tokio::select! {
@@ -89,10 +89,10 @@ impl Watch<'_> {
         views: &[NodeView],
         interrupts: &mut Interrupts,
     ) -> Outcome<End> {
-        let mut told = Vec::new();
-        let ended = self.drawn(started, views, interrupts, &mut told).await;
+        let mut reported = Vec::new();
+        let ended = self.drawn(started, views, interrupts, &mut reported).await;
         // What has happened goes with the picture: it is said again where it stays.
-        for event in &told {
+        for event in &reported {
             eprintln!("{}", event.line());
         }
         if matches!(ended, Ok(End::Over)) {
@@ -106,24 +106,24 @@ impl Watch<'_> {
         started: &mut Started,
         views: &[NodeView],
         interrupts: &mut Interrupts,
-        told: &mut Vec<Event>,
+        reported: &mut Vec<Event>,
     ) -> Outcome<End> {
         let mut watched = Watched::default();
         let mut screen = Screen::open(REDRAW)?;
         let mut seen = (views.to_vec(), None);
         loop {
             let facts = Facts::load(self.layout)?;
-            let news = watched.look(self.layout, &facts, started);
-            told.extend(news.events);
-            let shown = standing(told);
-            if news.is_over {
+            let changes = watched.look(self.layout, &facts, started);
+            reported.extend(changes.events);
+            let shown = standing(reported);
+            if changes.is_over {
                 return Ok(End::Over);
             }
             let asked = async { tokio::join!(NodeView::of_all(&facts.nodes), picture(&facts)) };
             tokio::pin!(asked);
             // A node may let others wait for seconds: ages go on meanwhile.
-            let mut is_told = false;
-            while !is_told {
+            let mut has_answered = false;
+            while !has_answered {
                 seen.0.iter_mut().for_each(NodeView::look_at_process);
                 let look = Look {
                     chain_id: &facts.chain_id,
@@ -138,7 +138,7 @@ impl Watch<'_> {
                 tokio::select! {
                     _ = interrupts.next() => return Ok(End::Asked),
                     wish = screen.wish() => if wish == Wish::Leave { return Ok(End::Asked) },
-                    new = &mut asked => (seen, is_told) = (new, true),
+                    new = &mut asked => (seen, has_answered) = (new, true),
                 }
             }
             tokio::select! {

@@ -122,7 +122,7 @@ mod tests {
         trailer: Option<&'static str>,
     }
 
-    fn told(status: Option<&'static str>) -> HeaderMap {
+    fn status_headers(status: Option<&'static str>) -> HeaderMap {
         status
             .map(|code| (http::HeaderName::from_static("grpc-status"), code.parse().expect("a value")))
             .into_iter()
@@ -141,10 +141,10 @@ mod tests {
         fn call(&mut self, _: Request<Body>) -> Self::Future {
             let mut frames = VecDeque::from([Frame::data(Bytes::from_static(b"message"))]);
             if self.trailer.is_some() {
-                frames.push_back(Frame::trailers(told(self.trailer)));
+                frames.push_back(Frame::trailers(status_headers(self.trailer)));
             }
             let mut response = Response::new(Body::new(Frames(frames)));
-            *response.headers_mut() = told(self.head);
+            *response.headers_mut() = status_headers(self.head);
             ready(Ok(response))
         }
     }

@@ -192,9 +192,9 @@ mod tests {
             &info.reveal,
             &info.mix,
         ];
-        let told: Vec<Hash> = hashes.iter().map(|text| text.parse().expect("a hash")).collect();
+        let reported: Vec<Hash> = hashes.iter().map(|text| text.parse().expect("a hash")).collect();
         let rest: Vec<Hash> = (1..=8).map(at).collect();
-        assert_eq!((told[0], &told[1..]), (block.hash(), &rest[..]));
+        assert_eq!((reported[0], &reported[1..]), (block.hash(), &rest[..]));
         let numbers = (info.version, info.height, info.timestamp_ms, info.slot, info.weight);
         assert_eq!(numbers, (1, 5, 1_700_000_000_000, 2, 17));
         assert_eq!(info.into_whole(), Some(whole));

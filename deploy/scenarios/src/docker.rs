@@ -38,7 +38,7 @@ pub(crate) struct Docker {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Naming {
     /// It is told.
-    Told,
+    Given,
     /// From the directory's name, or from the `.env` there.
     Found,
 }
@@ -48,7 +48,7 @@ impl Docker {
     pub(crate) fn new(compose: &str, file: &Path, project: &str) -> Self {
         let compose = compose.split_whitespace().map(str::to_owned).collect();
         let directory = file.parent().filter(|parent| parent.is_dir()).unwrap_or(Path::new(".")).to_owned();
-        Self { compose, file: file.to_owned(), directory, project: project.to_owned(), naming: Naming::Told }
+        Self { compose, file: file.to_owned(), directory, project: project.to_owned(), naming: Naming::Given }
     }
 
     /// The same project by another file, whose paths start from the same directory.
@@ -97,7 +97,7 @@ impl Docker {
         {
             options.extend(["--project-directory".to_owned(), path(&self.directory)]);
         }
-        if self.naming == Naming::Told {
+        if self.naming == Naming::Given {
             options.extend(["-p".to_owned(), self.project.clone()]);
         }
         options
@@ -118,11 +118,11 @@ impl Docker {
         apart(&mut command);
         // Building may take many minutes: its progress is for people, on stderr.
         command.stdin(Stdio::null()).stdout(std::io::stderr());
-        let told = |why: String| Failure::new(format!("`{line}` to succeed"), why);
+        let failed = |why: String| Failure::new(format!("`{line}` to succeed"), why);
         let done = tokio::time::timeout(Duration::from_secs(UP_S), command.status()).await;
-        let status = done.map_err(|_| told(format!("not done after {UP_S} s")))?;
-        let status = status.map_err(|error| told(error.to_string()))?;
-        if status.success() { Ok(()) } else { Err(told(format!("{status}; what it said is above"))) }
+        let status = done.map_err(|_| failed(format!("not done after {UP_S} s")))?;
+        let status = status.map_err(|error| failed(error.to_string()))?;
+        if status.success() { Ok(()) } else { Err(failed(format!("{status}; what it said is above"))) }
     }
 
     /// `up` once more, which should change nothing.
@@ -308,11 +308,12 @@ impl Docker {
 
 /// Runs a command to its end. Dropped, it is killed.
 async fn run(mut command: Command, line: &str, seconds: u64) -> Outcome<Output> {
-    let told = |why: String| Failure::new(format!("`{line}` to run"), why);
+    let failed = |why: String| Failure::new(format!("`{line}` to run"), why);
     apart(&mut command);
     command.stdin(Stdio::null());
     let done = tokio::time::timeout(Duration::from_secs(seconds), command.output()).await;
-    done.map_err(|_| told(format!("not done after {seconds} s")))?.map_err(|error| told(error.to_string()))
+    done.map_err(|_| failed(format!("not done after {seconds} s")))?
+        .map_err(|error| failed(error.to_string()))
 }
 
 /// In a process group of its own, so that a Ctrl-C does not end what cleans up.

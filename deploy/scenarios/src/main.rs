@@ -145,12 +145,12 @@ async fn run(cli: &Cli) -> Outcome {
 
 /// Writes the compose file of four nodes.
 fn four_nodes(cli: &Cli, directory: &Path) -> Outcome<PathBuf> {
-    let told = |path: &Path, why: String| Failure::new(format!("{} to be usable", path.display()), why);
-    let three = fs::read_to_string(&cli.file).map_err(|error| told(&cli.file, error.to_string()))?;
+    let failed = |path: &Path, why: String| Failure::new(format!("{} to be usable", path.display()), why);
+    let three = fs::read_to_string(&cli.file).map_err(|error| failed(&cli.file, error.to_string()))?;
     let four = four::derive(&three);
-    let four = four.ok_or_else(|| told(&cli.file, "it is not known how to add a node to it".into()))?;
+    let four = four.ok_or_else(|| failed(&cli.file, "it is not known how to add a node to it".into()))?;
     let path = directory.join("docker-compose.yml");
-    fs::write(&path, four).map_err(|error| told(&path, error.to_string()))?;
+    fs::write(&path, four).map_err(|error| failed(&path, error.to_string()))?;
     Ok(path)
 }
 

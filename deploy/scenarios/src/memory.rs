@@ -51,8 +51,8 @@ impl Memory {
         Ok((memory, tasks))
     }
 
-    fn with<T>(&self, deed: impl FnOnce(&mut Seen) -> T) -> T {
-        deed(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, change: impl FnOnce(&mut Seen) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Highest use of each service so far, bytes.

@@ -141,12 +141,12 @@ impl Node {
     /// The JSON behind a path of its gateway, which must give it.
     pub(crate) async fn ask<T: DeserializeOwned>(&self, path: &str) -> Outcome<T> {
         let answer = self.get(path).await?;
-        let told = |why: String| Failure::seen(format!("{}{path}: {why}", self.name));
+        let failed = |why: String| Failure::seen(format!("{}{path}: {why}", self.name));
         if answer.status != 200 {
             let detail = answer.body["detail"].as_str().unwrap_or("no reason given");
-            return Err(told(format!("{} ({detail})", answer.status)));
+            return Err(failed(format!("{} ({detail})", answer.status)));
         }
-        serde_json::from_value(answer.body).map_err(|error| told(error.to_string()))
+        serde_json::from_value(answer.body).map_err(|error| failed(error.to_string()))
     }
 
     /// `/api/status`.

@@ -67,7 +67,7 @@ impl Observer {
     }
 
     /// Depth of a reorganisation that was told by a node itself.
-    pub(crate) fn told_reorg(&mut self, depth: u64) {
+    pub(crate) fn reported_reorg(&mut self, depth: u64) {
         self.deepest = self.deepest.max(depth);
     }
 

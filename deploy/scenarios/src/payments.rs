@@ -56,11 +56,11 @@ async fn pay(net: &Net, node: &Node, account: u16) -> Outcome<String> {
         (format!("/testnet/accounts/account{account}.key"), format!("http://127.0.0.1:{}", node.rest_port()));
     let tx =
         ["tx", "transfer", "--key", &key, "--to", &node.id, "--amount", "1", "--node", &url, "-o", "json"];
-    let told = net.docker.vision(image, &tx).await?;
-    let answer: serde_json::Value = serde_json::from_str(&told)
-        .map_err(|error| Failure::new("a transaction as JSON", format!("{error}: {told}")))?;
+    let printed = net.docker.vision(image, &tx).await?;
+    let answer: serde_json::Value = serde_json::from_str(&printed)
+        .map_err(|error| Failure::new("a transaction as JSON", format!("{error}: {printed}")))?;
     let hash = answer["hash"].as_str().map(str::to_owned);
-    hash.ok_or_else(|| Failure::new("the hash of a transaction", told))
+    hash.ok_or_else(|| Failure::new("the hash of a transaction", printed))
 }
 
 /// The block of a transaction.

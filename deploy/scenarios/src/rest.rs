@@ -32,11 +32,11 @@ pub(crate) struct Answer {
 /// GETs a path from a port of this machine.
 pub(crate) async fn get(port: u16, path: &str) -> Outcome<Answer> {
     let url = format!("http://127.0.0.1:{port}{path}");
-    let told = |why: String| Failure::seen(format!("{url}: {why}"));
+    let failed = |why: String| Failure::seen(format!("{url}: {why}"));
     match tokio::time::timeout(ANSWER_DEADLINE, exchange(&url)).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(why)) => Err(told(why)),
-        Err(_) => Err(told(format!("no answer within {} s", ANSWER_DEADLINE.as_secs()))),
+        Ok(Err(why)) => Err(failed(why)),
+        Err(_) => Err(failed(format!("no answer within {} s", ANSWER_DEADLINE.as_secs()))),
     }
 }
 

@@ -72,15 +72,15 @@ async fn main() {
         tokio::spawn(listen(node.gateway.address, sender.clone()));
     }
     // All listen when each has heard of something.
-    let mut told = 0;
-    while told < STREAMS {
-        told = 0;
+    let mut reported = 0;
+    while reported < STREAMS {
+        reported = 0;
         node.chain.pool.1.publish(block(0));
         let deadline = tokio::time::sleep(std::time::Duration::from_secs(5));
         tokio::pin!(deadline);
-        while told < STREAMS {
+        while reported < STREAMS {
             tokio::select! {
-                Some(()) = heard.recv() => told += 1,
+                Some(()) = heard.recv() => reported += 1,
                 () = &mut deadline => break,
             }
         }

@@ -66,7 +66,7 @@ impl Live {
     }
 
     /// Tells all listeners.
-    pub(crate) fn tell(&self, event: Happened) {
+    pub(crate) fn publish(&self, event: Happened) {
         let event = Arc::new(event);
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let cursor = self.events.publish(Arc::clone(&event)).to_string();
@@ -137,18 +137,18 @@ mod tests {
     fn what_happens_with_every_block_drives_nothing_out() {
         use EventName::{Block, Claim, Finalized, MissedSlot, Suspended};
         let live = Live::new(1);
-        let told = [MissedSlot, Block, Suspended, Block, Claim, MissedSlot, Finalized, Block, Finalized];
-        for name in told {
-            live.tell(Happened::new(name, Bytes::from_static(b"{}")));
+        let published = [MissedSlot, Block, Suspended, Block, Claim, MissedSlot, Finalized, Block, Finalized];
+        for name in published {
+            live.publish(Happened::new(name, Bytes::from_static(b"{}")));
         }
         let noted = |live: &Live| live.noted().iter().map(|(_, event)| event.name).collect::<Vec<_>>();
         assert_eq!(noted(&live), [Finalized, Block, MissedSlot, Claim, Suspended, MissedSlot]);
         for _ in 0..KEPT_EVENTS * 2 {
-            live.tell(Happened::new(Block, Bytes::from_static(b"{}")));
+            live.publish(Happened::new(Block, Bytes::from_static(b"{}")));
         }
         assert_eq!(noted(&live), [Block, Finalized, MissedSlot, Claim, Suspended, MissedSlot]);
         for _ in 0..NOTED_EVENTS {
-            live.tell(Happened::new(MissedSlot, Bytes::from_static(b"{}")));
+            live.publish(Happened::new(MissedSlot, Bytes::from_static(b"{}")));
         }
         assert_eq!(noted(&live), [MissedSlot; NOTED_EVENTS]);
     }

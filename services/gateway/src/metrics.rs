@@ -35,13 +35,13 @@ impl GatewayMetrics {
                 ["target"],
             ),
         };
-        Neighbour::ALL.iter().for_each(|service| made.told(*service, false));
+        Neighbour::ALL.iter().for_each(|service| made.answered(*service, false));
         made
     }
 
     /// Whether a service has told its metrics.
-    fn told(&self, service: Neighbour, told: bool) {
-        self.scrape_up.get([service.name()]).set(f64::from(u8::from(told)));
+    fn answered(&self, service: Neighbour, answered: bool) {
+        self.scrape_up.get([service.name()]).set(f64::from(u8::from(answered)));
     }
 
     /// Counts an open stream until the guard is dropped.

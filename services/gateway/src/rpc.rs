@@ -85,10 +85,10 @@ mod tests {
         assert!(first.expect("nothing is wrong").heartbeat);
         // More than are kept.
         for _ in 0..1_000 {
-            live.tell(Happened::new(EventName::Block, Bytes::from_static(b"{}")));
+            live.publish(Happened::new(EventName::Block, Bytes::from_static(b"{}")));
         }
-        let (told, listener) = next(listener).await.expect("why");
-        let why = told.expect_err("it is too slow");
+        let (reported, listener) = next(listener).await.expect("why");
+        let why = reported.expect_err("it is too slow");
         assert_eq!(vision_wire::reason_of(&why).as_deref(), Some("SLOW_READER"));
         assert!(listener.is_none() && next(listener).await.is_none());
     }

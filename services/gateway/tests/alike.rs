@@ -26,12 +26,12 @@ impl Compared<'_> {
     async fn at(&mut self, method: &str, path: &str, expect: Value) {
         let answer = self.node.get(path).await;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
-        self.told(method, &answer.json(), &expect);
+        self.reported(method, &answer.json(), &expect);
     }
 
-    fn told(&mut self, method: &str, told: &Value, expect: &Value) {
+    fn reported(&mut self, method: &str, reported: &Value, expect: &Value) {
         for (name, value) in expect.as_object().expect("an object") {
-            assert_eq!(&told[name], value, "{method}: {name}");
+            assert_eq!(&reported[name], value, "{method}: {name}");
         }
         self.methods.insert(method.to_owned());
     }
@@ -113,8 +113,8 @@ async fn network(compared: &mut Compared<'_>, chain: &mut ChainServiceClient<ton
     }
     for heights in ["0", "65", "-1", "x", ""] {
         let answer = compared.node.get(&format!("/api/chain/tree?heights={heights}")).await;
-        let told = (answer.status, answer.json()["reason"].clone());
-        assert_eq!(told, (400, json!("INVALID_PARAMETER")), "{heights}");
+        let reported = (answer.status, answer.json()["reason"].clone());
+        assert_eq!(reported, (400, json!("INVALID_PARAMETER")), "{heights}");
     }
 }
 
@@ -159,14 +159,14 @@ async fn every_unary_method_with_a_route_answers_alike_both_ways() {
 
     let request = ListBlocksRequest { from_height: 2, page_size: 2, ..ListBlocksRequest::default() };
     let page = chain.list_blocks(request).await.expect("answers").into_inner();
-    let told = node.get("/api/chain/blocks?from=2&limit=2").await.json();
+    let reported = node.get("/api/chain/blocks?from=2&limit=2").await.json();
     let hashes = |blocks: &Value| -> Vec<Value> {
         blocks.as_array().expect("a list").iter().map(|block| block["hash"].clone()).collect()
     };
     let expect: Vec<Value> = page.blocks.iter().map(|block| block.hash.clone().into()).collect();
-    compared.told(
+    compared.reported(
         "vision.chain.v1.ChainService/ListBlocks",
-        &json!({"hashes": hashes(&told["blocks"])}),
+        &json!({"hashes": hashes(&reported["blocks"])}),
         &json!({"hashes": expect}),
     );
 
@@ -184,10 +184,10 @@ async fn every_unary_method_with_a_route_answers_alike_both_ways() {
     let request = SubmitTransactionRequest { transaction: signed.clone().into(), wait: false };
     let taken = chain.submit_transaction(request).await.expect("answers").into_inner();
     let body = json!({"transaction": hex::encode(&signed)}).to_string();
-    let told = node.post("/api/transactions", &body).await;
-    assert_eq!(told.status, 202, "{told:?}");
+    let reported = node.post("/api/transactions", &body).await;
+    assert_eq!(reported.status, 202, "{reported:?}");
     let expect = json!({"hash": taken.hash, "status": "pending"});
-    compared.told("vision.chain.v1.ChainService/SubmitTransaction", &told.json(), &expect);
+    compared.reported("vision.chain.v1.ChainService/SubmitTransaction", &reported.json(), &expect);
 
     let hash = node.chain.block(4).transactions()[1].hash().to_string();
     let request = GetTransactionRequest { hash: hash.clone(), with_proof: false };
@@ -208,26 +208,26 @@ async fn every_unary_method_with_a_route_answers_alike_both_ways() {
         ..ListTransactionsRequest::default()
     };
     let page = chain.list_transactions(request).await.expect("answers").into_inner();
-    let told = node.get(&format!("/api/transactions?sender={sender}&limit=2")).await.json();
+    let reported = node.get(&format!("/api/transactions?sender={sender}&limit=2")).await.json();
     let hashes: Vec<Value> =
-        told["transactions"].as_array().expect("a list").iter().map(|one| one["hash"].clone()).collect();
+        reported["transactions"].as_array().expect("a list").iter().map(|one| one["hash"].clone()).collect();
     let expect: Vec<Value> = page.transactions.iter().map(|one| one.hash.clone().into()).collect();
-    let told = json!({"hashes": hashes, "up_to_height": told["up_to_height"]});
+    let reported = json!({"hashes": hashes, "up_to_height": reported["up_to_height"]});
     let expect = json!({"hashes": expect, "up_to_height": page.up_to_height});
-    compared.told("vision.chain.v1.ChainService/ListTransactions", &told, &expect);
+    compared.reported("vision.chain.v1.ChainService/ListTransactions", &reported, &expect);
 
     let waiting =
         chain.list_pending(ListPendingRequest { page_size: 50 }).await.expect("answers").into_inner();
     let hashes: Vec<&str> = waiting.transactions.iter().map(|one| one.hash.as_str()).collect();
-    let told = node.get("/api/transactions/pending").await.json();
+    let reported = node.get("/api/transactions/pending").await.json();
     let expect = json!({
         "count": waiting.count, "bytes": waiting.bytes, "oldest_since_ms": waiting.oldest_since_ms, "hashes": hashes,
     });
     let shown: Vec<Value> =
-        told["transactions"].as_array().expect("a list").iter().map(|one| one["hash"].clone()).collect();
-    let mut told = told;
-    told["hashes"] = shown.into();
-    compared.told("vision.chain.v1.ChainService/ListPending", &told, &expect);
+        reported["transactions"].as_array().expect("a list").iter().map(|one| one["hash"].clone()).collect();
+    let mut reported = reported;
+    reported["hashes"] = shown.into();
+    compared.reported("vision.chain.v1.ChainService/ListPending", &reported, &expect);
 
     let address = "ab".repeat(32);
     let request = GetAccountRequest { address: address.clone(), with_proof: true };

@@ -50,8 +50,8 @@ async fn what_is_served_is_described_and_what_is_described_is_served() {
     assert_eq!(described, served);
 
     for (path, operations) in document["paths"].as_object().expect("paths") {
-        let told = request(node.gateway.address, "OPTIONS", &any_name(path).replace("{}", "5")).await;
-        let allowed = told.header("allow").unwrap_or_else(|| panic!("{path}: {told:?}"));
+        let reported = request(node.gateway.address, "OPTIONS", &any_name(path).replace("{}", "5")).await;
+        let allowed = reported.header("allow").unwrap_or_else(|| panic!("{path}: {reported:?}"));
         let allowed: BTreeSet<String> = allowed
             .split(',')
             .filter(|verb| !["HEAD", "OPTIONS"].contains(verb))
@@ -81,8 +81,8 @@ fn every_route_by_hand_has_a_reason() {
     for path in &by_hand {
         assert!(!reason(&path.replace("{}", "{id}")).is_empty(), "{path}");
     }
-    let told = vision_wire::rest::api().routes().iter().filter(|route| !route.own_code.is_empty());
-    for route in told {
+    let reported = vision_wire::rest::api().routes().iter().filter(|route| !route.own_code.is_empty());
+    for route in reported {
         let path = any_name(&route.path);
         assert!(by_hand.contains(&path), "{path} has no code of its own");
         assert_eq!(reason(&path.replace("{}", "{id}")), route.own_code, "{path}");

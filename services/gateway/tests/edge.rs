@@ -67,8 +67,12 @@ async fn head_is_get_without_a_body_and_options_names_the_methods() {
         ("/api/chain/blocks/4", "GET,HEAD,OPTIONS"),
         ("/api/transactions", "GET,HEAD,POST,OPTIONS"),
     ] {
-        let told = request(node.gateway.address, "OPTIONS", path).await;
-        assert_eq!((told.status, told.body.as_str(), told.header("allow")), (204, "", Some(allow)), "{path}");
+        let reported = request(node.gateway.address, "OPTIONS", path).await;
+        assert_eq!(
+            (reported.status, reported.body.as_str(), reported.header("allow")),
+            (204, "", Some(allow)),
+            "{path}"
+        );
     }
     assert_eq!(request(node.gateway.address, "OPTIONS", "/nothing").await.status, 404);
 }
@@ -94,10 +98,10 @@ async fn pages_of_other_origins_read_nothing_unless_they_are_allowed() {
                 let varies = answer.headers.iter().any(|(name, value)| name == "vary" && value == "origin");
                 assert_eq!(varies, listed, "{desc}: caches must tell origins apart");
             }
-            let told = ask(&node, "OPTIONS", "/api/transactions", &format!("{origin}{ASKS}")).await;
-            assert_eq!(told.status, 204, "{desc}: {told:?}");
-            assert_eq!(told.header("access-control-allow-origin"), allowed, "{desc}: {told:?}");
-            let methods = told.header("access-control-allow-methods");
+            let reported = ask(&node, "OPTIONS", "/api/transactions", &format!("{origin}{ASKS}")).await;
+            assert_eq!(reported.status, 204, "{desc}: {reported:?}");
+            assert_eq!(reported.header("access-control-allow-origin"), allowed, "{desc}: {reported:?}");
+            let methods = reported.header("access-control-allow-methods");
             assert_eq!(methods.is_some_and(|methods| methods.contains("POST")), allowed.is_some(), "{desc}");
         }
     }
@@ -118,10 +122,10 @@ async fn long_answers_are_compressed_for_those_who_ask() {
         let head = parse(std::str::from_utf8(&bytes[..at]).expect("text"));
         // HEAD gives the same head, and no body.
         for (headers, get) in [("", &plain), ("accept-encoding: gzip\r\n", &head)] {
-            let told = ask(&node, "HEAD", path, headers).await;
-            assert_eq!((told.status, told.body.as_str()), (200, ""), "{path}");
+            let reported = ask(&node, "HEAD", path, headers).await;
+            assert_eq!((reported.status, reported.body.as_str()), (200, ""), "{path}");
             for name in ["vary", "content-encoding", "content-length", "content-type", "etag"] {
-                assert_eq!(told.header(name), get.header(name), "{path} {headers}{name}");
+                assert_eq!(reported.header(name), get.header(name), "{path} {headers}{name}");
             }
         }
         if !is_long {

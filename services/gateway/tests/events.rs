@@ -193,16 +193,16 @@ async fn all_who_listen_to_all_share_one_watch_and_those_who_were_away_join_it()
     }
     assert_eq!(watched(), [""], "one for all five");
     node.chain.pool.1.publish(vec![info(1)]);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for events in &mut listeners {
-        told.push(events.next().await);
+        reported.push(events.next().await);
     }
-    assert_eq!(told[0].data, json!({ "transactions": [view(1)] }));
-    assert!(told.iter().all(|event| *event == told[0]), "{told:?}");
+    assert_eq!(reported[0].data, json!({ "transactions": [view(1)] }));
+    assert!(reported.iter().all(|event| *event == reported[0]), "{reported:?}");
     node.chain.pool.1.publish(vec![info(2)]);
     let second = listeners[0].next().await;
     // One who comes back hears from the shared watch what it missed.
-    let mut returning = Events::open(&node, &came_back(&told[0].id)).await;
+    let mut returning = Events::open(&node, &came_back(&reported[0].id)).await;
     assert_eq!(returning.next().await, second);
     assert_eq!(watched(), [""]);
     // When the last one is gone the watch ends; one who comes back then catches up alone, and shares the new one.

@@ -46,13 +46,16 @@ fn words(text: &str) -> Vec<String> {
 fn examples(values: &[(&str, String)]) -> Vec<Example> {
     let lines = DOCUMENT.lines().filter(|line| line.starts_with("curl "));
     let examples = lines.map(|line| {
-        let (command, told) = line.rsplit_once(" # ").unwrap_or_else(|| panic!("{line}: tells no answer"));
+        let (command, reported) =
+            line.rsplit_once(" # ").unwrap_or_else(|| panic!("{line}: tells no answer"));
         let command = values.iter().fold(command.to_owned(), |text, (name, value)| text.replace(name, value));
         assert!(!command.contains('$'), "{line}: a variable without a value");
-        let mut told = told.split_whitespace();
-        let status =
-            told.next().and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{line}: no status"));
-        Example { words: words(&command), status, member: told.next().map(str::to_owned) }
+        let mut reported = reported.split_whitespace();
+        let status = reported
+            .next()
+            .and_then(|status| status.parse().ok())
+            .unwrap_or_else(|| panic!("{line}: no status"));
+        Example { words: words(&command), status, member: reported.next().map(str::to_owned) }
     });
     examples.collect()
 }

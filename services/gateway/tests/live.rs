@@ -219,9 +219,9 @@ async fn programs_hear_the_same_by_grpc() {
     let quiet = events.message().await.expect("readable").expect("open");
     assert!(quiet.heartbeat && !quiet.cursor.is_empty(), "{quiet:?}");
     claim(&node, 5);
-    let told = events.message().await.expect("readable").expect("open");
-    let data: Value = serde_json::from_str(&told.data).expect("JSON");
-    assert_eq!((told.event.as_str(), data), ("claim", claimed(5)));
+    let reported = events.message().await.expect("readable").expect("open");
+    let data: Value = serde_json::from_str(&reported.data).expect("JSON");
+    assert_eq!((reported.event.as_str(), data), ("claim", claimed(5)));
 
     let mut events = client.watch_events(ask(&quiet.cursor, &[])).await.expect("a stream").into_inner();
     let again = loop {
@@ -230,7 +230,7 @@ async fn programs_hear_the_same_by_grpc() {
             break event;
         }
     };
-    assert_eq!(again, told);
+    assert_eq!(again, reported);
     let mut events = client.watch_events(ask("nonsense", &["claim"])).await.expect("a stream").into_inner();
     assert_eq!(events.message().await.expect("readable").expect("open").event, "gap");
     let refused = client.watch_events(ask("", &["claims"])).await.expect_err("no such event");

@@ -209,10 +209,10 @@ async fn proofs_bear_all_that_is_needed_to_check_them() {
         let seal = (&proof["signature"], &proof["producer"], &proof["producer_public_key"]);
         let expect = (json!("04".repeat(64)), json!(key.id()), json!(key));
         assert_eq!(seal, (&expect.0, &expect.1, &expect.2));
-        let told = proof["steps"].as_array().expect("a list");
-        let sides: Vec<&str> = told.iter().map(|step| step["side"].as_str().expect("a side")).collect();
+        let reported = proof["steps"].as_array().expect("a list");
+        let sides: Vec<&str> = reported.iter().map(|step| step["side"].as_str().expect("a side")).collect();
         assert_eq!(sides, steps);
-        assert!(told.iter().all(|step| step["hash"].as_str().is_some_and(|text| text.len() == 64)));
+        assert!(reported.iter().all(|step| step["hash"].as_str().is_some_and(|text| text.len() == 64)));
     }
     let address = "ab".repeat(32);
     let plain = json!({

@@ -23,17 +23,17 @@ use vision_wire::producer::MiningStatus;
 use vision_wire::sync_oracle::{Snapshot, WatchSnapshotResponse};
 use vision_wire::watch::WatchItem;
 
-use crate::perform::{Done, Hands, News, Pools, is_unavailable};
+use crate::perform::{Done, Executor, Pools, ShellEvent, is_unavailable};
 use crate::ports::Neighbours;
 use crate::reporter::Word;
 use crate::signer::{Claim, ClaimBook, Write};
 use crate::status::{Bars, Trouble, compose, judge};
-use crate::trace::{Duty, deed_span};
+use crate::trace::{Duty, task_span};
 use crate::{Error, adapters, log_line};
 use floor::FloorWrites;
 
-/// Deeds under way at once; with more, no new head is taken in until some have ended.
-const MAX_DEEDS: usize = 64;
+/// Tasks under way at once; with more, no new head is taken in until some have ended.
+const MAX_TASKS: usize = 64;
 /// Longest sleep towards a slot; the clock is looked at again after it.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
 
@@ -61,7 +61,7 @@ struct Conditions {
 }
 
 pub(crate) struct Actor<N> {
-    hands: Hands<N>,
+    executor: Executor<N>,
     machine: Machine,
     book: ClaimBook,
     outlets: Outlets,
@@ -72,7 +72,7 @@ pub(crate) struct Actor<N> {
     /// Blocks that bear this key, as they are stored.
     stored: BoxStream<'static, WatchItem<WatchBlocksResponse>>,
     tick: Interval,
-    deeds: JoinSet<Done>,
+    tasks: JoinSet<Done>,
     /// The head last heard.
     head: Option<Hash>,
     /// The questions that a new head makes pointless.
@@ -92,7 +92,7 @@ pub(crate) struct Actor<N> {
 
 impl<N: Neighbours> Actor<N> {
     pub(crate) fn new(
-        hands: Hands<N>,
+        executor: Executor<N>,
         machine: Machine,
         book: ClaimBook,
         tick_ms: u64,
@@ -110,17 +110,17 @@ impl<N: Neighbours> Actor<N> {
         let mut tick = tokio::time::interval(Duration::from_millis(tick_ms));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            heads: hands.neighbours.watch_head(),
-            snapshots: hands.neighbours.watch_snapshot(),
-            stored: hands.neighbours.watch_blocks_of(hands.signer.id()),
-            hands,
+            heads: executor.neighbours.watch_head(),
+            snapshots: executor.neighbours.watch_snapshot(),
+            stored: executor.neighbours.watch_blocks_of(executor.signer.id()),
+            executor,
             machine,
             book,
             outlets,
             conditions,
             trouble: Trouble::default(),
             tick,
-            deeds: JoinSet::new(),
+            tasks: JoinSet::new(),
             head: None,
             about_this_head: Vec::new(),
             pools: None,
@@ -142,8 +142,8 @@ impl<N: Neighbours> Actor<N> {
             tokio::select! {
                 biased;
                 () = drain.begun() => break,
-                Some(done) = self.deeds.join_next(), if !self.deeds.is_empty() => self.on_done(done),
-                Some(item) = self.heads.next(), if self.deeds.len() < MAX_DEEDS => self.on_head(item),
+                Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => self.on_done(done),
+                Some(item) = self.heads.next(), if self.tasks.len() < MAX_TASKS => self.on_head(item),
                 Some(item) = self.stored.next() => self.on_stored(item),
                 Some(item) = self.snapshots.next() => self.on_snapshot(item),
                 () = tokio::time::sleep(nap) => self.give(Input::Tick),
@@ -157,12 +157,12 @@ impl<N: Neighbours> Actor<N> {
 
     /// Lets a commit under way end, and saves which claims are done, and the floor if it has risen.
     async fn stop(&mut self) {
-        self.deeds.abort_all();
-        while self.deeds.join_next().await.is_some() {}
+        self.tasks.abort_all();
+        while self.tasks.join_next().await.is_some() {}
         let write = self.write(None, self.machine.guard().floor());
         // A write of the floor that had not begun is called off with the rest.
         if !write.claims.is_empty() || self.floor.ever_rose() {
-            let signer = Arc::clone(&self.hands.signer);
+            let signer = Arc::clone(&self.executor.signer);
             let saved = tokio::task::spawn_blocking(move || signer.commit(&write)).await;
             if let Ok(Err(error)) = saved {
                 tracing::warn!(%error, "the claims are not marked as done on disk");
@@ -171,7 +171,7 @@ impl<N: Neighbours> Actor<N> {
     }
 
     fn now(&self) -> Now {
-        let clock = &self.hands.clock;
+        let clock = &self.executor.clock;
         Now { wall: TimestampMs(clock.now_ms()), mono_ms: clock.monotonic_ms() }
     }
 
@@ -183,14 +183,14 @@ impl<N: Neighbours> Actor<N> {
 
     fn on_done(&mut self, done: Result<Done, tokio::task::JoinError>) {
         match done {
-            Ok(Done { input, news }) => {
-                self.hands.metrics.input(&input);
-                if let (Input::Audited { op, .. }, News::Audited { tip, .. }) = (&input, &news)
+            Ok(Done { input, event }) => {
+                self.executor.metrics.input(&input);
+                if let (Input::Audited { op, .. }, ShellEvent::Audited { tip, .. }) = (&input, &event)
                     && self.machine.is_auditing(*op)
                 {
                     self.audited_to = *tip;
                 }
-                self.on_news(news);
+                self.on_shell_event(event);
                 self.give(input);
             }
             // Called off; or a fault of ours, whose answer the machine gives up by itself.
@@ -200,15 +200,15 @@ impl<N: Neighbours> Actor<N> {
         self.save_floor();
     }
 
-    fn on_news(&mut self, news: News) {
-        match news {
-            News::Nothing => {}
-            News::Scheduled(pools) => {
+    fn on_shell_event(&mut self, event: ShellEvent) {
+        match event {
+            ShellEvent::Nothing => {}
+            ShellEvent::Scheduled(pools) => {
                 self.pools = Some(pools);
                 self.conditions.selection.ok();
                 self.trouble.selection = None;
             }
-            News::Unavailable(service, error) => {
+            ShellEvent::Unavailable(service, error) => {
                 tracing::debug!(service, error = error.message(), "no answer");
                 if service == adapters::SELECTION && is_unavailable(&error) {
                     let why = error.message().to_owned();
@@ -216,7 +216,7 @@ impl<N: Neighbours> Actor<N> {
                     self.trouble.selection = Some(why);
                 }
             }
-            News::Audited { own: blocks, .. } => {
+            ShellEvent::Audited { own: blocks, .. } => {
                 if self.trouble.other_chain.take().is_some() {
                     self.conditions.chain.ok();
                 }
@@ -225,20 +225,20 @@ impl<N: Neighbours> Actor<N> {
                     self.publish_claims();
                 }
             }
-            News::OtherChain(other) => {
-                let ours = self.hands.genesis_hash;
+            ShellEvent::OtherChain(other) => {
+                let ours = self.executor.genesis_hash;
                 let why =
                     format!("the chain service follows the chain {other}, the genesis file gives {ours}");
                 self.conditions.chain.failed(why.clone());
                 self.trouble.other_chain = Some(why);
             }
-            News::Written(write) => {
+            ShellEvent::Written(write) => {
                 self.book.saved(&write.claims);
-                self.hands.metrics.claims.inc_by(u64::from(write.proposal.is_some()));
+                self.executor.metrics.claims.inc_by(u64::from(write.proposal.is_some()));
                 self.conditions.claims.ok();
                 self.trouble.claims = None;
             }
-            News::NotWritten(why) => {
+            ShellEvent::NotWritten(why) => {
                 self.conditions.claims.failed(why.clone());
                 self.trouble.claims = Some(why);
             }
@@ -253,36 +253,36 @@ impl<N: Neighbours> Actor<N> {
     }
 
     fn perform(&mut self, output: Output) {
-        let hands = self.hands.clone();
-        let genesis_hash = hands.genesis_hash;
+        let executor = self.executor.clone();
+        let genesis_hash = executor.genesis_hash;
         match output {
             Output::AskSchedule { op, head, slots } => {
                 let known = self.pools.clone();
-                let span = deed_span!(self.duty, &genesis_hash, head.height.next(), "producer.schedule.ask");
-                let asking = self.deeds.spawn(hands.schedule(op, head, slots, known).instrument(span));
+                let span = task_span!(self.duty, &genesis_hash, head.height.next(), "producer.schedule.ask");
+                let asking = self.tasks.spawn(executor.schedule(op, head, slots, known).instrument(span));
                 self.about_this_head.push(asking);
             }
-            Output::AskRecord { op, head } => drop(self.deeds.spawn(hands.record(op, head))),
-            Output::Audit { op } => drop(self.deeds.spawn(hands.audit(op, self.audited_to))),
+            Output::AskRecord { op, head } => drop(self.tasks.spawn(executor.record(op, head))),
+            Output::Audit { op } => drop(self.tasks.spawn(executor.audit(op, self.audited_to))),
             Output::SaveFloor { .. } => {
                 self.floor.has_risen();
                 self.save_floor();
             }
             Output::Prepare { op, ask } => {
                 let (height, slot) = (ask.parent.height.next(), number(ask.window.slot.get()));
-                let span = deed_span!(
+                let span = task_span!(
                     self.duty,
                     &genesis_hash,
                     height,
                     "producer.block.prepare",
                     "vision.slot" = slot
                 );
-                let asking = self.deeds.spawn(hands.prepare(op, ask).instrument(span));
+                let asking = self.tasks.spawn(executor.prepare(op, ask).instrument(span));
                 self.about_this_head.push(asking);
             }
             Output::Commit { op, proposal, floor } => self.commit(op, proposal, floor),
             Output::Submit { op, proposal } => {
-                let span = deed_span!(
+                let span = task_span!(
                     self.duty,
                     &genesis_hash,
                     proposal.height,
@@ -290,7 +290,7 @@ impl<N: Neighbours> Actor<N> {
                     "vision.slot" = number(proposal.slot.get()),
                     "vision.block.hash" = proposal.hash.to_string()
                 );
-                drop(self.deeds.spawn(hands.submit(op, proposal).instrument(span)));
+                drop(self.tasks.spawn(executor.submit(op, proposal).instrument(span)));
             }
             Output::MarkDone { block } => {
                 if self.book.mark_done(&block) {
@@ -298,13 +298,13 @@ impl<N: Neighbours> Actor<N> {
                 }
             }
             Output::SendSyncProof { op, height, hash } => {
-                self.deeds.spawn(hands.sync_proof(op, height, hash));
+                self.tasks.spawn(executor.sync_proof(op, height, hash));
             }
             Output::Refuse { highest_own, highest_claimed } => {
                 self.stale = Some(Stale { highest_own, highest_claimed });
             }
             Output::Log(event) => {
-                self.hands.metrics.event(&event);
+                self.executor.metrics.event(&event);
                 if let Event::KeyUsedElsewhere { blocks, .. } = &event {
                     self.foreign_blocks += blocks;
                 }
@@ -318,10 +318,10 @@ impl<N: Neighbours> Actor<N> {
 
     /// Has a receipt, the promise and the whole proposal written; what is signed comes after it.
     fn commit(&mut self, op: Op, proposal: Arc<Proposal>, floor: Height) {
-        let hands = self.hands.clone();
+        let executor = self.executor.clone();
         self.book.add(Claim {
             height: proposal.height,
-            winner_id: hands.signer.id(),
+            winner_id: executor.signer.id(),
             tip_hash: proposal.parent,
             claimed_at: proposal.claimed_at,
             slot_idx: proposal.slot,
@@ -329,16 +329,16 @@ impl<N: Neighbours> Actor<N> {
             done: false,
         });
         self.publish_claims();
-        let span = deed_span!(
+        let span = task_span!(
             self.duty,
-            &hands.genesis_hash,
+            &executor.genesis_hash,
             proposal.height,
             "producer.claim.commit",
             "vision.slot" = number(proposal.slot.get()),
             "vision.block.hash" = proposal.hash.to_string()
         );
         let write = self.write(Some(proposal), floor);
-        self.deeds.spawn_blocking(move || span.in_scope(|| hands.commit(op, write)));
+        self.tasks.spawn_blocking(move || span.in_scope(|| executor.commit(op, write)));
     }
 
     fn write(&self, proposal: Option<Arc<Proposal>>, floor: Height) -> Write {
@@ -351,8 +351,8 @@ impl<N: Neighbours> Actor<N> {
 
     /// Shows the status if it changed. While the schedule of a new head is not known yet, what is shown stays that of the head before.
     fn publish(&mut self) {
-        let turn_ms = self.hands.clock.monotonic_ms();
-        // A turn by itself is no news.
+        let turn_ms = self.executor.clock.monotonic_ms();
+        // A turn by itself changes nothing that is reported.
         self.outlets.word.send_if_modified(|word| {
             word.turn_ms = turn_ms;
             false
@@ -360,9 +360,9 @@ impl<N: Neighbours> Actor<N> {
         let snapshot = self.snapshot.as_ref();
         let whole = self.machine.view().zip(snapshot);
         if let Some((view, _)) = &whole {
-            self.hands.metrics.show(view);
+            self.executor.metrics.show(view);
         }
-        let me = self.hands.signer.id();
+        let me = self.executor.signer.id();
         let status = whole.map(|(view, snapshot)| compose(&view, snapshot, &me, &self.book));
         let Some(mut status) = status.or_else(|| self.shown.clone()) else { return };
         let elsewhere = self.machine.used_elsewhere();

@@ -8,7 +8,7 @@ use vision_authoring::{Input, Op, OwnBlock};
 use vision_primitives::{Hash, Header, NodeId, Signature};
 
 use crate::adapters::CHAIN;
-use crate::perform::{Done, Hands, News};
+use crate::perform::{Done, Executor, ShellEvent};
 use crate::ports::Neighbours;
 use crate::signer::Signer;
 
@@ -42,7 +42,7 @@ struct Found {
     forged: usize,
 }
 
-impl<N: Neighbours> Hands<N> {
+impl<N: Neighbours> Executor<N> {
     pub(crate) fn own_block_reader(&self) -> OwnBlockReader {
         OwnBlockReader {
             signer: Arc::clone(&self.signer),
@@ -54,11 +54,11 @@ impl<N: Neighbours> Hands<N> {
     /// Looks through the head's chain from its tip down to `seen`, where an earlier look began, or as far as is needed.
     pub(crate) async fn audit(self, op: Op, seen: Option<Hash>) -> Done {
         let failed = Input::AuditFailed { op };
-        let unavailable = |error| News::Unavailable(CHAIN, error);
+        let unavailable = |error| ShellEvent::Unavailable(CHAIN, error);
         match self.neighbours.genesis_hash().await {
             Ok(genesis) if genesis == self.genesis_hash => {}
-            Ok(other) => return Done { input: failed, news: News::OtherChain(other) },
-            Err(error) => return Done { input: failed, news: unavailable(error) },
+            Ok(other) => return Done { input: failed, event: ShellEvent::OtherChain(other) },
+            Err(error) => return Done { input: failed, event: unavailable(error) },
         }
         match self.look_through(seen).await {
             Ok(Found { tip, own, forged, blocks }) => {
@@ -70,9 +70,9 @@ impl<N: Neighbours> Hands<N> {
                 }
                 tracing::debug!(blocks, own = own.len(), "the chain was looked through");
                 let hashes = own.iter().map(|block| block.hash).collect();
-                Done { input: Input::Audited { op, own }, news: News::Audited { tip, own: hashes } }
+                Done { input: Input::Audited { op, own }, event: ShellEvent::Audited { tip, own: hashes } }
             }
-            Err(error) => Done { input: failed, news: unavailable(error) },
+            Err(error) => Done { input: failed, event: unavailable(error) },
         }
     }
 

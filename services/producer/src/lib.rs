@@ -2,7 +2,7 @@
 //!
 //! Watches the head of this node's chain service and the verdict of its sync-oracle, asks the selection service who owns
 //! which slot, and when one of them is this node's and its time has come, has a block prepared, claims it on disk, signs it and
-//! hands it in (`docs/protocol.md`, sections 3, 5, 7 and 10; the machine is `vision-authoring`). It alone holds
+//! executor it in (`docs/protocol.md`, sections 3, 5, 7 and 10; the machine is `vision-authoring`). It alone holds
 //! the key, and it never signs two blocks for one parent.
 #![cfg_attr(not(test), warn(unreachable_pub))]
 
@@ -40,7 +40,7 @@ use vision_wire::{EventLog, FILE_DESCRIPTOR_SET, MAX_SMALL_MESSAGE_BYTES, METHOD
 use crate::actor::{Actor, Outlets};
 use crate::adapters::GrpcNeighbours;
 use crate::metrics::ProducerMetrics;
-use crate::perform::Hands;
+use crate::perform::Executor;
 use crate::rpc::Rpc;
 use crate::signer::{Signer, SignerState, read_key};
 
@@ -75,7 +75,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let (claims, newest_claims) = watch::channel(Arc::new(loaded.book.clone()));
     let (word, newest_word) = watch::channel(reporter::Word::default());
     let oracle = neighbours.clone();
-    let hands = Hands {
+    let executor = Executor {
         neighbours,
         signer: Arc::new(Signer::new(key, genesis_hash, state, loaded.last.as_deref())),
         clock: env.clock.clone(),
@@ -86,7 +86,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     };
     let machine = Machine::new(vision_authoring::Config { me, timing }, loaded.guard, loaded.last);
     let outlets = Outlets { health: health.clone(), statuses: statuses.clone(), claims, word };
-    let actor = Actor::new(hands, machine, loaded.book, config.mining_tick_ms, outlets);
+    let actor = Actor::new(executor, machine, loaded.book, config.mining_tick_ms, outlets);
     let server = GrpcServer::new(&health)
         .traced_as(trace::SERVICE)
         .called(config.grpc_listen.host())

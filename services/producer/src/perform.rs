@@ -1,4 +1,5 @@
-//! Doing what the machine asks for. Each deed ends in an input for the machine, and perhaps in news for the shell.
+//! Doing what the machine asks for. Each task ends in an input for the machine, and perhaps in an event for the
+//! shell.
 
 use std::sync::Arc;
 
@@ -18,14 +19,14 @@ use crate::metrics::ProducerMetrics;
 use crate::ports::Neighbours;
 use crate::signer::{Signer, Write};
 
-/// What became of a deed.
+/// What became of a task.
 pub(crate) struct Done {
     pub input: Input,
-    pub news: News,
+    pub event: ShellEvent,
 }
 
 /// What the shell should know besides.
-pub(crate) enum News {
+pub(crate) enum ShellEvent {
     Nothing,
     /// The selection service answered, with these pools.
     Scheduled(Arc<Pools>),
@@ -73,9 +74,9 @@ impl Pools {
     }
 }
 
-/// What every deed needs. Cheap to clone.
+/// What every task needs. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Hands<N> {
+pub(crate) struct Executor<N> {
     pub neighbours: N,
     pub signer: Arc<Signer>,
     pub clock: Clock,
@@ -85,7 +86,7 @@ pub(crate) struct Hands<N> {
     pub metrics: ProducerMetrics,
 }
 
-impl<N: Neighbours> Hands<N> {
+impl<N: Neighbours> Executor<N> {
     pub(crate) async fn schedule(
         self,
         op: Op,
@@ -95,7 +96,7 @@ impl<N: Neighbours> Hands<N> {
     ) -> Done {
         let failed = |service: &'static str, error: Status| Done {
             input: Input::ScheduleFailed { op },
-            news: News::Unavailable(service, error),
+            event: ShellEvent::Unavailable(service, error),
         };
         let pools = match known.filter(|pools| pools.fit(&head)) {
             Some(pools) => pools,
@@ -115,7 +116,7 @@ impl<N: Neighbours> Hands<N> {
                 let active = pools.active.binary_search(&me).is_ok();
                 let active_pool_size = pools.active.len() as u64;
                 let input = Input::Scheduled { op, slots, active, active_pool_size };
-                Done { input, news: News::Scheduled(pools) }
+                Done { input, event: ShellEvent::Scheduled(pools) }
             }
             Err(error) => failed(crate::adapters::SELECTION, error),
         }
@@ -156,7 +157,7 @@ impl<N: Neighbours> Hands<N> {
                 },
             )
         });
-        Done { input: Input::Record { op, record: record.ok() }, news: News::Nothing }
+        Done { input: Input::Record { op, record: record.ok() }, event: ShellEvent::Nothing }
     }
 
     pub(crate) async fn prepare(self, op: Op, ask: Ask) -> Done {
@@ -169,14 +170,14 @@ impl<N: Neighbours> Hands<N> {
         let prepared = match self.neighbours.prepare(request).await {
             Ok(answer) => parse_hash("hash", &answer.hash)
                 .map_err(|error| Failure::Refused(error.message().to_owned()))
-                .and_then(|told| {
-                    verify_prepared(&ask, &answer.header, &told, &self.genesis_hash)
+                .and_then(|prepared_hash| {
+                    verify_prepared(&ask, &answer.header, &prepared_hash, &self.genesis_hash)
                         .map_err(|fault| Failure::Refused(fault.to_string()))?;
                     Ok(Arc::new(Proposal {
                         height: ask.parent.height.next(),
                         parent: ask.parent.hash,
                         slot: ask.window.slot,
-                        hash: told,
+                        hash: prepared_hash,
                         header: answer.header.to_vec(),
                         transactions: answer.transactions.into_iter().map(Into::into).collect(),
                         claimed_at: TimestampMs(self.clock.now_ms()),
@@ -188,26 +189,26 @@ impl<N: Neighbours> Hands<N> {
             Ok(proposal) => Input::Prepared { op, proposal },
             Err(failure) => Input::PrepareFailed { op, failure },
         };
-        Done { input, news: News::Nothing }
+        Done { input, event: ShellEvent::Nothing }
     }
 
     /// Blocks the thread until the disk has it.
     pub(crate) fn commit(self, op: Op, write: Write) -> Done {
         match time(&self.metrics.claim_commit, || self.signer.commit(&write)) {
-            Ok(()) => Done { input: Input::Committed { op }, news: News::Written(write) },
+            Ok(()) => Done { input: Input::Committed { op }, event: ShellEvent::Written(write) },
             Err(error) => {
-                Done { input: Input::CommitFailed { op }, news: News::NotWritten(error.to_string()) }
+                Done { input: Input::CommitFailed { op }, event: ShellEvent::NotWritten(error.to_string()) }
             }
         }
     }
 
     /// Blocks the thread until the disk has it. What fails is written with the next claim.
     pub(crate) fn save_floor(self, write: Write) -> Done {
-        let news = match self.signer.commit(&write) {
-            Ok(()) => News::Written(write),
-            Err(error) => News::NotWritten(error.to_string()),
+        let event = match self.signer.commit(&write) {
+            Ok(()) => ShellEvent::Written(write),
+            Err(error) => ShellEvent::NotWritten(error.to_string()),
         };
-        Done { input: Input::Tick, news }
+        Done { input: Input::Tick, event }
     }
 
     pub(crate) async fn submit(self, op: Op, proposal: Arc<Proposal>) -> Done {
@@ -217,7 +218,7 @@ impl<N: Neighbours> Hands<N> {
             }
             Err(failure) => Input::SubmitFailed { op, proposal, failure },
         };
-        Done { input, news: News::Nothing }
+        Done { input, event: ShellEvent::Nothing }
     }
 
     async fn try_submit(&self, proposal: &Proposal) -> Result<(bool, u32, u32), Failure> {
@@ -250,7 +251,7 @@ impl<N: Neighbours> Hands<N> {
                 tracing::debug!(height = height.get(), error = error.message(), "sync proof refused")
             }
         }
-        Done { input: Input::SyncProofSent { op }, news: News::Nothing }
+        Done { input: Input::SyncProofSent { op }, event: ShellEvent::Nothing }
     }
 }
 
@@ -292,8 +293,8 @@ fn sign_span(proposal: &Proposal) -> Span {
 }
 
 /// The windows told, if they are of exactly the slots asked for.
-fn read_windows(told: &[ScheduledSlot], asked: &[Slot]) -> Result<Vec<SlotWindow>, Status> {
-    let windows: Result<Vec<_>, Status> = told
+fn read_windows(scheduled: &[ScheduledSlot], asked: &[Slot]) -> Result<Vec<SlotWindow>, Status> {
+    let windows: Result<Vec<_>, Status> = scheduled
         .iter()
         .map(|slot| {
             Ok(SlotWindow {

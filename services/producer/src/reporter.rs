@@ -33,7 +33,7 @@ impl Word {
     }
 
     /// The word, if the actor is there to say it.
-    fn to_tell(&self, monotonic_ms: u64) -> Option<String> {
+    fn due(&self, monotonic_ms: u64) -> Option<String> {
         let is_there = monotonic_ms.saturating_sub(self.turn_ms) <= MAX_TURN_AGE_MS;
         self.because.clone().filter(|_| is_there)
     }
@@ -47,7 +47,7 @@ pub(crate) async fn run(
     drain: Drain,
 ) {
     loop {
-        let because = word.borrow_and_update().to_tell(clock.monotonic_ms());
+        let because = word.borrow_and_update().due(clock.monotonic_ms());
         if let Some(because) = because
             && let Err(error) = neighbours.report(because).await
         {
@@ -86,7 +86,7 @@ mod tests {
             ("it has stood still", Some(""), 6_001, None),
         ];
         for (desc, because, now_ms, expect) in cases {
-            assert_eq!(said(because).to_tell(now_ms).as_deref(), expect, "{desc}");
+            assert_eq!(said(because).due(now_ms).as_deref(), expect, "{desc}");
         }
     }
 }

@@ -77,20 +77,20 @@ pub(crate) fn judge(
     snapshot: Option<&Snapshot>,
     trouble: &Trouble,
 ) {
-    let told = |code: &str, cause: &Option<String>, otherwise: &str| {
+    let shown = |code: &str, cause: &Option<String>, otherwise: &str| {
         Some(format!("{code}: {}", cause.as_deref().unwrap_or(otherwise)))
     };
     let because = match blocked {
         Some(Blocked::Refused) => {
-            told("CLAIMS_TOO_OLD", &None, "the claims are older than the key's last use")
+            shown("CLAIMS_TOO_OLD", &None, "the claims are older than the key's last use")
         }
         Some(Blocked::NoHead) => {
-            told("CHAIN_UNAVAILABLE", &trouble.chain, "the chain service does not answer")
+            shown("CHAIN_UNAVAILABLE", &trouble.chain, "the chain service does not answer")
         }
         Some(Blocked::NoSnapshot) => {
-            told("SYNC_ORACLE_UNAVAILABLE", &trouble.sync_oracle, "the sync-oracle service does not answer")
+            shown("SYNC_ORACLE_UNAVAILABLE", &trouble.sync_oracle, "the sync-oracle service does not answer")
         }
-        Some(Blocked::ClockSet) => told(
+        Some(Blocked::ClockSet) => shown(
             "CLOCK_SET",
             &None,
             "this clock was just set, the sync-oracle is checking it again: wait a few seconds",
@@ -102,10 +102,10 @@ pub(crate) fn judge(
                     .unwrap_or_else(|| "NOT_ELIGIBLE: the oracle says no".into()),
             )
         }
-        None if trouble.other_chain.is_some() => told("WRONG_GENESIS", &trouble.other_chain, ""),
-        None if trouble.selection.is_some() => told("SELECTION_UNAVAILABLE", &trouble.selection, ""),
+        None if trouble.other_chain.is_some() => shown("WRONG_GENESIS", &trouble.other_chain, ""),
+        None if trouble.selection.is_some() => shown("SELECTION_UNAVAILABLE", &trouble.selection, ""),
         None if standing == Some(Standing::None) => Some(follower(snapshot)),
-        None if trouble.claims.is_some() => told("CLAIMS_UNAVAILABLE", &trouble.claims, ""),
+        None if trouble.claims.is_some() => shown("CLAIMS_UNAVAILABLE", &trouble.claims, ""),
         None if let (Some(floor), Some(elsewhere)) = (bars.floor, bars.elsewhere) => Some(format!(
             "KEY_USED_ELSEWHERE: block {elsewhere} bears this key's signature, which the claims do not know of, so nothing is signed up to \
              height {floor}; stop the other node that uses the key"

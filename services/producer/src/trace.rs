@@ -51,7 +51,7 @@ impl Duty {
 }
 
 /// A span of a height: below the duty if it is of this height, else directly below the root.
-macro_rules! deed_span {
+macro_rules! task_span {
     ($duty:expr, $genesis_hash:expr, $height:expr, $name:literal $(, $key:literal = $value:expr)*) => {{
         let height: vision_primitives::Height = $height;
         let number = vision_host::telemetry::number(height.get());
@@ -67,4 +67,4 @@ macro_rules! deed_span {
         }
     }};
 }
-pub(crate) use deed_span;
+pub(crate) use task_span;

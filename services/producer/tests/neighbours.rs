@@ -1,8 +1,8 @@
 //! Neighbours that die and come back.
 
-mod common;
+mod support;
 
-use common::{Facts, World, eventually, fast};
+use support::{Facts, World, eventually, fast};
 use vision_wire::producer::{ListClaimsRequest, WatchMiningStatusRequest};
 use vision_wire::reason_of;
 
@@ -30,8 +30,8 @@ async fn no_refusal_repeats_a_long_text_or_what_a_terminal_obeys() {
     for (field, reason, refusal) in refusals {
         let refusal = refusal.unwrap_or_else(|| panic!("{field} is not refused"));
         assert_eq!(reason_of(&refusal).as_deref(), Some(reason), "{field}: {refusal:?}");
-        let told = refusal.message().chars().count() + refusal.details().len();
-        assert!(told < MAX_TOLD_CHARS && !refusal.message().contains(char::is_control), "{refusal:?}");
+        let length = refusal.message().chars().count() + refusal.details().len();
+        assert!(length < MAX_TOLD_CHARS && !refusal.message().contains(char::is_control), "{refusal:?}");
     }
     running.stop().await;
 }
@@ -97,20 +97,20 @@ async fn the_oracle_is_told_why_no_block_is_made_and_told_again() {
     let home = world.facts.home();
     let running = world.producer(home.path());
     let facts = world.facts.clone();
-    let told = |what: &'static str, begins: &'static str| {
+    let wait_reported = |what: &'static str, begins: &'static str| {
         let facts = facts.clone();
         eventually(what, move || {
             let reported = facts.state().reported.clone();
             async move { reported.filter(|said| said.starts_with(begins) && said.is_empty() == begins.is_empty()) }
         })
     };
-    told("it may produce", "").await;
+    wait_reported("it may produce", "").await;
     world.selection = None;
-    told("selection is missing", "SELECTION_UNAVAILABLE: ").await;
+    wait_reported("selection is missing", "SELECTION_UNAVAILABLE: ").await;
     // What is not changed is said again, for the oracle may have forgotten.
     facts.state().reported = None;
-    told("it is said again", "SELECTION_UNAVAILABLE: ").await;
+    wait_reported("it is said again", "SELECTION_UNAVAILABLE: ").await;
     world.start_selection();
-    told("it may produce again", "").await;
+    wait_reported("it may produce again", "").await;
     running.stop().await;
 }

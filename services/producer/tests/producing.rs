@@ -1,11 +1,11 @@
 //! Making blocks: when, how fast, and what is told about it.
 
-mod common;
+mod support;
 
 use std::collections::BTreeSet;
 
-use common::{Facts, Mood, World, eventually, fast};
 use futures::StreamExt;
+use support::{Facts, Mood, World, eventually, fast};
 use tonic::codec::CompressionEncoding;
 use vision_primitives::{Action, ConsensusParams, Hash, SignedTransaction, SyncProof};
 use vision_wire::chain::{Producer, producer::Status as Registered};
@@ -97,7 +97,7 @@ async fn every_status_is_of_one_moment() {
         }
     });
     while seen.len() < 30 {
-        let event = tokio::time::timeout(common::PATIENCE, watch.next()).await.expect("in time");
+        let event = tokio::time::timeout(support::PATIENCE, watch.next()).await.expect("in time");
         let status = event.expect("no end").expect("no error").status.expect("a status");
         let head = match status.local_height {
             0 => continue,
@@ -124,7 +124,7 @@ async fn every_status_is_of_one_moment() {
 }
 
 fn common_schedule(facts: &Facts, head: &vision_wire::chain::Head) -> Vec<String> {
-    let schedule = common::schedule(facts, head);
+    let schedule = support::schedule(facts, head);
     schedule.owners(vision_primitives::Slot(0)).take(7).map(|(_, id)| id.to_string()).collect()
 }
 
@@ -149,7 +149,7 @@ async fn a_net_that_stood_still_for_an_hour_goes_on() {
     let mut old = facts.head();
     old.timestamp_ms = facts.clock.now_ms() - 3_600_000;
     let stamp = vision_primitives::TimestampMs(old.timestamp_ms);
-    let header = common::header(&old, 0, facts.others[0], stamp, &[]);
+    let header = support::header(&old, 0, facts.others[0], stamp, &[]);
     facts.store(header, Vec::new());
     let world = World::start(facts);
     let home = world.facts.home();

@@ -1,10 +1,10 @@
 //! What must never happen, and what the producer refuses.
 
-mod common;
+mod support;
 
 use std::os::unix::fs::PermissionsExt;
 
-use common::{Facts, Mood, World, eventually, fast};
+use support::{Facts, Mood, World, eventually, fast};
 use vision_producer::{Error, reset_signer_state};
 use vision_wire::producer::MiningStatus;
 
@@ -178,9 +178,10 @@ async fn a_twins_block_beside_the_chain_is_noticed_at_once_and_after_a_restart()
     let status = running.until("both are counted", noticed).await;
     let highest = siblings.iter().map(|header| header.height.get()).max();
     assert_eq!(Some(status.highest_foreign_block), highest);
-    let told = running.env.metrics.encode();
-    let mut counted = told.lines().filter(|line| line.starts_with("vision_producer_foreign_blocks_total"));
-    assert!(counted.next().is_some_and(|line| line.ends_with(" 2")), "{told}");
+    let reported = running.env.metrics.encode();
+    let mut counted =
+        reported.lines().filter(|line| line.starts_with("vision_producer_foreign_blocks_total"));
+    assert!(counted.next().is_some_and(|line| line.ends_with(" 2")), "{reported}");
     // One far above the head: the floor is there after a restart too.
     world.facts.state().last_height = world.facts.height() + 50;
     let far = world.facts.foreign_sibling_at(world.facts.height() + 1_000);
@@ -207,11 +208,11 @@ async fn many_blocks_of_the_key_at_once_are_not_a_write_each() {
     world.facts.state().last_height = 0;
     let home = world.facts.home();
     let running = world.producer(home.path());
-    let told = |status: &MiningStatus| {
+    let reported = |status: &MiningStatus| {
         world.facts.foreign_sibling_at(1);
         status.foreign_blocks > 0
     };
-    running.until("it is told of stored blocks", told).await;
+    running.until("it is told of stored blocks", reported).await;
     let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
     let before = threads();
     let highest = (2..=BLOCKS).map(|above| world.facts.foreign_sibling_at(above).height).max();

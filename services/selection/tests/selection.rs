@@ -79,8 +79,8 @@ async fn no_refusal_repeats_a_long_text_or_what_a_terminal_obeys() {
         let refusal = refusal.unwrap_or_else(|| panic!("{field} is not refused"));
         assert_eq!(reason_of(&refusal).as_deref(), Some(reason), "{field}: {refusal:?}");
         assert_eq!(metadata_of(&refusal, "field").as_deref(), Some(field));
-        let told = refusal.message().chars().count() + refusal.details().len();
-        assert!(told < MAX_TOLD_CHARS && !refusal.message().contains(char::is_control), "{refusal:?}");
+        let length = refusal.message().chars().count() + refusal.details().len();
+        assert!(length < MAX_TOLD_CHARS && !refusal.message().contains(char::is_control), "{refusal:?}");
     }
 }
 

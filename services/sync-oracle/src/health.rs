@@ -52,12 +52,12 @@ impl<C: Chain> HealthLoop<C> {
         let mut nodes = self.chain.watch_nodes();
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut told = None;
+        let mut reported = None;
         loop {
             let health = self.judge(&mut machine, &heard, &why);
-            if told.as_ref() != Some(&health) {
+            if reported.as_ref() != Some(&health) {
                 self.judgements.publish(health.clone());
-                told = Some(health);
+                reported = Some(health);
             }
             tokio::select! {
                 Some(item) = nodes.next() => match item {

@@ -1,12 +1,12 @@
 //! The judgement of the network's health beside a fake chain service, over real gRPC.
 
-mod common;
+mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{ChainProcess, Facts, OracleProcess, eventually, free_address, id};
 use futures::StreamExt;
+use support::{ChainProcess, Facts, OracleProcess, eventually, free_address, id};
 use vision_wire::sync_oracle::network_health::State;
 use vision_wire::sync_oracle::{
     GetNetworkHealthRequest, NetworkHealth, ReportProducerRequest, WatchNetworkHealthRequest,
@@ -79,7 +79,7 @@ async fn a_node_that_dies_is_a_reason_and_the_rest_is_told_with_it() {
     let mut watch = oracle.client.clone().watch_network_health(request).await.expect("a watch").into_inner();
     drop(alive_all);
     let _alive = alive(&facts, &["b"]);
-    let told = tokio::time::timeout(Duration::from_secs(20), async {
+    let reported = tokio::time::timeout(Duration::from_secs(20), async {
         loop {
             let health =
                 watch.next().await.expect("an event").expect("no error").health.expect("a judgement");
@@ -88,11 +88,11 @@ async fn a_node_that_dies_is_a_reason_and_the_rest_is_told_with_it() {
             }
         }
     });
-    let told = told.await.expect("the watch tells of it");
-    let reason = &told.reasons[0];
-    assert_eq!((reason.code.as_str(), &reason.node_id), ("NODE_LOST", &id("b")), "{told:?}");
+    let reported = reported.await.expect("the watch tells of it");
+    let reason = &reported.reasons[0];
+    assert_eq!((reason.code.as_str(), &reason.node_id), ("NODE_LOST", &id("b")), "{reported:?}");
     assert_eq!(reason.remedy, "start node2 again");
-    assert_eq!((told.producing, told.spare), (2, Some(0)));
+    assert_eq!((reported.producing, reported.spare), (2, Some(0)));
     oracle.stop().await;
 }
 
@@ -116,11 +116,11 @@ async fn the_producers_word_and_its_silence_are_heard_and_passed_on() {
     .await;
     // Whoever says it, it is short and obeys no terminal.
     producer_says(&oracle, &format!("CLAIMS_UNAVAILABLE: {}", "\u{1b}[31m".repeat(20_000))).await;
-    let told = until(&oracle, "it objects at length", |health| {
+    let reported = until(&oracle, "it objects at length", |health| {
         health.reasons.iter().any(|reason| reason.code == "CLAIMS_UNAVAILABLE")
     })
     .await;
-    let because = told.this_node.expect("told").not_eligible_because;
+    let because = reported.this_node.expect("told").not_eligible_because;
     assert!(because.chars().count() < 500 && !because.contains(char::is_control), "{because:?}");
     // Then it says nothing any more.
     let gone = until(&oracle, "it is missed", |health| {

@@ -1,11 +1,11 @@
 //! The oracle beside a fake chain service, over real gRPC.
 
-mod common;
+mod support;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use common::{ChainProcess, Facts, OracleProcess, eventually, free_address, id};
+use support::{ChainProcess, Facts, OracleProcess, eventually, free_address, id};
 use tonic::Code;
 use tonic::codec::CompressionEncoding;
 use vision_host::health::check;
@@ -78,8 +78,8 @@ async fn no_refusal_repeats_a_long_text_or_what_a_terminal_obeys() {
     for (field, reason, refusal) in refusals {
         let refusal = refusal.unwrap_or_else(|| panic!("{field} is not refused"));
         assert_eq!(reason_of(&refusal).as_deref(), Some(reason), "{field}: {refusal:?}");
-        let told = refusal.message().chars().count() + refusal.details().len();
-        assert!(told < MAX_TOLD_CHARS && !refusal.message().contains(char::is_control), "{refusal:?}");
+        let length = refusal.message().chars().count() + refusal.details().len();
+        assert!(length < MAX_TOLD_CHARS && !refusal.message().contains(char::is_control), "{refusal:?}");
     }
     oracle.stop().await;
 }
@@ -112,8 +112,9 @@ async fn a_moved_head_shows_at_once_without_a_tick() {
     assert_eq!((snapshot.tick, snapshot.lag_blocks, snapshot.eligible), (1, 2, false), "back");
     assert_eq!(snapshot.state(), SyncState::CatchingUp);
     assert!(snapshot.not_eligible_because.starts_with("CATCHING_UP: "), "{snapshot:?}");
-    let told = || async { facts.reports.lock().unwrap().last().filter(|report| !report.eligible).cloned() };
-    eventually("a changed verdict is told between ticks too", told).await;
+    let reported =
+        || async { facts.reports.lock().unwrap().last().filter(|report| !report.eligible).cloned() };
+    eventually("a changed verdict is told between ticks too", reported).await;
 
     // A watch that comes back gets what it missed.
     let request = WatchSnapshotRequest { cursor: current.cursor };
@@ -159,9 +160,9 @@ async fn verdicts_bear_their_reason() {
     ];
     for (desc, peers, age_ms, state, because) in cases {
         let fits = |snapshot: &Snapshot| {
-            let told = &snapshot.not_eligible_because;
+            let reported = &snapshot.not_eligible_because;
             snapshot.state() == state
-                && if because.is_empty() { told.is_empty() } else { told.starts_with(because) }
+                && if because.is_empty() { reported.is_empty() } else { reported.starts_with(because) }
         };
         let ask = || async {
             facts.set_peers_of_age(peers, age_ms);
@@ -241,8 +242,8 @@ async fn a_dead_chain_service_is_told_and_survived() {
             async move { Some(check(channel, SERVICE_NAME, Duration::from_secs(5)).await.err()?.to_string()) }
         })
     };
-    let told = |snapshot: &Snapshot| snapshot.not_eligible_because.starts_with("CHAIN_UNAVAILABLE: ");
-    let found = oracle.until("not there at the start", told).await;
+    let reported = |snapshot: &Snapshot| snapshot.not_eligible_because.starts_with("CHAIN_UNAVAILABLE: ");
+    let found = oracle.until("not there at the start", reported).await;
     assert!(!found.eligible && found.tick == 0, "{found:?}");
     let because = not_serving("not there at the start").await;
     assert!(because.starts_with("not serving: chain is unavailable"), "{because}");
@@ -253,7 +254,7 @@ async fn a_dead_chain_service_is_told_and_survived() {
         oracle.until("eligible", |snapshot| snapshot.eligible).await;
         check(oracle.channel.clone(), SERVICE_NAME, Duration::from_secs(5)).await.expect("serving");
         drop(chain);
-        let found = oracle.until("killed", told).await;
+        let found = oracle.until("killed", reported).await;
         assert_eq!((found.eligible, found.streak, found.ready_peers), (false, 0, 0), "round {round}");
         not_serving("killed").await;
     }

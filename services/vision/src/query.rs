@@ -124,8 +124,8 @@ fn asking(proof: bool, format: Format, what: &str, remote: &RemoteArgs) -> &'sta
 
 fn transaction_text(answer: &Value, width: Option<usize>) -> String {
     let Some(inner) = answer["transaction"].as_object() else { return flat(answer, width) };
-    let told = inner.iter().filter(|(name, _)| *name != "hash");
-    let pairs: Vec<_> = told.map(|(name, value)| (name.as_str(), brief(value))).collect();
+    let shown = inner.iter().filter(|(name, _)| *name != "hash");
+    let pairs: Vec<_> = shown.map(|(name, value)| (name.as_str(), brief(value))).collect();
     format!("{}\n{}", flat(answer, width), properties_within(width, &pairs))
 }
 

@@ -194,5 +194,4 @@ fn ended(answer: &Value, wait: bool, node: &str) -> Outcome {
 }
 
 #[cfg(test)]
-#[path = "tx/tests.rs"]
 mod tests;

@@ -9,8 +9,8 @@ mod ground;
 mod proof;
 mod range;
 mod report;
+mod reported;
 mod seal;
-mod told;
 
 use std::path::{Path, PathBuf};
 

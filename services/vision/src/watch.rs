@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use vision_host::Clock;
 
 use crate::cli::WatchArgs;
-use feed::News;
+use feed::Update;
 use scene::Scene;
 use vision_terminal::exit::Outcome;
 use vision_terminal::lines;
@@ -39,9 +39,9 @@ async fn picture(gateway: Gateway) -> Outcome {
     let clock = Clock::system(0);
     let mut scene = Scene::new(gateway.url(), Names::of_this_machine());
     let mut interrupts = Interrupts::new()?;
-    let (told, mut news) = mpsc::channel(feed::QUEUE);
+    let (sender, mut updates) = mpsc::channel(feed::QUEUE);
     let mut screen = Screen::open(REDRAW)?;
-    let following = tokio::spawn(feed::follow(gateway, told));
+    let following = tokio::spawn(feed::follow(gateway, sender));
     let ended = loop {
         let now_ms = clock.now_ms();
         let drawn = screen.draw(|sheet, height| draw::lines(&scene, now_ms, sheet, height));
@@ -51,10 +51,10 @@ async fn picture(gateway: Gateway) -> Outcome {
         tokio::select! {
             _ = interrupts.next() => break Ok(()),
             wish = screen.wish() => if wish == Wish::Leave { break Ok(()) },
-            Some(item) = news.recv() => {
+            Some(item) = updates.recv() => {
                 take(&mut scene, item, &clock);
                 // What has come meanwhile is drawn together.
-                while let Ok(item) = news.try_recv() {
+                while let Ok(item) = updates.try_recv() {
                     take(&mut scene, item, &clock);
                 }
             }
@@ -64,12 +64,12 @@ async fn picture(gateway: Gateway) -> Outcome {
     ended
 }
 
-fn take(scene: &mut Scene, news: News, clock: &Clock) {
+fn take(scene: &mut Scene, update: Update, clock: &Clock) {
     let now_ms = clock.now_ms();
-    match news {
-        News::Whole(overview, nodes) => scene.whole(&overview, nodes, now_ms),
-        News::Event(event) => scene.event(&event, now_ms),
-        News::Lost(why, pause) => {
+    match update {
+        Update::Whole(overview, nodes) => scene.whole(&overview, nodes, now_ms),
+        Update::Event(event) => scene.event(&event, now_ms),
+        Update::Lost(why, pause) => {
             scene.lost(&why, u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), now_ms);
         }
     }

@@ -183,7 +183,7 @@ pub fn addresses(target: &Target<'_>, runtime: &Runtime) -> String {
     // Where an honest node would be called for nothing.
     let traps: Vec<_> =
         (0..32).filter_map(|n| TcpListener::bind((format!("127.0.2.{}", n + 1), 0)).ok()).collect();
-    let mut told = 0;
+    let mut reported = 0;
     let mut number = 50;
     let mut peer = target.admits_another(runtime, number);
     for round in 0..400_u32 {
@@ -191,7 +191,7 @@ pub fn addresses(target: &Target<'_>, runtime: &Runtime) -> String {
             (0..56_u32).map(|n| format!("host{}.invalid:7072", round * 56 + n)).collect();
         let shown = traps.iter().skip(round as usize % 4 * 8).take(8);
         list.extend(shown.filter_map(|trap| trap.local_addr().ok()).map(|address| address.to_string()));
-        told += list.len();
+        reported += list.len();
         if !runtime.block_on(peer.say(Kind::Addresses(PeerAddresses { addresses: list }))) {
             number += 1;
             peer = target.admits_another(runtime, number);
@@ -201,7 +201,7 @@ pub fn addresses(target: &Target<'_>, runtime: &Runtime) -> String {
     assert!(honest.contains(&target.net[1].id), "its honest peers stay: {honest}");
     traps.iter().for_each(|trap| trap.set_nonblocking(true).expect("a socket"));
     let sprung = traps.iter().filter(|trap| trap.accept().is_ok()).count();
-    format!("{told} addresses told, {sprung} of {} traps called", traps.len())
+    format!("{reported} addresses told, {sprung} of {} traps called", traps.len())
 }
 
 pub fn count_bombs(target: &Target<'_>, runtime: &Runtime) -> String {
@@ -262,15 +262,15 @@ pub fn heavy_claims(target: &Target<'_>, runtime: &Runtime) -> String {
         ..p2p::Status::default()
     };
     let liars: Vec<_> = (70..74).map(|number| target.admits_another(runtime, number)).collect();
-    let (before, mut told) = (target.net[1].height(), 0);
+    let (before, mut reported) = (target.net[1].height(), 0);
     wait_until("the node produces among lies", 30, || {
         for liar in &liars {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
             let mut status = p2p::Status { sent_at_ms: now as u64, ..claim.clone() };
             liar.sign(&mut status);
-            told += usize::from(runtime.block_on(liar.say(Kind::Status(status))));
+            reported += usize::from(runtime.block_on(liar.say(Kind::Status(status))));
         }
         super::made_by(target.net, super::VICTIM, before) >= BLOCKS_AMONG_LIES
     });
-    format!("{told} lies told by {}", liars.len())
+    format!("{reported} lies told by {}", liars.len())
 }

@@ -132,21 +132,21 @@ impl Audit {
     /// Leaves the heights alone of blocks that the guard does not know of: what else the key signed up to
     /// there cannot be known.
     pub(crate) fn look_at(&mut self, own: &[OwnBlock], guard: &mut Guard, turn: &mut Turn) {
-        let mut news = Vec::new();
+        let mut unknown = Vec::new();
         for block in own {
             if guard.is_foreign(block.height, &block.parent, &block.hash) && self.foreign.insert(*block) {
-                news.push(*block);
+                unknown.push(*block);
             }
         }
         while self.foreign.len() > MAX_FOREIGN_BLOCKS {
             self.foreign.pop_first();
         }
-        let Some(OwnBlock { height, hash, .. }) = news.iter().max().copied() else { return };
+        let Some(OwnBlock { height, hash, .. }) = unknown.iter().max().copied() else { return };
         self.highest_foreign = self.highest_foreign.max(Some(height));
         if height > guard.floor() {
             guard.raise_floor(height);
             turn.push(Output::SaveFloor { floor: height });
         }
-        turn.log(Event::KeyUsedElsewhere { height, hash, blocks: news.len() as u64 });
+        turn.log(Event::KeyUsedElsewhere { height, hash, blocks: unknown.len() as u64 });
     }
 }

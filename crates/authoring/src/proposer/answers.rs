@@ -19,14 +19,14 @@ impl Proposer {
             self.stored(head.hash, turn);
         }
         let Some(before) = before else { return };
-        self.tell_what_the_new_head_ends(before, head, turn);
+        self.log_what_the_new_head_ends(before, head, turn);
         self.plan = None;
         self.scheduling = None;
         self.preparing = None;
         self.retry.worked();
     }
 
-    fn tell_what_the_new_head_ends(&mut self, old: &Head, new: &Head, turn: &mut Turn) {
+    fn log_what_the_new_head_ends(&mut self, old: &Head, new: &Head, turn: &mut Turn) {
         let height = old.height.next();
         let own = self.own.as_ref().filter(|own| own.proposal.parent == old.hash);
         let under_way = match own {

@@ -17,12 +17,12 @@ pub enum PreparedFault {
     #[error("the prepared header's {0} is not what was asked for")]
     Field(&'static str),
     /// A hash that is not that of the bytes.
-    #[error("the prepared header has hash {computed}, not {told}")]
+    #[error("the prepared header has hash {computed}, not {reported}")]
     Hash {
         /// Of the bytes.
         computed: Hash,
         /// As told.
-        told: Hash,
+        reported: Hash,
     },
 }
 
@@ -34,7 +34,7 @@ pub enum PreparedFault {
 pub fn verify_prepared(
     ask: &Ask,
     bytes: &[u8],
-    told: &Hash,
+    reported: &Hash,
     genesis_hash: &Hash,
 ) -> Result<Header, PreparedFault> {
     if bytes.len() > MAX_HEADER_BYTES {
@@ -53,8 +53,8 @@ pub fn verify_prepared(
         return Err(PreparedFault::Field(field));
     }
     let computed = Header::hash_bytes(genesis_hash, bytes);
-    if computed != *told {
-        return Err(PreparedFault::Hash { computed, told: *told });
+    if computed != *reported {
+        return Err(PreparedFault::Hash { computed, reported: *reported });
     }
     Ok(header)
 }
@@ -117,18 +117,21 @@ mod tests {
             let mut header = good.clone();
             edit(&mut header);
             let bytes = header.to_bytes();
-            let told = Header::hash_bytes(&genesis, &bytes);
-            let verdict = verify_prepared(&ask, &bytes, &told, &genesis);
+            let reported = Header::hash_bytes(&genesis, &bytes);
+            let verdict = verify_prepared(&ask, &bytes, &reported, &genesis);
             assert_eq!(verdict.clone().err(), expect.map(PreparedFault::Field), "{expect:?}");
             if let Ok(verified) = verdict {
                 assert_eq!(verified, header);
             }
         }
         let bytes = good.to_bytes();
-        let told = Header::hash_bytes(&genesis, &bytes);
+        let reported = Header::hash_bytes(&genesis, &bytes);
         let longer = [&bytes[..], &[0]].concat();
-        assert!(matches!(verify_prepared(&ask, &longer, &told, &genesis), Err(PreparedFault::Decode(_))));
-        assert!(matches!(verify_prepared(&ask, &[0; 600], &told, &genesis), Err(PreparedFault::Length(600))));
+        assert!(matches!(verify_prepared(&ask, &longer, &reported, &genesis), Err(PreparedFault::Decode(_))));
+        assert!(matches!(
+            verify_prepared(&ask, &[0; 600], &reported, &genesis),
+            Err(PreparedFault::Length(600))
+        ));
         assert!(matches!(verify_prepared(&ask, &bytes, &me, &genesis), Err(PreparedFault::Hash { .. })));
     }
 }

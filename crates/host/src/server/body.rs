@@ -43,8 +43,8 @@ impl Body for GuardedBody {
         ready!(self.ending.as_mut().poll(cx));
         self.ended = true;
         let mut trailers = http::HeaderMap::new();
-        let told = super::guard::refusal::shutting_down().add_header(&mut trailers);
-        Poll::Ready(told.is_ok().then(|| Ok(Frame::trailers(trailers))))
+        let added = super::guard::refusal::shutting_down().add_header(&mut trailers);
+        Poll::Ready(added.is_ok().then(|| Ok(Frame::trailers(trailers))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -36,13 +36,13 @@ impl Kept {
     }
 
     /// The latest ones as told to other services: hex ids with commas between.
-    pub(super) fn told(&self) -> Option<String> {
+    pub(super) fn advertised(&self) -> Option<String> {
         let latest: Vec<String> = self.order.iter().rev().take(TOLD).map(ToString::to_string).collect();
         (!latest.is_empty()).then(|| latest.join(","))
     }
 }
 
-/// Reads what [`Kept::told`] wrote; at most as many, and nothing of a text that is not of that form.
+/// Reads what [`Kept::advertised`] wrote; at most as many, and nothing of a text that is not of that form.
 pub(super) fn read(text: &str) -> Vec<TraceId> {
     let id = |part: &str| {
         let hex = part.len() == 32 && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn the_latest_are_told_and_read_again() {
         let mut kept = Kept::default();
-        assert_eq!(kept.told(), None);
+        assert_eq!(kept.advertised(), None);
         for id in 1..=2000_u128 {
             assert!(kept.add(TraceId::from(id)));
             assert!(!kept.add(TraceId::from(id)));
@@ -66,8 +66,8 @@ mod tests {
         assert!(!kept.add(TraceId::INVALID));
         assert!(kept.contains(TraceId::from(2000)) && !kept.contains(TraceId::from(2000 - 1024)));
         assert_eq!(kept.order.len(), MAX_KEPT);
-        let told = kept.told().expect("some");
-        assert_eq!(read(&told), [2000, 1999, 1998, 1997].map(TraceId::from));
+        let advertised = kept.advertised().expect("some");
+        assert_eq!(read(&advertised), [2000, 1999, 1998, 1997].map(TraceId::from));
     }
 
     #[test]

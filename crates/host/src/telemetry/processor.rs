@@ -70,7 +70,7 @@ pub(super) struct Shared {
     pub ending: CancellationToken,
     /// Whether the worker has ended.
     ended: Mutex<bool>,
-    told_end: Condvar,
+    end_signal: Condvar,
 }
 
 impl Shared {
@@ -81,14 +81,14 @@ impl Shared {
             kept: Mutex::default(),
             ending: CancellationToken::new(),
             ended: Mutex::new(false),
-            told_end: Condvar::new(),
+            end_signal: Condvar::new(),
         }
     }
 
     /// Says that the worker has ended.
     pub(super) fn end(&self) {
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.told_end.notify_all();
+        self.end_signal.notify_all();
     }
 
     pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -122,8 +122,8 @@ impl Processor {
     }
 
     /// The traces kept last, as told to other services.
-    pub(super) fn told(&self) -> Option<String> {
-        self.shared.kept().told()
+    pub(super) fn advertised(&self) -> Option<String> {
+        self.shared.kept().advertised()
     }
 
     pub(super) fn take(&self, span: SpanData) {
@@ -156,7 +156,7 @@ impl Processor {
         self.shared.ending.cancel();
         let ended = self.shared.ended.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody is left to be told that it took too long.
-        let _ = self.shared.told_end.wait_timeout_while(ended, deadline, |ended| !*ended);
+        let _ = self.shared.end_signal.wait_timeout_while(ended, deadline, |ended| !*ended);
     }
 }
 

@@ -30,8 +30,8 @@ pub(crate) fn extract(headers: &HeaderMap) -> Context {
 
 /// Tells the caller the traces kept last.
 pub(crate) fn inject_kept(headers: &mut HeaderMap) {
-    let told = PROCESSOR.get().and_then(super::processor::Processor::told);
-    if let Some(value) = told.and_then(|text| HeaderValue::try_from(text).ok()) {
+    let advertised = PROCESSOR.get().and_then(super::processor::Processor::advertised);
+    if let Some(value) = advertised.and_then(|text| HeaderValue::try_from(text).ok()) {
         headers.insert(KEPT_HEADER, value);
     }
 }
@@ -50,8 +50,8 @@ impl KeptTraces {
 
 impl TextMapPropagator for KeptTraces {
     fn inject_context(&self, _: &Context, injector: &mut dyn Injector) {
-        if let Some(told) = PROCESSOR.get().and_then(super::processor::Processor::told) {
-            injector.set(KEPT, told);
+        if let Some(advertised) = PROCESSOR.get().and_then(super::processor::Processor::advertised) {
+            injector.set(KEPT, advertised);
         }
     }
 

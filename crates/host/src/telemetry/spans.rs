@@ -143,10 +143,10 @@ pub fn follow(span: &Span, traceparent: &str, trace_id: [u8; 16]) {
     if span.is_disabled() {
         return;
     }
-    if let Some(told) =
-        parse_traceparent(traceparent).filter(|told| told.trace_id() == TraceId::from_bytes(trace_id))
+    if let Some(remote) =
+        parse_traceparent(traceparent).filter(|remote| remote.trace_id() == TraceId::from_bytes(trace_id))
     {
-        span.add_link(told);
+        span.add_link(remote);
     }
 }
 
@@ -161,6 +161,6 @@ pub(super) fn parse_traceparent(text: &str) -> Option<SpanContext> {
     (text.len() == 55 && text.bytes().enumerate().all(fits)).then_some(())?;
     let fields = HashMap::from([("traceparent".to_owned(), text.to_owned())]);
     let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &fields);
-    let told = context.span().span_context().clone();
-    told.is_valid().then_some(told)
+    let span_context = context.span().span_context().clone();
+    span_context.is_valid().then_some(span_context)
 }

@@ -236,7 +236,7 @@ fn here(found: &Found<'_>, others_lost: bool) -> Option<Cause> {
         "TOO_FEW_PEERS" => others_lost,
         _ => false,
     };
-    let told = match me.standing {
+    let cause = match me.standing {
         _ if !is_down || explained => return None,
         Standing::Suspended if because.is_empty() => suspended_one(found, me),
         _ if because.is_empty() => return None,
@@ -253,7 +253,7 @@ fn here(found: &Found<'_>, others_lost: bool) -> Option<Cause> {
             }
         }
     };
-    Some(Cause { rank: Rank::Here, ..told })
+    Some(Cause { rank: Rank::Here, ..cause })
 }
 
 fn suspended_one(found: &Found<'_>, node: &NodeFacts) -> Cause {

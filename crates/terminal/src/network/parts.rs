@@ -62,14 +62,15 @@ mod tests {
             { "node_id": "cc", "status": "suspended", "may_return_at": 12 },
         ]});
         let nodes = joined(&status, &peers, &producers);
-        let told: Vec<_> = nodes.iter().map(|node| (node.id.as_str(), node.role, node.state(0))).collect();
+        let reported: Vec<_> =
+            nodes.iter().map(|node| (node.id.as_str(), node.role, node.state(0))).collect();
         let expect = [
             ("aa", Role::Producer, "may produce".to_owned()),
             ("bb", Role::Producer, "connected".to_owned()),
             ("cc", Role::Suspended, "no answer".to_owned()),
             ("dd", Role::Follower, "follows".to_owned()),
         ];
-        assert_eq!(told, expect);
+        assert_eq!(reported, expect);
         assert_eq!((nodes[0].this_node, nodes[1].behind, nodes[2].may_return_at), (true, Some(1), Some(12)));
         assert_eq!(joined(&status, &Value::Null, &Value::Null).len(), 1);
     }

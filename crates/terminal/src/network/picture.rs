@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Block, Node, told};
+use super::{Block, Node, reported};
 use crate::answers::entries;
 use crate::names::Names;
 use crate::screen::Sign;
@@ -106,7 +106,7 @@ impl Picture {
             }
         }
         if status["nodes"].is_array() {
-            self.nodes = told(status);
+            self.nodes = reported(status);
         }
         if let Some(count) = status["pending"]["count"].as_u64() {
             self.pending = Some(count);
@@ -233,8 +233,8 @@ impl Picture {
     /// What is wrong, worst first.
     pub fn reasons(&self, now_ms: u64, names: &Names) -> Vec<Reason> {
         let text = |value: &Value| with_ages(value.as_str().unwrap_or_default(), now_ms);
-        let told = |reason: &Value| Reason { text: text(&reason["text"]), remedy: text(&reason["remedy"]) };
-        let mut reasons: Vec<Reason> = entries(&self.health, "reasons").iter().map(told).collect();
+        let parse = |reason: &Value| Reason { text: text(&reason["text"]), remedy: text(&reason["remedy"]) };
+        let mut reasons: Vec<Reason> = entries(&self.health, "reasons").iter().map(parse).collect();
         if self.health.is_null() {
             let registered = self.nodes.iter().filter(|node| node.is_registered());
             let in_trouble = registered.filter_map(|node| {
@@ -279,7 +279,7 @@ mod tests {
     }
 
     fn picture(overview: &Value) -> Picture {
-        Picture::read(overview, told(overview))
+        Picture::read(overview, reported(overview))
     }
 
     #[test]

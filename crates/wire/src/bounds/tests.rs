@@ -38,7 +38,7 @@ fn lists_are_counted_wherever_they_are() {
     };
     let part =
         |transactions| said(Kind::BlocksPart(p2p::BlocksPart { request_id: 1, block: block(transactions) }));
-    let told = |count| said(Kind::Transactions(p2p::Transactions { transactions: entries(count, 0) }));
+    let reported = |count| said(Kind::Transactions(p2p::Transactions { transactions: entries(count, 0) }));
     let known =
         |count| said(Kind::Addresses(p2p::PeerAddresses { addresses: vec!["a:1".to_owned(); count] }));
     let question =
@@ -55,8 +55,8 @@ fn lists_are_counted_wherever_they_are() {
         ("new block, one short", checked(&new(entries(1, short))), bad("INVALID_ARGUMENT")),
         ("part", checked(&part(entries(3000, whole))), ok.clone()),
         ("part of nothing", checked(&part(entries(650_000, 0))), bad("INVALID_ARGUMENT")),
-        ("told", checked(&told(1024)), ok.clone()),
-        ("told too much", checked(&told(1025)), bad("MALFORMED_MESSAGE")),
+        ("told", checked(&reported(1024)), ok.clone()),
+        ("told too much", checked(&reported(1025)), bad("MALFORMED_MESSAGE")),
         ("addresses", checked(&known(64)), ok.clone()),
         ("too many addresses", checked(&known(65)), bad("MALFORMED_MESSAGE")),
         ("question", checked(&question(64)), ok.clone()),

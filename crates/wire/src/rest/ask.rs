@@ -32,14 +32,14 @@ pub struct Refusal {
 /// A field of the request that a caller may set.
 pub(super) struct Parameter {
     pub(super) field: FieldDescriptor,
-    pub(super) told: Field,
+    pub(super) spec: Field,
     pub(super) in_path: bool,
 }
 
 impl Parameter {
     fn refuse(&self, reason: Reason, detail: impl Into<String>) -> Refusal {
-        let detail = format!("{}: {}", self.told.name, detail.into());
-        Refusal { reason, field: Some(self.told.name.clone()), detail, limit: None }
+        let detail = format!("{}: {}", self.spec.name, detail.into());
+        Refusal { reason, field: Some(self.spec.name.clone()), detail, limit: None }
     }
 }
 
@@ -57,16 +57,16 @@ pub(super) fn parameters(
     let mut found = Vec::new();
     for name in variables(path) {
         let field = input.get_field_by_name(name).ok_or_else(|| format!("{path}: no field {name}"))?;
-        found.push(Parameter { told: options.field(&field), field, in_path: true });
+        found.push(Parameter { spec: options.field(&field), field, in_path: true });
     }
     let oneofs: Vec<_> = found.iter().filter_map(|parameter| parameter.field.containing_oneof()).collect();
     let others = input.fields().filter(|field| !variables(path).any(|name| name == field.name()));
     for field in others {
-        let told = options.field(&field);
+        let spec = options.field(&field);
         // The other members of a choice that the path has made.
         let is_chosen = field.containing_oneof().is_some_and(|oneof| oneofs.contains(&oneof));
-        if !told.hidden && !is_chosen {
-            found.push(Parameter { field, told, in_path: false });
+        if !spec.hidden && !is_chosen {
+            found.push(Parameter { field, spec, in_path: false });
         }
     }
     Ok(found)
@@ -98,8 +98,8 @@ pub(super) fn request(
     let mut given: Vec<&str> = Vec::new();
     for (name, text) in query {
         let known = || parameters.iter().filter(|parameter| !parameter.in_path);
-        let Some(parameter) = known().find(|parameter| parameter.told.name == *name) else {
-            let names: Vec<&str> = known().map(|parameter| parameter.told.name.as_str()).collect();
+        let Some(parameter) = known().find(|parameter| parameter.spec.name == *name) else {
+            let names: Vec<&str> = known().map(|parameter| parameter.spec.name.as_str()).collect();
             let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             let detail = format!("unknown query parameter {:?}; known: {names}", shown(name));
             return Err(Refusal { reason: Reason::InvalidArgument, field: None, detail, limit: None });
@@ -111,7 +111,7 @@ pub(super) fn request(
         message.set_field(&parameter.field, value(parameter, text)?);
     }
     let mut items = 0;
-    for parameter in parameters.iter().filter(|parameter| parameter.told.kind == Kind::Limit) {
+    for parameter in parameters.iter().filter(|parameter| parameter.spec.kind == Kind::Limit) {
         if !message.has_field(&parameter.field) {
             message.set_field(
                 &parameter.field,
@@ -128,8 +128,8 @@ fn shown(text: &str) -> String {
 }
 
 fn value(parameter: &Parameter, text: &str) -> Result<Value, Refusal> {
-    let told = &parameter.told;
-    match (told.kind, parameter.field.kind()) {
+    let spec = &parameter.spec;
+    match (spec.kind, parameter.field.kind()) {
         (Kind::Limit, _) => match decimal::<u64>(text) {
             None | Some(0) => Err(parameter.refuse(Reason::InvalidPageSize, "expected a number from 1 on")),
             Some(limit) => {
@@ -143,7 +143,7 @@ fn value(parameter: &Parameter, text: &str) -> Result<Value, Refusal> {
         (Kind::Hash, _) => {
             let digits = text.strip_prefix(HEX_PREFIX).unwrap_or(text);
             let wrong = |_| parameter.refuse(Reason::InvalidHash, "expected 64 lowercase hex digits");
-            parse_hash(&told.name, digits).map(|hash| Value::String(hash.to_string())).map_err(wrong)
+            parse_hash(&spec.name, digits).map(|hash| Value::String(hash.to_string())).map_err(wrong)
         }
         (Kind::Height, _) => {
             let wrong =
@@ -166,10 +166,10 @@ fn value(parameter: &Parameter, text: &str) -> Result<Value, Refusal> {
             let wrong = || {
                 parameter.refuse(
                     Reason::InvalidArgument,
-                    format!("expected hex digits{}, without 0x", length(told)),
+                    format!("expected hex digits{}, without 0x", length(spec)),
                 )
             };
-            let bytes = hex::decode(text).ok().filter(|bytes| fits(told, bytes.len() as u64));
+            let bytes = hex::decode(text).ok().filter(|bytes| fits(spec, bytes.len() as u64));
             bytes.map(|bytes| Value::Bytes(bytes.into())).ok_or_else(wrong)
         }
         (_, Type::String) => Ok(Value::String(text.to_owned())),
@@ -177,26 +177,26 @@ fn value(parameter: &Parameter, text: &str) -> Result<Value, Refusal> {
     }
 }
 
-const fn fits(told: &Field, number: u64) -> bool {
-    number >= told.minimum && (told.maximum == 0 || number <= told.maximum)
+const fn fits(spec: &Field, number: u64) -> bool {
+    number >= spec.minimum && (spec.maximum == 0 || number <= spec.maximum)
 }
 
-fn length(told: &Field) -> Cow<'static, str> {
-    match (told.minimum, told.maximum) {
+fn length(spec: &Field) -> Cow<'static, str> {
+    match (spec.minimum, spec.maximum) {
         (0, 0) => "".into(),
         (from, to) => format!(" of {from} to {to} bytes").into(),
     }
 }
 
 fn number(parameter: &Parameter, text: &str) -> Result<u64, Refusal> {
-    let told = &parameter.told;
-    let number = decimal::<u64>(text).filter(|number| fits(told, *number));
-    number.ok_or_else(|| match told.maximum {
+    let spec = &parameter.spec;
+    let number = decimal::<u64>(text).filter(|number| fits(spec, *number));
+    number.ok_or_else(|| match spec.maximum {
         0 => parameter
-            .refuse(Reason::InvalidParameter, format!("expected a whole number from {} on", told.minimum)),
+            .refuse(Reason::InvalidParameter, format!("expected a whole number from {} on", spec.minimum)),
         most => parameter.refuse(
             Reason::InvalidParameter,
-            format!("expected a whole number from {} to {most}", told.minimum),
+            format!("expected a whole number from {} to {most}", spec.minimum),
         ),
     })
 }

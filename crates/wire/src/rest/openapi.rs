@@ -133,7 +133,7 @@ impl Describing<'_> {
         }
         parameters.extend(route.parameters.iter().filter(|p| !p.in_path).map(|parameter| {
             json!({
-                "name": parameter.told.name, "in": "query", "required": false,
+                "name": parameter.spec.name, "in": "query", "required": false,
                 "description": self.comments.field(&parameter.field), "schema": asked(parameter),
             })
         }));
@@ -263,8 +263,8 @@ fn number(field: &FieldDescriptor) -> Value {
 
 /// The schema of a parameter.
 fn asked(parameter: &Parameter) -> Value {
-    let told = &parameter.told;
-    match (told.kind, parameter.field.kind()) {
+    let spec = &parameter.spec;
+    match (spec.kind, parameter.field.kind()) {
         (Kind::Hash, _) => json!({"type": "string", "pattern": ASKED_HASH}),
         (Kind::Limit, _) => json!({
             "type": "integer", "minimum": 1, "maximum": u64::MAX, "default": crate::page::DEFAULT_PAGE_ITEMS,
@@ -272,18 +272,18 @@ fn asked(parameter: &Parameter) -> Value {
         (Kind::Slots, _) => json!({"type": "string", "pattern": SLOTS}),
         (_, Type::Bool) => json!({"type": "boolean"}),
         (_, Type::Bytes) => {
-            let mut schema = json!({"type": "string", "pattern": HEX, "minLength": 2 * told.minimum});
-            if told.maximum > 0 {
-                schema["maxLength"] = (2 * told.maximum).into();
+            let mut schema = json!({"type": "string", "pattern": HEX, "minLength": 2 * spec.minimum});
+            if spec.maximum > 0 {
+                schema["maxLength"] = (2 * spec.maximum).into();
             }
             schema
         }
         (_, Type::String) => json!({"type": "string"}),
         _ => {
             let mut schema = number(&parameter.field);
-            schema["minimum"] = told.minimum.into();
-            if told.maximum > 0 {
-                schema["maximum"] = told.maximum.into();
+            schema["minimum"] = spec.minimum.into();
+            if spec.maximum > 0 {
+                schema["maximum"] = spec.maximum.into();
             }
             schema
         }

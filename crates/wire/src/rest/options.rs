@@ -102,26 +102,26 @@ impl Options {
     }
 
     pub(super) fn method(&self, method: &MethodDescriptor) -> Method {
-        let Some(told) = Self::message(&method.options(), &self.method) else { return Method::default() };
-        let bytes = |name: &str| told.get_field_by_name(name).and_then(|value| value.as_u32());
-        let any_of = told.get_field_by_name("any_of");
+        let Some(spec) = Self::message(&method.options(), &self.method) else { return Method::default() };
+        let bytes = |name: &str| spec.get_field_by_name(name).and_then(|value| value.as_u32());
+        let any_of = spec.get_field_by_name("any_of");
         let any_of = any_of.iter().filter_map(|list| list.as_list()).flatten();
         Method {
-            no_route: text(&told, "no_route"),
+            no_route: text(&spec, "no_route"),
             weight_bytes: bytes("weight_bytes").unwrap_or_default(),
             item_weight_bytes: bytes("item_weight_bytes").unwrap_or_default(),
             largest_item_weight_bytes: bytes("largest_item_weight_bytes").unwrap_or_default(),
-            own_code: text(&told, "own_code"),
+            own_code: text(&spec, "own_code"),
             any_of: any_of.filter_map(|name| name.as_str().map(str::to_owned)).collect(),
         }
     }
 
     pub(super) fn field(&self, field: &FieldDescriptor) -> Field {
-        let told = Self::message(&field.options(), &self.field);
-        let name = told.as_ref().map(|told| text(told, "name")).filter(|name| !name.is_empty());
+        let spec = Self::message(&field.options(), &self.field);
+        let name = spec.as_ref().map(|spec| text(spec, "name")).filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| field.name().to_owned());
-        let Some(told) = told else { return Field { name, ..Field::default() } };
-        let kind = match told.get_field_by_name("kind").and_then(|value| value.as_enum_number()) {
+        let Some(spec) = spec else { return Field { name, ..Field::default() } };
+        let kind = match spec.get_field_by_name("kind").and_then(|value| value.as_enum_number()) {
             Some(1) => Kind::Hash,
             Some(2) => Kind::Height,
             Some(3) => Kind::Limit,
@@ -130,15 +130,15 @@ impl Options {
             _ => Kind::Plain,
         };
         Field {
-            hidden: flag(&told, "hidden"),
+            hidden: flag(&spec, "hidden"),
             name,
             kind,
-            amount: flag(&told, "amount"),
-            flatten: flag(&told, "flatten"),
-            null_when_absent: flag(&told, "null_when_absent"),
-            omit_when_empty: flag(&told, "omit_when_empty"),
-            maximum: number(&told, "maximum"),
-            minimum: number(&told, "minimum"),
+            amount: flag(&spec, "amount"),
+            flatten: flag(&spec, "flatten"),
+            null_when_absent: flag(&spec, "null_when_absent"),
+            omit_when_empty: flag(&spec, "omit_when_empty"),
+            maximum: number(&spec, "maximum"),
+            minimum: number(&spec, "minimum"),
         }
     }
 

@@ -73,21 +73,21 @@ impl Shape {
             .iter()
             .filter_map(|field| message.get_field(u32::try_from(field.number()).unwrap_or_default()));
         for field in declared {
-            let told = options.field(&field);
-            if told.hidden {
+            let spec = options.field(&field);
+            if spec.hidden {
                 continue;
             }
             let tag = field.containing_oneof().and_then(|oneof| options.tag(&oneof));
             match tag {
                 Some(tag) => {
-                    let member = (field, told.name);
+                    let member = (field, spec.name);
                     match members.last_mut() {
                         Some(Member::Tagged { tag: known, members }) if *known == tag => members.push(member),
                         _ => members.push(Member::Tagged { tag, members: vec![member] }),
                     }
                 }
-                None if told.flatten => members.push(Member::Flat(field)),
-                None => members.push(Member::Own(Own::of(options, field, told)?)),
+                None if spec.flatten => members.push(Member::Flat(field)),
+                None => members.push(Member::Own(Own::of(options, field, spec)?)),
             }
         }
         Ok(Self(members))
@@ -95,14 +95,14 @@ impl Shape {
 }
 
 impl Own {
-    fn of(options: &Options, field: FieldDescriptor, told: Field) -> Result<Self, String> {
+    fn of(options: &Options, field: FieldDescriptor, spec: Field) -> Result<Self, String> {
         let entry = if field.is_map() {
             field.kind().as_message().map(|entry| entry.map_entry_value_field())
         } else {
             None
         };
         let form = match entry.as_ref().unwrap_or(&field).kind() {
-            _ if told.amount => Form::Amount,
+            _ if spec.amount => Form::Amount,
             Type::String => Form::Text,
             Type::Bytes => Form::Hex,
             Type::Bool => Form::Bool,
@@ -113,11 +113,11 @@ impl Own {
             Type::Message(message) => return Err(format!("{} has no shape", message.full_name())),
             _ => Form::Number,
         };
-        let absent = match (told.null_when_absent, told.omit_when_empty, field.supports_presence()) {
+        let absent = match (spec.null_when_absent, spec.omit_when_empty, field.supports_presence()) {
             (true, ..) => Absent::Null,
             (_, true, _) | (.., true) => Absent::Omitted,
             _ => Absent::Default,
         };
-        Ok(Self { field, key: told.name, form, absent, kind: told.kind })
+        Ok(Self { field, key: spec.name, form, absent, kind: spec.kind })
     }
 }

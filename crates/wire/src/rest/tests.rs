@@ -184,9 +184,9 @@ fn what_must_be_given_is_asked_for() {
     let list = route("/api/transactions");
     for query in [&[][..], &[("limit", "5")], &[("page_token", "x")]] {
         let refused = list.ask(&[], &pairs(query)).expect_err("neither");
-        let told = (refused.reason, refused.field.as_deref(), refused.detail.as_str());
+        let reported = (refused.reason, refused.field.as_deref(), refused.detail.as_str());
         let detail = "sender: give at least one of sender, data_prefix";
-        assert_eq!(told, (Reason::InvalidArgument, Some("sender"), detail), "{query:?}");
+        assert_eq!(reported, (Reason::InvalidArgument, Some("sender"), detail), "{query:?}");
     }
     for prefix in ["01ab", "01AB"] {
         let asked = list.ask(&[], &pairs(&[("data_prefix", prefix)])).expect("fits");

@@ -98,7 +98,7 @@ fn looks_join_or_ask_for_more_and_reorganisations_are_measured() {
     // A chain that grew shorter, which a better branch may be.
     assert_eq!(observer.look("n1", &chain(11, 'b', "b")), Look::Taken);
     assert_eq!(observer.deepest_reorg(), 4);
-    observer.told_reorg(9);
+    observer.reported_reorg(9);
     assert_eq!(observer.deepest_reorg(), 9);
     assert_eq!(observer.look("n1", &[]), Look::Taken);
 }

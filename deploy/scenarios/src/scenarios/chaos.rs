@@ -111,7 +111,7 @@ async fn watch_reorgs(node: &Node, observer: &RefCell<Observer>) {
         if let WatchItem::Event(event) = item
             && event.kind() == Moved::Reorganised
         {
-            observer.borrow_mut().told_reorg(event.reorg_depth);
+            observer.borrow_mut().reported_reorg(event.reorg_depth);
         }
     }
 }

@@ -90,12 +90,12 @@ pub(super) async fn shared(State(state): State<AppState>, request: Request, next
     let asks_first =
         request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     let mut answer = if asks_first && origin.is_some() {
-        let told = [
+        let granted = [
             (ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS),
             (ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS),
             (ACCESS_CONTROL_MAX_AGE, MAX_AGE_SECONDS),
         ];
-        (StatusCode::NO_CONTENT, told).into_response()
+        (StatusCode::NO_CONTENT, granted).into_response()
     } else {
         next.run(request).await
     };

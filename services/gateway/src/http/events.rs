@@ -5,8 +5,8 @@
 //! transaction is rendered once, whoever listens.
 
 mod listener;
+mod renderer;
 mod shared;
-mod teller;
 
 use axum::extract::{Request, State};
 use futures::StreamExt as _;

@@ -41,23 +41,23 @@ where
     S: Stream<Item = FollowItem<FollowTransactionsResponse>> + Send + 'static,
 {
     let begin = sse::begin("transactions of the chain");
-    let teller = (Box::pin(items), Teller { gap: None });
-    let told = futures::stream::unfold(teller, |(mut items, mut teller)| async {
+    let renderer = (Box::pin(items), Renderer { gap: None });
+    let rendered = futures::stream::unfold(renderer, |(mut items, mut renderer)| async {
         let item = items.next().await?;
-        let events = teller.tell(item).ok()?;
-        Some((futures::stream::iter(events), (items, teller)))
+        let events = renderer.render(item).ok()?;
+        Some((futures::stream::iter(events), (items, renderer)))
     });
-    futures::stream::iter([begin]).chain(told.flatten())
+    futures::stream::iter([begin]).chain(rendered.flatten())
 }
 
 /// Turns items of the watch into events.
-struct Teller {
+struct Renderer {
     /// Why events were missed, until the next item tells where the stream goes on.
     gap: Option<Status>,
 }
 
-impl Teller {
-    fn tell(&mut self, item: FollowItem<FollowTransactionsResponse>) -> Result<Vec<Bytes>, Status> {
+impl Renderer {
+    fn render(&mut self, item: FollowItem<FollowTransactionsResponse>) -> Result<Vec<Bytes>, Status> {
         match item {
             FollowItem::Lost(_) => Ok(vec![sse::away()]),
             FollowItem::Gap(cause) => {

@@ -76,14 +76,14 @@ mod tests {
         assert!(texts.next().await.expect("begins").starts_with(b"id: "));
         // More than are kept.
         for _ in 0..1_000 {
-            live.tell(Happened::new(EventName::Block, Bytes::from_static(b"{}")));
+            live.publish(Happened::new(EventName::Block, Bytes::from_static(b"{}")));
         }
-        let told = texts.next().await.expect("why");
-        let told = std::str::from_utf8(&told).expect("text");
-        let data = told.strip_prefix("event: gap\ndata: ").expect("a gap without a cursor");
+        let published = texts.next().await.expect("why");
+        let published = std::str::from_utf8(&published).expect("text");
+        let data = published.strip_prefix("event: gap\ndata: ").expect("a gap without a cursor");
         let data: serde_json::Value = serde_json::from_str(data.trim_end()).expect("JSON");
-        assert_eq!(data["reason"], "SLOW_READER", "{told}");
-        assert!(data["detail"].as_str().is_some_and(|detail| detail.contains("come back")), "{told}");
+        assert_eq!(data["reason"], "SLOW_READER", "{published}");
+        assert!(data["detail"].as_str().is_some_and(|detail| detail.contains("come back")), "{published}");
         assert!(texts.next().await.is_none());
     }
 }

@@ -123,7 +123,7 @@ async fn talk(mut socket: impl Socket, live: &Live, drain: &Drain) {
             () = drain.begun() => Next::Stopping,
         };
         is_alive |= matches!(next, Next::Said(_));
-        let told = match next {
+        let sent = match next {
             // It is gone, and nothing has said so.
             Next::AskForLife if !is_alive => return,
             Next::AskForLife => {
@@ -152,7 +152,7 @@ async fn talk(mut socket: impl Socket, live: &Live, drain: &Drain) {
                 break (close_code::AWAY, "the gateway is stopping".to_owned());
             }
         };
-        if told.is_err() {
+        if sent.is_err() {
             return;
         }
     };
@@ -247,29 +247,29 @@ mod tests {
         for answers in [0, 3] {
             let (live, drain) = (Live::new(1), Drain::new());
             let (say, said) = mpsc::unbounded();
-            let (tell, mut told) = mpsc::unbounded();
+            let (outgoing, mut sent) = mpsc::unbounded();
             let begin = Instant::now();
-            let teller = live.clone();
+            let publisher = live.clone();
             // However much there is to tell.
-            let telling = tokio::spawn(async move {
+            let publishing = tokio::spawn(async move {
                 loop {
                     tokio::time::sleep(PING_EVERY / 10).await;
-                    teller.tell(Happened::new(EventName::Block, Bytes::from_static(b"{}")));
+                    publisher.publish(Happened::new(EventName::Block, Bytes::from_static(b"{}")));
                 }
             });
             let client = async {
                 let mut answered = 0;
-                while let Some(message) = told.next().await {
+                while let Some(message) = sent.next().await {
                     if matches!(message, Message::Ping(_)) && answered < answers {
                         answered += 1;
                         say.unbounded_send(Message::Pong(Bytes::new())).expect("open");
                     }
                 }
             };
-            let talking = async { tokio::join!(talk(Queues(said, tell), &live, &drain), client) };
+            let talking = async { tokio::join!(talk(Queues(said, outgoing), &live, &drain), client) };
             tokio::time::timeout(PING_EVERY * 100, talking).await.expect("it is left");
             assert_eq!(begin.elapsed().as_secs(), (PING_EVERY * (answers + 2)).as_secs(), "{answers}");
-            telling.abort();
+            publishing.abort();
         }
     }
 
@@ -278,15 +278,15 @@ mod tests {
         const CHOICES: u32 = 10;
         let (live, drain) = (Live::new(1), Drain::new());
         let (say, said) = mpsc::unbounded();
-        let (tell, told) = mpsc::unbounded();
+        let (outgoing, sent) = mpsc::unbounded();
         for _ in 0..CHOICES {
             say.unbounded_send(Message::text(r#"{"type":"subscribe","cursor":"x"}"#)).expect("open");
         }
         let begin = Instant::now();
-        let answers = told.filter(|message| std::future::ready(matches!(message, Message::Text(_))));
+        let answers = sent.filter(|message| std::future::ready(matches!(message, Message::Text(_))));
         let all = answers.take(CHOICES as usize).collect::<Vec<_>>();
         tokio::select! {
-            () = talk(Queues(said, tell), &live, &drain) => panic!("it goes on"),
+            () = talk(Queues(said, outgoing), &live, &drain) => panic!("it goes on"),
             all = all => assert_eq!(all.len(), CHOICES as usize),
         }
         assert!(begin.elapsed() >= REST * (CHOICES - 1), "{:?}", begin.elapsed());
@@ -297,15 +297,15 @@ mod tests {
     async fn a_client_that_is_too_slow_is_told_why() {
         let (live, drain) = (Live::new(1), Drain::new());
         let (say, said) = mpsc::unbounded();
-        let (tell, told) = mpsc::unbounded();
+        let (outgoing, sent) = mpsc::unbounded();
         // More than are kept, all at once.
-        let telling = async {
+        let publishing = async {
             for _ in 0..1_000 {
-                live.tell(Happened::new(EventName::Block, Bytes::from_static(b"{}")));
+                live.publish(Happened::new(EventName::Block, Bytes::from_static(b"{}")));
             }
         };
-        tokio::join!(talk(Queues(said, tell), &live, &drain), telling);
-        let Some(Message::Close(Some(end))) = told.collect::<Vec<_>>().await.pop() else {
+        tokio::join!(talk(Queues(said, outgoing), &live, &drain), publishing);
+        let Some(Message::Close(Some(end))) = sent.collect::<Vec<_>>().await.pop() else {
             panic!("it is not closed");
         };
         assert_eq!((end.code, end.reason.as_str()), (close_code::POLICY, "SLOW_READER"));

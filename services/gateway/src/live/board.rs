@@ -24,10 +24,10 @@ pub(crate) struct Board {
 
 impl Board {
     /// Writes a part, or why it cannot be told.
-    pub(crate) fn set(&self, part: Part, told: Result<Bytes, Status>, urgency: Urgency) {
-        let told = told.map_err(|why| why.message().to_owned());
+    pub(crate) fn set(&self, part: Part, value: Result<Bytes, Status>, urgency: Urgency) {
+        let value = value.map_err(|why| why.message().to_owned());
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        if parts.set(part, told, urgency) && urgency == Urgency::AtOnce {
+        if parts.set(part, value, urgency) && urgency == Urgency::AtOnce {
             self.urgent.notify_one();
         }
     }
@@ -38,7 +38,7 @@ impl Board {
     }
 
     /// Sends listeners what has changed, for ever: what is urgent at once, the rest every second.
-    pub(super) async fn tell(&self, live: &Live, clock: &Clock) {
+    pub(super) async fn publish(&self, live: &Live, clock: &Clock) {
         let mut seconds = tokio::time::interval(REST_EVERY);
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

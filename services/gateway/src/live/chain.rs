@@ -36,14 +36,14 @@ pub(super) async fn follow_events(backends: &Backends, live: &Live, moved: &Noti
     let mut watch = std::pin::pin!(backends.watch_events());
     let mut missed = None;
     while let Some(item) = watch.next().await {
-        if tell(item, live, &mut missed) {
+        if publish(item, live, &mut missed) {
             moved.notify_one();
         }
     }
 }
 
 /// Tells an item of the watch; whether something happened.
-fn tell(item: FollowItem<ChainEvent>, live: &Live, missed: &mut Option<Status>) -> bool {
+fn publish(item: FollowItem<ChainEvent>, live: &Live, missed: &mut Option<Status>) -> bool {
     let event = match item {
         FollowItem::Event(event) => event,
         FollowItem::Gap(cause) => {
@@ -55,10 +55,10 @@ fn tell(item: FollowItem<ChainEvent>, live: &Live, missed: &mut Option<Status>) 
     };
     // Not before the watch has begun anew: who looked up the state by then would miss what happens until it does.
     if let Some(cause) = missed.take() {
-        live.tell(Happened::new(EventName::Gap, gap_json(&cause)));
+        live.publish(Happened::new(EventName::Gap, gap_json(&cause)));
     }
     let Some(happened) = happened(event) else { return false };
-    live.tell(happened);
+    live.publish(happened);
     true
 }
 
@@ -181,13 +181,16 @@ mod tests {
         let (live, mut missed) = (Live::new(1), None);
         let begin = live.cursor();
         for item in [FollowItem::Gap(Status::out_of_range("x")), FollowItem::Lost(Status::unavailable("x"))] {
-            assert!(!tell(item, &live, &mut missed));
+            assert!(!publish(item, &live, &mut missed));
             assert_eq!(live.cursor(), begin, "what happens until the watch goes on would be missed unsaid");
         }
         let heartbeat = ChainEvent { heartbeat: true, ..ChainEvent::default() };
-        assert!(!tell(FollowItem::Event(heartbeat.clone()), &live, &mut missed));
-        let told = live.cursor();
-        assert_ne!(told, begin);
-        assert!(!tell(FollowItem::Event(heartbeat), &live, &mut missed) && live.cursor() == told, "once");
+        assert!(!publish(FollowItem::Event(heartbeat.clone()), &live, &mut missed));
+        let published = live.cursor();
+        assert_ne!(published, begin);
+        assert!(
+            !publish(FollowItem::Event(heartbeat), &live, &mut missed) && live.cursor() == published,
+            "once"
+        );
     }
 }

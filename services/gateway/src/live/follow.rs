@@ -54,7 +54,7 @@ pub(crate) fn follow(
     async move {
         let (board, moved) = (Arc::clone(&live.board), Notify::new());
         tokio::join!(
-            board.tell(&live, &clock),
+            board.publish(&live, &clock),
             follow_services(&backends, &board, &conditions),
             follow_mining(&backends, &board, &live, &mining),
             chain::follow_events(&backends, &live, &moved),
@@ -100,7 +100,7 @@ async fn follow_mining(backends: &Backends, board: &Board, live: &Live, body: &M
             WatchItem::Event(event) => {
                 let Some(mining) = event.status else { continue };
                 for claim in claims.new_in(&mining) {
-                    live.tell(Happened::new(EventName::Claim, claim_json(claim)));
+                    live.publish(Happened::new(EventName::Claim, claim_json(claim)));
                 }
                 let json = mining_status_json(&mining);
                 if body.get().is_err() {
@@ -179,8 +179,8 @@ mod tests {
             [(&[3, 2], &[]), (&[3, 2], &[]), (&[5, 4, 3], &[4, 5]), (&[5], &[]), (&[6, 5], &[6])];
         for (heights, expect) in cases {
             let status = status(heights);
-            let told: Vec<u64> = claims.new_in(&status).iter().map(|claim| claim.height).collect();
-            assert_eq!(told, expect, "{heights:?}");
+            let published: Vec<u64> = claims.new_in(&status).iter().map(|claim| claim.height).collect();
+            assert_eq!(published, expect, "{heights:?}");
         }
     }
 }

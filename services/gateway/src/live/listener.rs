@@ -38,7 +38,7 @@ pub(crate) struct Listener {
     /// How far it has heard.
     cursor: String,
     /// When it was told so last.
-    told: Instant,
+    sent_at: Instant,
 }
 
 impl Listener {
@@ -49,7 +49,7 @@ impl Listener {
     ) -> Self {
         // What is there already is news to this one.
         status.mark_changed();
-        Self { events, status, wanted, known: 0, cursor: String::new(), told: Instant::now() }
+        Self { events, status, wanted, known: 0, cursor: String::new(), sent_at: Instant::now() }
     }
 
     /// In the place of another, whose client knows that status already.
@@ -81,8 +81,8 @@ impl Listener {
                     }
                 }
                 // A status, which has no cursor, does not put it off.
-                () = tokio::time::sleep_until(self.told + QUIET) => {
-                    self.told = Instant::now();
+                () = tokio::time::sleep_until(self.sent_at + QUIET) => {
+                    self.sent_at = Instant::now();
                     return Some(Heard::Quiet { cursor: self.cursor.clone() });
                 }
             }
@@ -93,7 +93,7 @@ impl Listener {
         self.cursor.clone_from(&item.cursor);
         let heard = self.of_interest(item);
         if heard.is_some() {
-            self.told = Instant::now();
+            self.sent_at = Instant::now();
         }
         heard
     }
@@ -147,8 +147,8 @@ mod tests {
         let mut claims = live.listen("", Wanted::only([EventName::Claim])).expect("listens");
         assert_eq!((text(&mut all).await, text(&mut claims).await), ("quiet".into(), "quiet".into()));
         assert_eq!(text(&mut all).await, "{\"now_ms\":1,\"services\":1}");
-        live.tell(block(7));
-        live.tell(Happened::new(EventName::Claim, Bytes::from_static(b"mine")));
+        live.publish(block(7));
+        live.publish(Happened::new(EventName::Claim, Bytes::from_static(b"mine")));
         assert_eq!((text(&mut all).await, text(&mut all).await), ("7".into(), "mine".into()));
         assert_eq!(text(&mut claims).await, "mine");
         show("2");
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(text(&mut first).await, "{\"now_ms\":1,\"services\":1}");
         let mut second = live.listen("", Wanted::ALL).expect("listens").instead_of(&first);
         assert_eq!(text(&mut second).await, "quiet");
-        live.tell(block(7));
+        live.publish(block(7));
         assert_eq!(text(&mut second).await, "7");
         show("2");
         assert_eq!(text(&mut second).await, "{\"now_ms\":1,\"services\":2}");
@@ -198,14 +198,14 @@ mod tests {
         for names in [&[EventName::Claim][..], &[EventName::Claim, EventName::Status]] {
             let mut listener = live.listen("", Wanted::only(names.iter().copied())).expect("listens");
             assert_eq!(text(&mut listener).await, "quiet");
-            let teller = live.clone();
-            let telling = tokio::spawn(async move {
+            let publisher = live.clone();
+            let publishing = tokio::spawn(async move {
                 let mut parts = Parts::default();
                 for number in 0.. {
                     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-                    teller.tell(block(number));
+                    publisher.publish(block(number));
                     parts.set(Part::Mining, Ok(Bytes::from(number.to_string())), Urgency::CanWait);
-                    teller.show(parts.take(Urgency::CanWait, 1).expect("changed"));
+                    publisher.show(parts.take(Urgency::CanWait, 1).expect("changed"));
                 }
             });
             let begin = tokio::time::Instant::now();
@@ -219,7 +219,7 @@ mod tests {
             let heard = tokio::time::timeout(super::QUIET * 3, heard).await;
             let cursor = heard.expect("within a time that proxies bear");
             assert!(begin.elapsed() <= super::QUIET, "{:?}", begin.elapsed());
-            telling.abort();
+            publishing.abort();
             assert_eq!(cursor, live.cursor(), "{names:?}");
         }
     }
@@ -230,7 +230,7 @@ mod tests {
         let mut listener = live.listen("", Wanted::ALL).expect("listens");
         assert_eq!(text(&mut listener).await, "quiet");
         for number in 0..=KEPT_EVENTS + 1 {
-            live.tell(block(number));
+            live.publish(block(number));
         }
         assert_eq!(text(&mut listener).await, "too slow");
         assert!(listener.next().await.is_none());
@@ -239,10 +239,10 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_missed_after_a_cursor() {
         let live = Live::new(1);
-        live.tell(block(1));
+        live.publish(block(1));
         let cursor = live.cursor();
-        live.tell(block(2));
-        live.tell(block(3));
+        live.publish(block(2));
+        live.publish(block(3));
         let mut listener = live.listen(&cursor, Wanted::ALL).expect("known");
         assert_eq!((text(&mut listener).await, text(&mut listener).await), ("2".into(), "3".into()));
         let noted: Vec<_> = live.noted().into_iter().map(|(_, event)| event.data().clone()).collect();

@@ -90,9 +90,9 @@ pub(crate) struct Parts {
 
 impl Parts {
     /// Writes what a service says, or why it does not; whether the part is other than before.
-    pub(crate) fn set(&mut self, part: Part, told: Result<Bytes, String>, urgency: Urgency) -> bool {
+    pub(crate) fn set(&mut self, part: Part, value: Result<Bytes, String>, urgency: Urgency) -> bool {
         self.missing.remove(&part);
-        let json = told.unwrap_or_else(|why| {
+        let json = value.unwrap_or_else(|why| {
             self.missing.insert(part, why);
             UNKNOWN.clone()
         });

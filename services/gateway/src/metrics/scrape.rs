@@ -62,13 +62,13 @@ impl Scraper {
     pub(crate) async fn scrape(&self) -> Option<String> {
         let _place = self.0.places.try_acquire().ok()?;
         let asked = self.0.targets.iter().map(|(service, url)| async move {
-            let told = tokio::time::timeout(DEADLINE, self.ask(url)).await.ok().flatten();
-            self.0.metrics.told(*service, told.is_some());
-            told
+            let answer = tokio::time::timeout(DEADLINE, self.ask(url)).await.ok().flatten();
+            self.0.metrics.answered(*service, answer.is_some());
+            answer
         });
-        let told = futures::future::join_all(asked).await;
+        let answers = futures::future::join_all(asked).await;
         let own = self.0.own.encode();
-        Some(merge([own.as_str()].into_iter().chain(told.iter().flatten().map(String::as_str))))
+        Some(merge([own.as_str()].into_iter().chain(answers.iter().flatten().map(String::as_str))))
     }
 
     async fn ask(&self, url: &str) -> Option<String> {

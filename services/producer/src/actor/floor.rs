@@ -34,7 +34,7 @@ impl<N: Neighbours> Actor<N> {
         if under_way || !std::mem::take(&mut self.floor.due) {
             return;
         }
-        let (hands, write) = (self.hands.clone(), self.write(None, self.machine.guard().floor()));
-        self.floor.last = Some(self.deeds.spawn_blocking(move || hands.save_floor(write)));
+        let (executor, write) = (self.executor.clone(), self.write(None, self.machine.guard().floor()));
+        self.floor.last = Some(self.tasks.spawn_blocking(move || executor.save_floor(write)));
     }
 }

@@ -38,14 +38,14 @@ impl<N: Neighbours> Actor<N> {
 
     fn keep_remarkable(&self, item: &WatchItem<WatchHeadResponse>) {
         if let WatchItem::Event(event) = item {
-            vision_wire::remarkable_traces(&self.hands.genesis_hash, event).for_each(telemetry::keep);
+            vision_wire::remarkable_traces(&self.executor.genesis_hash, event).for_each(telemetry::keep);
         }
     }
 
     fn count_missed(&self, head: Option<&vision_wire::chain::Head>) {
         let parent = head.and_then(|head| Some((parse_hash("parent", &head.parent).ok()?, Slot(head.slot))));
         if let (Some(before), Some((parent, slot))) = (self.machine.view(), parent) {
-            self.hands.metrics.head_moved(&before, &parent, slot);
+            self.executor.metrics.head_moved(&before, &parent, slot);
         }
     }
 
@@ -59,7 +59,7 @@ impl<N: Neighbours> Actor<N> {
             for question in self.about_this_head.drain(..) {
                 question.abort();
             }
-            self.duty = Some(Duty::new(&self.hands.genesis_hash, head.height.next()));
+            self.duty = Some(Duty::new(&self.executor.genesis_hash, head.height.next()));
         }
         self.give(Input::Head(head));
     }
@@ -76,7 +76,7 @@ impl<N: Neighbours> Actor<N> {
                 self.conditions.sync_oracle.ok();
                 self.trouble.sync_oracle = None;
                 let eligible = snapshot.eligible;
-                let age_ms = self.hands.clock.now_ms().saturating_sub(snapshot.taken_at_ms);
+                let age_ms = self.executor.clock.now_ms().saturating_sub(snapshot.taken_at_ms);
                 self.snapshot = Some(snapshot);
                 // A repetition says that the oracle lives, not that it looked again.
                 if !heartbeat {
@@ -99,7 +99,7 @@ impl<N: Neighbours> Actor<N> {
             WatchItem::Event(event) if event.begins => self.give(Input::BlocksMissed),
             WatchItem::Event(event) if event.heartbeat => {}
             WatchItem::Event(event) => {
-                let reader = self.hands.own_block_reader();
+                let reader = self.executor.own_block_reader();
                 match reader.read(&event.header, &event.signature) {
                     Some(own) => self.give(Input::OwnBlock(own)),
                     None => {

@@ -76,12 +76,12 @@ pub(super) async fn run(url: &str, format: Format) -> Outcome {
     let nodes = network::nodes(&gateway, &overview).await?;
     names.learn_from(&nodes);
     let now_ms = overview["now_ms"].as_u64().unwrap_or(0);
-    let teller = nodes.iter().find(|node| node.this_node).map(|node| names.of(&node.id));
-    let teller = teller.unwrap_or_else(|| gateway.url().to_owned());
+    let reporter = nodes.iter().find(|node| node.this_node).map(|node| names.of(&node.id));
+    let reporter = reporter.unwrap_or_else(|| gateway.url().to_owned());
     let rows = ask_all(nodes, &gateway).await;
     match format {
         Format::Json => output::json(&to_json(&rows, &gateway, &names, now_ms))?,
-        Format::Table => output::write(&text(&rows, &names, &teller, now_ms, output::width()))?,
+        Format::Table => output::write(&text(&rows, &names, &reporter, now_ms, output::width()))?,
     }
     verdict(&rows, &names, now_ms)
 }
@@ -170,12 +170,12 @@ fn verdict(rows: &[Row], names: &Names, now_ms: u64) -> Outcome {
 const COLUMNS: [&str; 11] =
     ["node", "id", "role", "head", "behind", "peers", "last block", "version", "heard", "from", "state"];
 
-fn text(rows: &[Row], names: &Names, teller: &str, now_ms: u64, width: Option<usize>) -> String {
+fn text(rows: &[Row], names: &Names, reporter: &str, now_ms: u64, width: Option<usize>) -> String {
     let form = |left_out: &[&str]| {
         let kept: Vec<usize> = (0..COLUMNS.len()).filter(|at| !left_out.contains(&COLUMNS[*at])).collect();
         let mut table = Table::new(&kept.iter().map(|at| COLUMNS[*at]).collect::<Vec<_>>());
         for row in rows {
-            let cells = cells(row, names, teller, now_ms);
+            let cells = cells(row, names, reporter, now_ms);
             table.row(kept.iter().map(|at| cells[*at].clone()));
         }
         table
@@ -192,7 +192,7 @@ fn text(rows: &[Row], names: &Names, teller: &str, now_ms: u64, width: Option<us
     wrapped.next().unwrap_or_else(|| form(&narrow).render())
 }
 
-fn cells(row: &Row, names: &Names, teller: &str, now_ms: u64) -> [String; 11] {
+fn cells(row: &Row, names: &Names, reporter: &str, now_ms: u64) -> [String; 11] {
     let node = &row.node;
     let count = |value: Option<u64>| value.map_or_else(|| "-".into(), number);
     let ago = |ms: u64| format!("{} ago", span(ms));
@@ -201,7 +201,7 @@ fn cells(row: &Row, names: &Names, teller: &str, now_ms: u64) -> [String; 11] {
         Some(ms) => ago(ms),
         None => "never".into(),
     };
-    let from = if row.word == Word::Own { "itself".to_owned() } else { teller.to_owned() };
+    let from = if row.word == Word::Own { "itself".to_owned() } else { reporter.to_owned() };
     let state = row.trouble(now_ms).unwrap_or_else(|| node.state(now_ms));
     [
         cut(&names.of(&node.id), 24),

@@ -13,11 +13,12 @@ const GENESIS: Hash = Hash([3; 32]);
 fn a_registration_is_proven_by_the_producers_key() {
     let payout = Hash([7; 32]);
     let intent = Intent::Register { producer: Box::new(key(2)), payout };
-    let Action::RegisterProducer { public_key, payout: told, proof_of_possession } = intent.action(&GENESIS)
+    let Action::RegisterProducer { public_key, payout: reported, proof_of_possession } =
+        intent.action(&GENESIS)
     else {
         panic!("a registration")
     };
-    assert_eq!((public_key, told), (key(2).public_key(), payout));
+    assert_eq!((public_key, reported), (key(2).public_key(), payout));
     let fits = |key: &PublicKey, genesis: &Hash, proof: &Signature| {
         key.verify(Tag::Register, genesis, &registration_payload(&public_key, &payout), proof).is_ok()
     };
@@ -94,14 +95,14 @@ fn what_became_of_it_decides_the_exit() {
 
 #[test]
 fn what_waits_behind_a_gap_names_the_missing_nonce() {
-    let told = |answer| ended(&answer, true, NODE).expect_err("it waits").to_string();
-    let behind = told(json!({ "status": "pending", "hash": "ab", "missing_nonce": 3 }));
+    let reported = |answer| ended(&answer, true, NODE).expect_err("it waits").to_string();
+    let behind = reported(json!({ "status": "pending", "hash": "ab", "missing_nonce": 3 }));
     assert!(
         behind.contains("nonce 3, which is missing")
             && behind.contains("`vision query tx ab --node http://127.0.0.1:8081`"),
         "{behind}"
     );
-    let next = told(json!({ "status": "pending", "hash": "ab" }));
+    let next = reported(json!({ "status": "pending", "hash": "ab" }));
     assert!(!next.contains("missing") && next.contains("query tx ab"), "{next}");
 }
 
@@ -111,8 +112,9 @@ fn a_dry_run_shows_bytes_that_decode() {
     let signed =
         Transaction { sender: key(1).public_key(), nonce: 0, fee: 1, action }.sign(&key(1), &GENESIS);
     let shown = dry(&signed);
-    let told = |wanted: &str| shown.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone());
-    let bytes = told("bytes").and_then(|bytes| hex::decode(bytes.as_str()?).ok()).expect("hex");
+    let reported =
+        |wanted: &str| shown.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone());
+    let bytes = reported("bytes").and_then(|bytes| hex::decode(bytes.as_str()?).ok()).expect("hex");
     assert_eq!(SignedTransaction::from_bytes(bytes, &GENESIS).as_ref(), Ok(&signed));
-    assert_eq!((told("size"), told("hash")), (Some(json!(153)), Some(json!(signed.hash()))));
+    assert_eq!((reported("size"), reported("hash")), (Some(json!(153)), Some(json!(signed.hash()))));
 }

@@ -7,32 +7,32 @@ use vision_light::{Fault, Seen};
 use vision_primitives::{Block, Hash, Header, SignedTransaction, hash};
 
 use super::fault::fault;
-use super::told::{Claims, bytes, contradictions, transaction_claims};
+use super::reported::{Claims, bytes, contradictions, transaction_claims};
 
 /// How many bytes of a hash are a trace id.
 const TRACE_ID_BYTES: usize = 16;
 
 /// Whether a header commits to any transactions: only then must they be fetched. No list but the empty one
 /// has the root zero.
-pub(super) fn has_transactions(told: &Value) -> bool {
-    let header = bytes(told, "header").ok().and_then(|bytes| Header::from_bytes(&bytes).ok());
+pub(super) fn has_transactions(reported: &Value) -> bool {
+    let header = bytes(reported, "header").ok().and_then(|bytes| Header::from_bytes(&bytes).ok());
     header.is_none_or(|header| !header.tx_root.is_zero())
 }
 
 /// Reads an answer, which bears its transactions unless it has none, and what a list said of the same block.
-pub(super) fn read(told: &Value, listed: Option<&Value>, genesis_hash: &Hash) -> Result<Seen, Fault> {
+pub(super) fn read(reported: &Value, listed: Option<&Value>, genesis_hash: &Hash) -> Result<Seen, Fault> {
     let unreadable = |why: String| fault(Fault::HEADER_BYTES, why);
-    let header_bytes = bytes(told, "header").map_err(unreadable)?;
+    let header_bytes = bytes(reported, "header").map_err(unreadable)?;
     let header = Header::from_bytes(&header_bytes).map_err(|error| unreadable(error.to_string()))?;
     let hash = Header::hash_bytes(genesis_hash, &header_bytes);
     let none = Vec::new();
-    let entries = told["transactions"].as_array().unwrap_or(&none);
-    let block = whole(told, header_bytes, entries, genesis_hash).map_err(|why| fault(Fault::BYTES, why));
+    let entries = reported["transactions"].as_array().unwrap_or(&none);
+    let block = whole(reported, header_bytes, entries, genesis_hash).map_err(|why| fault(Fault::BYTES, why));
     let facts = facts(&header, &hash, entries.len(), genesis_hash);
     // One of another header is not of this block: the node's chain may have changed in between.
-    let listed = listed.filter(|listed| listed["header"] == told["header"]);
+    let listed = listed.filter(|listed| listed["header"] == reported["header"]);
     let mut claims = Claims::new();
-    for said in [Some(told), listed].into_iter().flatten() {
+    for said in [Some(reported), listed].into_iter().flatten() {
         claims.extend(facts.iter().map(|(name, value)| (said, *name, value.clone())));
     }
     let transactions = block.as_ref().map(Block::transactions).unwrap_or_default();
@@ -45,8 +45,8 @@ pub(super) fn read(told: &Value, listed: Option<&Value>, genesis_hash: &Hash) ->
     Ok(Seen { header, hash, block, contradictions })
 }
 
-fn whole(told: &Value, header: Vec<u8>, entries: &[Value], genesis_hash: &Hash) -> Result<Block, String> {
-    let signature = bytes(told, "signature")?;
+fn whole(reported: &Value, header: Vec<u8>, entries: &[Value], genesis_hash: &Hash) -> Result<Block, String> {
+    let signature = bytes(reported, "signature")?;
     let of = |(index, entry): (usize, &Value)| {
         bytes(entry, "bytes").map_err(|why| format!("transaction {index}: {why}"))
     };

@@ -8,7 +8,7 @@ use vision_primitives::{
 };
 
 use super::range::Source;
-use super::told::{transaction_claims, transaction_facts};
+use super::reported::{transaction_claims, transaction_facts};
 use vision_terminal::exit::{Failure, Outcome};
 
 pub use vision_test_blocks::{Net, genesis, key};
@@ -81,7 +81,7 @@ impl World {
     /// A node that tells the truth.
     pub fn node(&self) -> Node {
         let genesis_hash = self.net.rules.genesis_hash;
-        let blocks = self.blocks.iter().map(|block| told(block, &genesis_hash)).collect();
+        let blocks = self.blocks.iter().map(|block| reported(block, &genesis_hash)).collect();
         let hashes = [genesis_hash].into_iter().chain(self.blocks.iter().map(Block::hash));
         let registries = (0..).zip(hashes.zip(&self.states));
         let registries = registries.map(|(height, (hash, state))| registry(height, hash, state)).collect();
@@ -91,7 +91,7 @@ impl World {
     /// A node that shows another block in the full one's place.
     pub fn node_with(&self, block: &Block) -> Node {
         let mut node = self.node();
-        *node.full() = told(block, &self.net.rules.genesis_hash);
+        *node.full() = reported(block, &self.net.rules.genesis_hash);
         node
     }
 }
@@ -151,7 +151,7 @@ impl Source for Node {
 }
 
 /// A block as a gateway tells it.
-pub fn told(block: &Block, genesis_hash: &Hash) -> Value {
+pub fn reported(block: &Block, genesis_hash: &Hash) -> Value {
     let header = block.header();
     let trace = hash(&[b"vision/trace/v1", genesis_hash.as_bytes(), &header.height.get().to_le_bytes()]);
     let transactions: Vec<Value> = block
@@ -198,13 +198,13 @@ fn registry(height: u64, hash: Hash, state: &State) -> Value {
 fn params(world: &World) -> Value {
     let genesis = &world.net.rules.genesis;
     assert_eq!(genesis.entropy, Entropy::PrevHash);
-    let mut told = json!({
+    let mut reported = json!({
         "chain_id": genesis.chain_id, "genesis_hash": genesis.hash(), "genesis_time_ms": genesis.time_ms,
         "entropy": "prev_hash", "finality": "cft",
     });
     for (name, value) in genesis.params.table() {
         let amount = ["block_reward", "min_fee"].contains(&name);
-        told[name] = if amount { json!(value.to_string()) } else { json!(value) };
+        reported[name] = if amount { json!(value.to_string()) } else { json!(value) };
     }
-    told
+    reported
 }

@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use vision_light::{Claim, Proof, Subject};
 use vision_primitives::{Hash, MerkleProof, MerkleStep, TimestampMs};
 
+use super::reported::{Claims, Facts, bytes, contradictions, field, transaction_claims, transaction_facts};
 use super::seal::{Belief, Trusted};
-use super::told::{Claims, Facts, bytes, contradictions, field, transaction_claims, transaction_facts};
 use vision_terminal::exit::{Exit, Failure, Outcome};
 use vision_terminal::output::{self, Format, cell, properties_within, time};
 
@@ -191,5 +191,4 @@ fn step(step: &Value) -> Result<MerkleStep, String> {
 }
 
 #[cfg(test)]
-#[path = "proof_tests.rs"]
 mod tests;

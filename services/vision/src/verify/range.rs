@@ -21,7 +21,7 @@ const PAGE_BLOCKS: u64 = 200;
 const QUESTIONS_AT_ONCE: usize = 8;
 
 /// What a node says of one block.
-struct Told {
+struct Reported {
     /// The block, with its transactions.
     block: Value,
     /// What a list said of it, if that is another answer.
@@ -66,8 +66,8 @@ impl Range {
 
     /// Says what is wrong, block by block, and sums up.
     pub(super) async fn run(&self, source: &impl Source, format: Format) -> Outcome {
-        let told = |line: &str| if format == Format::Table { output::line(line) } else { Ok(()) };
-        let report = self.audit(source, told).await?;
+        let print = |line: &str| if format == Format::Table { output::line(line) } else { Ok(()) };
+        let report = self.audit(source, print).await?;
         if let Some((head, asked_to)) = report.ends_early() {
             eprintln!("the chain ends at height {head}: it is verified up to there, not to {asked_to}");
         }
@@ -78,7 +78,7 @@ impl Range {
         ended(&report)
     }
 
-    async fn audit(&self, source: &impl Source, tell: impl Fn(&str) -> Outcome) -> Outcome<Report> {
+    async fn audit(&self, source: &impl Source, print: impl Fn(&str) -> Outcome) -> Outcome<Report> {
         let to = self.end(source).await?;
         let mut audit = self.begin(source, to).await?;
         let mut report = Report::new(self.from, self.to, &audit);
@@ -91,19 +91,19 @@ impl Range {
                 (next..).zip(page).map(|(height, listed)| ask(source, height, listed, with_registry));
             let mut answers = stream::iter(questions).buffered(QUESTIONS_AT_ONCE);
             while let Some(answer) = answers.next().await {
-                let (height, mut told) = answer?;
-                if told.registry.is_null() && !audit.computes_states() {
-                    told.registry = registry_below(source, height).await?;
+                let (height, mut reported) = answer?;
+                if reported.registry.is_null() && !audit.computes_states() {
+                    reported.registry = registry_below(source, height).await?;
                 }
                 let before = audit.parent().copied();
-                let seen = read(&told.block, told.listed.as_ref(), &audit.rules().genesis_hash);
-                let verdict = audit.judge(Height(height), seen, &ground::registry(&told.registry));
+                let seen = read(&reported.block, reported.listed.as_ref(), &audit.rules().genesis_hash);
+                let verdict = audit.judge(Height(height), seen, &ground::registry(&reported.registry));
                 if verdict.faults.iter().any(Fault::is_of_link) {
                     let genesis_hash = audit.rules().genesis_hash;
                     still_there(source, before.as_ref(), &verdict, &genesis_hash).await?;
                 }
                 if let Some(line) = report.add(&verdict, audit.computes_states()) {
-                    tell(&line)?;
+                    print(&line)?;
                 }
             }
             drop(answers);
@@ -146,8 +146,8 @@ impl Range {
             let parent = rules.block_0();
             return Ok(Audit::new(rules, parent));
         }
-        let told = block(source, below).await?;
-        let Seen { header, hash, .. } = read(&told, None, &rules.genesis_hash)
+        let reported = block(source, below).await?;
+        let Seen { header, hash, .. } = read(&reported, None, &rules.genesis_hash)
             .map_err(|fault| Failure::failed(format!("block {below}, on which the range stands: {fault}")))?;
         let (stamp, weight) = (header.timestamp_ms, header.weight);
         Ok(Audit::new(rules, Parent { hash, height: Height(below), stamp, weight }))
@@ -183,14 +183,19 @@ async fn page(source: &impl Source, from: u64, limit: u64) -> Outcome<Vec<Value>
 }
 
 /// What it takes to judge a block.
-async fn ask(source: &impl Source, height: u64, listed: Value, with_registry: bool) -> Outcome<(u64, Told)> {
+async fn ask(
+    source: &impl Source,
+    height: u64,
+    listed: Value,
+    with_registry: bool,
+) -> Outcome<(u64, Reported)> {
     let registry =
         async { if with_registry { registry_below(source, height).await } else { Ok(Value::Null) } };
     if !has_transactions(&listed) {
-        return Ok((height, Told { block: listed, listed: None, registry: registry.await? }));
+        return Ok((height, Reported { block: listed, listed: None, registry: registry.await? }));
     }
     let (block, registry) = futures::try_join!(block(source, height), registry)?;
-    Ok((height, Told { block, listed: Some(listed), registry }))
+    Ok((height, Reported { block, listed: Some(listed), registry }))
 }
 
 /// A node may go over to another branch while it is asked: that breaks the links too, and is no fault of a
@@ -214,5 +219,4 @@ async fn still_there(
 }
 
 #[cfg(test)]
-#[path = "range_tests.rs"]
 mod tests;

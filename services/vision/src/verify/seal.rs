@@ -4,7 +4,7 @@ use serde_json::Value;
 use vision_light::{Doubt, Seal, Shown};
 use vision_primitives::{Genesis, Hash, PublicKey, Signature};
 
-use super::told::{bytes, field};
+use super::reported::{bytes, field};
 
 /// What the caller trusts.
 #[derive(Default)]

@@ -71,8 +71,8 @@ fn contact(scene: &Scene, now_ms: u64, sheet: Sheet) -> Option<Vec<Line<'static>
     let mut lines = vec![sheet.sentence(Sign::Unknown, &sentence, Style::new())];
     lines.extend(sheet.below(why, INDENT, 1, Paint::faint()));
     if let Some(heard) = heard_ms {
-        let told = format!("what follows is old, of {}", time(scene.node_ms(*heard)));
-        lines.extend(sheet.below(&told, INDENT, 1, sheet.paint.bad()));
+        let reported = format!("what follows is old, of {}", time(scene.node_ms(*heard)));
+        lines.extend(sheet.below(&reported, INDENT, 1, sheet.paint.bad()));
     }
     Some(lines)
 }
@@ -227,7 +227,7 @@ mod tests {
             ] },
         });
         let mut scene = Scene::new("http://127.0.0.1:8080", Names::default());
-        scene.whole(&overview, vision_terminal::network::told(&overview), 100_000);
+        scene.whole(&overview, vision_terminal::network::reported(&overview), 100_000);
         for height in 1..30 {
             let data =
                 json!({ "height": height, "node_id": format!("{:064x}", height % 2), "at_ms": 99_000 });

@@ -27,12 +27,12 @@ const SILENCE: Duration = Duration::from_secs(20);
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How long a block that was spoken of may take to come as an event.
 const GRACE: Duration = Duration::from_millis(500);
-/// News that wait to be shown.
+/// Updates that wait to be shown.
 pub(super) const QUEUE: usize = 256;
 
 /// What comes.
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum Update {
     /// All there is to tell now.
     Whole(Value, Vec<Node>),
     /// Something happened.
@@ -42,14 +42,14 @@ pub(super) enum News {
 }
 
 /// Follows a node until nobody listens.
-pub(super) async fn follow(gateway: Gateway, news: mpsc::Sender<News>) {
+pub(super) async fn follow(gateway: Gateway, updates: mpsc::Sender<Update>) {
     let mut failures = 0;
-    while !news.is_closed() {
-        let ended = follow_once(&gateway, &news, &mut failures).await;
+    while !updates.is_closed() {
+        let ended = follow_once(&gateway, &updates, &mut failures).await;
         let Err(failure) = ended else { continue };
         let pause = PAUSES[failures.min(PAUSES.len() - 1)];
         failures += 1;
-        if news.send(News::Lost(failure.to_string(), pause)).await.is_err() {
+        if updates.send(Update::Lost(failure.to_string(), pause)).await.is_err() {
             return;
         }
         tokio::time::sleep(pause).await;
@@ -57,8 +57,8 @@ pub(super) async fn follow(gateway: Gateway, news: mpsc::Sender<News>) {
 }
 
 /// Until the stream ends. It is no fault if the node sends its listener away to ask for the whole again.
-async fn follow_once(gateway: &Gateway, news: &mpsc::Sender<News>, failures: &mut usize) -> Outcome {
-    let mut whole = whole(gateway, news).await?;
+async fn follow_once(gateway: &Gateway, updates: &mpsc::Sender<Update>, failures: &mut usize) -> Outcome {
+    let mut whole = whole(gateway, updates).await?;
     let cursor = whole.cursor.take().map(|cursor| format!("?cursor={cursor}")).unwrap_or_default();
     let mut events = Events::open(gateway, &format!("/api/mining/events{cursor}")).await?;
     loop {
@@ -68,13 +68,13 @@ async fn follow_once(gateway: &Gateway, news: &mpsc::Sender<News>, failures: &mu
             if whole.again_at.is_some() => None,
         };
         let Some(event) = event else {
-            whole = self::whole(gateway, news).await?;
+            whole = self::whole(gateway, updates).await?;
             continue;
         };
         *failures = 0;
         whole.note(&event);
         let is_gap = event.name == "gap";
-        if news.send(News::Event(event)).await.is_err() || is_gap {
+        if updates.send(Update::Event(event)).await.is_err() || is_gap {
             return Ok(());
         }
     }
@@ -82,7 +82,7 @@ async fn follow_once(gateway: &Gateway, news: &mpsc::Sender<News>, failures: &mu
 
 /// What was told at once, as far as it decides when to ask again.
 struct Whole {
-    /// From where on events are news.
+    /// From where on events are new.
     cursor: Option<String>,
     /// Height of the newest block that was told.
     head: u64,
@@ -106,8 +106,8 @@ impl Whole {
         match event.name.as_str() {
             "block" => self.head = block["height"].as_u64().unwrap_or(self.head),
             "status" => {
-                let told = event.data["mining"]["local_height"].as_u64();
-                if told.is_some_and(|told| told > self.head) && self.again_at.is_none() {
+                let reported = event.data["mining"]["local_height"].as_u64();
+                if reported.is_some_and(|reported| reported > self.head) && self.again_at.is_none() {
                     self.again_at = Some(Instant::now() + GRACE);
                 }
             }
@@ -122,12 +122,12 @@ pub(super) fn block_in(data: &Value) -> &Value {
     if data["block"].is_object() { &data["block"] } else { data }
 }
 
-async fn whole(gateway: &Gateway, news: &mpsc::Sender<News>) -> Outcome<Whole> {
+async fn whole(gateway: &Gateway, updates: &mpsc::Sender<Update>) -> Outcome<Whole> {
     let overview = gateway.get("/api/overview").await?;
     let nodes = network::nodes(gateway, &overview).await?;
     let whole = Whole::of(&overview);
     // Nobody listens any more: the caller sees that.
-    let _ = news.send(News::Whole(overview, nodes)).await;
+    let _ = updates.send(Update::Whole(overview, nodes)).await;
     Ok(whole)
 }
 

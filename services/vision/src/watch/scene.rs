@@ -187,9 +187,9 @@ impl Scene {
         let (text, weight) = match event.name.as_str() {
             "missed_slot" => {
                 let heights = Vec::from_iter(height);
-                let told = missed_text(&name, &heights);
+                let reported = missed_text(&name, &heights);
                 what = What::Missed { node_id: text("node_id"), heights };
-                (told, Bad)
+                (reported, Bad)
             }
             "suspended" => (format!("{name} was suspended at {at}"), Bad),
             "returned" => (format!("{name} returned at {at}"), Good),
@@ -245,13 +245,13 @@ impl Scene {
 }
 
 fn missed_text(name: &str, heights: &[u64]) -> String {
-    let told: Vec<String> =
+    let reported: Vec<String> =
         heights.iter().rev().take(MAX_HEIGHTS).rev().map(|height| number(*height)).collect();
     let more = if heights.len() > MAX_HEIGHTS { "…, " } else { "" };
     match heights.len() {
         0 => format!("{name} missed a slot"),
-        1 => format!("{name} missed its slot at height {}", told.join("")),
-        count => format!("{name} missed {count} slots, at heights {more}{}", told.join(", ")),
+        1 => format!("{name} missed its slot at height {}", reported.join("")),
+        count => format!("{name} missed {count} slots, at heights {more}{}", reported.join(", ")),
     }
 }
 
@@ -287,7 +287,7 @@ mod tests {
                 { "slot": 0, "node_id": "aa", "opens_at_ms": 102_400 }, { "slot": 1, "node_id": "bb" },
             ] },
         });
-        scene.whole(&overview, vision_terminal::network::told(&overview), 1_000);
+        scene.whole(&overview, vision_terminal::network::reported(&overview), 1_000);
         scene
     }
 

@@ -19,7 +19,7 @@ fn narrow() -> Router {
     mount(Router::new(), Guard::with_places(service, &CancellationToken::new(), 1), "test.Fake")
 }
 
-fn told(response: &Response) -> Option<(Code, Option<String>)> {
+fn refused_with(response: &Response) -> Option<(Code, Option<String>)> {
     let status = Status::from_header_map(response.headers())?;
     Some((status.code(), reason(&status)))
 }
@@ -28,22 +28,30 @@ fn told(response: &Response) -> Option<(Code, Option<String>)> {
 async fn a_busy_service_sheds_calls_at_once() {
     let mut router = narrow();
     let stream = router.call(raw_call("Watch", "", "5S")).await.expect("infallible");
-    assert_eq!(told(&stream), None, "an open stream");
+    assert_eq!(refused_with(&stream), None, "an open stream");
     let shed = router.call(raw_call("Check", "refuse", "5S")).await.expect("infallible");
-    assert_eq!(told(&shed), Some((Code::ResourceExhausted, Some("OVERLOADED".into()))));
+    assert_eq!(refused_with(&shed), Some((Code::ResourceExhausted, Some("OVERLOADED".into()))));
     drop(stream);
     let after = router.call(raw_call("Check", "refuse", "5S")).await.expect("infallible");
-    assert_eq!(told(&after), Some((Code::FailedPrecondition, None)), "the stream gave its place back");
+    assert_eq!(
+        refused_with(&after),
+        Some((Code::FailedPrecondition, None)),
+        "the stream gave its place back"
+    );
 }
 
 #[tokio::test]
 async fn the_server_itself_keeps_the_callers_deadline() {
     let mut router = narrow();
     let late = router.call(raw_call("Check", "hang", "50m")).await.expect("infallible");
-    assert_eq!(told(&late), Some((Code::DeadlineExceeded, Some("DEADLINE".into()))));
+    assert_eq!(refused_with(&late), Some((Code::DeadlineExceeded, Some("DEADLINE".into()))));
     let after = router.call(raw_call("Check", "refuse", "5S")).await.expect("infallible");
-    assert_eq!(told(&after), Some((Code::FailedPrecondition, None)), "the late call gave its place back");
+    assert_eq!(
+        refused_with(&after),
+        Some((Code::FailedPrecondition, None)),
+        "the late call gave its place back"
+    );
     drop(after);
     let stream = router.call(raw_call("Watch", "", "50m")).await.expect("infallible");
-    assert_eq!(told(&stream), None, "streams outlive it");
+    assert_eq!(refused_with(&stream), None, "streams outlive it");
 }

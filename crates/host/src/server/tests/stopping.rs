@@ -14,8 +14,8 @@ async fn the_stop_is_orderly() {
     assert_eq!(watch.next().await.expect("an item").expect("an answer").status(), ServingStatus::Serving);
     let address = server.address;
     server.stop().await;
-    let told = watch.next().await.expect("an item").expect("an answer");
-    assert_eq!(told.status(), ServingStatus::NotServing, "first it says that it stops");
+    let first = watch.next().await.expect("an item").expect("an answer");
+    assert_eq!(first.status(), ServingStatus::NotServing, "first it says that it stops");
     let end = watch.next().await.expect("an item").expect_err("the end");
     assert_eq!((end.code(), reason(&end).as_deref()), (Code::Unavailable, Some("SHUTTING_DOWN")));
     assert!(TcpStream::connect(address).await.is_err(), "the port is free");

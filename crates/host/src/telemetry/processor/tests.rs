@@ -164,7 +164,11 @@ async fn a_trace_is_kept_after_the_fact() {
         (5, 1, 0),
         "2 was of no interest"
     );
-    assert_eq!(processor.told().map(|told| told.matches(',').count()), Some(1), "two were kept");
+    assert_eq!(
+        processor.advertised().map(|advertised| advertised.matches(',').count()),
+        Some(1),
+        "two were kept"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,7 +190,7 @@ async fn what_waits_is_bounded_in_spans() {
 async fn a_sampled_trace_need_not_be_kept() {
     let (processor, _) = start(1.0, 100, 100, Manner::Takes);
     processor.keep(TraceId::from(1));
-    assert_eq!(processor.told(), None);
+    assert_eq!(processor.advertised(), None);
 }
 
 /// Flushes from another thread, as the end of a process does; the worker's own runtime is real.

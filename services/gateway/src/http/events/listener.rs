@@ -9,9 +9,9 @@ use tokio::time::{Duration, Instant};
 use vision_primitives::Hash;
 use vision_wire::{EventKind, Subscription};
 
+use super::renderer::{Rendered, texts};
 use super::shared::{Feed, Running};
 use super::sse;
-use super::teller::{Told, texts};
 use crate::adapters::Backends;
 
 /// A listener whose address nothing concerns is told so often how far it has heard.
@@ -19,8 +19,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 /// How a listener hears.
 enum Way {
-    Shared(Subscription<Arc<Told>>),
-    Own(Pin<Box<dyn Stream<Item = Told> + Send>>),
+    Shared(Subscription<Arc<Rendered>>),
+    Own(Pin<Box<dyn Stream<Item = Rendered> + Send>>),
 }
 
 /// Somebody who hears what happens to transactions.
@@ -51,12 +51,12 @@ impl Listener {
         loop {
             let text = match &mut self.way {
                 Way::Own(texts) => {
-                    let told = texts.next().await?;
-                    self.heard(&told);
+                    let rendered = texts.next().await?;
+                    self.heard(&rendered);
                     if let Some(shared) = self.running.after(&self.cursor) {
                         self.way = Way::Shared(shared);
                     }
-                    Some(told.text)
+                    Some(rendered.text)
                 }
                 Way::Shared(texts) => match texts.next().await? {
                     // Too slow: what it missed the chain service may still know.
@@ -83,15 +83,15 @@ impl Listener {
     }
 
     /// The text of this listener; none if it has heard something not long ago, and this does not concern it.
-    fn of(&self, told: &Told) -> Option<Bytes> {
-        let Some(address) = &self.address else { return Some(told.text.clone()) };
+    fn of(&self, rendered: &Rendered) -> Option<Bytes> {
+        let Some(address) = &self.address else { return Some(rendered.text.clone()) };
         let silent = self.spoken.elapsed() >= SILENCE && !self.cursor.is_empty();
-        told.of(address).or_else(|| silent.then(|| sse::nothing(&self.cursor)))
+        rendered.of(address).or_else(|| silent.then(|| sse::nothing(&self.cursor)))
     }
 
-    fn heard(&mut self, told: &Told) {
-        if !told.cursor.is_empty() {
-            self.cursor.clone_from(&told.cursor);
+    fn heard(&mut self, rendered: &Rendered) {
+        if !rendered.cursor.is_empty() {
+            self.cursor.clone_from(&rendered.cursor);
         }
     }
 }

@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use tokio::task::JoinHandle;
 use vision_wire::{EventLog, Subscription};
 
-use super::teller::{Told, texts};
+use super::renderer::{Rendered, texts};
 use crate::adapters::Backends;
 
 /// Texts kept for listeners that come back or are slow; of a full block one takes some 130 KiB.
@@ -31,7 +31,7 @@ impl Feed {
 
 /// A watch that runs.
 pub(super) struct Running {
-    log: EventLog<Arc<Told>>,
+    log: EventLog<Arc<Rendered>>,
     task: JoinHandle<()>,
 }
 
@@ -46,28 +46,28 @@ impl Running {
         let log = EventLog::new(0, KEPT_TEXTS);
         // What stands for all before; a listener of now begins at the last text, of which there must be one.
         log.publish(Arc::default());
-        let told = log.clone();
+        let feed = log.clone();
         let task = tokio::spawn(async move {
             let mut texts = std::pin::pin!(texts(backends, String::new(), None));
             while let Some(text) = texts.next().await {
-                told.publish(Arc::new(text));
+                feed.publish(Arc::new(text));
             }
             // Nothing more comes: to every listener an empty text is the end.
-            told.publish(Arc::default());
+            feed.publish(Arc::default());
         });
         Self { log, task }
     }
 
     /// What is told from now on.
-    pub(super) fn now(&self) -> Option<Subscription<Arc<Told>>> {
+    pub(super) fn now(&self) -> Option<Subscription<Arc<Rendered>>> {
         self.log.subscribe("").ok()
     }
 
     /// What is told after a cursor of the chain service, if that is kept.
-    pub(super) fn after(&self, cursor: &str) -> Option<Subscription<Arc<Told>>> {
+    pub(super) fn after(&self, cursor: &str) -> Option<Subscription<Arc<Rendered>>> {
         let mut kept = self.log.recent(KEPT_TEXTS).into_iter();
         // The newest of those that lead there: what only repeats it came behind it.
-        let (at, _) = kept.find(|(_, told)| !cursor.is_empty() && told.cursor == cursor)?;
+        let (at, _) = kept.find(|(_, rendered)| !cursor.is_empty() && rendered.cursor == cursor)?;
         self.log.subscribe(&at.to_string()).ok()
     }
 }

@@ -118,15 +118,15 @@ impl Api {
         let (mut routes, mut without, mut undecided) = (Vec::new(), BTreeMap::new(), Vec::new());
         for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
             let name = format!("{}/{}", method.parent_service().full_name(), method.name());
-            let told = options.method(&method);
+            let spec = options.method(&method);
             let bindings = options.bindings(&method);
-            match (bindings.is_empty(), told.no_route.is_empty()) {
+            match (bindings.is_empty(), spec.no_route.is_empty()) {
                 (true, true) => undecided.push(name),
                 (false, false) => return Err(format!("{name} has a route, and a reason why not")),
-                (true, false) => drop(without.insert(name, told.no_route)),
+                (true, false) => drop(without.insert(name, spec.no_route)),
                 (false, true) => {
                     for binding in bindings {
-                        routes.push(Route::new(&options, &method, &name, &told, binding)?);
+                        routes.push(Route::new(&options, &method, &name, &spec, binding)?);
                     }
                 }
             }
@@ -216,12 +216,12 @@ impl Route {
         options: &Options,
         method: &MethodDescriptor,
         name: &str,
-        told: &options::Method,
+        spec: &options::Method,
         binding: options::Binding,
     ) -> Result<Self, String> {
         let parameters = ask::parameters(options, &method.input(), &binding.path)?;
-        let is_known = |name: &&String| parameters.iter().any(|parameter| parameter.told.name == **name);
-        if let Some(unknown) = told.any_of.iter().find(|name| !is_known(name)) {
+        let is_known = |name: &&String| parameters.iter().any(|parameter| parameter.spec.name == **name);
+        if let Some(unknown) = spec.any_of.iter().find(|name| !is_known(name)) {
             return Err(format!("{name}: no parameter {unknown}"));
         }
         let body = match binding.response_body.as_str() {
@@ -234,13 +234,13 @@ impl Route {
             method: name.to_owned(),
             verb: binding.verb,
             path: binding.path,
-            own_code: told.own_code.clone(),
+            own_code: spec.own_code.clone(),
             weight: Weight {
-                whole: told.weight_bytes as usize,
-                item: told.item_weight_bytes as usize,
-                largest_item: told.largest_item_weight_bytes as usize,
+                whole: spec.weight_bytes as usize,
+                item: spec.item_weight_bytes as usize,
+                largest_item: spec.largest_item_weight_bytes as usize,
             },
-            any_of: told.any_of.clone(),
+            any_of: spec.any_of.clone(),
             descriptor: method.clone(),
             parameters,
             body,

@@ -3,7 +3,7 @@ use std::cell::RefCell;
 use serde_json::json;
 use vision_primitives::SecretKey;
 
-use super::super::fake_node::{FULL, Node, World, data, told, world};
+use super::super::fake_node::{FULL, Node, World, data, reported, world};
 use super::*;
 use vision_terminal::exit::Exit;
 
@@ -20,11 +20,11 @@ fn range(world: &World, from: u64, to: u64, states: bool) -> Range {
 
 fn audit(world: &World, node: &Node, to: u64, states: bool) -> Outcome<Value> {
     let lines = RefCell::new(0);
-    let tell = |_: &str| {
+    let print = |_: &str| {
         *lines.borrow_mut() += 1;
         Ok(())
     };
-    let report = block_on(range(world, 1, to, states).audit(node, tell))?.to_json();
+    let report = block_on(range(world, 1, to, states).audit(node, print))?.to_json();
     assert_eq!(report["faulty_blocks"], *lines.borrow(), "a line each");
     Ok(report)
 }
@@ -104,9 +104,9 @@ fn every_rule_of_the_header_has_its_name() {
     };
     check(&world, cases(), false);
     // What a block before a wrong one shows is told too.
-    let tell = |states| audit(&world, &cases()[1].1, 8, states).expect("a report");
+    let audited = |states| audit(&world, &cases()[1].1, 8, states).expect("a report");
     for (states, known_to) in [(false, Value::Null), (true, json!(4))] {
-        let report = tell(states);
+        let report = audited(states);
         assert_eq!(rules(&report, 6)[0], "UNKNOWN_PARENT", "{report}");
         assert_eq!((rules(&report, 4), rules(&report, 7)), (vec![], vec![]), "{report}");
         assert_eq!((&report["states_recomputed_to"], &report["holds"]), (&known_to, &json!(false)));
@@ -205,12 +205,12 @@ fn whatever_is_said_otherwise_than_the_bytes_say_it_is_named() {
     let world = world();
     let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     let other = |value: &Value| match value {
-        Value::Bool(told) => json!(!told),
-        Value::Number(told) => json!(told.as_u64().unwrap() + 1),
-        Value::String(told) => json!(format!("{told}0")),
+        Value::Bool(reported) => json!(!reported),
+        Value::Number(reported) => json!(reported.as_u64().unwrap() + 1),
+        Value::String(reported) => json!(format!("{reported}0")),
         _ => json!("00"),
     };
-    let whole = told(world.block(FULL), &world.net.rules.genesis_hash);
+    let whole = reported(world.block(FULL), &world.net.rules.genesis_hash);
     let (block, transaction) = (names(&whole), names(&whole["transactions"][1]));
     // The bytes themselves, what is local to the node, and the signature that is checked itself.
     let own = ["header", "transactions", "finalized", "signature"];
@@ -251,11 +251,11 @@ fn a_node_cannot_write_lines_of_its_own() {
     let mut node = world.node();
     node.full()["producer"] = json!(format!("\nblock 6\u{1b}[2J{}", "x".repeat(100_000)));
     let lines = RefCell::new(String::new());
-    let tell = |line: &str| {
+    let print = |line: &str| {
         lines.borrow_mut().push_str(line);
         Ok(())
     };
-    block_on(range(&world, 1, 8, false).audit(&node, tell)).expect("a report");
+    block_on(range(&world, 1, 8, false).audit(&node, print)).expect("a report");
     let lines = lines.into_inner();
     assert!(lines.starts_with("block       5  ") && lines.len() < 1000, "{lines}");
     assert!(!lines.chars().any(char::is_control), "{lines:?}");
@@ -329,7 +329,7 @@ fn a_branch_that_the_node_left_is_no_fault_of_a_block() {
     let parent = world.block(3).hash();
     let other = world.net.block_at(&world.tree, &parent, 1, 7, &[]);
     let mut node = world.node();
-    node.listed = vec![(4, told(&other, &world.net.rules.genesis_hash))];
+    node.listed = vec![(4, reported(&other, &world.net.rules.genesis_hash))];
     for states in [false, true] {
         let failure = audit(&world, &node, 8, states).expect_err("it moved");
         assert_eq!(failure.exit(), Exit::Unhealthy, "{failure}");
@@ -347,8 +347,8 @@ fn without_a_last_height_the_check_ends_at_the_head_and_names_it() {
     let report = block_on(open.audit(&node, |_| Ok(()))).expect("a report");
     assert_eq!((report.ends_early(), ended(&report).is_ok()), (None, true));
     let value = report.to_json();
-    let told = (&value["to"], &value["asked_to"], &value["tip_hash"], &value["blocks"]);
-    assert_eq!(told, (&json!(8), &Value::Null, &json!(tip), &json!(6)));
+    let reported = (&value["to"], &value["asked_to"], &value["tip_hash"], &value["blocks"]);
+    assert_eq!(reported, (&json!(8), &Value::Null, &json!(tip), &json!(6)));
     let text = report.to_text(None);
     assert!(text.contains("3 to 8, the head\n") && text.contains(&tip.to_string()), "{text}");
     let above = Range { to: None, ..range(&world, 9, 0, false) };

@@ -13,8 +13,8 @@ pub(super) type Claims<'a> = Vec<(&'a Value, &'static str, Value)>;
 /// What is said otherwise than the bytes say it.
 pub(super) fn contradictions<'a>(claims: &'a Claims<'_>) -> impl Iterator<Item = String> + 'a {
     claims.iter().filter_map(|(within, name, recomputed)| {
-        let told = within.get(name).filter(|told| *told != recomputed)?;
-        Some(format!("it says {name} {}, the bytes say {}", cell(told), cell(recomputed)))
+        let reported = within.get(name).filter(|reported| *reported != recomputed)?;
+        Some(format!("it says {name} {}, the bytes say {}", cell(reported), cell(recomputed)))
     })
 }
 
@@ -32,11 +32,11 @@ pub(super) fn transaction_facts(signed: &SignedTransaction) -> Facts {
 }
 
 /// Everything a node says of a transaction.
-pub(super) fn transaction_claims<'a>(told: &'a Value, signed: &SignedTransaction) -> Claims<'a> {
+pub(super) fn transaction_claims<'a>(reported: &'a Value, signed: &SignedTransaction) -> Claims<'a> {
     let mut claims: Claims<'a> =
-        transaction_facts(signed).into_iter().map(|(name, value)| (told, name, value)).collect();
-    claims.push((told, "sender_public_key", json!(signed.transaction().sender)));
-    claims.push((told, "signature", json!(signed.signature().to_string())));
+        transaction_facts(signed).into_iter().map(|(name, value)| (reported, name, value)).collect();
+    claims.push((reported, "sender_public_key", json!(signed.transaction().sender)));
+    claims.push((reported, "signature", json!(signed.signature().to_string())));
     claims
 }
 

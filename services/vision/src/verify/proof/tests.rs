@@ -5,7 +5,7 @@ use vision_primitives::{
     merkle_root,
 };
 
-use super::super::told::action;
+use super::super::reported::action;
 use super::*;
 
 /// Of the producer that signs.
@@ -132,8 +132,8 @@ fn good_proofs_say_under_which_block_they_hold() {
     ] {
         let proven = check(&file).expect(desc);
         assert_eq!((proven.genesis, proven.height), (genesis_hash(), 9), "{desc}");
-        let told = file.get("block_hash").unwrap_or(&file["proof"]["block_hash"]);
-        assert_eq!(&json!(proven.block), told, "{desc}");
+        let reported = file.get("block_hash").unwrap_or(&file["proof"]["block_hash"]);
+        assert_eq!(&json!(proven.block), reported, "{desc}");
         assert!(proven.facts.contains(&shown), "{desc}: {proven:?}");
     }
 }

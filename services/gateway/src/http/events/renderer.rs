@@ -15,7 +15,7 @@ use crate::views::{PlacedView, to_json};
 
 /// A text, and how far it leads.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Rendered {
     /// The cursor to go on from; empty if the text leads no further than what was before.
     pub(super) cursor: String,
     /// For those who listen to all.
@@ -34,7 +34,7 @@ struct Transaction {
     json: Range<usize>,
 }
 
-impl Told {
+impl Rendered {
     fn plain(cursor: String, text: Bytes) -> Self {
         Self { cursor, lead_bytes: text.len(), text, transactions: Vec::new() }
     }
@@ -64,26 +64,26 @@ pub(super) fn texts(
     backends: Backends,
     cursor: String,
     address: Option<Hash>,
-) -> impl Stream<Item = Told> + Send {
+) -> impl Stream<Item = Rendered> + Send {
     let items = backends.watch_transactions(cursor, address);
-    let teller = Teller { gap: None };
-    let told = futures::stream::unfold((Box::pin(items), teller), |(mut items, mut teller)| async {
+    let renderer = Renderer { gap: None };
+    let rendered = futures::stream::unfold((Box::pin(items), renderer), |(mut items, mut renderer)| async {
         let item = items.next().await?;
-        let told = teller.tell(item).ok()?;
-        Some((futures::stream::iter(told), (items, teller)))
+        let rendered = renderer.render(item).ok()?;
+        Some((futures::stream::iter(rendered), (items, renderer)))
     });
-    told.flatten()
+    rendered.flatten()
 }
 
-struct Teller {
+struct Renderer {
     /// Why events were missed, until the next item tells where the stream goes on.
     gap: Option<Status>,
 }
 
-impl Teller {
-    fn tell(&mut self, item: FollowItem<WatchTransactionsResponse>) -> Result<Option<Told>, Status> {
+impl Renderer {
+    fn render(&mut self, item: FollowItem<WatchTransactionsResponse>) -> Result<Option<Rendered>, Status> {
         match item {
-            FollowItem::Lost(_) => Ok(Some(Told::plain(String::new(), sse::away()))),
+            FollowItem::Lost(_) => Ok(Some(Rendered::plain(String::new(), sse::away()))),
             FollowItem::Gap(cause) => {
                 self.gap = Some(cause);
                 Ok(None)
@@ -97,10 +97,10 @@ impl Teller {
 }
 
 /// An event behind what is for everybody.
-fn event(item: WatchTransactionsResponse, lead: Bytes) -> Result<Told, Status> {
+fn event(item: WatchTransactionsResponse, lead: Bytes) -> Result<Rendered, Status> {
     if item.heartbeat {
         let text = [lead, sse::nothing(&item.cursor)].concat().into();
-        return Ok(Told::plain(item.cursor, text));
+        return Ok(Rendered::plain(item.cursor, text));
     }
     let begin = format!("event: transactions\nid: {}\ndata: {{\"transactions\":[", item.cursor);
     let mut text = [&lead[..], begin.as_bytes()].concat();
@@ -116,5 +116,5 @@ fn event(item: WatchTransactionsResponse, lead: Bytes) -> Result<Told, Status> {
         transactions.push(Transaction { sender, receiver, json: from..text.len() });
     }
     text.extend_from_slice(b"]}\n\n");
-    Ok(Told { cursor: item.cursor, text: text.into(), lead_bytes: lead.len(), transactions })
+    Ok(Rendered { cursor: item.cursor, text: text.into(), lead_bytes: lead.len(), transactions })
 }

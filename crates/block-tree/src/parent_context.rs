@@ -12,7 +12,7 @@ use crate::Refusal;
 
 /// What a header is judged on: its parent, and what the state after the parent says of the producers.
 #[derive(Clone, Copy)]
-pub struct Footing<'a> {
+pub struct ParentContext<'a> {
     /// Hash of block 0.
     pub genesis_hash: &'a Hash,
     /// Hash of the parent.
@@ -29,7 +29,7 @@ pub struct Footing<'a> {
     pub key_of: &'a dyn Fn(&NodeId) -> Option<PublicKey>,
 }
 
-type HeaderRule = fn(&Footing<'_>, &Block) -> Result<(), Refusal>;
+type HeaderRule = fn(&ParentContext<'_>, &Block) -> Result<(), Refusal>;
 type BodyRule = fn(&ConsensusParams, &Block) -> Result<(), Refusal>;
 
 /// In the order they are tested: cheap ones first, and the owner behind the signature, because a tail slot's costs up
@@ -49,7 +49,7 @@ const HEADER_RULES: [HeaderRule; 11] = [
 ];
 const BODY_RULES: [BodyRule; 4] = [check_count, check_size, check_tx_root, check_distinct];
 
-impl Footing<'_> {
+impl ParentContext<'_> {
     /// Every rule of the header that the block breaks, each reason once; none if the header is right but for its
     /// `state_root`, which takes execution. Whoever only wants to know whether to refuse stops at the first:
     /// [`crate::BlockTree::check`].
@@ -99,13 +99,13 @@ pub(crate) fn check_version(header: &Header) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_parent(footing: &Footing<'_>, block: &Block) -> Result<(), Refusal> {
+fn check_parent(context: &ParentContext<'_>, block: &Block) -> Result<(), Refusal> {
     let parent = block.header().parent;
-    if parent == footing.parent { Ok(()) } else { Err(Refusal::UnknownParent(parent)) }
+    if parent == context.parent { Ok(()) } else { Err(Refusal::UnknownParent(parent)) }
 }
 
-fn check_height(footing: &Footing<'_>, block: &Block) -> Result<(), Refusal> {
-    let (expected, got) = (footing.height.next(), block.header().height);
+fn check_height(context: &ParentContext<'_>, block: &Block) -> Result<(), Refusal> {
+    let (expected, got) = (context.height.next(), block.header().height);
     if got == expected { Ok(()) } else { Err(Refusal::Height { expected, got }) }
 }
 
@@ -113,22 +113,22 @@ fn absent(field: &Hash, refusal: Refusal) -> Result<(), Refusal> {
     if field.is_zero() { Ok(()) } else { Err(refusal) }
 }
 
-fn check_pool_root(footing: &Footing<'_>, block: &Block) -> Result<(), Refusal> {
-    let (expected, got) = (footing.pool_root, block.header().pool_root);
+fn check_pool_root(context: &ParentContext<'_>, block: &Block) -> Result<(), Refusal> {
+    let (expected, got) = (context.pool_root, block.header().pool_root);
     if got == expected { Ok(()) } else { Err(Refusal::PoolRoot { expected, got }) }
 }
 
-fn check_weight(footing: &Footing<'_>, block: &Block) -> Result<(), Refusal> {
+fn check_weight(context: &ParentContext<'_>, block: &Block) -> Result<(), Refusal> {
     let (slot, got) = (block.header().slot, block.header().weight);
-    let expected = child_weight(footing.weight, footing.schedule, slot).unwrap_or(u64::MAX);
+    let expected = child_weight(context.weight, context.schedule, slot).unwrap_or(u64::MAX);
     if got == expected { Ok(()) } else { Err(Refusal::Weight { expected, got }) }
 }
 
 /// The bounds without jitter, which need no owner. They tie the slot to the stamp, whose distance from now the caller
 /// bounds: nobody makes us deal a lap of a far slot for nothing.
-fn check_bounds(footing: &Footing<'_>, block: &Block) -> Result<(), Refusal> {
+fn check_bounds(context: &ParentContext<'_>, block: &Block) -> Result<(), Refusal> {
     let (slot, stamp) = (block.header().slot, block.header().timestamp_ms);
-    let (opens_at, closes_at) = (footing.schedule.start(slot), slot_end(footing.schedule, slot));
+    let (opens_at, closes_at) = (context.schedule.start(slot), slot_end(context.schedule, slot));
     if stamp < opens_at {
         return Err(Refusal::TooEarly { slot, stamp, opens_at });
     }
@@ -138,16 +138,16 @@ fn check_bounds(footing: &Footing<'_>, block: &Block) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_signature(footing: &Footing<'_>, block: &Block) -> Result<(), Refusal> {
+fn check_signature(context: &ParentContext<'_>, block: &Block) -> Result<(), Refusal> {
     let producer = block.header().producer;
-    let key = (footing.key_of)(&producer).ok_or(Refusal::UnknownProducer(producer))?;
-    key.verify(Tag::Block, footing.genesis_hash, block.hash().as_bytes(), block.signature())
+    let key = (context.key_of)(&producer).ok_or(Refusal::UnknownProducer(producer))?;
+    key.verify(Tag::Block, context.genesis_hash, block.hash().as_bytes(), block.signature())
         .map_err(|_| Refusal::Signature)
 }
 
-fn check_owner(footing: &Footing<'_>, block: &Block) -> Result<(), Refusal> {
+fn check_owner(context: &ParentContext<'_>, block: &Block) -> Result<(), Refusal> {
     let header = block.header();
-    Ok(footing.schedule.check(header.slot, &header.producer, header.timestamp_ms)?)
+    Ok(context.schedule.check(header.slot, &header.producer, header.timestamp_ms)?)
 }
 
 fn check_count(params: &ConsensusParams, block: &Block) -> Result<(), Refusal> {

@@ -289,9 +289,9 @@ fn a_network_in_containers_belongs_to_one_clone() {
         let before = fs::read(layout.facts()).expect("there");
         let failure = clone::check(&layout, Some("/b/vision/")).expect_err("another clone");
         assert_eq!(failure.exit(), Exit::Refused);
-        let told = failure.to_string();
+        let reported = failure.to_string();
         for part in ["/a/vision/", "/b/vision/.env", "COMPOSE_PROJECT_NAME"] {
-            assert!(told.contains(part) && !told.contains('\n'), "{part}: {told}");
+            assert!(reported.contains(part) && !reported.contains('\n'), "{part}: {reported}");
         }
         assert_eq!(fs::read(layout.facts()).expect("there"), before, "left as it was");
         assert!(clone::check(&layout, None).is_ok(), "who names no clone is not asked");
