@@ -18,6 +18,7 @@ const PURE: &[&str] = &[
     "vision-sync-status",
     "vision-authoring",
     "vision-importer",
+    "vision-peering",
     "vision-light",
     "vision-test-blocks",
 ];
@@ -33,6 +34,7 @@ const PURE_FOR: &[(&str, &[&str])] = &[
             "vision-mempool",
             "vision-sync-status",
             "vision-importer",
+            "vision-peering",
         ],
     ),
     ("vision-sync-oracle", &["vision-sync-status"]),
@@ -85,6 +87,7 @@ fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
             "vision-importer",
             vec!["vision-primitives", "vision-ledger", "vision-block-tree", "vision-mempool"],
         ),
+        ("vision-peering", vec!["vision-primitives"]),
         ("vision-rpc", vec![]),
         ("vision-wire", vec!["vision-primitives", "vision-rpc"]),
         ("vision-host", vec!["vision-rpc"]),

@@ -61,7 +61,7 @@ const WIDE_LINES: &[(&str, usize)] = &[
     ("crates/host", 71),
     ("crates/sync-status", 35),
     ("crates/wire", 37),
-    ("services/chain", 92),
+    ("services/chain", 56),
     ("services/gateway", 96),
     ("services/producer", 29),
 ];

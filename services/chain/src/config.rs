@@ -4,10 +4,11 @@ use serde::Deserialize;
 use vision_block_tree::MAX_OPEN_BLOCKS;
 use vision_host::server::{ListenAddress, MAX_CONNECTIONS_PER_ADDRESS};
 use vision_mempool::Limits;
+pub use vision_peering::Accepts;
+use vision_peering::check_address;
+use vision_primitives::NodeId;
 
 use crate::error::Error;
-pub use crate::peers::Accepts;
-use crate::peers::check_address;
 
 /// Where to listen and whom to call.
 #[derive(Clone, Debug, Deserialize)]
@@ -66,6 +67,18 @@ impl Config {
             transactions: self.max_waiting_transactions,
             bytes: self.max_waiting_bytes,
             ..Limits::default()
+        }
+    }
+
+    /// What the machine of the peers is given.
+    pub(crate) fn peering(&self, own: NodeId) -> vision_peering::Config {
+        vision_peering::Config {
+            own,
+            max_peers: self.max_peers,
+            seeds: self.seeds.clone(),
+            accepts: self.accept_addresses,
+            // Without randomness the calls are merely in an order that others can guess.
+            random_seed: u64::from_le_bytes(vision_host::random_bytes().unwrap_or_default()),
         }
     }
 

@@ -1,8 +1,7 @@
-//! Blocks and transactions for unit tests that look at nothing but their place.
+//! Headers and transactions for unit tests that look at nothing but their place.
 
 use vision_primitives::{
-    Action, Block, Hash, Header, Height, SecretKey, Signature, SignedTransaction, Slot, TimestampMs,
-    Transaction,
+    Action, Hash, Header, Height, SecretKey, SignedTransaction, Slot, TimestampMs, Transaction,
 };
 
 /// A transaction that publishes a text, sent by the account of this number.
@@ -11,12 +10,7 @@ pub fn published(sender: u8, text: &str, genesis_hash: &Hash) -> SignedTransacti
     Transaction { sender: key.public_key(), nonce: 0, fee: 1, action }.sign(&key, genesis_hash)
 }
 
-/// A block of height 1 that no rule would pass.
-pub fn block(parent: Hash, timestamp_ms: u64) -> Block {
-    Block::assemble(header(1, parent, timestamp_ms), Signature::ZERO, vec![], &Hash::ZERO)
-}
-
-/// Its header, at a height.
+/// A header that no rule would pass, at a height.
 pub fn header(height: u64, parent: Hash, timestamp_ms: u64) -> Header {
     Header {
         version: 1,

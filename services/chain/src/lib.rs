@@ -74,7 +74,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let head = HeadView::of(tree.head(), tree.final_entry().height());
     tracing::info!(height = head.height.get(), hash = %head.hash, %node_id, "chain restored");
     let (logs, shown) = (Logs::new(&env.clock, &head), Shown::new(rules.clone()));
-    let (table, fetches) = PeerTable::new(node_id, config.max_peers, env.clock.clone());
+    let (table, jobs) = PeerTable::start(config.peering(node_id), env.clock.clone());
     let table = Arc::new(table);
     table.head_moved(head.height, head.weight, head.state.registered());
     let (view_sender, view) = watch::channel(Arc::new(head));
@@ -102,7 +102,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let ingress = shared.start_ingress();
     shared.start_sampling();
     let nodes = shared.start_nodes(name, address);
-    let peer_rpc = shared.start_peers(identity, fetches, &ingress, &nodes);
+    let peer_rpc = shared.start_peers(identity, jobs, &ingress, &nodes);
     let chain_rpc = shared.chain_rpc(ingress, nodes, verdict_sender);
     let (config, env) = (&shared.config, &shared.env);
     tracing::info!(grpc = %config.grpc_listen, p2p = %p2p_address, "chain service listens");

@@ -19,7 +19,7 @@ use crate::mailbox::CoreHandle;
 use crate::metrics::ChainMetrics;
 use crate::nodes::{Nodes, Own};
 use crate::peer_list;
-use crate::peers::{self, Context, Fetch, Identity, PeerRpc, PeerTable};
+use crate::peers::{self, Identity, Job, PeerRpc, PeerTable};
 use crate::rpc::ChainRpc;
 use crate::sampling;
 use crate::shown::Shown;
@@ -128,18 +128,14 @@ impl Shared {
     pub fn start_peers(
         &self,
         identity: Identity,
-        fetches: mpsc::Receiver<Fetch>,
+        jobs: mpsc::Receiver<Job>,
         ingress: &Ingress,
         nodes: &Arc<Nodes>,
     ) -> PeerRpc {
-        PeerRpc::new(Context::start(peers::Parts {
+        peers::start(peers::Parts {
             identity,
             table: self.table.clone(),
-            fetches,
-            seeds: self.config.seeds.clone(),
-            accepts: self.config.accept_addresses,
-            // Without randomness the calls are merely in an order that others can guess.
-            random_seed: u64::from_le_bytes(vision_host::random_bytes().unwrap_or_default()),
+            jobs,
             max_introductions_per_address: self.config.max_introductions_per_address,
             core: self.core.clone(),
             store: self.store.clone(),
@@ -150,7 +146,7 @@ impl Shared {
             max_message_bytes: self.max_message_bytes(),
             recorder: self.env.metrics.rpc_client().recorder(),
             nodes: nodes.clone(),
-        }))
+        })
     }
 
     /// The face towards this node's own services.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use vision_host::Drain;
+use vision_peering::PeerView;
 use vision_wire::EventLog;
 use vision_wire::chain::Peer;
 use vision_wire::chain::peer::State;
 
-use crate::peers::{PeerTable, PeerView};
+use crate::peers::PeerTable;
 
 /// Changes of the peers within this time are told together.
 const PEERS_EVERY: Duration = Duration::from_millis(20);

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 use vision_host::Drain;
+use vision_peering::PeerView;
 
 use crate::mailbox::CoreHandle;
 use crate::metrics::ChainMetrics;
-use crate::peers::{PeerTable, PeerView};
+use crate::peers::PeerTable;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(1);

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use vision_host::{Clock, Drain};
+use vision_peering::{LineLimit, PeerView};
 use vision_primitives::{Hash, Header, NodeId, NodeName, NodeReport, TimestampMs};
 use vision_sync_status::code_of;
 use vision_wire::EventLog;
@@ -20,7 +21,6 @@ use vision_wire::chain::chain_event::What;
 use vision_wire::chain::{ContactFound, ContactLost, Node, Propagation};
 
 use crate::events::Events;
-use crate::peers::{LineLimit, PeerView};
 use crate::store::{Store, Stretch};
 use crate::verdict::Verdict;
 use crate::view::HeadView;

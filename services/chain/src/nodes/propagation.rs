@@ -61,7 +61,7 @@ mod tests {
     use super::super::line::Tip;
     use super::super::roster::tests::{id_of, peer};
     use super::*;
-    use crate::peers::PeerView;
+    use vision_peering::PeerView;
 
     const OWN: u16 = 1;
     /// Far from 0, as times are.

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use vision_peering::PeerView;
 use vision_primitives::{Hash, Height, NodeId, NodeReport};
-
-use crate::peers::PeerView;
 
 /// Nodes remembered; the registered producers are listed besides.
 pub const MAX_KNOWN_NODES: usize = 512;

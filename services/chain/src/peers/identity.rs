@@ -9,11 +9,12 @@ use std::path::Path;
 use bytes::Bytes;
 use vision_host::files::FileError;
 use vision_host::text::cut_to;
+use vision_peering::MAX_ADDRESS_BYTES;
 use vision_primitives::{Hash, NodeId, PublicKey, SecretKey, Signature, Tag};
 use vision_wire::p2p::{Hello, HelloProof, Status as PeerStatus};
 use vision_wire::{MAX_HELLO_TEXT_BYTES, Reason};
 
-use super::address::MAX_ADDRESS_BYTES;
+use super::refused::Refused;
 use crate::error::Error;
 
 /// The only version of the peer protocol there is.
@@ -50,28 +51,6 @@ pub struct Remote {
     pub listen_address: String,
     /// Its software version, fit to be shown.
     pub version: String,
-}
-
-/// Why a peer is turned away: a reason it is told, and a sentence.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{reason:?}: {detail}")]
-pub struct Refused {
-    /// The reason.
-    pub reason: Reason,
-    /// For people.
-    pub detail: String,
-}
-
-impl Refused {
-    /// Says why.
-    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
-    }
-
-    /// As the peer is told.
-    pub fn status(&self) -> tonic::Status {
-        vision_wire::status(self.reason, self.detail.clone(), &[])
-    }
 }
 
 impl Identity {

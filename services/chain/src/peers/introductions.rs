@@ -1,13 +1,12 @@
-//! Places for callers of which nothing is proven yet: few per address, and when all are taken the oldest gives way, so
-//! that whoever is slow keeps nobody out.
+//! Places for callers of which nothing is proven yet: few per address, and when all are taken the oldest
+//! gives way, so that whoever is slow keeps nobody out.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
-
-use super::address::owner_of;
+use vision_peering::owner_of;
 
 /// Addresses remembered at which a producer has proven who it is.
 const MAX_PRODUCER_ADDRESSES: usize = 256;
@@ -59,8 +58,8 @@ impl Introductions {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a caller. If all are taken, the oldest caller gives way, those from producers' addresses only to
-    /// another one from there.
+    /// A place for a caller. If all are taken, the oldest caller gives way, those from producers' addresses
+    /// only to another one from there.
     pub fn enter(self: &Arc<Self>, from: IpAddr) -> Result<Place, NoPlace> {
         let owner = owner_of(from);
         let mut inner = self.lock();

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
-use vision_primitives::Hash;
+use vision_peering::Echo;
 use vision_wire::Reason;
 use vision_wire::p2p::peer_service_server::PeerService;
 use vision_wire::p2p::{
@@ -20,10 +20,11 @@ use vision_wire::p2p::{
 };
 use vision_wire::types::Block;
 
-use super::Context;
 use super::blocks::BlockQuery;
+use super::context::Context;
 use super::introductions::{Introductions, NoPlace, Place};
 use super::session::{self, Way};
+use super::ways::ways;
 
 /// Connections that are not proven yet.
 const MAX_INTRODUCTIONS: usize = 64;
@@ -73,8 +74,8 @@ fn place(of: &Arc<Introductions>, from: SocketAddr, what: &str) -> Result<Place,
     })
 }
 
-/// Blocks that `run` gives, as fast as the caller reads them. What ends before its time ends with an error, so that it
-/// does not look whole.
+/// Blocks that `run` gives, as fast as the caller reads them. What ends before its time ends with an error,
+/// so that it does not look whole.
 fn paced(
     gives_way: CancellationToken,
     deadline: Instant,
@@ -124,7 +125,7 @@ impl PeerService for PeerRpc {
         let place = place(&self.introductions, from, "introductions")?;
         let inbound =
             request.into_inner().map(|received| received.map(|sent| sent.message.unwrap_or_default()));
-        let (ways, outbound) = session::ways();
+        let (out, outbound) = ways();
         let (context, introductions) = (self.context.clone(), self.introductions.clone());
         tokio::spawn(async move {
             let (table, gives_way) = (context.table.clone(), place.gives_way());
@@ -134,7 +135,7 @@ impl PeerService for PeerRpc {
                 }
                 drop(place);
             };
-            let end = session::run(context, Way::CalledBy(from), ways, gives_way, inbound, on_stand).await;
+            let end = session::run(context, Way::CalledBy(from), out, gives_way, inbound, on_stand).await;
             tracing::debug!(%from, ?end, "inbound connection over");
         });
         let outbound = outbound.map(|sent| sent.map(|message| ExchangeResponse { message: Some(message) }));
@@ -161,7 +162,7 @@ impl PeerService for PeerRpc {
         &self,
         _request: Request<GetStatusRequest>,
     ) -> Result<Response<GetStatusResponse>, Status> {
-        let status = self.context.status(&Hash::ZERO);
+        let status = self.context.status(Echo::default());
         let hello = self.context.identity.hello(&[]);
         Ok(Response::new(GetStatusResponse { status: Some(status), hello: Some(hello) }))
     }

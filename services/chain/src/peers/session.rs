@@ -3,8 +3,8 @@
 
 mod answer;
 mod introduce;
+mod pending;
 mod receive;
-mod ways;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -18,34 +18,25 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use vision_host::text::cut_to;
+use vision_peering::{Fault, Output, Received, of_caller, owner_of};
 use vision_primitives::NodeId;
-use vision_wire::p2p::{PeerAddresses, PeerMessage, peer_message::Kind};
-use vision_wire::{MAX_ADDRESSES_IN_MESSAGE, Reason};
+use vision_wire::Reason;
+use vision_wire::p2p::{PeerMessage, peer_message::Kind};
 
-use super::Context;
-use super::address;
-use super::identity::{Refused, Remote};
-use super::table::Connection;
-pub use answer::AnswerPlaces;
-use answer::AnswerTurns;
-pub use ways::{Gossip, Outbox, Ways, ways};
+use super::answer_places::AnswerTurns;
+use super::context::Context;
+use super::convert::message;
+use super::identity::Remote;
+use super::refused::{MAX_REASON_CHARS, Refused};
+use super::table::{Connection, Entered};
+use super::ways::{Gossip, Outbox, Ways};
 
 /// Both introductions must be over in this time.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
-/// A status goes out at least so often.
-const STATUS_EVERY: Duration = Duration::from_secs(1);
-/// After a moved head a status goes out so soon; moves in between share it.
-const STATUS_AFTER_MOVE: Duration = Duration::from_millis(50);
-/// Addresses go out so often.
-const ADDRESSES_EVERY: Duration = Duration::from_secs(10);
 /// A connection on which nothing comes for so long is dropped.
 const SILENCE_DEADLINE: Duration = Duration::from_secs(10);
-/// So often a peer that has missed transactions is told all that wait.
-const CATCH_UP_EVERY: Duration = Duration::from_secs(5);
 /// Questions of one peer that are answered or wait for it.
 const MAX_QUESTIONS: usize = 4;
-/// Most characters of another side's reason that are shown.
-const MAX_REASON_CHARS: usize = 120;
 /// Messages of one peer that may wait for the chain's thread, so that one who floods holds up itself and
 /// not the others.
 const MAX_WAITING_MESSAGES: usize = 8;
@@ -78,10 +69,6 @@ pub enum Way {
     CalledBy(SocketAddr),
 }
 
-fn message(kind: Kind) -> PeerMessage {
-    PeerMessage { kind: Some(kind) }
-}
-
 /// Runs a connection from the first message to its end.
 pub async fn run<S>(
     context: Arc<Context>,
@@ -95,10 +82,13 @@ where
     S: Stream<Item = Result<PeerMessage, Status>> + Unpin,
 {
     let Ways { outbox, gossip, bulk } = ways;
+    let introducing = introduce::introduce(&context, &outbox, &mut inbound);
+    let introducing = timeout(HANDSHAKE_DEADLINE, introducing);
     let introduced = tokio::select! {
-        introduced = timeout(HANDSHAKE_DEADLINE, introduce::introduce(&context, &outbox, &mut inbound)) => introduced,
+        introduced = introducing => introduced,
         () = gives_way.cancelled() => {
-            Ok(Err(Refused::new(Reason::Overloaded, "this place is needed for another introduction, try again")))
+            let why = "this place is needed for another introduction, try again";
+            Ok(Err(Refused::new(Reason::Overloaded, why)))
         }
     };
     let remote = match introduced {
@@ -110,13 +100,12 @@ where
         }
         Ok(Ok(remote)) => remote,
     };
-    let entered = connection(&context, &way, remote.clone(), outbox.clone(), gossip.clone())
+    let entered = connection(&way, &remote, outbox.clone(), gossip.clone())
         .and_then(|connection| context.table.enter(connection));
-    let (number, closed) = match entered {
+    let mut entered = match entered {
         Ok(entered) => entered,
         Err(refused) => {
             let _ = outbox.try_send(Err(refused.status()));
-            context.note_twin(&way, &remote, &refused);
             return match refused.reason {
                 Reason::PeerAlreadyConnected => End::Known(remote.node_id),
                 _ => End::Refused(refused),
@@ -126,41 +115,33 @@ where
     let id = remote.node_id;
     on_stand(id);
     let began = Instant::now();
-    let called_us = matches!(way, Way::CalledBy(_));
-    if context.may_say_of_connection(&id) {
-        tracing::info!(peer = %id, version = %remote.version, inbound = called_us, "peer connected");
-    }
     let why = Session {
         context: &context,
         remote: &remote,
         id,
         gossip,
         bulk,
-        source: source_of(&way),
         answering: Arc::new(Semaphore::new(MAX_QUESTIONS)),
         turns: AnswerTurns::default(),
         places: Arc::new(Semaphore::new(MAX_WAITING_MESSAGES)),
-        telling: Arc::new(Semaphore::new(1)),
         last_report: Mutex::default(),
     }
-    .talk(inbound, &closed)
+    .talk(inbound, &mut entered)
     .await;
     context.nodes.parted(&id, &why);
-    context.table.leave(&id, number);
     let stood = began.elapsed();
-    if context.may_say_of_connection(&id) {
-        tracing::info!(peer = %id, %why, stood_ms = stood.as_millis() as u64, "peer disconnected");
-    }
+    let stood_ms = u64::try_from(stood.as_millis()).unwrap_or(u64::MAX);
+    context.table.leave(id, entered.connection, why.to_string(), stood_ms);
     End::After { id, stood, why }
 }
 
-/// Whom an address book counts as the source of what a peer tells: ids cost nothing, hosts do.
+/// Whom an address book counts as the source of what a peer sends: ids cost nothing, hosts do.
 fn source_of(way: &Way) -> String {
     match way {
         Way::Called(address) => {
             address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).to_owned()
         }
-        Way::CalledBy(socket) => address::owner_of(socket.ip()).to_string(),
+        Way::CalledBy(socket) => owner_of(socket.ip()).to_string(),
     }
 }
 
@@ -181,25 +162,26 @@ fn does_not_decode(status: &Status) -> bool {
         && !status.message().starts_with("Unexpected EOF")
 }
 
-fn connection(
-    context: &Context,
-    way: &Way,
-    remote: Remote,
-    outbox: Outbox,
-    gossip: Gossip,
-) -> Result<Connection, Refused> {
-    let (address, inbound) = match way {
-        Way::Called(address) => (address.clone(), false),
+fn connection(way: &Way, remote: &Remote, outbox: Outbox, gossip: Gossip) -> Result<Connection, Refused> {
+    let (address, inbound, leads_to) = match way {
+        Way::Called(address) => (address.clone(), false, address.clone()),
         Way::CalledBy(socket) => {
-            let address = address::of_caller(&remote.listen_address, socket.ip());
-            let address = address.map_err(|why| {
+            let address = of_caller(&remote.listen_address, socket.ip()).map_err(|why| {
                 Refused::new(Reason::MalformedMessage, format!("hello: listen_address: {why}"))
             })?;
-            context.learn(&address, &source_of(way));
-            (address, true)
+            (address, true, socket.to_string())
         }
     };
-    Ok(Connection { remote, address, inbound, outbox, gossip })
+    Ok(Connection {
+        peer: remote.node_id,
+        version: remote.version.clone(),
+        address,
+        inbound,
+        remote: leads_to,
+        source: source_of(way),
+        outbox,
+        gossip,
+    })
 }
 
 struct Session<'a> {
@@ -208,63 +190,39 @@ struct Session<'a> {
     id: NodeId,
     gossip: Gossip,
     bulk: mpsc::Sender<PeerMessage>,
-    /// Whom the address book counts as the source of what this peer tells.
-    source: String,
     /// Questions of this peer that are answered or wait for it.
     answering: Arc<Semaphore>,
     /// Its turns at being answered.
     turns: AnswerTurns,
     /// This peer's places in the mailbox of the chain's thread.
     places: Arc<Semaphore>,
-    /// Free unless the peer is being told all that waits.
-    telling: Arc<Semaphore>,
-    /// What the peer last told of itself, and its signature, which need not be checked again.
+    /// What the peer last reported of itself, and its signature, which need not be checked again.
     last_report: Mutex<(Bytes, Bytes)>,
 }
 
 impl Session<'_> {
-    async fn talk<S>(&self, mut inbound: S, closed: &CancellationToken) -> Cow<'static, str>
+    async fn talk<S>(&self, mut inbound: S, entered: &mut Entered) -> Cow<'static, str>
     where
         S: Stream<Item = Result<PeerMessage, Status>> + Unpin,
     {
-        let mut heads = self.context.head.clone();
-        let mut status_due = Instant::now();
-        let mut addresses_due = Instant::now();
-        let mut catch_up_due = Instant::now();
         let mut silent_at = Instant::now() + SILENCE_DEADLINE;
         loop {
+            let due_at = self.context.instant_of(*entered.due_ms.borrow_and_update());
             tokio::select! {
                 biased;
-                () = closed.cancelled() => return "closed from this side".into(),
+                () = entered.closed.cancelled() => return "closed from this side".into(),
                 () = self.context.drain.begun() => return "this node stops".into(),
-                () = sleep_until(status_due) => {
-                    self.send_status();
-                    status_due = Instant::now() + STATUS_EVERY;
-                }
-                () = sleep_until(addresses_due) => {
-                    self.send_addresses();
-                    addresses_due = Instant::now() + ADDRESSES_EVERY;
-                }
-                () = sleep_until(catch_up_due) => {
-                    self.tell_missed();
-                    catch_up_due = Instant::now() + CATCH_UP_EVERY;
-                }
-                moved = heads.changed() => {
-                    if moved.is_err() {
-                        return "this node stops".into();
-                    }
-                    heads.mark_unchanged();
-                    status_due = status_due.min(Instant::now() + STATUS_AFTER_MOVE);
-                }
+                () = sleep_until(due_at) => self.send_what_is_due(entered),
+                Ok(()) = entered.due_ms.changed() => {}
                 received = inbound.next() => match received {
                     Some(Ok(PeerMessage { kind: Some(kind) })) => {
                         silent_at = Instant::now() + SILENCE_DEADLINE;
                         self.receive(kind).await;
                     }
-                    Some(Ok(_)) => self.charge(20, "an empty message, or one with too long a list"),
+                    Some(Ok(_)) => self.charge(Fault::Empty),
                     Some(Err(status)) => {
                         if does_not_decode(&status) {
-                            self.charge(50, "a message that does not decode");
+                            self.charge(Fault::Undecodable);
                         }
                         return reason_given(&status).map_or("broken".into(), Cow::Owned);
                     }
@@ -275,35 +233,27 @@ impl Session<'_> {
         }
     }
 
-    fn charge(&self, points: u32, why: &str) {
-        self.context.table.charge(&self.id, points, why);
+    fn charge(&self, fault: Fault) {
+        self.context.table.received(&self.id, Received::Faulty(fault));
     }
 
-    fn send_status(&self) {
-        let status = self.context.status(&self.id);
-        // A full outbox is watched by the table, which closes the connection when it stays full.
-        let _ = self.context.table.send(&self.id, message(Kind::Status(status)));
-    }
-
-    fn send_addresses(&self) {
-        let addresses = self.context.reached(MAX_ADDRESSES_IN_MESSAGE);
-        if !addresses.is_empty() {
-            let kind = Kind::Addresses(PeerAddresses { addresses });
-            let _ = self.context.table.send(&self.id, message(kind));
+    fn send_what_is_due(&self, entered: &Entered) {
+        for output in self.context.table.peer_due(self.id, entered.connection) {
+            match output {
+                Output::SendStatus { peer, echo } => {
+                    let status = message(Kind::Status(self.context.status(echo)));
+                    self.context.table.send_status(peer, status);
+                }
+                Output::SendPending { peer, connection } => {
+                    let (context, gossip) = (self.context.clone(), self.gossip.clone());
+                    tokio::spawn(async move {
+                        pending::send_all(&context.core, &gossip).await;
+                        context.table.pending_sent(peer, connection);
+                    });
+                }
+                other => unreachable!("{other:?} is not for a session"),
+            }
         }
-    }
-
-    /// Tells the peer all transactions that wait, if it has missed any and is not being told already.
-    fn tell_missed(&self) {
-        let Ok(turn) = self.telling.clone().try_acquire_owned() else { return };
-        if !self.gossip.take_missed() {
-            return;
-        }
-        let (core, gossip) = (self.context.core.clone(), self.gossip.clone());
-        tokio::spawn(async move {
-            gossip.tell_all(&core).await;
-            drop(turn);
-        });
     }
 }
 

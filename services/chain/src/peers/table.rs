@@ -1,209 +1,91 @@
-//! The connections of this node: one per node id, bounded, each with what is known of the peer.
+//! The connections of this node: the machine of `vision-peering` behind a mutex, and the ways to the peers it
+//! speaks of.
 //!
-//! A plain table behind a mutex that is held for a few instructions and never across an await. Its times are
-//! by the clock that never jumps, but for those that are compared with a peer's.
+//! The mutex is held for a few instructions and never across an await. What the machine wants done at once is
+//! done under it, in order: to queue a message, to cancel, to log. What takes time goes out as a [`Job`], and
+//! what a session does itself goes back to the session.
 
-mod charges;
-mod claims;
-mod peer;
-mod statuses;
-mod talk;
-#[cfg(test)]
-mod tests;
+mod lines;
+mod perform;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, mpsc};
+use bytes::Bytes;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 use vision_host::Clock;
-use vision_primitives::{Hash, Height, NodeId, Pool};
-use vision_wire::Reason;
+use vision_peering::{
+    CallOutcome, Config, ConnectionId, FetchId, Form, Input, Message, Now, Output, PeerView, Peering, Proven,
+    Received, RoundId,
+};
+use vision_primitives::{Block, Hash, Height, NodeId, Pool};
 use vision_wire::p2p::PeerMessage;
 
-use super::identity::{Refused, Remote};
-use super::lines::LineLimit;
-use super::questions::Questions;
-use super::session::Gossip;
-use charges::decayed;
-use peer::Peer;
-pub use talk::{TRANSACTIONS_BYTES, messages_of};
+use super::convert;
+use super::refused::Refused;
+use super::ways::{Gossip, Outbox};
+pub use perform::Job;
+use perform::{Inner, Link, Outlets, Turn};
 
-/// Messages that may wait for one peer.
-pub const OUTBOX_MESSAGES: usize = 128;
-/// A peer whose outbox stays full so long is dropped, milliseconds.
-const SEND_DEADLINE_MS: u64 = 5_000;
-/// Blocks up to this size are sent whole; of larger ones only the header is announced, bytes.
-const WHOLE_BLOCK_BYTES: u64 = 64 << 10;
-/// Announced blocks that may wait for being fetched.
-const MAX_FETCHES: usize = 64;
-/// Hashes remembered per peer so that nothing is sent back where it came from.
-const KNOWN_HASHES: usize = 512;
-/// Charges of one peer are logged so often, milliseconds.
-const CHARGES_SAID_EVERY_MS: u64 = 10_000;
-/// Most lines about misbehaviour of all peers in ten seconds.
-const MAX_CHARGE_LINES: u32 = 20;
-/// Bans and charges remembered of nodes that are gone.
-const MAX_RECORDS: usize = 1024;
-/// A peer that claims blocks must deliver within this time, milliseconds.
-const DELIVER_MS: u64 = 10_000;
-/// A status older than this does not count, milliseconds.
-const STATUS_MAX_AGE_MS: u64 = 5_000;
-type Outbox = mpsc::Sender<Result<PeerMessage, tonic::Status>>;
-
-/// A new connection whose peer has proven its id.
+/// A connection whose peer has proven its id.
 pub struct Connection {
     /// Who it is.
-    pub remote: Remote,
+    pub peer: NodeId,
+    /// The peer's software version, fit to be shown.
+    pub version: String,
     /// Where it can be called, host:port.
     pub address: String,
     /// Whether it called us.
     pub inbound: bool,
+    /// Where the connection leads.
+    pub remote: String,
+    /// Whom the address book counts as the source of what it sends.
+    pub source: String,
     /// The way to it.
     pub outbox: Outbox,
     /// The way of transactions to it.
     pub gossip: Gossip,
 }
 
-/// What others may know of a peer.
-#[derive(Clone, Debug)]
-pub struct PeerView {
-    /// Its id.
-    pub node_id: NodeId,
-    /// Where it can be called.
-    pub address: String,
-    /// Whether it called us.
-    pub inbound: bool,
-    /// Height of its tip as far as checked.
-    pub height: Height,
-    /// Hash of the tip it last told.
-    pub tip_hash: Hash,
-    /// Round trip, milliseconds.
-    pub rtt_ms: Option<f64>,
-    /// Its clock less ours, milliseconds.
-    pub clock_offset_ms: Option<f64>,
-    /// Its software version.
-    pub version: String,
-    /// When its last status came; 0 if never.
-    pub last_status_at_ms: u64,
-    /// Whether its status is recent, and one of its statuses has been judged.
-    pub fresh: bool,
-    /// Whether it delivers what it claims.
-    pub delivers: bool,
-    /// Misbehaviour charged to it.
-    pub charge: u32,
-    /// Whether it is a registered producer.
-    pub producer: bool,
-}
-
-/// A peer that says it has blocks we lack.
-#[derive(Clone)]
-pub struct Source {
-    /// Its id.
-    pub node_id: NodeId,
-    /// Whether it is a registered producer.
-    pub producer: bool,
-    /// The tip it claims.
-    pub hash: Hash,
-    /// Height it claims.
-    pub height: Height,
-    /// Weight it claims.
-    pub weight: u64,
-    /// Whether the header it shows is signed by a producer we know.
-    pub verified: bool,
-}
-
-/// A block that a peer has announced and we lack.
-pub struct Fetch {
-    /// Who announced it.
-    pub peer: NodeId,
-    /// Its hash.
-    pub hash: Hash,
-    /// What the announcement has begun.
-    pub span: Span,
-}
-
-#[derive(Default)]
-struct Inner {
-    peers: BTreeMap<NodeId, Peer>,
-    charges: BTreeMap<NodeId, (u32, u64)>,
-    bans: BTreeMap<NodeId, u64>,
-    next_connection: u64,
-    /// Height and weight of our own head.
-    own_head: (Height, u64),
-    /// Registered producers in the state after it.
-    registered: Option<Pool>,
-    /// The wall clock less the one that never jumps, when a status last came.
-    wall_lead_ms: Option<u64>,
-    /// How often, and when last, nodes claimed what they did not deliver.
-    broken_claims: BTreeMap<NodeId, (u32, u64)>,
-    /// How long the claims of nodes that have gone had waited to be met, milliseconds.
-    unmet_claims: BTreeMap<NodeId, u64>,
-}
-
-impl Inner {
-    fn is_producer(&self, id: &NodeId) -> bool {
-        self.registered.as_ref().is_some_and(|pool| pool.contains(id))
-    }
-
-    /// Connected peers that are no registered producers, by who called.
-    fn strangers(&self, inbound: bool) -> usize {
-        self.peers.iter().filter(|(id, peer)| peer.inbound == inbound && !self.is_producer(id)).count()
-    }
-
-    /// Drops a stranger when a producer comes to a full table: ids cost nothing, and whoever makes many
-    /// must not keep the producers out.
-    fn make_room_for(&mut self, id: &NodeId) -> bool {
-        let stranger = self.peers.keys().find(|peer| !self.is_producer(peer)).copied();
-        match stranger.filter(|_| self.is_producer(id)).and_then(|stranger| self.peers.remove(&stranger)) {
-            None => false,
-            Some(peer) => {
-                let refused = Refused::new(Reason::TooManyPeers, "the place is needed for a producer");
-                // If the outbox is full the peer misses only the explanation.
-                let _ = peer.outbox.try_send(Err(refused.status()));
-                peer.closed.cancel();
-                true
-            }
-        }
-    }
+/// A connection that has its place in the table.
+pub struct Entered {
+    /// Its number.
+    pub connection: ConnectionId,
+    /// Cancelled when it is to end.
+    pub closed: CancellationToken,
+    /// When [`PeerTable::peer_due`] is to be called next, by the clock that never jumps.
+    pub due_ms: watch::Receiver<u64>,
 }
 
 /// The table.
 pub struct PeerTable {
-    own: NodeId,
-    max_peers: usize,
     clock: Clock,
     inner: Mutex<Inner>,
-    said: Mutex<LineLimit>,
-    fetches: mpsc::Sender<Fetch>,
+    outlets: Outlets,
+    next_connection: AtomicU64,
+    next_fetch: AtomicU64,
     /// Told whenever what [`PeerTable::list`] gives may have changed.
-    pub changed: Notify,
-    /// Told whenever a peer claims blocks we lack.
-    pub wanted: Notify,
+    pub changed: Arc<Notify>,
 }
 
 impl PeerTable {
-    /// An empty table, and where the announced blocks to fetch come out.
-    pub fn new(own: NodeId, max_peers: usize, clock: Clock) -> (Self, mpsc::Receiver<Fetch>) {
-        let (fetches, wanted) = mpsc::channel(MAX_FETCHES);
+    /// An empty table, and where its jobs come out.
+    pub fn start(config: Config, clock: Clock) -> (Self, mpsc::Receiver<Job>) {
+        let (jobs, to_do) = mpsc::channel(config.max_tasks());
+        let inner = Inner { machine: Peering::new(config), links: BTreeMap::new(), spans: BTreeMap::new() };
+        let ((wake_ms, _), changed) = (watch::channel(0), Arc::<Notify>::default());
         let table = Self {
-            own,
-            max_peers,
             clock,
-            inner: Mutex::default(),
-            said: Mutex::new(LineLimit::new(CHARGES_SAID_EVERY_MS, MAX_CHARGE_LINES)),
-            fetches,
-            changed: Notify::new(),
-            wanted: Notify::new(),
+            inner: Mutex::new(inner),
+            outlets: Outlets { jobs, wake_ms, changed: changed.clone() },
+            next_connection: AtomicU64::new(0),
+            next_fetch: AtomicU64::new(0),
+            changed,
         };
-        (table, wanted)
-    }
-
-    /// Asks for a block that a peer has announced.
-    pub fn fetch(&self, peer: &NodeId, hash: Hash) {
-        // When the queue is full the block comes with the next catch-up.
-        let _ = self.fetches.try_send(Fetch { peer: *peer, hash, span: Span::current() });
+        (table, to_do)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -211,130 +93,229 @@ impl PeerTable {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters a proven connection. Of two connections of one pair the one called by the lower id
-    /// stays, so that both sides keep the same one.
-    pub fn enter(&self, new: Connection) -> Result<(u64, CancellationToken), Refused> {
-        let id = new.remote.node_id;
-        self.admit(&id)?;
-        let now = self.clock.monotonic_ms();
-        let mut inner = self.lock();
-        let preferred = |inbound: bool| (id < self.own) == inbound;
-        if let Some(old) = inner.peers.get(&id) {
-            if preferred(old.inbound) || !preferred(new.inbound) {
-                return Err(Refused::new(
-                    Reason::PeerAlreadyConnected,
-                    "there is a connection with this node",
-                ));
-            }
-            let refused = Refused::new(Reason::PeerAlreadyConnected, "another connection of this pair stays");
-            // If the outbox is full the peer misses only the explanation.
-            let _ = old.outbox.try_send(Err(refused.status()));
-            old.closed.cancel();
-        } else if inner.peers.len() >= self.max_peers && !inner.make_room_for(&id) {
-            return Err(Refused::new(
-                Reason::TooManyPeers,
-                format!("at most {} connections", self.max_peers),
-            ));
-        } else if new.inbound
-            && !inner.is_producer(&id)
-            && inner.strangers(true) >= self.max_calling_strangers()
-        {
-            let why =
-                format!("at most {} of those that call and are not producers", self.max_calling_strangers());
-            return Err(Refused::new(Reason::TooManyPeers, why));
-        }
-        let connection = inner.next_connection;
-        inner.next_connection += 1;
+    fn now(&self) -> Now {
+        Now { wall_ms: self.clock.now_ms(), mono_ms: self.clock.monotonic_ms() }
+    }
+
+    fn handle(&self, input: Input) {
+        self.turn(Turn::default(), input);
+    }
+
+    /// Lets the machine take an input and does what it wants; gives what is left to the caller.
+    fn turn(&self, turn: Turn, input: Input) -> Turn {
+        self.turn_in(&mut self.lock(), turn, input)
+    }
+
+    fn turn_in(&self, inner: &mut Inner, mut turn: Turn, input: Input) -> Turn {
+        turn.run(&self.outlets, inner, input, self.now());
+        turn
+    }
+}
+
+/// For those who run connections.
+impl PeerTable {
+    /// Enters a proven connection.
+    pub fn enter(&self, new: Connection) -> Result<Entered, Refused> {
         let closed = CancellationToken::new();
-        let peer = Peer {
+        let (due_ms, due) = watch::channel(self.clock.monotonic_ms());
+        let connection = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
+        let link = Link {
             connection,
-            remote: new.remote,
-            address: new.address,
-            inbound: new.inbound,
             outbox: new.outbox,
             gossip: new.gossip,
-            questions: Questions::default(),
             closed: closed.clone(),
-            known: VecDeque::new(),
-            known_set: BTreeSet::new(),
-            tip: (Height::GENESIS, Hash::ZERO),
-            judged: false,
-            claim: None,
-            rtt_ms: None,
-            clock_offset_ms: None,
-            last_status_at_ms: 0,
-            heard_at_ms: None,
-            last_status_sent_at_ms: 0,
-            full_since_ms: None,
+            due_ms,
+            full: false,
         };
-        inner.peers.insert(id, peer);
-        inner.bans.retain(|_, until| *until > now);
-        drop(inner);
-        self.changed.notify_one();
-        Ok((connection, closed))
+        let proven = Proven {
+            connection,
+            peer: new.peer,
+            address: new.address,
+            inbound: new.inbound,
+            remote: new.remote,
+            source: new.source,
+            version: new.version,
+        };
+        match self.turn(Turn::entering(link), Input::Proven(proven)).refused {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(Entered { connection, closed, due_ms: due }),
+        }
     }
 
     /// Takes a connection out when it has ended.
-    pub fn leave(&self, id: &NodeId, connection: u64) {
+    pub fn leave(&self, peer: NodeId, connection: ConnectionId, why: String, stood_ms: u64) {
         let mut inner = self.lock();
-        if inner.peers.get(id).is_some_and(|peer| peer.connection == connection) {
-            inner.keep_unmet_claim(id, self.clock.monotonic_ms());
-            inner.peers.remove(id);
+        self.turn_in(&mut inner, Turn::default(), Input::Ended { peer, connection, why, stood_ms });
+        if inner.links.get(&peer).is_some_and(|link| link.connection == connection) {
+            inner.links.remove(&peer);
         }
-        drop(inner);
-        self.changed.notify_one();
     }
 
-    /// Whether there is a connection with a node.
-    pub fn is_connected(&self, id: &NodeId) -> bool {
-        self.lock().peers.contains_key(id)
+    /// Whether a node may connect at all.
+    pub fn admit(&self, id: &NodeId) -> Result<(), Refused> {
+        Ok(self.lock().machine.admit(id, self.clock.monotonic_ms())?)
     }
 
-    /// Whether a node is a registered producer in the state after our head.
-    pub fn is_producer(&self, id: &NodeId) -> bool {
-        self.lock().is_producer(id)
+    /// Takes what a peer sent.
+    pub fn received(&self, peer: &NodeId, message: Received) {
+        self.handle(Input::Received { peer: *peer, message });
     }
 
-    /// The address of a connected peer that goes this way and has been heard of lately.
-    pub fn address_if_alive(&self, id: &NodeId, inbound: bool) -> Option<String> {
-        let now = self.clock.monotonic_ms();
-        let inner = self.lock();
-        let peer = inner.peers.get(id).filter(|peer| peer.inbound == inbound)?;
-        let heard = peer.heard_at_ms.is_some_and(|at| now.saturating_sub(at) < STATUS_MAX_AGE_MS);
-        heard.then(|| peer.address.clone())
+    /// The time of a connection's [`Entered::due_ms`] has come: what its session is to send.
+    pub fn peer_due(&self, peer: NodeId, connection: ConnectionId) -> Vec<Output> {
+        self.turn(Turn::default(), Input::PeerDue { peer, connection }).rest
+    }
+
+    /// Queues a signed status for a peer.
+    pub fn send_status(&self, peer: NodeId, status: PeerMessage) {
+        let mut inner = self.lock();
+        let mut turn = Turn::default();
+        turn.send(&mut inner, peer, status, &Message::Status);
+        turn.go_on(&self.outlets, &mut inner, self.now());
+    }
+
+    /// All pending transactions have been sent to a peer, or its connection has ended.
+    pub fn pending_sent(&self, peer: NodeId, connection: ConnectionId) {
+        self.handle(Input::PendingSent { peer, connection });
+    }
+
+    /// Another process has proven this node's identity.
+    pub fn own_twin(&self, address: String) {
+        self.handle(Input::OwnTwin { address });
+    }
+}
+
+/// For those who perform what takes time.
+impl PeerTable {
+    /// When [`PeerTable::tick`] is to be called next, by the clock that never jumps.
+    pub fn wake_ms(&self) -> watch::Receiver<u64> {
+        self.outlets.wake_ms.subscribe()
+    }
+
+    /// The time has come.
+    pub fn tick(&self) {
+        self.handle(Input::Tick);
+    }
+
+    /// A call has ended.
+    pub fn call_ended(&self, address: String, outcome: CallOutcome) {
+        self.handle(Input::CallEnded { address, outcome });
+    }
+
+    /// A locator for a round.
+    pub fn located(&self, round: RoundId, locator: Vec<Hash>) {
+        self.handle(Input::Located { round, locator });
+    }
+
+    /// An import for a round is over.
+    pub fn imported(&self, round: RoundId, new: usize, stopped: bool, finalized: Height) {
+        self.handle(Input::Imported { round, new, stopped, finalized });
+    }
+
+    /// Whether the chain knows what a round asks about.
+    pub fn looked_up(&self, round: RoundId, known: bool) {
+        self.handle(Input::LookedUp { round, known });
+    }
+
+    /// The chain has taken over a fetched block.
+    pub fn delivered(&self, fetch: FetchId) {
+        self.handle(Input::Delivered { fetch });
+    }
+}
+
+/// For the chain.
+impl PeerTable {
+    /// Asks for a block that a peer has announced.
+    pub fn fetch(&self, peer: &NodeId, hash: Hash) {
+        let fetch = FetchId(self.next_fetch.fetch_add(1, Ordering::Relaxed));
+        let mut inner = self.lock();
+        inner.spans.insert(fetch, Span::current());
+        self.turn_in(&mut inner, Turn::default(), Input::Wanted { fetch, peer: *peer, hash });
     }
 
     /// Notes that a peer has a block, so that it is not sent there.
     pub fn note_known(&self, id: &NodeId, hash: Hash) {
-        if let Some(peer) = self.lock().peers.get_mut(id) {
-            peer.note(hash);
+        self.received(id, Received::Has(hash));
+    }
+
+    /// A peer's tip is a block we have.
+    pub fn tip_known(&self, id: &NodeId, height: Height, hash: Hash) {
+        self.handle(Input::TipKnown { peer: *id, height, hash });
+    }
+
+    /// A peer claims a tip we do not have.
+    pub fn tip_claimed(&self, id: &NodeId, height: Height, hash: Hash, weight: u64, verified: bool) {
+        self.handle(Input::TipClaimed { peer: *id, height, hash, weight, verified });
+    }
+
+    /// A peer has delivered blocks that only our clock keeps us from taking: its time to deliver starts anew.
+    pub fn excuse(&self, id: &NodeId) {
+        self.handle(Input::Excused { peer: *id });
+    }
+
+    /// Our own head is now this one.
+    pub fn head_moved(&self, height: Height, weight: u64, registered: &Pool) {
+        self.handle(Input::HeadMoved { height, weight, registered: registered.clone() });
+    }
+
+    /// Blocks that now lie in the store: claims of them are met, and who delivered them gets new time.
+    pub fn blocks_stored(&self, stored: &[(Height, Hash)], from: Option<&NodeId>) {
+        self.handle(Input::Stored { blocks: stored.to_vec(), from: from.copied() });
+    }
+
+    /// Charges misbehaviour to a node; at 100 points it is dropped and banned for a while.
+    pub fn charge(&self, id: &NodeId, points: u32, why: &str) {
+        self.handle(Input::Charged { peer: *id, points, why: why.to_owned() });
+    }
+
+    /// Whether a line about a node's misbehaviour may be written now, and how many were left out since the
+    /// last one.
+    pub fn may_say(&self, id: &NodeId, what: &str) -> Option<u64> {
+        self.lock().machine.may_log(id, what, self.clock.monotonic_ms())
+    }
+
+    /// A peer's clock less ours, milliseconds; `None` until measured, also after ours was set.
+    pub fn clock_offset_ms(&self, id: &NodeId) -> Option<f64> {
+        self.lock().machine.clock_offset_ms(id, self.now())
+    }
+
+    /// How far a peer's clock is ahead of ours, milliseconds; 0 if it is behind or unknown.
+    pub fn clock_ahead_ms(&self, id: &NodeId) -> u64 {
+        self.lock().machine.clock_ahead_ms(id, self.now())
+    }
+
+    /// Queues a new block, or its announcement, for every peer that is not known to have it; gives how
+    /// many took it and how many had no room.
+    pub fn broadcast_block(&self, block: &Block, traceparent: &str) -> (u32, u32) {
+        let form = Form::of(block);
+        let message = convert::new_block(block, form, traceparent);
+        let turn = self.turn(Turn::gossiping(message), Input::GossipBlock { hash: block.hash(), form });
+        (turn.blocks_sent, turn.blocks_unsent)
+    }
+
+    /// Queues transactions for every peer but the one they came from.
+    pub fn broadcast_transactions(&self, transactions: &[Bytes], except: Option<&NodeId>) {
+        let input = Input::GossipTransactions { from: except.copied() };
+        let to = self.turn(Turn::default(), input).gossip;
+        for message in convert::transactions(transactions) {
+            for (peer, gossip) in &to {
+                if gossip.try_send(message.clone()).is_err() {
+                    self.handle(Input::TransactionsMissed { peer: *peer });
+                }
+            }
         }
+    }
+}
+
+/// For everybody.
+impl PeerTable {
+    /// Whether a node is a registered producer in the state after our head.
+    pub fn is_producer(&self, id: &NodeId) -> bool {
+        self.lock().machine.is_producer(id)
     }
 
     /// All peers, ascending by id.
     pub fn list(&self) -> Vec<PeerView> {
-        let now = self.clock.monotonic_ms();
-        let inner = self.lock();
-        let charge = |id: &NodeId| inner.charges.get(id).map_or(0, |(charge, at)| decayed(*charge, *at, now));
-        inner
-            .peers
-            .iter()
-            .map(|(id, peer)| PeerView {
-                node_id: *id,
-                address: peer.address.clone(),
-                inbound: peer.inbound,
-                height: inner.counted_height(id, peer, now),
-                tip_hash: peer.claim.map_or(peer.tip.1, |claim| claim.hash),
-                rtt_ms: peer.rtt_ms,
-                clock_offset_ms: peer.clock_offset_ms,
-                version: peer.remote.version.clone(),
-                last_status_at_ms: peer.last_status_at_ms,
-                fresh: peer.judged
-                    && peer.heard_at_ms.is_some_and(|at| now.saturating_sub(at) < STATUS_MAX_AGE_MS),
-                delivers: peer.delivers(inner.own_head, now),
-                charge: charge(id),
-                producer: inner.is_producer(id),
-            })
-            .collect()
+        self.lock().machine.list(self.clock.monotonic_ms())
     }
 }

@@ -1,7 +1,7 @@
 //! Answers to a peer's questions for blocks.
 //!
-//! A peer that asks and does not read must not hold what others need: a question waits, at no cost, for its peer's turn
-//! and then for a place, and producers have places that strangers never get.
+//! A peer that asks and does not read must not hold what others need: a question waits, at no cost, for its
+//! peer's turn and then for a place, and producers have places that strangers never get.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,55 +9,20 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use tonic::Status;
+use vision_peering::{Fault, MAX_BLOCKS, MAX_BYTES};
 use vision_wire::Reason;
 use vision_wire::p2p::{BlocksEnd, BlocksPart, BlocksRequest, peer_message::Kind};
 
 use super::super::blocks::BlockQuery;
-use super::super::questions;
-use super::{Session, message};
+use super::super::convert::message;
+use super::Session;
 
-/// Answers read from the store at once for peers that are no registered producers, for all of them together.
-const MAX_ANSWERS_TO_STRANGERS: usize = 8;
-/// The same for registered producers.
-const MAX_ANSWERS_TO_PRODUCERS: usize = 8;
-/// Answers given to one peer at once, if it is a registered producer.
-const MAX_ANSWERS_OF_PRODUCER: usize = 2;
 /// So long a question waits for its turn and a place; its asker gives up after 10 s without a block.
 const PLACE_DEADLINE: Duration = Duration::from_secs(8);
 /// A part that the network does not take in this time ends its answer.
 const PART_DEADLINE: Duration = Duration::from_secs(10);
 /// An answer that the network does not take in this time is given up.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
-
-/// The places of all peers.
-pub struct AnswerPlaces {
-    strangers: Arc<Semaphore>,
-    producers: Arc<Semaphore>,
-}
-
-impl Default for AnswerPlaces {
-    fn default() -> Self {
-        Self {
-            strangers: Arc::new(Semaphore::new(MAX_ANSWERS_TO_STRANGERS)),
-            producers: Arc::new(Semaphore::new(MAX_ANSWERS_TO_PRODUCERS)),
-        }
-    }
-}
-
-/// The turns of one peer.
-pub struct AnswerTurns {
-    stranger: Arc<Semaphore>,
-    producer: Arc<Semaphore>,
-}
-
-impl Default for AnswerTurns {
-    fn default() -> Self {
-        Self {
-            stranger: Arc::new(Semaphore::new(1)),
-            producer: Arc::new(Semaphore::new(MAX_ANSWERS_OF_PRODUCER)),
-        }
-    }
-}
 
 /// A peer's turn and a place, in this order.
 async fn place(turns: Arc<Semaphore>, places: Arc<Semaphore>) -> Option<[OwnedSemaphorePermit; 2]> {
@@ -76,11 +41,10 @@ impl Session<'_> {
             let _ = self.bulk.try_send(end(Reason::Overloaded.as_str().to_owned()));
             return;
         };
-        let query =
-            match BlockQuery::parse(&request.query.unwrap_or_default(), questions::MAX_BLOCKS as usize) {
-                Ok(query) => query,
-                Err(status) => return self.charge(20, &reason_of(&status)),
-            };
+        let query = match BlockQuery::parse(&request.query.unwrap_or_default(), MAX_BLOCKS as usize) {
+            Ok(query) => query,
+            Err(status) => return self.charge(Fault::Question(reason_of(&status))),
+        };
         let places = &self.context.answering;
         let (turns, places) = if self.context.table.is_producer(&self.id) {
             (self.turns.producer.clone(), places.producers.clone())
@@ -106,7 +70,7 @@ impl Session<'_> {
                     let until = deadline.min(Instant::now() + PART_DEADLINE);
                     runtime.block_on(timeout_at(until, bulk.send(message)))
                 };
-                let given = query.run(&store, questions::MAX_BYTES, |block| {
+                let given = query.run(&store, MAX_BYTES, |block| {
                     let part = BlocksPart { request_id, block: Some(block) };
                     matches!(send(message(Kind::BlocksPart(part))), Ok(Ok(())))
                 });

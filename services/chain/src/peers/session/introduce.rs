@@ -1,14 +1,17 @@
-//! Introductions and their proofs, and what they show of an identity that is in use twice.
+//! Introductions and their proofs.
 
 use futures::{Stream, StreamExt};
 use tonic::Status;
 use vision_host::text::cut_to;
+use vision_peering::MAX_ADDRESS_BYTES;
 use vision_wire::Reason;
 use vision_wire::p2p::{Hello, PeerMessage, peer_message::Kind};
 
-use super::super::address::MAX_ADDRESS_BYTES;
-use super::super::{Context, lock};
-use super::{MAX_REASON_CHARS, Outbox, Refused, Remote, Way, message};
+use super::super::context::{Context, lock};
+use super::super::convert::message;
+use super::super::identity::Remote;
+use super::super::refused::{MAX_REASON_CHARS, Refused};
+use super::super::ways::Outbox;
 
 /// Why there is no next message: it was too large to be read, or the other side says so in words of its own.
 fn broken(status: &Status) -> Refused {
@@ -73,7 +76,7 @@ where
         _ => return Err(Refused::new(Reason::MalformedMessage, "the second message is not a proof")),
     }
     if ourselves {
-        context.note_own_twin(&theirs.listen_address);
+        context.table.own_twin(cut_to(&theirs.listen_address, MAX_ADDRESS_BYTES));
         context.table.admit(&remote.node_id)?;
     }
     Ok(remote)
@@ -99,52 +102,5 @@ impl Context {
 
     fn is_own_challenge(&self, challenge: &[u8]) -> bool {
         <[u8; 32]>::try_from(challenge).is_ok_and(|challenge| lock(&self.challenges).contains(&challenge))
-    }
-
-    /// Another process has proven this node's identity.
-    fn note_own_twin(&self, address: &str) {
-        let id = self.identity.node_id;
-        if lock(&self.twins).proof(id, self.clock.monotonic_ms()) {
-            let address = cut_to(address, MAX_ADDRESS_BYTES);
-            tracing::warn!(
-                identity = %id, address,
-                "this node's identity is in use by another process too, which has proven it: stop one of them; a \
-                 copied home needs keys of its own"
-            );
-        }
-    }
-
-    /// A peer has refused this node because it is connected already, and not with this process.
-    pub fn note_refused_twin(&self, address: &str, why: &str) {
-        let id = self.identity.node_id;
-        if lock(&self.twins).sign(id, self.clock.monotonic_ms()) {
-            tracing::warn!(
-                identity = %id, address, why,
-                "this node's identity seems to be in use by another process too: a peer keeps its connection with that \
-                 one; stop one of them; a copied home needs keys of its own"
-            );
-        }
-    }
-
-    /// A second connection of a peer was refused. If both go the same way and the first one is alive, it may be of
-    /// another process.
-    pub fn note_twin(&self, way: &Way, remote: &Remote, refused: &Refused) {
-        let id = remote.node_id;
-        let inbound = matches!(way, Way::CalledBy(_));
-        if refused.reason != Reason::PeerAlreadyConnected {
-            return;
-        }
-        let Some(first) = self.table.address_if_alive(&id, inbound) else { return };
-        if lock(&self.twins).sign(id, self.clock.monotonic_ms()) {
-            let second = match way {
-                Way::Called(address) => address.clone(),
-                Way::CalledBy(socket) => socket.to_string(),
-            };
-            tracing::warn!(
-                identity = %id, first, second,
-                "one identity is in use by two processes: another node connects again and again with the identity of a \
-                 connected peer; its operator must stop one of them"
-            );
-        }
     }
 }

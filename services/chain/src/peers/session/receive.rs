@@ -1,15 +1,18 @@
 //! What a peer says, by kind.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 use vision_host::telemetry;
+use vision_peering::{Fault, Received};
 use vision_primitives::trace::HeightTrace;
 use vision_primitives::{Header, NodeReport, TimestampMs};
 use vision_wire::p2p::Status;
 use vision_wire::p2p::peer_message::Kind;
 
+use super::super::context::lock;
+use super::super::convert;
 use super::Session;
 use crate::mailbox::Command;
 use crate::trace;
@@ -22,8 +25,8 @@ impl Session<'_> {
         self.context.core.tell(Command::FromPeer { command: Box::new(command), arrived, place }).await;
     }
 
-    /// The span of a block that came from this peer. What the peer says of its own part is linked, not followed: it may
-    /// be anybody's trace.
+    /// The span of a block that came from this peer. What the peer says of its own part is linked, not
+    /// followed: it may be anybody's trace.
     fn receive_span(&self, header: &Header, traceparent: &str) -> Span {
         let now = TimestampMs(self.context.clock.now_ms());
         if !trace::is_recent(header, self.context.head.borrow().height, now) {
@@ -43,51 +46,54 @@ impl Session<'_> {
         span
     }
 
-    /// Takes what a peer tells of itself with its status, if it does: older ones do not. What it told last it is
-    /// believed to say still.
-    fn hear_report(&self, status: &Status) -> Result<(), (u32, &'static str)> {
+    /// Takes what a peer tells of itself with its status, if it does: older ones do not. What it told last it
+    /// is believed to say still.
+    fn hear_report(&self, status: &Status) -> Result<(), Fault> {
         let (report, signature) = (&status.report, &status.report_signature);
         if report.is_empty() && signature.is_empty() {
             return Ok(());
         }
-        let mut last = self.last_report.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last_report);
         if last.0 == *report && last.1 == *signature {
             return Ok(());
         }
-        let read = NodeReport::from_bytes(report).map_err(|_| (50, "a report that does not decode"))?;
+        let read = NodeReport::from_bytes(report).map_err(|_| Fault::Report)?;
         if !self.context.identity.check_report(self.remote, report, signature) {
-            return Err((100, "a report with a wrong signature"));
+            return Err(Fault::ReportSignature);
         }
         *last = (report.clone(), signature.clone());
         self.context.nodes.heard(&self.id, Arc::new(read));
         Ok(())
     }
 
+    /// Passes on what the table is to judge.
+    fn hears(&self, message: Received) {
+        self.context.table.received(&self.id, message);
+    }
+
     pub(super) async fn receive(&self, kind: Kind) {
+        let genesis_hash = &self.context.identity.genesis_hash;
         match kind {
-            Kind::Hello(_) | Kind::Proof(_) => self.charge(100, "a second introduction"),
+            Kind::Hello(_) | Kind::Proof(_) => self.charge(Fault::SecondIntroduction),
             Kind::Status(status) => {
                 if !self.context.identity.check_status(self.remote, &status) {
-                    return self.charge(100, "a status with a wrong signature");
+                    return self.charge(Fault::StatusSignature);
                 }
-                if let Err((points, why)) = self.hear_report(&status) {
-                    return self.charge(points, why);
+                if let Err(fault) = self.hear_report(&status) {
+                    return self.charge(fault);
                 }
-                self.context.table.note_status(&self.id, &status);
+                self.hears(convert::times(&status));
                 self.tell(Command::Claim { peer: self.id, status }).await;
             }
-            Kind::NewBlock(new) => {
-                let Some(block) = new.block else { return self.charge(20, "a new block without a block") };
-                match vision_wire::block_from_proto(block, &self.context.identity.genesis_hash) {
-                    Err(error) => self.charge(50, &error.to_string()),
-                    Ok(block) => {
-                        let span = self.receive_span(block.header(), &new.traceparent);
-                        self.context.table.note_known(&self.id, block.hash());
-                        let command = Command::Announced { peer: self.id, block: Box::new(block) };
-                        self.tell(command).instrument(span).await;
-                    }
+            Kind::NewBlock(new) => match convert::block(new.block, Fault::NoNewBlock, genesis_hash) {
+                Err(fault) => self.charge(fault),
+                Ok(block) => {
+                    let span = self.receive_span(block.header(), &new.traceparent);
+                    self.hears(Received::Has(block.hash()));
+                    let command = Command::Announced { peer: self.id, block: Box::new(block) };
+                    self.tell(command).instrument(span).await;
                 }
-            }
+            },
             Kind::Announcement(new) => {
                 let span = match Header::from_bytes(&new.header) {
                     Ok(header) => self.receive_span(&header, &new.traceparent),
@@ -99,27 +105,13 @@ impl Session<'_> {
             }
             Kind::Transactions(batch) => {
                 if let Err(why) = self.context.ingress.take_from(self.id, batch.transactions).await {
-                    self.charge(50, &why);
+                    self.charge(Fault::Transactions(why));
                 }
             }
             Kind::BlocksRequest(request) => self.answer(request),
-            Kind::BlocksPart(part) => {
-                let Some(block) = part.block else { return self.charge(20, "a part without a block") };
-                match vision_wire::block_from_proto(block, &self.context.identity.genesis_hash) {
-                    Err(error) => self.charge(50, &error.to_string()),
-                    Ok(block) => {
-                        if let Err(why) = self.context.table.answer_part(&self.id, part.request_id, block) {
-                            self.charge(50, why);
-                        }
-                    }
-                }
-            }
-            Kind::BlocksEnd(end) => self.context.table.answer_end(&self.id, end.request_id, &end.reason),
-            Kind::Addresses(list) => {
-                for address in &list.addresses {
-                    self.context.learn(address, &self.source);
-                }
-            }
+            Kind::BlocksPart(part) => self.hears(convert::part(part, genesis_hash)),
+            Kind::BlocksEnd(end) => self.hears(convert::end(&end)),
+            Kind::Addresses(list) => self.hears(Received::Addresses(list.addresses)),
         }
     }
 }

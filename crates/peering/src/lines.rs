@@ -1,4 +1,4 @@
-//! How often the log repeats what other nodes bring about. Pure.
+//! How often the log repeats what other nodes bring about.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,7 @@ const MAX_SUBJECTS: usize = 1024;
 const WINDOW_MS: u64 = 10_000;
 
 /// Lets a line through once in a while per subject, and so many in all.
+#[derive(Debug)]
 pub struct LineLimit {
     every_ms: u64,
     max_lines: u32,
@@ -17,6 +18,7 @@ pub struct LineLimit {
 
 impl LineLimit {
     /// A line per subject every so many milliseconds, and so many lines about all in ten seconds.
+    #[must_use]
     pub const fn new(every_ms: u64, max_lines: u32) -> Self {
         Self { every_ms, max_lines, subjects: BTreeMap::new(), window: (0, 0) }
     }

@@ -1,18 +1,19 @@
-//! The address book: where other nodes may be called, and when to try again. Pure: its randomness comes from a seed.
+//! The address book: where other nodes may be called, and when to try again. Its randomness comes from a
+//! seed.
 //!
-//! Addresses that peers tell cost them nothing, so they are kept apart by who told them, called after the seeds, in
-//! random order, and only so many at a time.
+//! Addresses that peers send cost them nothing, so they are kept apart by who sent them, called after the
+//! seeds, in random order, and only so many at a time.
 
 use std::collections::BTreeMap;
 
 use vision_primitives::NodeId;
 
-use super::address::Accepts;
+use crate::Accepts;
 
 /// Most addresses kept; seeds are always kept.
-pub const MAX_ADDRESSES: usize = 256;
-/// Most addresses kept of what one source has told.
-pub const MAX_ADDRESSES_OF_SOURCE: usize = 32;
+pub(crate) const MAX_ADDRESSES: usize = 256;
+/// Most addresses kept of what one source has sent.
+const MAX_ADDRESSES_OF_SOURCE: usize = 32;
 /// Pause after the first failed call, milliseconds; doubles with each further one.
 const FIRST_PAUSE_MS: u64 = 500;
 /// Longest pause, milliseconds.
@@ -24,7 +25,7 @@ const MAX_FAILURES: u32 = 10;
 
 #[derive(Clone, Debug, Default)]
 struct Entry {
-    /// Who told it; `None` for a seed.
+    /// Who sent it; `None` for a seed.
     source: Option<String>,
     /// Who answered there last.
     node_id: Option<NodeId>,
@@ -49,16 +50,16 @@ pub enum CallEnd {
 
 /// How many calls may be begun.
 #[derive(Clone, Copy, Debug)]
-pub struct Room {
+pub(crate) struct Room {
     /// Calls altogether.
-    pub calls: usize,
+    pub(crate) calls: usize,
     /// Calls and connections at a time to learned addresses where no producer answers.
-    pub strangers: usize,
+    pub(crate) strangers: usize,
 }
 
 /// The addresses and what is known of each.
 #[derive(Debug, Default)]
-pub struct AddressBook {
+pub(crate) struct AddressBook {
     entries: BTreeMap<String, Entry>,
     accepts: Accepts,
     random: Random,
@@ -66,14 +67,14 @@ pub struct AddressBook {
 
 impl AddressBook {
     /// A book that holds the configured seeds.
-    pub fn new(seeds: impl IntoIterator<Item = String>, accepts: Accepts, random_seed: u64) -> Self {
+    pub(crate) fn new(seeds: impl IntoIterator<Item = String>, accepts: Accepts, random_seed: u64) -> Self {
         let entries = seeds.into_iter().map(|address| (address, Entry::default())).collect();
         Self { entries, accepts, random: Random(random_seed) }
     }
 
-    /// Takes an address that a peer told. One that may not be called is passed over, as is one that its source or the
-    /// book has no room for.
-    pub fn learn(&mut self, address: &str, source: &str) {
+    /// Takes an address that a peer sent. One that may not be called is passed over, as is one that its
+    /// source or the book has no room for.
+    pub(crate) fn learn(&mut self, address: &str, source: &str) {
         if self.entries.contains_key(address) || !self.accepts.takes(address) {
             return;
         }
@@ -117,7 +118,7 @@ impl AddressBook {
     }
 
     /// Addresses to call now, the seeds first and the rest in random order; each is marked as being called.
-    pub fn due(
+    pub(crate) fn due(
         &mut self,
         now_ms: u64,
         room: Room,
@@ -158,7 +159,7 @@ impl AddressBook {
     }
 
     /// A connection stands at an address, with this node.
-    pub fn stands(&mut self, address: &str, id: NodeId) {
+    pub(crate) fn stands(&mut self, address: &str, id: NodeId) {
         if let Some(entry) = self.entries.get_mut(address) {
             entry.node_id = Some(id);
             entry.ever_reached = true;
@@ -166,7 +167,7 @@ impl AddressBook {
     }
 
     /// Notes how a call ended. If it was to a seed and failed: how often in a row.
-    pub fn ended(&mut self, address: &str, end: CallEnd, now_ms: u64) -> Option<u32> {
+    pub(crate) fn ended(&mut self, address: &str, end: CallEnd, now_ms: u64) -> Option<u32> {
         let jitter = self.random.below(256) as u64;
         let entry = self.entries.get_mut(address)?;
         entry.calling = false;
@@ -200,8 +201,8 @@ impl AddressBook {
         (seed && !matches!(end, CallEnd::Connected(_))).then_some(failures)
     }
 
-    /// Addresses worth telling others: those where somebody answered, at most `count`, in random order.
-    pub fn reached(&mut self, count: usize) -> Vec<String> {
+    /// Addresses worth sending to others: those where somebody answered, at most `count`, in random order.
+    pub(crate) fn reached(&mut self, count: usize) -> Vec<String> {
         let reached = self.entries.iter().filter(|(_, entry)| entry.ever_reached);
         let mut reached: Vec<String> = reached.map(|(address, _)| address.clone()).collect();
         self.random.shuffle(&mut reached);

@@ -1,4 +1,5 @@
 use super::*;
+use vision_primitives::{Hash, Height};
 
 fn source(id: u8) -> Source {
     Source {
@@ -13,22 +14,21 @@ fn source(id: u8) -> Source {
 
 #[test]
 fn the_next_round_begins_when_all_are_stuck_and_strangers_leave_a_place_for_a_producer() {
-    let round =
-        |id, producer, at| UnderWay { id: Hash([id; 32]), producer, progress: Arc::new(AtomicU64::new(at)) };
-    let strangers = |count: u8, at| (0..count).map(|id| round(id, false, at)).collect::<Vec<_>>();
+    let round = |producer, progress_ms| UnderWay { producer, progress_ms };
+    let strangers = |count: u8, at| (0..count).map(|_| round(false, at)).collect::<Vec<_>>();
     let producer = Source { producer: true, ..source(9) };
     let (now, stuck) = (60_000, 60_000 - STUCK_MS);
     type Case = (&'static str, Vec<UnderWay>, Vec<Source>, Option<u8>);
     let cases: [Case; 7] = [
         ("nothing under way", vec![], vec![source(7)], Some(7)),
         ("nobody to lead", vec![], vec![], None),
-        ("one goes on", vec![round(1, false, stuck + 1)], vec![source(7)], None),
-        ("it is stuck", vec![round(1, false, stuck)], vec![source(7)], Some(7)),
+        ("one goes on", vec![round(false, stuck + 1)], vec![source(7)], None),
+        ("it is stuck", vec![round(false, stuck)], vec![source(7)], Some(7)),
         ("three strangers", strangers(3, stuck), vec![source(7)], None),
         ("a producer", strangers(3, stuck), vec![source(7), producer.clone()], Some(9)),
         (
             "as many as may be",
-            vec![round(1, true, 0), round(2, true, 0), round(3, true, 0), round(4, true, 0)],
+            vec![round(true, 0), round(true, 0), round(true, 0), round(true, 0)],
             vec![producer],
             None,
         ),

@@ -1,10 +1,10 @@
-//! How the sources have done lately, so that who stalls is not asked first again. Pure.
+//! How the sources have done lately, so that who stalls is not asked first again.
 
 use std::collections::BTreeMap;
 
 use vision_primitives::NodeId;
 
-use crate::peers::table::Source;
+use crate::claims::Source;
 
 /// What is known of a source is forgotten after this time, milliseconds.
 const REMEMBER_MS: u64 = 60_000;
@@ -15,10 +15,10 @@ const FIRST_PAUSE_MS: u64 = 250;
 
 /// How the sources have done lately. It outlives connections and claims: whoever stalls a round must not be
 /// the first choice again by connecting anew.
-#[derive(Default)]
-pub(super) struct Reputation(BTreeMap<NodeId, Record>);
+#[derive(Debug, Default)]
+pub(crate) struct Reputation(BTreeMap<NodeId, Record>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Record {
     /// Rounds in a row that this source has spoilt.
     failures: u32,
@@ -29,8 +29,9 @@ struct Record {
 }
 
 impl Reputation {
-    /// The sources that do not pause: fewest failures first, then those that have delivered, then as they come.
-    pub(super) fn order(&mut self, mut sources: Vec<Source>, now_ms: u64) -> Vec<Source> {
+    /// The sources that do not pause: fewest failures first, then those that have delivered, then as they
+    /// come.
+    pub(crate) fn order(&mut self, mut sources: Vec<Source>, now_ms: u64) -> Vec<Source> {
         self.0.retain(|_, record| now_ms.saturating_sub(record.noted_at_ms) < REMEMBER_MS);
         let of = |source: &Source| self.0.get(&source.node_id);
         sources.retain(|source| of(source).is_none_or(|record| record.not_before_ms <= now_ms));
@@ -47,12 +48,12 @@ impl Reputation {
         record
     }
 
-    pub(super) fn delivered(&mut self, id: NodeId, now_ms: u64) {
+    pub(crate) fn delivered(&mut self, id: NodeId, now_ms: u64) {
         let record = self.note(id, now_ms);
         (record.failures, record.delivered, record.not_before_ms) = (0, true, 0);
     }
 
-    pub(super) fn failed(&mut self, id: NodeId, now_ms: u64) {
+    pub(crate) fn failed(&mut self, id: NodeId, now_ms: u64) {
         let record = self.note(id, now_ms);
         record.not_before_ms = now_ms + (FIRST_PAUSE_MS << record.failures.min(5));
         record.failures += 1;

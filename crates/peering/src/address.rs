@@ -1,17 +1,18 @@
 //! Addresses of other nodes, `host:port`: which texts are any, and which of them may be called. Pure.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::Deserialize;
 
-/// Most bytes of an address.
-pub const MAX_ADDRESS_BYTES: usize = vision_wire::MAX_HELLO_TEXT_BYTES;
+/// Most bytes of an address, as an introduction holds one.
+pub const MAX_ADDRESS_BYTES: usize = 255;
 
 /// Which addresses are taken from other nodes. Seeds are not affected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Accepts {
-    /// IP addresses that can lead to another machine, private networks included: no names, no loopback, no link-local.
+    /// IP addresses that can lead to another machine, private networks included: no names, no loopback, no
+    /// link-local.
     #[default]
     Routable,
     /// Loopback, link-local and names too, for networks on one machine or with names of their own.
@@ -93,7 +94,7 @@ fn is_one_machine(ip: IpAddr) -> bool {
 }
 
 impl Accepts {
-    /// Whether an address that another node has told may be called.
+    /// Whether an address that another node has sent may be called.
     pub fn takes(self, text: &str) -> bool {
         match (split(text), self) {
             (Ok(_), Self::Any) => check(text).is_ok(),
@@ -112,8 +113,8 @@ fn is_routable(ip: IpAddr) -> bool {
         }
 }
 
-/// What several addresses of one owner have in common, as far as one can tell: an IPv4 address, or the /64 of an IPv6
-/// address.
+/// What several addresses of one owner have in common, as far as one can tell: an IPv4 address, or the /64 of
+/// an IPv6 address.
 pub fn owner_of(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
@@ -121,8 +122,8 @@ pub fn owner_of(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Where a caller can be called that has said to listen here: one that does not know its own address says `:port`, or
-/// every interface, and is called where it calls from.
+/// Where a caller can be called that has said to listen here: one that does not know its own address says
+/// `:port`, or every interface, and is called where it calls from.
 ///
 /// # Errors
 /// Says what is wrong with it.

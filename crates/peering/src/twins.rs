@@ -1,4 +1,4 @@
-//! Signs that one identity is in use by two processes. Pure.
+//! Signs that one identity is in use by two processes.
 //!
 //! One sign alone may be an old connection that nobody has noticed is dead; signs that go on are not.
 
@@ -17,7 +17,7 @@ const SAID_EVERY_MS: u64 = 60_000;
 /// Identities watched at once.
 const MAX_WATCHED: usize = 64;
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Suspicion {
     first_ms: u64,
     last_ms: u64,
@@ -26,12 +26,12 @@ struct Suspicion {
 }
 
 /// The identities under suspicion.
-#[derive(Default)]
-pub struct Twins(BTreeMap<NodeId, Suspicion>);
+#[derive(Debug, Default)]
+pub(crate) struct Twins(BTreeMap<NodeId, Suspicion>);
 
 impl Twins {
     /// Notes a sign; whether it is time to say so.
-    pub fn sign(&mut self, id: NodeId, now_ms: u64) -> bool {
+    pub(crate) fn sign(&mut self, id: NodeId, now_ms: u64) -> bool {
         self.0.retain(|_, known| now_ms.saturating_sub(known.last_ms) < FORGOTTEN_AFTER_MS);
         if self.0.len() >= MAX_WATCHED && !self.0.contains_key(&id) {
             return false;
@@ -45,7 +45,7 @@ impl Twins {
     }
 
     /// Notes a proof; whether it is time to say so.
-    pub fn proof(&mut self, id: NodeId, now_ms: u64) -> bool {
+    pub(crate) fn proof(&mut self, id: NodeId, now_ms: u64) -> bool {
         if self.0.len() >= MAX_WATCHED && !self.0.contains_key(&id) {
             self.0.pop_first();
         }

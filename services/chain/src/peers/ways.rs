@@ -1,0 +1,40 @@
+//! The ways out of this node on one connection.
+
+use futures::stream::{PollNext, select, select_with_strategy};
+use futures::{Stream, StreamExt};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+use vision_wire::p2p::PeerMessage;
+
+/// Messages that may wait for one peer.
+const OUTBOX_MESSAGES: usize = 128;
+/// Messages with transactions that wait for the network.
+const GOSSIP_MESSAGES: usize = 32;
+/// Parts of answers that wait for the network.
+const BULK_MESSAGES: usize = 4;
+/// The way to the other side; an `Err` ends the connection and says why.
+pub type Outbox = mpsc::Sender<Result<PeerMessage, Status>>;
+/// The way of transactions to one peer.
+pub type Gossip = mpsc::Sender<PeerMessage>;
+
+/// The ways out of this node on one connection.
+pub struct Ways {
+    /// For everything but transactions and answers to questions for blocks.
+    pub outbox: Outbox,
+    /// For transactions.
+    pub gossip: Gossip,
+    /// For answers, which are large and must not hold up the rest.
+    pub bulk: mpsc::Sender<PeerMessage>,
+}
+
+/// All ways, and the stream they flow together in: what is in the outbox goes first.
+pub fn ways() -> (Ways, impl Stream<Item = Result<PeerMessage, Status>> + Send + 'static) {
+    let (outbox, messages) = mpsc::channel(OUTBOX_MESSAGES);
+    let (bulk, parts) = mpsc::channel(BULK_MESSAGES);
+    let (gossip, transactions) = mpsc::channel(GOSSIP_MESSAGES);
+    // Neither of these two can starve the other.
+    let large = select(ReceiverStream::new(transactions), ReceiverStream::new(parts)).map(Ok);
+    let outbound = select_with_strategy(ReceiverStream::new(messages), large, |(): &mut ()| PollNext::Left);
+    (Ways { outbox, gossip, bulk }, outbound)
+}
