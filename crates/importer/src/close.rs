@@ -24,8 +24,8 @@ pub(crate) enum Writing {
         id: CommitId,
         /// What follows from it.
         draft: Box<Draft>,
-        /// When it is due.
-        due_ms: u64,
+        /// When it is due; none while it is tried again.
+        due_ms: Option<u64>,
     },
 }
 
@@ -38,7 +38,7 @@ impl Writing {
     /// When it is due again.
     pub(crate) const fn retry_due_ms(&self) -> Option<u64> {
         match self {
-            Self::Failed { due_ms, .. } => Some(*due_ms),
+            Self::Failed { due_ms, .. } => *due_ms,
             Self::Nothing | Self::UnderWay { .. } => None,
         }
     }
@@ -51,7 +51,9 @@ impl Importer {
             // One batch at a time: the turn stays open until this one is durable.
             Writing::UnderWay { .. } => {}
             // The turn is closed when the shell has said how that went.
-            Writing::Failed { id, due_ms, .. } if *due_ms <= self.now.mono_ms => {
+            Writing::Failed { id, due_ms, .. } if due_ms.is_some_and(|due_ms| due_ms <= self.now.mono_ms) => {
+                // Once: a batch that is written twice at a time would be told of twice.
+                *due_ms = None;
                 self.out.push(Output::Retry { id: *id });
             }
             Writing::Failed { .. } | Writing::Nothing => self.close_turn(draft, outside),
@@ -115,7 +117,7 @@ impl Importer {
         outside: &mut impl Outside,
     ) {
         self.stored_fates = fates;
-        let due_ms = self.now.mono_ms + STORE_RETRY_MS;
+        let due_ms = Some(self.now.mono_ms + STORE_RETRY_MS);
         match std::mem::replace(&mut self.writing, Writing::Nothing) {
             Writing::UnderWay { id, draft: mut unwritten } if id == failed => {
                 self.refuse_waiting(&mut unwritten);

@@ -7,7 +7,7 @@ use vision_block_tree::{BlockTree, Entry};
 use vision_mempool::{Context, Limits, Mempool};
 use vision_primitives::{Address, Hash, Header, RecentMap, RecentSet, SignedTransaction, TimestampMs};
 
-use crate::answers::{Answer, NotStored};
+use crate::answers::{Answer, ImportEnd, NotStored};
 use crate::batch::Draft;
 use crate::close::Writing;
 use crate::held::{Early, Orphans};
@@ -120,6 +120,11 @@ impl Importer {
             Input::Header { peer, header, signature } => self.header(peer, &header, &signature),
             Input::Tip { peer, clock, tip } => self.tip(peer, clock, &tip),
             Input::Fetched { id, peer, clock, blocks } => {
+                if self.is_behind() {
+                    // Nothing of it is taken, so nothing has to be durable before the answer.
+                    let answer = Answer::Imported(ImportEnd::Stopped(0));
+                    return self.out.push(Output::Reply { id, answer });
+                }
                 let end = self.import_chunk(peer, clock, blocks, draft, outside);
                 draft.imports.push((id, end));
             }

@@ -178,7 +178,7 @@ pub enum Input {
     /// Looks at the clock: blocks whose time has come are taken.
     Tick,
     /// The turn ends: gives [`Output::Commit`], or publishes what needs no write. While a batch is being
-    /// written the next one stays open.
+    /// written the next turn stays open, and is to be closed again after [`Input::Committed`].
     CloseBatch,
     /// A batch is durable.
     Committed {

@@ -24,7 +24,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    fn write(&mut self, batch: Batch) {
+    pub fn write(&mut self, batch: Batch) {
         self.commits += 1;
         self.blocks.extend(batch.blocks.into_iter().map(|new| (new.block.hash(), new.block)));
         for (height, hash) in batch.chain {
