@@ -125,11 +125,9 @@ impl Actor {
         let now = now(&clock, ran_ms);
         let mut importer =
             Importer::new(vision_importer::Parts { tree, pool_limits: parts.pool_limits, fates, now });
-        let waiting = store.waiting()?;
-        let any = !waiting.is_empty();
-        let waiting = waiting.into_iter().map(|(hash, record)| (hash, record.into())).collect();
+        let waiting = store.waiting()?.into_iter().map(|(hash, record)| (hash, record.into())).collect();
         let (kept, forgotten) = importer.restore_waiting(waiting);
-        if any {
+        if kept + forgotten > 0 {
             tracing::info!(kept, forgotten, "waiting transactions restored");
         }
         let observed = Observed::new(
