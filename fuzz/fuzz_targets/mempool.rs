@@ -32,7 +32,7 @@ enum Step {
         producer: u8,
         below: u8,
     },
-    /// A block of the selection, behind transfers that the pool never saw; the pool may not be told yet.
+    /// A block of the selection, behind transfers that the pool never saw; the pool may not have seen it yet.
     Block {
         txs: u8,
         foreign: Vec<(u8, u16)>,
@@ -72,13 +72,13 @@ fn sender(index: u8) -> u8 {
     SENDERS[usize::from(index) % SENDERS.len()]
 }
 
-/// The pool; a twin that is always told heads in the slow way; and the list.
+/// The pool; a twin that is always given heads in the slow way; and the list.
 struct Run {
     world: World,
     twin: Mempool,
     naive: Naive,
     chain: Vec<State>,
-    /// Root of the head that the pool was last told, and what was touched since.
+    /// Root of the head that the pool last saw, and what was touched since.
     known_root: Hash,
     touched: Vec<Address>,
 }

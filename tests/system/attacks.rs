@@ -108,7 +108,7 @@ fn made_by(net: &Net, producer: usize, above: u64) -> usize {
     blocks.iter().filter(|block| block["producer"] == net[producer].id.as_str()).count()
 }
 
-/// A block in slot k tells that the owners of the slots before were not there.
+/// A block in slot k shows that the owners of the slots before were not there.
 fn no_slot_missed(net: &Net, above: u64, during: &str) {
     for block in net[1].blocks(above + 1, net[1].height()) {
         let slot = block["slot"].as_u64().expect("slot");

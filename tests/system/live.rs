@@ -98,7 +98,7 @@ fn a_death_and_a_return_are_heard_in_their_order() {
         let health = &event.data["health"];
         health["state"] == "trouble" && health["reasons"][0]["node_id"] == dead.as_str()
     });
-    // Nodes are told at most once a second.
+    // Nodes are notified at most once a second.
     wait_for("a node that is gone stays on the list", 20, || {
         let overview = net[0].json("/api/overview");
         let row = overview["nodes"].as_array()?.iter().find(|node| node["node_id"] == dead.as_str())?.clone();
@@ -172,7 +172,7 @@ fn two_halves_that_meet_again_are_heard_as_a_reorganisation() {
     for (height, hash) in &left {
         assert_ne!(node.hash_at(*height).as_ref(), Some(hash), "on the chain no more");
     }
-    // A page that opens now is told of it, and the payment is not lost.
+    // A page that opens now shows it, and the payment is not lost.
     let noted = node.json("/api/overview")["events"].clone();
     let noted = noted.as_array().expect("a list").iter().find(|noted| noted["event"] == "reorg").cloned();
     assert_eq!(noted.expect("noted")["id"], event.id.as_str());

@@ -80,7 +80,7 @@ fn pay(net: &Net, node: usize, account: usize) -> String {
     ok(sent)["hash"].as_str().expect("a hash").to_owned()
 }
 
-/// What a node tells of a transaction.
+/// What a node reports about a transaction.
 fn fate(net: &Net, node: usize, hash: &str) -> Value {
     net[node].json(&format!("/api/transactions/{hash}"))
 }

@@ -26,7 +26,7 @@ struct Terminal {
     keyboard: File,
     /// Keeps the terminal there when the program has gone.
     line: OwnedFd,
-    /// What is seen, and the same on a terminal that is far larger than the program was told.
+    /// What is seen, and the same on a terminal that is far larger than the size the program was given.
     seen: Arc<Mutex<(vt100::Parser, vt100::Parser)>>,
 }
 
@@ -158,7 +158,7 @@ fn up_keeps_what_to_type_in_view_and_leaves_the_terminal_as_it_was() {
     wait_until("it is drawn anew", 20, || terminal.text() != first);
     terminal.wait_seen(&always, 10);
 
-    // What befalls a node is told there too.
+    // What happens to a node is shown there too.
     assert!(vision(&["testnet", "kill", "2", "--dir", net]).status.success());
     let reported = [&always[..], &["node2 was ended by `vision testnet kill`", "stopped"]].concat();
     terminal.wait_seen(&reported, 20);
@@ -256,7 +256,7 @@ fn status_of_all_keeps_a_dead_node_on_the_list() {
     assert!(row.contains("no answer") || row.contains("gateway 127.0.0.1"), "{text}");
     let json: Value = serde_json::from_slice(&all(&["-o", "json"]).stdout).expect("JSON");
     assert_eq!((json["nodes"].as_array().map(Vec::len), &json["healthy"]), (Some(3), &Value::Bool(false)));
-    // Whoever has no terminal is told who missed a slot, too.
+    // Whoever has no terminal sees who missed a slot, too.
     wait_for("a slot of node3 passes", 60, || {
         let head = get(net[0].rest, "/api/status").ok()?.body["height"].as_u64()?;
         let count = (head - 1).to_string();

@@ -82,7 +82,7 @@ impl Drop for Place {
     }
 }
 
-/// A command that goes on until it is told to end, and what it has printed so far.
+/// A command that goes on until it is asked to end, and what it has printed so far.
 struct Foreground {
     child: Child,
     out: Arc<Mutex<Vec<String>>>,
@@ -335,7 +335,7 @@ fn a_second_up_attaches_and_each_says_what_befalls_its_nodes() {
     let of_its_end = |line: &&String| !line.starts_with("  ") && !line.contains("node2 runs again");
     assert_eq!(reported.iter().filter(of_its_end).count(), 1, "{reported:?}");
 
-    // The first is told who took its nodes away, and ends.
+    // The first sees who took its nodes away, and ends.
     let mut third = place.foreground(&[]);
     third.wait_blocks(1);
     assert!(place.run(&["down"]).status.success());

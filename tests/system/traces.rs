@@ -11,7 +11,7 @@ use crate::services::Apart;
 
 const SERVICES: [&str; 4] = ["vision-chain", "vision-sync-oracle", "vision-selection", "vision-producer"];
 
-/// A network whose nodes tell a collector everything, or what the sampler lets through.
+/// A network whose nodes send a collector everything, or what the sampler lets through.
 fn traced(plan: &Plan, further: &[(&'static str, &str)]) -> (Net, Collector) {
     let (mut net, collector) = prepared(plan, further);
     net.start_all();

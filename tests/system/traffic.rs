@@ -96,7 +96,7 @@ fn what_is_paid_at_one_node_is_proven_by_another() {
 
 #[test]
 fn what_was_acknowledged_survives_the_end_of_the_process() {
-    // Two producers: while one is away no block is made, so what is handed in can only wait.
+    // Two producers: while one is away no block is made, so what is submitted can only wait.
     let mut net = Net::started(&Plan::fast(2));
     net.wait_height(&[0, 1], 3, 60);
     net[1].kill();

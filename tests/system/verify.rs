@@ -127,7 +127,7 @@ fn proofs_rest_on_what_is_trusted(url: &str, file: &Path, genesis: &str, paid: &
     }
 }
 
-/// Tells what a node tells, but for the producer of block 2.
+/// Reports what a node reports, but for the producer of block 2.
 fn liar(node: u16) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let port = listener.local_addr().expect("bound").port();

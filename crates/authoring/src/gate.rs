@@ -1,4 +1,4 @@
-//! Whether this node may act, as far as its chain service and its oracle tell.
+//! Whether this node may act, as far as its chain service and its oracle report.
 
 use crate::{Blocked, Head, Now};
 

@@ -117,7 +117,7 @@ pub enum Input {
     Tick,
     /// The head now.
     Head(Head),
-    /// The chain service no longer tells the head.
+    /// The chain service no longer reports the head.
     HeadLost,
     /// The oracle's verdict.
     Snapshot {
@@ -127,7 +127,7 @@ pub enum Input {
         /// is to us.
         age_ms: u64,
     },
-    /// The oracle no longer tells its verdict.
+    /// The oracle no longer reports its verdict.
     SnapshotLost,
     /// Answer to [`Output::AskSchedule`].
     Scheduled {
@@ -177,9 +177,9 @@ pub enum Input {
         proposal: Arc<Proposal>,
         /// Whether it became the head.
         became_head: bool,
-        /// Peers told.
+        /// Peers it was sent to.
         sent_to: u32,
-        /// Peers that could not be told.
+        /// Peers it could not be sent to.
         send_failed: u32,
     },
     /// [`Output::Submit`] did not go through.
@@ -212,7 +212,7 @@ pub enum Input {
     },
     /// A block of this key was stored, on the head's chain or beside it; perhaps one that this producer made.
     OwnBlock(OwnBlock),
-    /// Blocks may have been stored that nobody told of.
+    /// Blocks may have been stored that nobody reported.
     BlocksMissed,
     /// No answer to [`Output::Audit`].
     AuditFailed {
@@ -261,7 +261,7 @@ pub enum Output {
         /// The guard's floor after it.
         floor: Height,
     },
-    /// Sign the block's hash and hand it in.
+    /// Sign the block's hash and submit it.
     Submit {
         /// For the answer.
         op: Op,
@@ -278,7 +278,7 @@ pub enum Output {
         /// Its hash.
         block: Hash,
     },
-    /// Sign a sync proof naming this block and hand it in.
+    /// Sign a sync proof naming this block and submit it.
     SendSyncProof {
         /// For the answer.
         op: Op,
@@ -298,7 +298,7 @@ pub enum Output {
     Log(Event),
 }
 
-/// What the log tells.
+/// What is logged.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// This node owns a slot and waits for it.
@@ -319,13 +319,13 @@ pub enum Event {
     },
     /// It is claimed and gets signed.
     Created(Arc<Proposal>),
-    /// It is stored, and peers were told.
+    /// It is stored, and was sent to peers.
     Broadcast {
         /// Its height.
         height: Height,
-        /// Peers told.
+        /// Peers it was sent to.
         sent_to: u32,
-        /// Peers that could not be told.
+        /// Peers it could not be sent to.
         send_failed: u32,
     },
     /// It became the head.
@@ -361,9 +361,9 @@ pub enum Event {
 /// Why this node does not produce, as far as the machine knows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Blocked {
-    /// The chain service does not tell the head.
+    /// The chain service does not report the head.
     NoHead,
-    /// The oracle does not tell its verdict, or its last one is old.
+    /// The oracle does not report its verdict, or its last one is old.
     NoSnapshot,
     /// This node's clock was set since the oracle's last verdict.
     ClockSet,

@@ -73,7 +73,7 @@ fn every_block_of_a_twin_is_said_and_bars_its_height() {
     assert_eq!(world.take(Input::OwnBlock(mine)), [], "its own");
     assert!(world.log.iter().all(|line| !line.starts_with("elsewhere")));
 
-    // For the same parent, twice on another branch, low, and one told again.
+    // For the same parent, twice on another branch, low, and one reported again.
     let sibling = OwnBlock { hash: twin(11, "a").hash, ..mine };
     let cases = [
         (sibling, 11, true),

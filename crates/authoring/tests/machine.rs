@@ -174,7 +174,7 @@ fn a_moved_head_ends_what_was_under_way() {
     world.take(Input::Head(next));
     assert!(world.log.contains(&"tip changed 6".to_owned()), "while it claims");
     assert!(submit(&world.take(Input::Committed { op })).is_none(), "not signed");
-    // Back on the old head, the block promised to it is the one to hand in.
+    // Back on the old head, the block promised to it is the one to submit.
     assert_eq!(submit(&world.take(Input::Head(first))).map(|(_, p)| p), Some(block(&ask, 0)));
 }
 

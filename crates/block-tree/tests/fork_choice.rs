@@ -1,4 +1,4 @@
-//! Which block is the head, whatever order the blocks came in, and how a reorganisation is told.
+//! Which block is the head, whatever order the blocks came in, and how a reorganisation is reported.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
@@ -45,7 +45,7 @@ proptest! {
             let before = reference.head().hash();
             let inserted = net.add(&mut reference, block, false);
             prop_assert!(inserted.stored);
-            // The way that is told leads from the old head to the new one.
+            // The path reported leads from the old head to the new one.
             if let Some(change) = inserted.change.head {
                 prop_assert_eq!(change.old.hash(), before);
                 prop_assert_eq!(change.joined.last(), Some(&BlockRef::of(&change.new)));

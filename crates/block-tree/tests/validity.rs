@@ -174,7 +174,7 @@ fn every_rule_refuses_the_block_that_breaks_only_it() {
         assert_eq!(refusal.is_header_fault(), header_fault, "{desc}");
         assert_eq!(refusal.is_fault(), reason != "UNKNOWN_PARENT", "{desc}");
         assert!(!refusal.to_string().is_empty());
-        // Whoever asks for all faults is told of this one too, unless it takes execution to see it.
+        // Whoever asks for all faults gets this one too, unless it takes execution to see it.
         let faults: Vec<_> = world.tree.faults_on_head(&block).iter().map(Refusal::reason).collect();
         let executed = matches!(reason, "BAD_TRANSACTION" | "BAD_STATE_ROOT");
         assert_eq!(faults.contains(&reason), !executed, "{desc}: {faults:?}");

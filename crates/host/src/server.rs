@@ -184,7 +184,7 @@ impl GrpcServer {
         self
     }
 
-    /// Answers requests to other hosts with this, told the host and the headers.
+    /// Answers requests to other hosts with this, given the host and the headers.
     #[must_use]
     pub fn refuse_host_with(mut self, answer: fn(&str, &http::HeaderMap) -> Response) -> Self {
         self.refuse_host = answer;

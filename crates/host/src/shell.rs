@@ -1,4 +1,4 @@
-//! Words of commands that people are told to type.
+//! Words of commands that people are to type.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;

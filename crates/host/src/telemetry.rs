@@ -1,7 +1,7 @@
 //! Log lines to stderr, and traces to whoever collects them.
 //!
 //! Spans are made with `tracing`. Those that one action causes on several machines are put under a root that all of
-//! them can compute ([`join`]), so nobody has to tell anybody an id. All of them are recorded; whether the spans of a
+//! them can compute ([`join`]), so nobody has to send an id. All of them are recorded; whether the spans of a
 //! trace are sent is decided late ([`keep`]), by a processor of our own that never holds anybody up. Without a
 //! collector named by the `OTEL_*` variables there is neither processor nor span.
 
@@ -41,7 +41,7 @@ pub use spans::{begin, current_trace_id, fail, follow, join, number, root, trace
 /// The processor of this process, if spans are exported.
 static PROCESSOR: OnceLock<Processor> = OnceLock::new();
 
-/// What is told of the process besides what the variables say.
+/// What is exported about the process besides what the variables say.
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// The same after every restart, another one for every node.

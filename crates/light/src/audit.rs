@@ -78,14 +78,14 @@ impl Audit {
         self.parent.as_ref()
     }
 
-    /// Whether states are computed; if not, each block is judged by a registry that somebody tells.
+    /// Whether states are computed; if not, each block is judged by a registry that somebody reports.
     #[must_use]
     pub const fn computes_states(&self) -> bool {
         self.tree.is_some()
     }
 
-    /// Judges the next block, or why it cannot be read. `registry` is what is told of the producers after the
-    /// block before, or why that cannot be read; it is not looked at where states are computed.
+    /// Judges the next block, or why it cannot be read. `registry` is what is reported about the producers
+    /// after the block before, or why that cannot be read; it is not looked at where states are computed.
     pub fn judge(
         &mut self,
         height: Height,

@@ -29,8 +29,8 @@ impl Fault {
         Self { rule, why: why.into() }
     }
 
-    /// Whether the block does not fit what was told before: what it also looks like when the node that tells
-    /// moved to another branch meanwhile.
+    /// Whether the block does not fit what was reported before: what it also looks like when the node that
+    /// reports moved to another branch meanwhile.
     #[must_use]
     pub fn is_of_link(&self) -> bool {
         self.rule == Self::REGISTRY || self.rule == Refusal::UnknownParent(Hash::ZERO).reason()

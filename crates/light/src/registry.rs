@@ -1,4 +1,4 @@
-//! The producers after a block, as somebody tells of them.
+//! The producers after a block, as somebody reports them.
 
 use std::collections::BTreeMap;
 

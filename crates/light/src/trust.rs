@@ -87,7 +87,7 @@ impl Sealed<'_> {
         }
     }
 
-    /// The seal must be that of this header, if there is a key to tell.
+    /// The seal must be that of this header, if there is a key to check with.
     fn check_seal(&self) -> Result<(), String> {
         let Some(seal) = self.seal else { return Ok(()) };
         if let Some(producer) = seal.producer.filter(|producer| *producer != self.header.producer) {

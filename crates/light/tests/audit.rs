@@ -21,7 +21,7 @@ fn rules(verdict: &Verdict) -> Vec<&'static str> {
     verdict.faults.iter().map(|fault| fault.rule).collect()
 }
 
-/// Both ways to judge a chain: with states, and by registries that a node tells.
+/// Both ways to judge a chain: with states, and by registries that a node reports.
 fn audits(chain: &Chain) -> [Audit; 2] {
     let with_states = Audit::with_states(&chain.genesis).expect("a valid genesis");
     let rules = Rules::from(&chain.genesis);

@@ -17,7 +17,7 @@ use vision_terminal::rest::Gateway;
 const QUESTIONS_AT_ONCE: usize = 16;
 /// Transactions of one account that a node lets wait.
 const WAVE: usize = 64;
-/// Most transactions handed in at once.
+/// Most transactions submitted at once.
 const MAX_BATCH: usize = 1024;
 /// Longest wait until the fundings of one wave are in blocks.
 const FUNDING_DEADLINE: Duration = Duration::from_secs(60);

@@ -76,8 +76,8 @@ pub(crate) struct Book {
     /// The last blocks with what they have of ours, oldest first.
     blocks: VecDeque<(u64, Vec<Included>)>,
     latencies: Latencies,
-    /// How many were handed in.
-    pub handed_in: u64,
+    /// How many were submitted.
+    pub submitted: u64,
     /// How many of them a node took.
     pub accepted: u64,
     /// How many were refused, by the rule that was broken or the reason.
@@ -91,7 +91,7 @@ pub(crate) struct Book {
     /// Those accepted that the node has lost again, each with its account: a full pool drops what is worth
     /// least.
     lost: BTreeMap<Hash, Sent>,
-    /// When the last one was handed in.
+    /// When the last one was submitted.
     pub last_handed_in_ms: u64,
     /// When the last one got into a block.
     pub last_included_ms: u64,
@@ -110,7 +110,7 @@ impl Book {
             sent: BTreeMap::new(),
             blocks: VecDeque::new(),
             latencies: Latencies::new(),
-            handed_in: 0,
+            submitted: 0,
             accepted: 0,
             refused: BTreeMap::new(),
             waiting: 0,
@@ -142,7 +142,7 @@ impl Book {
     }
 
     /// The transaction of that turn is on its way.
-    pub(crate) fn hand_in(&mut self, turn: Turn, hash: Hash, now_ms: u64) {
+    pub(crate) fn submit(&mut self, turn: Turn, hash: Hash, now_ms: u64) {
         let account = &mut self.accounts[turn.account];
         if !account.holes.remove(&turn.nonce) {
             account.next = turn.nonce + 1;
@@ -155,7 +155,7 @@ impl Book {
         // With its nonce comes the same transaction again: what counts of it is how it fares now.
         self.accepted -= u64::from(self.lost.remove(&hash).is_some());
         self.sent.insert(hash, Sent { turn, at_ms: now_ms, accepted: false });
-        self.handed_in += 1;
+        self.submitted += 1;
         self.last_handed_in_ms = now_ms;
     }
 
@@ -231,8 +231,8 @@ impl Book {
         }
     }
 
-    /// The chain left the block of this height, the last one told, for another: what it had of ours is in no
-    /// block again.
+    /// The chain left the block of this height, the last one reported, for another: what it had of ours is in
+    /// no block again.
     pub(crate) fn leave(&mut self, height: u64) {
         let Some((_, ours)) = self.blocks.pop_back_if(|(last, _)| *last == height) else { return };
         for Included { hash, sent, latency_ms } in ours {

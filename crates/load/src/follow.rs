@@ -74,7 +74,7 @@ impl Trail {
     }
 }
 
-/// Tells every block from a height on, until nobody listens. Where a node fails, the next one is asked.
+/// Sends every block from a height on, until nobody listens. Where a node fails, the next one is asked.
 pub(crate) async fn run(gateways: Vec<Gateway>, from: u64, clock: Clock, seen: mpsc::Sender<Seen>) {
     let mut trail = Trail { next: from, hashes: Vec::new() };
     let mut asked = 0;

@@ -1,4 +1,4 @@
-//! `vision load`: hands in transactions at a rate, whatever the network makes of them, and measures how they
+//! `vision load`: submits transactions at a rate, whatever the network makes of them, and measures how they
 //! fare.
 #![deny(clippy::unwrap_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
@@ -8,9 +8,9 @@ mod accounts;
 mod args;
 mod book;
 mod follow;
-mod hand_in;
 mod latency;
 mod report;
+mod submit;
 
 use std::time::Duration;
 
@@ -32,14 +32,14 @@ use vision_terminal::rest::Gateway;
 
 use accounts::Sender;
 use book::{Book, Turn};
-use hand_in::Answers;
 use report::{Bar, Setting};
+use submit::Answers;
 
 /// How often it is seen to what is due.
 const TICK: Duration = Duration::from_millis(5);
-/// How long what was accepted may get into blocks after the last was handed in, milliseconds.
+/// How long what was accepted may get into blocks after the last was submitted, milliseconds.
 const LATE_MS: u64 = 30_000;
-/// Pause between two tries to hand in again what was refused.
+/// Pause between two tries to submit again what was refused.
 const HOLES_EVERY_MS: u64 = 500;
 /// Signed transactions that wait for one node to take them; more are held back.
 const QUEUE: usize = 8192;
@@ -169,7 +169,7 @@ impl Load {
         let mut queues = Vec::new();
         for gateway in &self.gateways {
             let (queue, signed) = mpsc::channel(QUEUE);
-            tokio::spawn(hand_in::run(gateway.clone(), signed, answers_in.clone()));
+            tokio::spawn(submit::run(gateway.clone(), signed, answers_in.clone()));
             queues.push(queue);
         }
         drop(answers_in);
@@ -185,7 +185,7 @@ impl Load {
                     if now_ms >= end_ms {
                         self.fill_holes(&queues, now_ms);
                         if self.book.outstanding() == 0 || now_ms >= end_ms + LATE_MS {
-                            // Those who hand in end when they have handed in the rest.
+                            // Submitters end when they have submitted the rest.
                             queues.clear();
                         }
                         if now_ms >= end_ms + LATE_MS || (!answering && self.book.outstanding() == 0) {
@@ -213,17 +213,17 @@ impl Load {
         }
     }
 
-    /// Hands in what has fallen due.
+    /// Submits what has fallen due.
     fn issue(&mut self, queues: &[mpsc::Sender<SignedTransaction>], now_ms: u64) {
         let elapsed_ms = now_ms - self.setting.started_ms;
         let due = self.setting.rate * elapsed_ms / 1000;
-        let mut left = due.saturating_sub(self.book.handed_in + self.setting.held_back);
+        let mut left = due.saturating_sub(self.book.submitted + self.setting.held_back);
         while left > 0 && !queues.is_empty() {
             let Some(turn) = self.book.next() else { break };
             let node = self.senders[turn.account].node;
             let Ok(place) = queues[node].try_reserve() else { break };
             let signed = self.sign(turn);
-            self.book.hand_in(turn, signed.hash(), self.clock.monotonic_ms());
+            self.book.submit(turn, signed.hash(), self.clock.monotonic_ms());
             place.send(signed);
             left -= 1;
         }
@@ -232,7 +232,7 @@ impl Load {
         }
     }
 
-    /// At the end, hands in what was refused if there is something accepted behind it.
+    /// At the end, submits what was refused if there is something accepted behind it.
     fn fill_holes(&mut self, queues: &[mpsc::Sender<SignedTransaction>], now_ms: u64) {
         if now_ms < self.holes_due_ms {
             return;
@@ -242,7 +242,7 @@ impl Load {
             let Some(queue) = queues.get(self.senders[turn.account].node) else { return };
             let Ok(place) = queue.try_reserve() else { return };
             let signed = self.sign(turn);
-            self.book.hand_in(turn, signed.hash(), now_ms);
+            self.book.submit(turn, signed.hash(), now_ms);
             place.send(signed);
         }
     }
@@ -262,7 +262,7 @@ impl Load {
     }
 
     /// Asks the node that took them for those that were in no block at the end: they wait behind one that was
-    /// refused, or a full pool dropped them because they are worth least, and both is told.
+    /// refused, or a full pool dropped them because they are worth least, and both are reported.
     async fn ask_for_the_rest(&mut self) {
         self.book.give_up_unanswered();
         let until = Instant::now() + FATES_DEADLINE;
@@ -361,7 +361,7 @@ mod tests {
         for _ in 0..5 {
             let turn = load.book.next().expect("free");
             let hash = load.sign(turn).hash();
-            load.book.hand_in(turn, hash, 0);
+            load.book.submit(turn, hash, 0);
             hashes.push(hash);
         }
         hashes[1..].iter().for_each(|hash| load.book.accept(hash));

@@ -20,14 +20,14 @@ pub(crate) struct Setting {
     pub accounts: usize,
     /// How many nodes were used.
     pub nodes: usize,
-    /// Due and not handed in.
+    /// Due and not submitted.
     pub held_back: u64,
-    /// When the first one was handed in, by the clock of the book.
+    /// When the first one was submitted, by the clock of the book.
     pub started_ms: u64,
 }
 
 impl Setting {
-    /// From the start until all that was due had been handed in: what was handed in again afterwards counts
+    /// From the start until all that was due had been submitted: what was submitted again afterwards counts
     /// as late.
     fn submitted_within_ms(&self, book: &Book) -> u64 {
         book.last_handed_in_ms.saturating_sub(self.started_ms).max(self.seconds * 1000)
@@ -70,7 +70,7 @@ fn result(book: &Book, setting: &Setting) -> Value {
         "seconds": setting.seconds,
         "accounts": setting.accounts,
         "nodes": setting.nodes,
-        "sent": book.handed_in,
+        "sent": book.submitted,
         "accepted": book.accepted,
         "refused": book.refused,
         "held_back": setting.held_back,
@@ -79,7 +79,7 @@ fn result(book: &Book, setting: &Setting) -> Value {
         "dropped": book.dropped,
         "missing": book.missing(),
         "tps": per_second(book.included, setting.included_after_ms(book)),
-        "submission_tps": per_second(book.handed_in, setting.submitted_within_ms(book)),
+        "submission_tps": per_second(book.submitted, setting.submitted_within_ms(book)),
         "last_included_ms": setting.included_after_ms(book),
         "latency_ms": { "p50": p50, "p95": p95, "p99": p99 },
     })
@@ -125,7 +125,7 @@ fn table(result: &Value) -> String {
 pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
-    /// Of a load that hands in so many.
+    /// Of a load that submits so many.
     pub(crate) fn new(due: u64) -> Self {
         if !std::io::stderr().is_terminal() {
             return Self(ProgressBar::hidden());
@@ -138,7 +138,7 @@ impl Bar {
     /// How far it is.
     pub(crate) fn show(&self, book: &Book, held_back: u64) {
         let refused: u64 = book.refused.values().sum();
-        self.0.set_position(book.handed_in + held_back);
+        self.0.set_position(book.submitted + held_back);
         self.0.set_message(format!(
             "{} accepted  {} in blocks  {refused} refused",
             book.accepted, book.included
@@ -167,7 +167,7 @@ mod tests {
         let mut book = Book::new([0]);
         for byte in 1..=3 {
             let turn = book.next().expect("free");
-            book.hand_in(turn, Hash([byte; 32]), 500);
+            book.submit(turn, Hash([byte; 32]), 500);
         }
         book.accept(&Hash([1; 32]));
         book.refuse(&Hash([2; 32]), "POOL_FULL");
@@ -205,7 +205,7 @@ mod tests {
         let (mut book, setting) = (Book::new([0]), Setting { rate: 2, held_back: 0, ..setting() });
         for (byte, at_ms) in [(1, 500), (2, 1000)] {
             let turn = book.next().expect("free");
-            book.hand_in(turn, Hash([byte; 32]), at_ms);
+            book.submit(turn, Hash([byte; 32]), at_ms);
             book.accept(&Hash([byte; 32]));
         }
         book.block(1, &[Hash([1; 32]), Hash([2; 32])], 4500);

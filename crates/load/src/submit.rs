@@ -26,7 +26,7 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 /// What became of a batch: of each hash, why it was refused, if it was.
 pub(crate) type Answers = Vec<(Hash, Option<String>)>;
 
-/// Hands in what comes until nothing comes any more.
+/// Submits what comes until nothing comes any more.
 pub(crate) async fn run(
     gateway: Gateway,
     mut signed: mpsc::Receiver<SignedTransaction>,

@@ -14,9 +14,9 @@ impl Mempool {
         self.look_at(context, &senders)
     }
 
-    /// The same after the head moved to a descendant of the head that the pool was last told, whose state had
+    /// The same after the head moved to a descendant of the head that the pool last saw, whose state had
     /// the root `from`. `touched` are at least the accounts that a block since then has changed, in any
-    /// order. Looks up only these, unless the pool was last told another head.
+    /// order. Looks up only these, unless the pool last saw another head.
     pub fn head_extended<'a>(
         &mut self,
         context: &Context<'_>,

@@ -28,7 +28,7 @@ pub struct Mempool {
 /// On which state the pool's senders were last seen.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// Root of the state of the last head it was told.
+    /// Root of the state of the last head it saw.
     pub(crate) root: Option<Hash>,
     /// Whether a transaction was admitted on another state since.
     pub(crate) mixed: bool,

@@ -62,7 +62,7 @@ impl Mempool {
     ///
     /// In this order all of them apply, but for sync proofs that come too early or name another chain's
     /// block, and a registration or exit that one before it has forestalled. On another state than that of
-    /// the head the pool was last told, every sender's account is looked up first.
+    /// the head the pool last saw, every sender's account is looked up first.
     #[must_use]
     pub fn select<'a>(&'a self, state: &State, max_txs: usize, max_bytes: usize) -> Selection<'a> {
         let up_to_date = !self.seen.mixed && self.seen.root == Some(state.root());

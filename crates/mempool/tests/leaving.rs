@@ -254,7 +254,7 @@ fn a_sender_seen_on_a_newer_state_is_selected_on_it() {
     let mut world = World::new(Limits::default(), &[(10, 100, 0), (11, 100, 0)]);
     world.take(&[data(10, 0, 1, 0), data(10, 1, 1, 0), data(11, 0, 1, 0)]);
     let first = world.state.clone();
-    // The head has moved, the pool is not told yet, and admits.
+    // The head has moved, the pool has not seen it yet, and admits.
     world.state = state(&[(10, 99, 1), (11, 100, 0)]);
     let dropped = world.admit(&data(10, 2, 1, 0)).unwrap();
     assert_eq!(gone(&dropped), [(data(10, 0, 1, 0).hash(), "NONCE_USED")]);

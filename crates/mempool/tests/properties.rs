@@ -77,14 +77,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The pool that is tested; a twin that is always told heads in the slow way; and the list.
+/// The pool that is tested; a twin that is always given heads in the slow way; and the list.
 struct Run {
     world: World,
     twin: Mempool,
     naive: Naive,
     /// States of the chain, the last one the head's.
     chain: Vec<State>,
-    /// Root of the head that the pool was last told, and what was touched since.
+    /// Root of the head that the pool last saw, and what was touched since.
     known_root: Hash,
     touched: Vec<Address>,
 }

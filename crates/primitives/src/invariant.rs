@@ -1,5 +1,5 @@
 //! What cannot be otherwise. A node whose state contradicts itself must not go on as if nothing were wrong:
-//! it could sign, store or tell what no rule allows. Release builds stop there too.
+//! it could sign, store or report what no rule allows. Release builds stop there too.
 
 /// For values that are always there.
 pub trait Invariant {

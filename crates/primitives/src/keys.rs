@@ -25,7 +25,7 @@ pub enum Tag {
     PeerKey,
     /// A producer key proves that its owner asked for its registration.
     Register,
-    /// A peer signs what it tells of itself.
+    /// A peer signs what it reports about itself.
     Report,
 }
 

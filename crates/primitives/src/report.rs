@@ -1,5 +1,5 @@
-//! What a node tells its peers of itself, and the name it goes by (`docs/protocol.md`, section 12). Never an
-//! input of validity.
+//! What a node reports to its peers about itself, and the name it goes by (`docs/protocol.md`, section 12).
+//! Never an input of validity.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use crate::{DecodeError, Hash, Height, NodeId, TimestampMs, decode_strict, encod
 pub const MAX_NODE_NAME_CHARS: usize = 32;
 /// Longest code of a reason in a report, characters.
 const MAX_CODE_CHARS: usize = 32;
-/// What is told in place of a reason that has no code.
+/// What is reported in place of a reason that has no code.
 const NO_CODE: &str = "OTHER";
 /// Longest report, canonical bytes.
 pub const MAX_REPORT_BYTES: usize = 256;
@@ -69,7 +69,7 @@ impl BorshDeserialize for NodeName {
     }
 }
 
-/// What a node tells of itself. Its canonical bytes are these fields in this order.
+/// What a node reports about itself. Its canonical bytes are these fields in this order.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
 pub struct NodeReport {
     /// Its name.

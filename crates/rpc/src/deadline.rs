@@ -5,14 +5,14 @@ use std::time::Duration;
 use http::HeaderMap;
 use tonic::{IntoRequest, Request};
 
-/// Longest a unary call from service to service may take, as the caller tells the server.
+/// Longest a unary call from service to service may take, as the caller sends it to the server.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(5);
 /// Longest that a server works on a call, whatever the caller asks for.
 pub const MAX_CALL: Duration = Duration::from_secs(30);
 
 const TIMEOUT_HEADER: &str = "grpc-timeout";
 
-/// A request that must be answered within `limit`; the server is told.
+/// A request that must be answered within `limit`; the server is sent the limit.
 #[must_use]
 pub fn within<T>(limit: Duration, message: T) -> Request<T> {
     let mut request = message.into_request();

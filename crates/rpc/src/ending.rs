@@ -8,18 +8,18 @@ use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
 use tonic::{Code, Status};
 
-/// Something to be told, once, how a call has ended. Dropped before that, it is told that the caller has
+/// Something that learns, once, how a call has ended. Dropped before that, it learns that the caller has
 /// given it up: CANCELLED.
 pub struct Ending(Option<Box<dyn FnOnce(Code) + Send>>);
 
 impl Ending {
-    /// Tells `tell`.
+    /// Reports to `report`.
     pub fn new(report: impl FnOnce(Code) + Send + 'static) -> Self {
         Self(Some(Box::new(report)))
     }
 
-    /// Tells it now if the head of the answer has the status, else when its body ends. `code_of` says what a
-    /// broken body means, `wrap` makes a body of the answer's kind.
+    /// Reports it now if the head of the answer has the status, else when its body ends. `code_of` says what
+    /// a broken body means, `wrap` makes a body of the answer's kind.
     pub fn follow<B: Body<Data = Bytes>>(
         mut self,
         response: Response<B>,
@@ -32,7 +32,7 @@ impl Ending {
         response.map(|inner| wrap(EndingBody { inner, ending: self, code_of }))
     }
 
-    /// Tells it now, unless it was told.
+    /// Reports it now, unless it was reported.
     pub fn end(&mut self, code: Code) {
         if let Some(report) = self.0.take() {
             report(code);
@@ -54,7 +54,7 @@ impl Drop for Ending {
     }
 }
 
-/// The body of an answer whose end is told.
+/// The body of an answer whose end is reported.
 pub struct EndingBody<B: Body> {
     inner: B,
     ending: Ending,
@@ -137,7 +137,7 @@ mod tests {
         }
     }
 
-    /// The codes told until the body has nothing more, and those told in all, once it is dropped.
+    /// The codes reported until the body has nothing more, and all of them, once it is dropped.
     fn reported(in_head: Option<&'static str>, steps: Vec<Step>) -> (Vec<Code>, Vec<Code>) {
         let reported = Arc::new(Mutex::new(Vec::new()));
         let recorder = Arc::clone(&reported);

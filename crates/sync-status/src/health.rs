@@ -1,7 +1,8 @@
 //! Is the network fine as this node sees it, and if not, why, since when, what does it mean, and what helps?
 //!
-//! The machine is told what the chain service knows of all nodes, and judges. It remembers what it needs to be calm: a
-//! single late status changes no number, and trouble is over only when its cause has been gone for a while.
+//! The machine is given what the chain service knows of all nodes, and judges. It remembers what it needs to
+//! be calm: a single late status changes no number, and trouble is over only when its cause has been gone for
+//! a while.
 //!
 //! Ages stand in texts as `{ago:MS}`, MS being an instant: whoever shows a text puts the age there.
 
@@ -24,7 +25,7 @@ pub use remedy::{Operator, remedy_of};
 const GRACE_MS: u64 = 2_000;
 /// A reason is over when its cause has been gone for so long, milliseconds.
 const LINGER_MS: u64 = 5_000;
-/// Reasons told.
+/// Most reasons reported.
 const MAX_REASONS: usize = 3;
 
 /// How the network is, in one word.
@@ -70,7 +71,7 @@ pub struct Health {
     pub registered: u64,
     /// When the head was stamped, by this node's clock; none at height 0 and when nothing is known.
     pub last_block_at_ms: Option<u64>,
-    /// Producers that may stop before blocks stop becoming final; none if this node cannot tell.
+    /// Producers that may stop before blocks stop becoming final; none if this node does not know.
     pub spare: Option<u64>,
 }
 
@@ -175,7 +176,7 @@ impl HealthMachine {
         let is_recent = |at: &u64| input.monotonic_ms.saturating_sub(*at) <= GRACE_MS;
         let (up, down): (Vec<&NodeFacts>, Vec<&NodeFacts>) = producers
             .into_iter()
-            // A suspension is told by the chain, and so is nothing that is late.
+            // A suspension is reported by the chain, and so is nothing that is late.
             .partition(|node| {
                 node.standing == Standing::Active && self.good.get(&node.id).is_some_and(is_recent)
             });

@@ -1,6 +1,6 @@
 //! Proof-of-Sync: is this node in sync with its peers, and may it therefore produce?
 //!
-//! The rules are those of `docs/protocol.md`, section 8a. The machine is pure: once per tick it is told the
+//! The rules are those of `docs/protocol.md`, section 8a. The machine is pure: once per tick it gets the
 //! time, the local height and what the peers say, and answers with a [`Snapshot`]. Its verdict gates this
 //! node's own acts only; it is never an input of validity.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,7 +1,7 @@
 //! Whether all was heard of the chain service that a verdict needs, and what to ask it next.
 //!
 //! The oracle watches the head and the peers, and asks for the chain's parameters and for the pools of the
-//! head. It judges once it has all four, and tells that it cannot once per loss.
+//! head. It judges once it has all four, and reports that it cannot once per loss.
 
 /// One of the two watches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,7 +36,7 @@ enum Phase {
     Starting,
     /// Everything is known: the oracle judges at every tick.
     Ready,
-    /// The chain service was lost, and that was told.
+    /// The chain service was lost, and that was reported.
     Lost,
 }
 
@@ -58,12 +58,12 @@ pub enum QuestionFailed {
     Lost(Loss),
 }
 
-/// Whether a loss of the chain service is to be told.
+/// Whether a loss of the chain service is to be reported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Loss {
     /// It is the first since the oracle was last ready.
     New,
-    /// It has been told already.
+    /// It has been reported already.
     Reported,
 }
 
@@ -93,12 +93,12 @@ impl Default for Readiness {
 }
 
 impl Readiness {
-    /// The watch of the head told one.
+    /// The watch of the head delivered one.
     pub const fn head_heard(&mut self) {
         self.head = Watch::Heard;
     }
 
-    /// The watch of the peers told them.
+    /// The watch of the peers delivered them.
     pub const fn peers_heard(&mut self) {
         self.peers = Watch::Heard;
     }
@@ -115,7 +115,7 @@ impl Readiness {
         self.lost()
     }
 
-    /// Whether the pools known are those of the head. To be told whenever either changes.
+    /// Whether the pools known are those of the head. To be given whenever either changes.
     pub const fn pools_fit(&mut self, fit: bool) {
         self.pools = if fit { Fact::Known } else { Fact::Wanted };
     }

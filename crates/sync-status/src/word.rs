@@ -1,5 +1,5 @@
 //! Why a node makes no block, in the one place where that is said: which service has the first word, and the sentence
-//! that goes with the code which another node tells of itself.
+//! that goes with the code which another node reports about itself.
 
 /// Why this node makes no block: what the oracle says, else what the producer says of itself (`Err`: it does not
 /// answer, and why). Empty: it may.

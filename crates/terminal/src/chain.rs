@@ -67,7 +67,7 @@ fn amount(value: &Value) -> Option<u64> {
     decimal(value.as_str()?)
 }
 
-/// The body that hands in signed transactions.
+/// The body that submits signed transactions.
 pub fn batch<'a>(signed: impl Iterator<Item = &'a [u8]>) -> Value {
     json!({ "transactions": signed.map(hex::encode).collect::<Vec<_>>() })
 }

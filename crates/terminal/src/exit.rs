@@ -108,7 +108,7 @@ impl Failure {
             return ExitCode::SUCCESS;
         }
         let line = self.message.replace('\n', " ");
-        // Where nobody can be told, the code still tells.
+        // Where nothing can be printed, the exit code still says it.
         let _ = writeln!(std::io::stderr(), "error: {line}");
         ExitCode::from(self.exit as u8)
     }

@@ -116,7 +116,7 @@ pub async fn blocks_from(gateway: &Gateway, from: u64) -> Outcome<Vec<Value>> {
     }
 }
 
-/// Adds the slots of the primary and its backups that passed unused before a block, as events tell them.
+/// Adds the slots of the primary and its backups that passed unused before a block, as events report them.
 /// Where the node cannot say whose they were, nothing is added.
 async fn add_missed(gateway: &Gateway, block: &mut Value) {
     let (height, slot) = (block["height"].as_u64().unwrap_or(0), block["slot"].as_u64().unwrap_or(0));

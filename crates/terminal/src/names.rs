@@ -1,4 +1,5 @@
-//! What nodes are called. Whoever has no name, or one that nobody told, is the first eight digits of the id.
+//! What nodes are called. Whoever has no name, or one that nobody reported, is the first eight digits of the
+//! id.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use serde_json::Value;
 
 use crate::output::short;
 
-/// Where a test network lives unless told otherwise.
+/// Where a test network lives unless another is given.
 pub const DEFAULT_TESTNET_DIR: &str = ".vision/testnet";
 /// What is known of a test network, in its directory.
 pub const FACTS_FILE: &str = "testnet.json";

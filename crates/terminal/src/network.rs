@@ -21,12 +21,12 @@ use crate::rest::Gateway;
 /// How long a node may take to say what the others are called, where that is not what was asked for.
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// The nodes that an overview tells of; none if it has no such part.
+/// The nodes that an overview lists; none if it has no such part.
 pub fn reported(overview: &Value) -> Vec<Node> {
     entries(overview, "nodes").iter().map(Node::read).collect()
 }
 
-/// The same, or where a node tells no list, what it says of itself, its peers and the producers.
+/// The same, or where a node has no list, what it says of itself, its peers and the producers.
 ///
 /// # Errors
 /// If the node does not say even that of itself.

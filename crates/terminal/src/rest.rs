@@ -64,7 +64,7 @@ impl Gateway {
         self.exchange(Method::GET, path, Bytes::new(), ANSWER_DEADLINE).await
     }
 
-    /// Hands in JSON.
+    /// Submits JSON.
     pub async fn post(&self, path: &str, body: &Value, deadline: Duration) -> Result<Value, Refusal> {
         let body = serde_json::to_vec(body).unwrap_or_default();
         self.exchange(Method::POST, path, body.into(), deadline).await

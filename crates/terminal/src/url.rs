@@ -2,7 +2,7 @@
 
 use vision_host::shell::word;
 
-/// The gateway asked unless told otherwise.
+/// The gateway asked unless another is given.
 pub const DEFAULT_NODE_URL: &str = "http://127.0.0.1:8080";
 /// Names another one.
 pub const NODE_VARIABLE: &str = "VISION_URL";

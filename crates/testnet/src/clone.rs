@@ -7,7 +7,7 @@ use std::path::Path;
 use super::layout::{Facts, Layout};
 use vision_terminal::exit::{Failure, Outcome};
 
-/// Where the kernel tells a process what is mounted where, and from what.
+/// Where the kernel shows a process what is mounted where, and from what.
 const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// The directory on the host of a file that is mounted here.

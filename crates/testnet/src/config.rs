@@ -86,7 +86,7 @@ impl Neighbours {
             ("chain", "p2p_listen", quoted(&p2p_listen)),
             ("chain", "p2p_advertise", self.p2p(name, own)),
             ("chain", "seeds", format!("[{}]", seeds.join(", "))),
-            // The nodes tell each other names or loopback addresses, and many may share one address.
+            // The nodes report to each other names or loopback addresses, and many may share one address.
             ("chain", "accept_addresses", quoted("any")),
             ("chain", "max_introductions_per_address", MAX_INTRODUCTIONS_PER_ADDRESS.to_string()),
             ("sync_oracle", "grpc_listen", listen(Service::SyncOracle, ports.sync_oracle)),

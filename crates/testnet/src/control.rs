@@ -41,7 +41,7 @@ pub(crate) async fn down(args: &DirArgs, clock: &Clock) -> Outcome {
     Ok(())
 }
 
-/// Stops these nodes and forgets their processes; says how many there were. Those who watch them are told by
+/// Stops these nodes and forgets their processes; says how many there were. Those who watch them see by
 /// whom, if there is somebody to name.
 pub(crate) async fn stop(
     layout: &Layout,
@@ -151,7 +151,7 @@ pub(crate) async fn start(args: &OneNodeArgs, clock: &Clock) -> Outcome {
 
 /// Waits until all services of a node that was just started serve. Its gateway alone is no sign: it
 /// answers before another service finds that it must not start, and for a moment after. When the time
-/// is over the gateway's answer is enough, as services may wait for something, and it is told what.
+/// is over the gateway's answer is enough, as services may wait for something, and it is named what.
 pub(crate) async fn until_serving(node: &NodeFacts, child: &mut Child, clock: &Clock) -> Outcome {
     let gateway = Gateway::new(&node.urls.rest)?;
     let deadline = clock.monotonic_ms() + millis(START_DEADLINE);

@@ -68,7 +68,7 @@ pub(crate) fn make(layout: &Layout, plan: &Plan) -> Outcome<Facts> {
     layout.begin_making()?;
     let made = fill(layout, plan, &ports, &nodes, &accounts, &genesis);
     if made.is_err() {
-        // What was made is of no use to anybody; the error that is told is the first one.
+        // What was made is of no use to anybody; the error that is reported is the first one.
         drop(clear(layout));
     }
     made

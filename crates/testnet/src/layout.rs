@@ -1,4 +1,4 @@
-//! Where everything of a test network lies, and the facts that `testnet.json` tells programs.
+//! Where everything of a test network lies, and the facts that `testnet.json` holds for programs.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use vision_terminal::names::{DEFAULT_TESTNET_DIR, FACTS_FILE};
 /// Becomes [`FACTS_FILE`] by being renamed. Without that one it says that a network was being made here.
 const NEW_FACTS_FILE: &str = ".testnet.json.new";
 
-/// The commands that end processes, as those are told who watch them.
+/// The commands that end processes, as shown to those who watch them.
 pub(crate) const UP: &str = "vision testnet up";
 /// The same.
 pub(crate) const DOWN: &str = "vision testnet down";

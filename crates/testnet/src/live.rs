@@ -37,7 +37,7 @@ pub(crate) struct Look<'a> {
     pub chain_id: &'a str,
     /// Its nodes.
     pub views: &'a [NodeView],
-    /// The network as one of its nodes tells of it, if one does.
+    /// The network as one of its nodes reports it, if one does.
     pub picture: Option<&'a Picture>,
     /// What has happened, oldest first.
     pub news: &'a [String],

@@ -48,7 +48,7 @@ impl NodeView {
         Self { facts: facts.clone(), life, status }
     }
 
-    /// Looks at its process again; what it told before it was gone counts no longer.
+    /// Looks at its process again; what it reported before it was gone counts no longer.
     pub(crate) fn look_at_process(&mut self) {
         let life = Life::of(&self.facts);
         if life != self.life {

@@ -177,7 +177,7 @@ async fn left(screen: &mut Screen) {
     while screen.wish().await != Wish::Leave {}
 }
 
-/// The network as the first node tells of it that runs and answers.
+/// The network as reported by the first node that runs and answers.
 async fn picture(facts: &Facts) -> Option<Picture> {
     for node in facts.nodes.iter().filter(|node| matches!(Life::of(node), Life::Running(_))) {
         let Ok(gateway) = Gateway::new(&node.urls.rest) else { continue };

@@ -42,8 +42,8 @@ pub const MAX_BATCH_BYTES: usize = 2 << 20;
 /// Largest request for a schedule, bytes: two full pools of ids of 64 hex digits, a tag and a length each, the slots, and room
 /// for everything else.
 pub const MAX_SCHEDULE_BYTES: usize = 2 * MAX_POOL_IDS * 66 + MAX_SLOTS * 11 + (4 << 10);
-/// Largest answer of GetBlock, bytes: the largest block there is, made of the smallest transactions, each told with all its
-/// fields.
+/// Largest answer of GetBlock, bytes: the largest block there is, made of the smallest transactions, each
+/// shown with all its fields.
 pub const MAX_SHOWN_BLOCK_BYTES: usize = 112 << 20;
 /// What protobuf adds to a transaction in a list, at most: a tag and the length.
 const TRANSACTION_ENVELOPE_BYTES: u64 = 4;

@@ -88,7 +88,7 @@ pub fn connect(url: &str, recorder: &Recorder) -> Result<Connection, ChannelErro
     Ok(Connection::new(crate::Channel::new(connect_lazy(url)?), Recorder::clone(recorder)))
 }
 
-/// [`connect_lazy`] to another node, with every call noted by `recorder`. The other side is told nothing of traces, and
+/// [`connect_lazy`] to another node, with every call noted by `recorder`. The other side gets nothing about traces, and
 /// nothing it says of them is believed.
 ///
 /// # Errors
@@ -97,7 +97,7 @@ pub fn connect_to_stranger(url: &str, recorder: &Recorder) -> Result<Recorded<Ch
     Ok(Recorded::new(connect_lazy(url)?, Recorder::clone(recorder)))
 }
 
-/// A request that must be answered within [`CALL_DEADLINE`]; the server is told.
+/// A request that must be answered within [`CALL_DEADLINE`]; the server is sent the limit.
 #[must_use]
 pub fn deadline<T>(message: T) -> Request<T> {
     within(CALL_DEADLINE, message)

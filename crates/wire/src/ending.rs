@@ -5,7 +5,7 @@ use tonic::Status;
 use tonic::body::Body;
 use vision_rpc::Ending;
 
-/// Tells how a call ends when its answer does. A body that breaks says how by its status.
+/// Reports how a call ends when its answer does. A body that breaks says how by its status.
 pub(crate) fn follow(ending: Ending, response: Response<Body>) -> Response<Body> {
     ending.follow(response, Status::code, Body::new)
 }

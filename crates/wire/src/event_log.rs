@@ -12,7 +12,7 @@ use tonic::Status;
 
 use crate::{Cursor, Reason, status};
 
-/// A watch that had nothing to tell for so long repeats its last event as a heartbeat.
+/// A watch that had nothing to send for so long repeats its last event as a heartbeat.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// What an item of a watch is.
@@ -39,7 +39,7 @@ pub struct LogEvent<T> {
 }
 
 /// The last events of one kind, for any number of watchers. Cheap to clone; all clones are one log.
-/// A watcher never holds up the publisher: one that falls out of the ring is told so and ended.
+/// A watcher never holds up the publisher: one that falls out of the ring gets an error, and ends.
 #[derive(Debug)]
 pub struct EventLog<T>(Arc<Shared<T>>);
 

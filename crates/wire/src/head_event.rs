@@ -5,7 +5,7 @@ use vision_primitives::{Hash, Height};
 
 use crate::chain::WatchHeadResponse;
 
-/// Heights of a reorganisation told at most, the highest.
+/// Most heights of a reorganisation reported, the highest.
 const MAX_HEIGHTS: u64 = 64;
 
 /// Heights on which something happened that is worth looking at later: blocks were left, or the block's slot is not the first,
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn a_missed_slot_and_what_was_left_are_remarkable() {
-        // Height, slot, blocks left, and the heights told, the first and the last.
+        // Height, slot, blocks left, and the heights reported, the first and the last.
         let cases = [
             ("an ordinary block", 9, 0, 0, None),
             ("a missed slot", 9, 1, 0, Some((9, 9))),

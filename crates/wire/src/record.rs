@@ -29,7 +29,7 @@ pub struct Recorded<S> {
 }
 
 impl<S> Recorded<S> {
-    /// Calls through `inner` are told to `recorder`.
+    /// Calls through `inner` are reported to `recorder`.
     pub const fn new(inner: S, recorder: Recorder) -> Self {
         Self { inner, recorder }
     }

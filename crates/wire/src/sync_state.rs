@@ -3,7 +3,7 @@
 use crate::sync_oracle::SyncState;
 
 impl SyncState {
-    /// The document's word. A state nobody told is shown as the one that promises least.
+    /// The document's word. A state that nobody reported is shown as the one that promises least.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

@@ -19,7 +19,8 @@ const MAX_SILENCE: Duration = Duration::from_secs(30);
 pub enum WatchItem<T> {
     /// An event, a repetition of the current state, or a heartbeat: the message says which.
     Event(T),
-    /// The watch is blind from here until the next event: told once, with the first cause. It goes on trying.
+    /// The watch is blind from here until the next event: reported once, with the first cause. It goes on
+    /// trying.
     Lost(Status),
 }
 
@@ -134,7 +135,7 @@ struct Watch<T, Open> {
     max_silence: Duration,
     cursor: String,
     events: Option<Streaming<T>>,
-    /// Whether the loss has been told.
+    /// Whether the loss has been reported.
     blind: bool,
     backoff: Duration,
     /// To wait before the next attempt to open.

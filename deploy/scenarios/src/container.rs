@@ -1,4 +1,4 @@
-//! What `docker inspect` tells of a container.
+//! What `docker inspect` shows of a container.
 
 use std::collections::BTreeMap;
 

@@ -19,7 +19,7 @@ const UP_S: u64 = 3600;
 /// Longest that everything may take to be removed, seconds.
 const DOWN_S: u64 = 180;
 
-/// How docker begins to tell what its engine says.
+/// How docker begins a line with what its engine says.
 const ENGINE_ERROR: &str = "Error response from daemon";
 
 /// One compose project.
@@ -37,7 +37,7 @@ pub(crate) struct Docker {
 /// How compose learns the project's name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Naming {
-    /// It is told.
+    /// It is given.
     Given,
     /// From the directory's name, or from the `.env` there.
     Found,
@@ -89,7 +89,7 @@ impl Docker {
         words.join(" ")
     }
 
-    /// What tells compose the project.
+    /// What names the project to compose.
     fn options(&self) -> Vec<String> {
         let path = |path: &Path| path.display().to_string();
         let mut options = vec!["-f".to_owned(), path(&self.file)];

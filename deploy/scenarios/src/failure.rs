@@ -1,4 +1,4 @@
-//! Why a scenario failed: what was expected, what was seen, and whose logs may tell more.
+//! Why a scenario failed: what was expected, what was seen, and whose logs may show more.
 
 /// A step that did not come out as it must.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ const IN_PLACE: [(&str, &str); 5] = [
     (":-5007", ":-5008"),
     (":-8082", ":-8083"),
 ];
-/// What `init` is told of the number of nodes.
+/// What `init` is given as the number of nodes.
 const INIT: (&str, &str) = ("[testnet, init, ", "[testnet, init, --nodes, \"4\", ");
 
 /// The file of four nodes; `None` if this is not the file that is known here.

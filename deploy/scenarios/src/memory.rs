@@ -44,7 +44,8 @@ impl Memory {
                     kills.with(|seen| seen.killed.push(name));
                 }
             }
-            // Docker was to tell for ever; without it, nobody knows. This also keeps the process until here.
+            // Docker was to report for ever; without it, nobody knows. This also keeps the process until
+            // here.
             let ended = format!("any, since `docker events` ended: {:?}", events.wait().await);
             kills.with(|seen| seen.killed.push(ended));
         });
@@ -90,7 +91,7 @@ async fn read_peaks(memory: Memory, docker: Arc<Docker>) {
     }
 }
 
-/// Where the kernel tells the peak of a running container: cgroup 1 or 2, docker's own or systemd's slices.
+/// Where the kernel shows the peak of a running container: cgroup 1 or 2, docker's own or systemd's slices.
 fn file_of(id: &str) -> Option<PathBuf> {
     let files = [
         format!("/sys/fs/cgroup/memory/docker/{id}/memory.max_usage_in_bytes"),

@@ -70,7 +70,7 @@ impl Net {
     pub(crate) async fn meet(&mut self) -> Outcome {
         for node in &mut self.nodes {
             let known = node.clone();
-            let what = format!("{} tells its status", node.name);
+            let what = format!("{} reports its status", node.name);
             node.id = wait::until(what, WELL_S, async || Ok(known.status().await?.node_id)).await?;
         }
         Ok(())
@@ -196,7 +196,7 @@ impl Net {
     pub(crate) async fn wait_blocks(&self, nodes: &[&Node], more: u64) -> Outcome<u64> {
         let mut goal = 0;
         for node in nodes {
-            let what = format!("{} tells its head", node.name);
+            let what = format!("{} reports its head", node.name);
             let (height, _) = wait::until(what, WELL_S, async || node.head().await).await?;
             goal = goal.max(height + more);
         }
@@ -279,7 +279,7 @@ impl Net {
         .await
     }
 
-    /// Fails unless blocks follow the schedule of their heights, as a node tells it.
+    /// Fails unless blocks follow the schedule of their heights, as a node reports it.
     pub(crate) async fn check_schedule(&self, node: &Node, blocks: &[Block]) -> Outcome {
         for block in blocks.iter().filter(|block| block.height > 0) {
             let schedule = node.schedule_of(block).await?;

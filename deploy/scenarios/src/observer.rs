@@ -66,7 +66,7 @@ impl Observer {
         chain.last_key_value().map(|(height, _)| height.saturating_sub(4))
     }
 
-    /// Depth of a reorganisation that was told by a node itself.
+    /// Depth of a reorganisation that a node itself reported.
     pub(crate) fn reported_reorg(&mut self, depth: u64) {
         self.deepest = self.deepest.max(depth);
     }

@@ -54,7 +54,7 @@ pub(crate) enum Scenario {
     Memory,
 }
 
-/// What scenarios can be told.
+/// The options of scenarios.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// How long the chaos lasts, seconds.

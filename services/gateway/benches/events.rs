@@ -42,7 +42,7 @@ fn resident() -> f64 {
     pages * 4096.0
 }
 
-/// Reads a stream, and tells each time that an event has ended.
+/// Reads a stream, and reports each time that an event has ended.
 async fn listen(address: std::net::SocketAddr, heard: mpsc::Sender<()>) {
     let mut stream = TcpStream::connect(address).await.expect("connects");
     let request = b"GET /api/transactions/events HTTP/1.1\r\nhost: localhost\r\n\r\n";

@@ -19,7 +19,7 @@ use vision_wire::producer::Claim;
 
 const LISTENERS: usize = 1_000;
 const EVENTS: u64 = 100;
-/// Ten blocks a second, of which each tells something.
+/// Ten blocks a second, of which each sends something.
 const EVERY: Duration = Duration::from_millis(100);
 /// Makes this program the node.
 const SERVE: &str = "--serve-a-node";
@@ -30,7 +30,7 @@ fn now_us() -> u64 {
     u64::try_from(since.as_micros()).expect("before 586524")
 }
 
-/// The node: tells its address, and makes events as long as anybody reads.
+/// The node: prints its address, and makes events as long as anybody reads.
 async fn serve() {
     let all = || u32::try_from(LISTENERS + 10).expect("few").try_into().expect("one at least");
     let node = Node::start_with(|config| config.max_streams_per_client = all()).await;

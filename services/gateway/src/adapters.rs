@@ -101,7 +101,7 @@ impl Backends {
         check(channel.inner().plain(), "", HEALTH_DEADLINE).await
     }
 
-    /// The same as it was told.
+    /// The same as it was reported.
     pub(crate) async fn chain_info_message(&self) -> Result<GetChainInfoResponse, Status> {
         call(CHAIN, self.chain().get_chain_info(deadline(GetChainInfoRequest {}))).await
     }

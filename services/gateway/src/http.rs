@@ -203,7 +203,7 @@ async fn no_route(uri: Uri) -> Problem {
     Problem::no_route(uri.path())
 }
 
-/// Asked by `OPTIONS`, a route tells its methods; the router adds them.
+/// Asked by `OPTIONS`, a route lists its methods; the router adds them.
 async fn wrong_method(method: Method, uri: Uri) -> Answer {
     match method {
         Method::OPTIONS => Ok(StatusCode::NO_CONTENT.into_response()),

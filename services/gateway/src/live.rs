@@ -52,7 +52,7 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// `start_id` tells the cursors of this start from those of others.
+    /// `start_id` distinguishes the cursors of this start from others.
     pub(crate) fn new(start_id: u64) -> Self {
         let events = EventLog::new(start_id, KEPT_EVENTS);
         // A listener begins at the last event, of which there must be one.
@@ -65,7 +65,7 @@ impl Live {
         }
     }
 
-    /// Tells all listeners.
+    /// Sends an event to all listeners.
     pub(crate) fn publish(&self, event: Happened) {
         let event = Arc::new(event);
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,7 +93,7 @@ impl Live {
         self.board.all(now_ms)
     }
 
-    /// Tells all listeners how the node stands now.
+    /// Sends all listeners how the node stands now.
     pub(crate) fn show(&self, frame: Frame) {
         self.status.send_replace(Arc::new(frame));
     }

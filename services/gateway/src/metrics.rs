@@ -39,7 +39,7 @@ impl GatewayMetrics {
         made
     }
 
-    /// Whether a service has told its metrics.
+    /// Whether a service has answered with its metrics.
     fn answered(&self, service: Neighbour, answered: bool) {
         self.scrape_up.get([service.name()]).set(f64::from(u8::from(answered)));
     }

@@ -7,7 +7,7 @@ use support::Node;
 use support::http::Answer;
 
 const PATH: &str = "/api/overview";
-/// Parts that are told by a service.
+/// Parts that a service reports.
 const PARTS: [&str; 12] = [
     "services",
     "node",

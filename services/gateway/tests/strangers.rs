@@ -49,7 +49,7 @@ async fn the_health_is_checked_and_not_watched() {
 
 /// A long text, and more than any head may have.
 const LONG_CHARS: usize = 20_000;
-/// What is told of a refusal, with all that is told beside it.
+/// The text of a refusal, with all that comes beside it.
 const MAX_TOLD_BYTES: usize = 900;
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn a_connection_leaves_little_that_nobody_has_read() {
         stream.read_exact(&mut payload).await.expect("all of it");
         let number = |bytes: &[u8]| u64::from(u32::from_be_bytes(bytes.try_into().expect("four")));
         match (kind, flags) {
-            // The answer to our settings: all of its own are told.
+            // The answer to our settings: all of its own are sent.
             (4, 1) => break,
             (4, _) => {
                 let windows = payload.chunks(6).filter(|setting| setting[..2] == [0, 4]);

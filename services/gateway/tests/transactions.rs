@@ -29,7 +29,7 @@ async fn one_is_handed_in() {
     let answer = node.post("/api/transactions", &one(&transaction, false)).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     assert_eq!(answer.body, format!(r#"{{"hash":"{}","status":"pending"}}"#, transaction.hash()));
-    assert_eq!(node.chain.pool.lock().handed_in, [(transaction.bytes().to_vec(), false)]);
+    assert_eq!(node.chain.pool.lock().submitted, [(transaction.bytes().to_vec(), false)]);
     node.chain.pool.lock().ends_in = Some(behind_a_gap());
     let answer = node.post("/api/transactions", &one(&transaction, false)).await;
     assert_eq!(answer.json()["missing_nonce"], 3, "{answer:?}");
@@ -72,7 +72,7 @@ async fn one_that_is_waited_for_is_answered_as_it_stands_in_the_end() {
             assert_eq!(&value[key], expect, "{desc}, {key}");
         }
     }
-    assert!(node.chain.pool.lock().handed_in.iter().all(|(_, wait)| *wait));
+    assert!(node.chain.pool.lock().submitted.iter().all(|(_, wait)| *wait));
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn bad_requests_reach_no_service() {
             "{path}: {answer:?}"
         );
     }
-    assert!(node.chain.pool.lock().handed_in.is_empty());
+    assert!(node.chain.pool.lock().submitted.is_empty());
     let other = post(node.gateway.address, "/api/status", "{}").await;
     assert_eq!((other.status, other.header("allow")), (405, Some("GET,HEAD,OPTIONS")));
 }
@@ -241,7 +241,7 @@ async fn who_waits_and_who_watches_does_not_hold_up_the_stop() {
     let mut events = Events::open(&node, "").await;
     events.nothing().await;
     let deadline = tokio::time::Instant::now() + SOON;
-    while node.chain.pool.lock().handed_in.is_empty() {
+    while node.chain.pool.lock().submitted.is_empty() {
         assert!(tokio::time::Instant::now() < deadline, "the transaction reaches the chain");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
@@ -264,7 +264,7 @@ async fn who_waits_holds_up_nobody_else() {
         waiting.spawn(async move { post(address, "/api/transactions", &body).await });
     }
     let deadline = tokio::time::Instant::now() + SOON;
-    while node.chain.pool.lock().handed_in.len() < PLACES {
+    while node.chain.pool.lock().submitted.len() < PLACES {
         assert!(tokio::time::Instant::now() < deadline, "all reach the chain");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }

@@ -25,7 +25,7 @@ use vision_wire::watch::WatchItem;
 
 use crate::perform::{Done, Executor, Pools, ShellEvent, is_unavailable};
 use crate::ports::Neighbours;
-use crate::reporter::Word;
+use crate::reporter::Report;
 use crate::signer::{Claim, ClaimBook, Write};
 use crate::status::{Bars, Trouble, compose, judge};
 use crate::trace::{Duty, task_span};
@@ -37,13 +37,13 @@ const MAX_TASKS: usize = 64;
 /// Longest sleep towards a slot; the clock is looked at again after it.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
 
-/// Where the actor tells what it knows.
+/// Where the actor publishes what it knows.
 pub(crate) struct Outlets {
     pub health: Health,
     pub statuses: EventLog<MiningStatus>,
     pub claims: watch::Sender<Arc<ClaimBook>>,
     /// Why this node makes no block, and that the actor lives.
-    pub word: watch::Sender<Word>,
+    pub report: watch::Sender<Report>,
 }
 
 /// The claims are older than the key's last use.
@@ -353,8 +353,8 @@ impl<N: Neighbours> Actor<N> {
     fn publish(&mut self) {
         let turn_ms = self.executor.clock.monotonic_ms();
         // A turn by itself changes nothing that is reported.
-        self.outlets.word.send_if_modified(|word| {
-            word.turn_ms = turn_ms;
+        self.outlets.report.send_if_modified(|report| {
+            report.turn_ms = turn_ms;
             false
         });
         let snapshot = self.snapshot.as_ref();
@@ -373,7 +373,7 @@ impl<N: Neighbours> Actor<N> {
         judge(&mut status, blocked, bars, standing, snapshot, &self.trouble);
         if self.shown.as_ref() != Some(&status) {
             let because = status.not_eligible_because.clone();
-            self.outlets.word.send_if_modified(|word| word.say(because));
+            self.outlets.report.send_if_modified(|report| report.say(because));
             self.outlets.statuses.publish(status.clone());
             self.shown = Some(status);
         }

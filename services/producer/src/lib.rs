@@ -73,7 +73,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let health = Health::new();
     let statuses = EventLog::new(env.clock.now_ms(), KEPT_STATUSES);
     let (claims, newest_claims) = watch::channel(Arc::new(loaded.book.clone()));
-    let (word, newest_word) = watch::channel(reporter::Word::default());
+    let (report, newest_report) = watch::channel(reporter::Report::default());
     let oracle = neighbours.clone();
     let executor = Executor {
         neighbours,
@@ -85,7 +85,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         metrics: ProducerMetrics::new(&env.metrics),
     };
     let machine = Machine::new(vision_authoring::Config { me, timing }, loaded.guard, loaded.last);
-    let outlets = Outlets { health: health.clone(), statuses: statuses.clone(), claims, word };
+    let outlets = Outlets { health: health.clone(), statuses: statuses.clone(), claims, report };
     let actor = Actor::new(executor, machine, loaded.book, config.mining_tick_ms, outlets);
     let server = GrpcServer::new(&health)
         .traced_as(trace::SERVICE)
@@ -100,10 +100,11 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         .methods(METHODS)
         .show_metrics();
 
-    // Either of the two ends the other: the actor when it must not go on, the server when it is told to stop.
+    // Either of the two ends the other: the actor when it must not go on, the server when it is asked to
+    // stop.
     let env = Env { drain: env.drain.child(), ..env };
     let drain = env.drain.clone();
-    tokio::spawn(reporter::run(oracle, newest_word, env.clock.clone(), env.drain.clone()));
+    tokio::spawn(reporter::run(oracle, newest_report, env.clock.clone(), env.drain.clone()));
     let acting = async {
         let ended = actor.run(drain.clone()).await;
         drain.begin();

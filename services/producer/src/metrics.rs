@@ -74,7 +74,7 @@ impl ProducerMetrics {
         }
     }
 
-    /// Counts what the log tells.
+    /// Counts what is logged.
     pub(crate) fn event(&self, event: &Event) {
         if let Event::Produced(block) = event {
             self.produced.inc();

@@ -234,7 +234,7 @@ impl<N: Neighbours> Executor<N> {
         };
         match self.neighbours.submit(block).await {
             Ok(answer) => Ok((answer.became_head, answer.sent_to, answer.send_failed)),
-            // Handed in before, and the answer was lost.
+            // Submitted before, and the answer was lost.
             Err(error) if reason_of(&error).as_deref() == Some(Reason::BlockKnown.as_str()) => {
                 let canonical = self.neighbours.is_canonical(proposal.hash).await;
                 Ok((matches!(canonical, Ok(Some(true))), 0, 0))
@@ -292,7 +292,7 @@ fn sign_span(proposal: &Proposal) -> Span {
     )
 }
 
-/// The windows told, if they are of exactly the slots asked for.
+/// The windows reported, if they are of exactly the slots asked for.
 fn read_windows(scheduled: &[ScheduledSlot], asked: &[Slot]) -> Result<Vec<SlotWindow>, Status> {
     let windows: Result<Vec<_>, Status> = scheduled
         .iter()

@@ -54,11 +54,11 @@ pub(crate) trait Neighbours: Clone + Send + Sync + 'static {
         &self,
         ask: PrepareBlockRequest,
     ) -> impl Future<Output = Result<PrepareBlockResponse, Status>> + Send;
-    /// Hands in a signed block.
+    /// Submits a signed block.
     fn submit(
         &self,
         block: SubmitBlockRequest,
     ) -> impl Future<Output = Result<SubmitBlockResponse, Status>> + Send;
-    /// Hands in a signed transaction.
+    /// Submits a signed transaction.
     fn submit_transaction(&self, bytes: Vec<u8>) -> impl Future<Output = Result<(), Status>> + Send;
 }

@@ -6,7 +6,7 @@ use support::{Facts, World, eventually, fast};
 use vision_wire::producer::{ListClaimsRequest, WatchMiningStatusRequest};
 use vision_wire::reason_of;
 
-/// What is told of a refusal, with the details, which repeat the sentence.
+/// The text of a refusal, with the details, which repeat the sentence.
 const MAX_TOLD_CHARS: usize = 600;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! Making blocks: when, how fast, and what is told about it.
+//! Making blocks: when, how fast, and what is reported about it.
 
 mod support;
 

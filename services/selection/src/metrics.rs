@@ -5,7 +5,7 @@ use vision_host::metrics::{Counter, Histogram, Metrics, SHORT_SECONDS};
 /// The selection service's metrics. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct SelectionMetrics {
-    /// Schedules told.
+    /// Schedules answered.
     pub(crate) schedules: Counter,
     /// How long dealing took.
     pub(crate) deal: Histogram,

@@ -53,7 +53,7 @@ fn ids(n: u64) -> Vec<String> {
     (0..n).map(|i| hash(&[&i.to_le_bytes()]).to_string()).collect()
 }
 
-/// What is told of a refusal, with the details, which repeat the sentence.
+/// The text of a refusal, with the details, which repeat the sentence.
 const MAX_TOLD_CHARS: usize = 600;
 
 #[tokio::test]

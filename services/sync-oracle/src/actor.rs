@@ -1,4 +1,5 @@
-//! The loop: what the chain service tells and the clock go in, snapshots come out. Sole owner of the machine.
+//! The loop: what the chain service reports and the clock go in, snapshots come out. Sole owner of the
+//! machine.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -99,7 +99,8 @@ impl Chain for GrpcChain {
 
 fn param(info: &GetChainInfoResponse, name: &str) -> Result<u64, Status> {
     info.params.get(name).copied().ok_or_else(|| {
-        let message = format!("the chain service does not tell the parameter {name}: is it of this version?");
+        let message =
+            format!("the chain service does not report the parameter {name}: is it of this version?");
         status(Reason::DependencyUnavailable, message, &[("service", CHAIN.to_owned())])
     })
 }

@@ -76,7 +76,7 @@ pub(crate) const fn head_facts(head: &chain::Head) -> HeadFacts {
     HeadFacts { height: head.height, finalized_height: head.finalized_height, stamp_ms: head.timestamp_ms }
 }
 
-/// What is told beside the judgement.
+/// What is reported beside the judgement.
 pub(crate) struct Seen<'a> {
     pub head: &'a chain::Head,
     pub interval_median_ms: Option<u64>,

@@ -1,5 +1,5 @@
-//! The loop that judges the network's health: what the chain service tells of all nodes goes in, judgements
-//! come out. Sole owner of that machine.
+//! The loop that judges the network's health: what the chain service reports about all nodes goes in,
+//! judgements come out. Sole owner of that machine.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use vision_wire::watch::WatchItem;
 use crate::encode;
 use crate::heard_heads::HeardHeads;
 use crate::ports::Chain;
-use crate::producer_word::ProducerWord;
+use crate::producer_report::ProducerReport;
 
-/// Judged so often even if nothing is told: ages count.
+/// Judged so often even if nothing is reported: ages count.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What the loop works with.
@@ -31,8 +31,8 @@ pub(crate) struct HealthLoop<C> {
     /// The verdicts on this node.
     pub snapshots: EventLog<Snapshot>,
     /// What the producer service says of itself.
-    pub producer: ProducerWord,
-    /// Where judgements are told.
+    pub producer: ProducerReport,
+    /// Where judgements are published.
     pub judgements: EventLog<NetworkHealth>,
 }
 

@@ -1,9 +1,9 @@
 //! Sync-oracle service: are we in sync, and who is eligible?
 //!
 //! Watches the head and the peers of this node's chain service, judges at every tick by the rules of
-//! Proof-of-Sync (`docs/protocol.md`, section 8a; the machine is `vision-sync-status`), and tells the verdict
-//! to whoever watches, and to the chain service. It also answers whom the slots of the next height are dealt
-//! over.
+//! Proof-of-Sync (`docs/protocol.md`, section 8a; the machine is `vision-sync-status`), and reports the
+//! verdict to whoever watches, and to the chain service. It also answers whom the slots of the next height
+//! are dealt over.
 #![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod actor;
@@ -18,7 +18,7 @@ mod log_line;
 mod metrics;
 mod pools;
 mod ports;
-mod producer_word;
+mod producer_report;
 mod reporter;
 mod rpc;
 mod testnet;
@@ -41,7 +41,7 @@ use crate::health::HealthLoop;
 use crate::heard_heads::HeardHeads;
 use crate::metrics::OracleMetrics;
 use crate::pools::Pools;
-use crate::producer_word::ProducerWord;
+use crate::producer_report::ProducerReport;
 use crate::rpc::Rpc;
 
 /// The name this service bears in health checks.
@@ -67,7 +67,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let health = Health::new();
     let snapshots = EventLog::new(env.clock.now_ms(), KEPT_SNAPSHOTS);
     let judgements = EventLog::new(env.clock.now_ms(), KEPT_JUDGEMENTS);
-    let producer = ProducerWord::new(&env.clock);
+    let producer = ProducerReport::new(&env.clock);
     let pools = Pools::new(chain.clone());
     let (reports, newest) = watch::channel(None);
     let metrics = OracleMetrics::new(&env.metrics);

@@ -31,7 +31,7 @@ pub(crate) struct PoolsAfter {
 
 /// This node's chain service.
 pub(crate) trait Chain: Clone + Send + Sync + 'static {
-    /// The consensus parameters that shape the verdict, and the hash of block 0 if it is told.
+    /// The consensus parameters that shape the verdict, and the hash of block 0 if it is reported.
     fn sync_params(&self) -> impl Future<Output = Result<(SyncParams, Option<Hash>), Status>> + Send;
     /// The pools after a block; an empty hash means the head.
     fn pools(&self, hash: String) -> impl Future<Output = Result<PoolsAfter, Status>> + Send;

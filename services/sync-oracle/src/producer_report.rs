@@ -7,20 +7,20 @@ use vision_sync_status::makes_no_block_because;
 /// What it said longer ago than this does not count: it is gone. Milliseconds.
 const MAX_AGE_MS: u64 = 5_000;
 
-/// Its last word. Cheap to clone; all clones are one.
+/// Its last report. Cheap to clone; all clones are one.
 #[derive(Clone)]
-pub(crate) struct ProducerWord {
+pub(crate) struct ProducerReport {
     /// Why it makes no block, and when it said so by the clock that never jumps.
     last: watch::Sender<(String, u64)>,
 }
 
-impl ProducerWord {
+impl ProducerReport {
     /// None yet; until it has had the time to say something nothing is held against it.
     pub(crate) fn new(clock: &Clock) -> Self {
         Self { last: watch::Sender::new((String::new(), clock.monotonic_ms())) }
     }
 
-    /// Takes its word.
+    /// Takes its report.
     pub(crate) fn said(&self, because: String, monotonic_ms: u64) {
         self.last.send_if_modified(|last| {
             let changed = last.0 != because;
@@ -29,7 +29,7 @@ impl ProducerWord {
         });
     }
 
-    /// Is told when it says something else.
+    /// Is notified when it says something else.
     pub(crate) fn changes(&self) -> watch::Receiver<(String, u64)> {
         self.last.subscribe()
     }
@@ -48,17 +48,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_counts_for_a_while() {
+    fn a_report_counts_for_a_while() {
         let clock = Clock::system(0);
-        let word = ProducerWord::new(&clock);
+        let report = ProducerReport::new(&clock);
         let start = clock.monotonic_ms();
-        assert_eq!(word.joined("", start), "", "it may still come");
-        assert!(word.joined("", start + MAX_AGE_MS + 1_000).starts_with("PRODUCER_UNAVAILABLE: "));
-        let mut changes = word.changes();
-        word.said("SIGNING_FLOOR: 5".into(), 10_000);
+        assert_eq!(report.joined("", start), "", "it may still come");
+        assert!(report.joined("", start + MAX_AGE_MS + 1_000).starts_with("PRODUCER_UNAVAILABLE: "));
+        let mut changes = report.changes();
+        report.said("SIGNING_FLOOR: 5".into(), 10_000);
         assert!(changes.has_changed().unwrap());
         changes.mark_unchanged();
-        word.said("SIGNING_FLOOR: 5".into(), 11_000);
+        report.said("SIGNING_FLOOR: 5".into(), 11_000);
         assert!(!changes.has_changed().unwrap(), "nothing new");
         let cases = [
             ("", 16_000, "SIGNING_FLOOR: 5"),
@@ -71,7 +71,7 @@ mod tests {
             ),
         ];
         for (oracle, now_ms, expect) in cases {
-            assert_eq!(word.joined(oracle, now_ms), expect);
+            assert_eq!(report.joined(oracle, now_ms), expect);
         }
     }
 }

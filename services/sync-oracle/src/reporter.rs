@@ -6,13 +6,13 @@ use vision_host::Clock;
 use vision_wire::sync_oracle::Snapshot;
 
 use crate::ports::Chain;
-use crate::producer_word::ProducerWord;
+use crate::producer_report::ProducerReport;
 
 /// Sends whatever is newest, one at a time, until the oracle is gone.
 pub(crate) async fn run(
     chain: impl Chain,
     mut newest: watch::Receiver<Option<Snapshot>>,
-    producer: ProducerWord,
+    producer: ProducerReport,
     clock: Clock,
 ) {
     let mut word = producer.changes();
@@ -26,7 +26,7 @@ pub(crate) async fn run(
         word.mark_unchanged();
         let because = producer.joined(&snapshot.not_eligible_because, clock.monotonic_ms());
         if let Err(error) = chain.report(snapshot, because).await {
-            // The next tick tells it again; a dead chain service is reported by the watches.
+            // The next tick reports it again; a dead chain service is reported by the watches.
             tracing::debug!(error = error.message(), "snapshot not delivered to the chain service");
         }
     }

@@ -15,7 +15,7 @@ use vision_wire::{EventKind, EventLog, Reason, ResponseStream, parse_hash, statu
 
 use crate::pools::Pools;
 use crate::ports::Chain;
-use crate::producer_word::ProducerWord;
+use crate::producer_report::ProducerReport;
 
 /// Most characters of the producer's reason that are passed on.
 const MAX_WORD_CHARS: usize = 400;
@@ -25,7 +25,7 @@ pub(crate) struct Rpc<C> {
     pub snapshots: EventLog<Snapshot>,
     pub pools: Pools<C>,
     pub judgements: EventLog<NetworkHealth>,
-    pub producer: ProducerWord,
+    pub producer: ProducerReport,
     pub clock: Clock,
 }
 

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use vision_host::shell::word;
 use vision_sync_status::Operator;
 
-/// A larger file tells of no test network, bytes.
+/// A larger file describes no test network, bytes.
 const MAX_FACTS_BYTES: u64 = 1 << 20;
-/// Where `vision testnet` looks when it is not told.
+/// Where `vision testnet` looks if nothing else is set.
 const DEFAULT_DIR: &str = ".vision/testnet";
 
 #[derive(Deserialize)]

@@ -59,7 +59,7 @@ async fn a_node_at_the_tip_becomes_eligible_and_the_chain_is_told() {
     oracle.stop().await;
 }
 
-/// What is told of a refusal, with the details, which repeat the sentence.
+/// The text of a refusal, with the details, which repeat the sentence.
 const MAX_TOLD_CHARS: usize = 600;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -158,7 +158,7 @@ fn say(text: &str) {
 }
 
 /// Puts the ports given as flags over the configured ones, also in the addresses that others of this
-/// process and other nodes are told.
+/// process and what other nodes see.
 fn apply_ports(settings: &mut Settings, args: &NodeArgs) -> Outcome {
     let chain: vision_chain::Config = read(settings, "chain")?;
     if let Some(port) = args.p2p_port {

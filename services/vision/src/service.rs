@@ -133,7 +133,8 @@ fn name_of(process: &ProcessConfig) -> Outcome<Option<String>> {
     }
 }
 
-/// What tells this node from all others, after every start the same: its id, or else where its home is.
+/// What distinguishes this node from all others, after every start the same: its id, or else where its home
+/// is.
 fn instance(home: &Path) -> String {
     let key = std::fs::read_to_string(home.join("node.pub")).ok();
     match key.and_then(|text| text.trim().parse::<PublicKey>().ok()) {

@@ -1,4 +1,4 @@
-//! `vision tx`: builds, signs and hands in transactions.
+//! `vision tx`: builds, signs and submits transactions.
 
 mod hints;
 
@@ -18,7 +18,7 @@ use vision_terminal::keys::read_secret;
 use vision_terminal::output::{self, Format, cell, properties_within};
 use vision_terminal::rest::{Gateway, Refusal};
 
-/// Longest wait for the answer to a transaction handed in.
+/// Longest wait for the answer to a transaction submitted.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 /// The same when a block shall have it: the node answers after 25 s in any case.
 const WAIT_DEADLINE: Duration = Duration::from_secs(35);
@@ -38,7 +38,7 @@ pub(crate) async fn run(command: &Tx, format: Format) -> Outcome {
     submit(send, &intent, Shown::new(), format).await
 }
 
-/// Publishes bytes; what is told of the transaction begins with `first`.
+/// Publishes bytes; what is printed of the transaction begins with `first`.
 pub(crate) async fn publish(send: &SendArgs, bytes: Vec<u8>, first: Shown, format: Format) -> Outcome {
     submit(send, &Intent::Data(bytes), first, format).await
 }
@@ -59,7 +59,7 @@ async fn submit(send: &SendArgs, intent: &Intent, first: Shown, format: Format) 
         return show(&[first, dry(&signed)].concat(), format);
     }
     let node = send.remote.flag();
-    let answer = hand_in(&gateway, &signed, send)
+    let answer = post(&gateway, &signed, send)
         .await
         .map_err(|refusal| explain(refusal, &hints::Facts { intent, sender, chain: &chain, node: &node }))?;
     report(&answer, &signed, first, format)?;
@@ -109,7 +109,7 @@ fn data_bytes(args: &DataArgs) -> Outcome<Vec<u8>> {
     Ok(bytes)
 }
 
-async fn hand_in(gateway: &Gateway, signed: &SignedTransaction, send: &SendArgs) -> Result<Value, Refusal> {
+async fn post(gateway: &Gateway, signed: &SignedTransaction, send: &SendArgs) -> Result<Value, Refusal> {
     let body = json!({ "transaction": hex::encode(signed.bytes()), "wait": send.wait });
     let deadline = if send.wait { WAIT_DEADLINE } else { ANSWER_DEADLINE };
     gateway.post("/api/transactions", &body, deadline).await

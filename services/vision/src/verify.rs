@@ -1,4 +1,4 @@
-//! `vision verify`: fetches or reads what a node or a proof says, has `vision_light` judge it, and tells the
+//! `vision verify`: fetches or reads what a node or a proof says, has `vision_light` judge it, and prints the
 //! verdict.
 
 mod block;

@@ -1,4 +1,5 @@
-//! A collector of traces, by the protocol's own generated code: takes every span and tells what it has seen.
+//! A collector of traces, by the protocol's own generated code: takes every span and reports what it has
+//! seen.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -91,7 +91,7 @@ impl Net {
         }
     }
 
-    /// Lays cables from one node to others: its only seeds. It tells nobody where it listens itself.
+    /// Lays cables from one node to others: its only seeds. It reports to nobody where it listens itself.
     pub fn connect(&mut self, from: usize, others: &[usize]) {
         let mut seeds = Vec::new();
         for to in others {

@@ -20,7 +20,7 @@ struct State {
 /// Forwards connections of one process to a port until it is cut. A cut cable swallows everything in
 /// silence, as the real one does; when it is mended the connections of before are lost.
 ///
-/// Nodes tell each other the addresses they know, those of cables too. So a cable serves only the
+/// Nodes report to each other the addresses they know, those of cables too. So a cable serves only the
 /// node at its one end; to others it is a closed port.
 pub struct Proxy {
     port: u16,

@@ -79,7 +79,7 @@ impl Audit {
         }
     }
 
-    /// Blocks may have been stored that nobody told of.
+    /// Blocks may have been stored that nobody reported.
     pub(crate) fn blocks_missed(&mut self) {
         if self.state == State::Current {
             self.state = State::Outdated;

@@ -30,7 +30,7 @@ impl Proposer {
         let height = old.height.next();
         let own = self.own.as_ref().filter(|own| own.proposal.parent == old.hash);
         let under_way = match own {
-            // What is handed in gets its own answer.
+            // What is submitted gets its own answer.
             Some(own) => own.is_under_way() && self.submitting.is_none(),
             None => self.preparing.is_some(),
         };

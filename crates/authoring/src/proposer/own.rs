@@ -11,7 +11,7 @@ pub(crate) enum Stage {
     Promised,
     /// The promise is on disk.
     Committed,
-    /// It was signed and handed in at least once, and "created" was said.
+    /// It was signed and submitted at least once, and "created" was said.
     HandedIn,
     /// The chain service has it.
     Stored,

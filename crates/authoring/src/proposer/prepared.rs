@@ -21,7 +21,7 @@ pub enum PreparedFault {
     Hash {
         /// Of the bytes.
         computed: Hash,
-        /// As told.
+        /// As reported.
         reported: Hash,
     },
 }

@@ -1,4 +1,4 @@
-//! Reads a struct from file, variables and flags. serde tells the names of the struct's fields, so
+//! Reads a struct from file, variables and flags. serde knows the names of the struct's fields, so
 //! unknown keys are found whatever the struct itself says about them.
 
 use std::collections::{BTreeMap, btree_map};

@@ -59,7 +59,7 @@ where
     }
 }
 
-/// The span of a call; none if its caller tells no trace.
+/// The span of a call; none if its caller sends no trace.
 fn server_span(request: &Request, service: &'static str) -> Span {
     let headers = request.headers();
     if !headers.contains_key("traceparent") && !headers.contains_key(KEPT_HEADER) {

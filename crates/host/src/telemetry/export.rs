@@ -75,7 +75,7 @@ struct Exporter {
 
 impl Export for Exporter {
     async fn export(&mut self, service: &str, spans: Vec<SpanData>) -> Result<(), String> {
-        // One connection for all services of the process; the exporter is told whose spans these are.
+        // One connection for all services of the process; the exporter is given whose spans these are.
         self.otlp.set_resource(self.resources.of(service));
         self.otlp.export(spans).await.map_err(|error| error.to_string())
     }

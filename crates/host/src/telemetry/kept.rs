@@ -6,7 +6,7 @@ use opentelemetry::TraceId;
 
 /// Traces remembered as kept.
 const MAX_KEPT: usize = 1024;
-/// The latest of them, which other services are told.
+/// The latest of them, which are sent to other services.
 const TOLD: usize = 4;
 
 /// The kept traces, oldest first.
@@ -35,7 +35,7 @@ impl Kept {
         self.known.contains(&trace.to_bytes())
     }
 
-    /// The latest ones as told to other services: hex ids with commas between.
+    /// The latest ones as sent to other services: hex ids with commas between.
     pub(super) fn advertised(&self) -> Option<String> {
         let latest: Vec<String> = self.order.iter().rev().take(TOLD).map(ToString::to_string).collect();
         (!latest.is_empty()).then(|| latest.join(","))

@@ -121,7 +121,7 @@ impl Processor {
         let _ = self.queue.try_send(Item::Keep(trace));
     }
 
-    /// The traces kept last, as told to other services.
+    /// The traces kept last, as sent to other services.
     pub(super) fn advertised(&self) -> Option<String> {
         self.shared.kept().advertised()
     }
@@ -155,7 +155,7 @@ impl Processor {
     pub(super) fn flush(&self, deadline: Duration) {
         self.shared.ending.cancel();
         let ended = self.shared.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nobody is left to be told that it took too long.
+        // Nobody is left to learn that it took too long.
         let _ = self.shared.end_signal.wait_timeout_while(ended, deadline, |ended| !*ended);
     }
 }

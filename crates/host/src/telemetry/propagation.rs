@@ -28,7 +28,7 @@ pub(crate) fn extract(headers: &HeaderMap) -> Context {
     })
 }
 
-/// Tells the caller the traces kept last.
+/// Sends the caller the traces kept last.
 pub(crate) fn inject_kept(headers: &mut HeaderMap) {
     let advertised = PROCESSOR.get().and_then(super::processor::Processor::advertised);
     if let Some(value) = advertised.and_then(|text| HeaderValue::try_from(text).ok()) {

@@ -137,8 +137,8 @@ pub fn traceparent(span: &Span) -> String {
     fields.remove("traceparent").unwrap_or_default()
 }
 
-/// Links a span to what somebody else has done, told by a `traceparent`, if that is in the trace given; any other text is
-/// ignored, for whoever sent it may be anybody.
+/// Links a span to what somebody else has done, named by a `traceparent`, if that is in the trace given; any
+/// other text is ignored, for whoever sent it may be anybody.
 pub fn follow(span: &Span, traceparent: &str, trace_id: [u8; 16]) {
     if span.is_disabled() {
         return;

@@ -34,7 +34,7 @@ pub(super) struct Worker<E> {
     pub timeout: Duration,
     /// To be sent, by service.
     pub ready: BTreeMap<String, Vec<SpanData>>,
-    /// Whether the last export failed, which is told once.
+    /// Whether the last export failed, which is logged once.
     pub failing: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A chain of some blocks, and what an honest node tells of its producers.
+//! A chain of some blocks, and what an honest node reports about its producers.
 
 use vision_ledger::{ProducerStatus, State};
 use vision_light::{Listed, RegistryAnswer, Standing};
@@ -55,7 +55,7 @@ impl Chain {
         self.net.sign(Header { tx_root: merkle_root(&hashes), ..good.header().clone() }, transactions)
     }
 
-    /// The producers after the block of this height, as an honest node tells of them.
+    /// The producers after the block of this height, as an honest node reports them.
     pub fn registry(&self, height: usize) -> RegistryAnswer {
         let state = &self.states[height];
         let hash = height.checked_sub(1).map_or_else(|| self.genesis.hash(), |at| self.blocks[at].hash());

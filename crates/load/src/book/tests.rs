@@ -6,10 +6,10 @@ fn id(turn: Turn) -> Hash {
     hash(&[&(turn.account as u64).to_le_bytes(), &turn.nonce.to_le_bytes()])
 }
 
-/// Hands in the next one, if there is one.
+/// Submits the next one, if there is one.
 fn send(book: &mut Book, now_ms: u64) -> Option<Turn> {
     let turn = book.next()?;
-    book.hand_in(turn, id(turn), now_ms);
+    book.submit(turn, id(turn), now_ms);
     Some(turn)
 }
 
@@ -54,7 +54,7 @@ fn an_unclear_nonce_is_asked_for() {
     for (desc, pending, expect) in cases {
         let mut book = Book::new([0, 50]);
         for nonce in 0..3 {
-            book.hand_in(turn(0, nonce), id(turn(0, nonce)), 0);
+            book.submit(turn(0, nonce), id(turn(0, nonce)), 0);
         }
         for nonce in 0..3 {
             book.refuse(&id(turn(0, nonce)), NO_ANSWER);
@@ -137,7 +137,7 @@ fn a_hole_is_filled_when_something_waits_behind_it() {
     assert_eq!(book.next_hole(), None, "nothing is behind it");
     book.refuse(&id(turn(0, 1)), "POOL_FULL");
     assert_eq!(book.next_hole(), Some(turn(0, 1)));
-    book.hand_in(turn(0, 1), id(turn(0, 1)), 0);
+    book.submit(turn(0, 1), id(turn(0, 1)), 0);
     assert_eq!(book.next_hole(), None);
 }
 

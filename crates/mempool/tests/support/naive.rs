@@ -137,7 +137,7 @@ impl Naive {
         chosen
     }
 
-    /// What always holds after the pool was told the head with this state.
+    /// What always holds after the pool was given the head with this state.
     pub fn check_state(&self, state: &State) {
         for sender in self.senders() {
             let (own, account) = (self.of(&sender), state.account(&sender));

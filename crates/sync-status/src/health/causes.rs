@@ -6,7 +6,7 @@ use super::facts::{Found, NodeFacts, Standing, grouped, plural};
 use super::remedy::{Operator, remedy_of};
 use crate::{code_of, sentence_of};
 
-/// Names told of a group.
+/// Names shown of a group.
 const MAX_NAMES: usize = 3;
 /// Producers with the same trouble that have a reason each; more of them share one.
 const MAX_ALONE: usize = 2;

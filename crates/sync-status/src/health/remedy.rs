@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use vision_primitives::NodeId;
 
-/// Commands told at once.
+/// Commands shown at once.
 const MAX_COMMANDS: usize = 4;
 
 /// How nodes are started where this one runs.

@@ -42,7 +42,7 @@ pub struct Block {
     pub transactions: u64,
     /// Whether it can no longer be replaced.
     pub is_final: bool,
-    /// Ids of the nodes whose slots passed before it, where the node tells them.
+    /// Ids of the nodes whose slots passed before it, where the node reports them.
     pub missed: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ impl Block {
         })
     }
 
-    /// How many slots passed before it: those that are told, or else all below its own.
+    /// How many slots passed before it: those that are reported, or else all below its own.
     pub fn missed_slots(&self) -> u64 {
         match self.kind {
             Kind::Primary => 0,

@@ -39,7 +39,7 @@ impl Role {
     }
 }
 
-/// A node as another, or itself, tells of it. What nobody knows is absent.
+/// A node as another, or itself, reports it. What nobody knows is absent.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Node {
     /// Its id, hex.
@@ -48,11 +48,11 @@ pub struct Node {
     pub name: String,
     /// What it is to the chain.
     pub role: Role,
-    /// Whether it is the one that tells.
+    /// Whether it is the one that reports.
     pub this_node: bool,
     /// Where its peers reach it.
     pub address: String,
-    /// Whether it is connected to the one that tells.
+    /// Whether it is connected to the one that reports.
     pub connected: bool,
     /// Height of its head.
     pub height: Option<u64>,
@@ -60,7 +60,7 @@ pub struct Node {
     pub behind: Option<u64>,
     /// How many peers it has.
     pub peers: Option<u64>,
-    /// Its clock against the teller's, milliseconds.
+    /// Its clock against the reporter's, milliseconds.
     pub clock_ms: Option<f64>,
     /// Time there and back, milliseconds.
     pub rtt_ms: Option<f64>,
@@ -80,7 +80,7 @@ pub struct Node {
     pub lost_at: Option<u64>,
     /// From which height on it may return.
     pub may_return_at: Option<u64>,
-    /// URL of its gateway, if the teller knows it.
+    /// URL of its gateway, if the reporter knows it.
     pub url: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! A list of nodes from what a node without such a list tells.
+//! A list of nodes from what a node without such a list reports.
 
 use std::collections::BTreeMap;
 

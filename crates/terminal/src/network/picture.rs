@@ -14,7 +14,7 @@ pub const MAX_BLOCKS: usize = 64;
 const STOPPED_AFTER_MS: u64 = 15_000;
 /// Backups of a chain that does not say how many it has.
 const USUAL_BACKUP_SLOTS: u64 = 6;
-/// Causes that are told at once.
+/// Causes shown at once.
 const MAX_REASONS: usize = 3;
 
 /// How a network is.
@@ -26,7 +26,7 @@ pub enum Verdict {
     Trouble,
     /// No blocks come.
     Stopped,
-    /// Nobody can tell.
+    /// Nobody knows.
     Unknown,
 }
 
@@ -50,14 +50,14 @@ pub struct Reason {
     pub remedy: String,
 }
 
-/// The network as a node told of it.
+/// The network as a node reported it.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Picture {
-    /// The node's clock when it told, milliseconds since the epoch.
+    /// The node's clock when it reported, milliseconds since the epoch.
     pub now_ms: u64,
     /// Name of the chain.
     pub chain_id: String,
-    /// The node that told.
+    /// The node that reported.
     pub node_id: String,
     /// All nodes it knows.
     pub nodes: Vec<Node>,
@@ -90,7 +90,7 @@ impl Picture {
         picture
     }
 
-    /// Takes what a status tells; what is not in it stays.
+    /// Takes what a status holds; what is not in it stays.
     pub fn take(&mut self, status: &Value) {
         if let Some(now_ms) = status["now_ms"].as_u64() {
             self.now_ms = now_ms;
@@ -185,7 +185,7 @@ impl Picture {
         (fine.into_iter().filter(|fine| *fine).count(), all.len())
     }
 
-    /// How the network is at an instant of the node's clock: the node's own judgement if it tells one.
+    /// How the network is at an instant of the node's clock: the node's own judgement if it reports one.
     pub fn verdict(&self, now_ms: u64) -> Verdict {
         match self.health["state"].as_str() {
             Some("fine") => return Verdict::Fine,

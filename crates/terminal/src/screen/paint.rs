@@ -12,7 +12,7 @@ pub enum Sign {
     Trouble,
     /// Nothing goes on.
     Stopped,
-    /// Nobody can tell.
+    /// Nobody knows.
     Unknown,
 }
 

@@ -43,8 +43,8 @@ fn lists_are_counted_wherever_they_are() {
         |count| said(Kind::Addresses(p2p::PeerAddresses { addresses: vec!["a:1".to_owned(); count] }));
     let question =
         |count| said(Kind::BlocksRequest(p2p::BlocksRequest { request_id: 1, query: Some(ask(count)) }));
-    let handed_in = |count| chain::SubmitTransactionsRequest { transactions: entries(count, 0) };
-    let submitted = |transactions| chain::SubmitBlockRequest { transactions, ..Default::default() };
+    let submitted = |count| chain::SubmitTransactionsRequest { transactions: entries(count, 0) };
+    let own_block = |transactions| chain::SubmitBlockRequest { transactions, ..Default::default() };
     let verify =
         |slots| selection::VerifySlotRequest { schedule: Some(schedule(0, 0, slots)), ..Default::default() };
     let (ok, bad) = (Ok(()), |reason: &str| Err(reason.to_owned()));
@@ -63,10 +63,10 @@ fn lists_are_counted_wherever_they_are() {
         ("long question", checked(&question(65)), bad("INVALID_ARGUMENT")),
         ("call for blocks", checked(&ask(64)), ok.clone()),
         ("long call for blocks", checked(&ask(65)), bad("INVALID_ARGUMENT")),
-        ("submitted", checked(&handed_in(1024)), ok.clone()),
-        ("too much submitted", checked(&handed_in(1025)), bad("INVALID_ARGUMENT")),
-        ("own block", checked(&submitted(entries(9, whole))), ok.clone()),
-        ("own block of nothing", checked(&submitted(entries(9, 0))), bad("INVALID_ARGUMENT")),
+        ("submitted", checked(&submitted(1024)), ok.clone()),
+        ("too much submitted", checked(&submitted(1025)), bad("INVALID_ARGUMENT")),
+        ("own block", checked(&own_block(entries(9, whole))), ok.clone()),
+        ("own block of nothing", checked(&own_block(entries(9, 0))), bad("INVALID_ARGUMENT")),
         ("schedule", checked(&schedule(MAX_POOL_IDS, MAX_POOL_IDS, MAX_SLOTS)), ok.clone()),
         ("active", checked(&schedule(MAX_POOL_IDS + 1, 0, 0)), bad("TOO_MANY_IDS")),
         ("registered", checked(&schedule(0, MAX_POOL_IDS + 1, 0)), bad("TOO_MANY_IDS")),

@@ -62,7 +62,7 @@ async fn break_and_heal(net: &Net, seconds: u64) -> Outcome<BTreeMap<Kind, u32>>
         fault.heal(net).await?;
         *kinds.entry(fault.kind).or_default() += 1;
         let services = fault.services.clone();
-        // Blocks made after the healing must reach everybody: what is told at once may be of before the
+        // Blocks made after the healing must reach everybody: what is reported at once may be of before the
         // fault.
         let well = async || {
             net.wait_blocks(&net.all(), HEALED_BLOCKS).await?;

@@ -47,7 +47,7 @@ async fn every_port_answers(node: &Node) -> Outcome {
     let mining = node.mining_status().await?;
     check(
         height > 0 && snapshot.eligible && mining.my_node_id == node.id,
-        format!("{}: gRPC tells a head, an eligible snapshot and its own id", node.name),
+        format!("{}: gRPC reports a head, an eligible snapshot and its own id", node.name),
         || format!("height {height}, {snapshot:?}, {mining:?}"),
     )?;
     selection_answers_as_the_gateway(node).await?;

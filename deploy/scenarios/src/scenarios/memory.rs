@@ -14,7 +14,7 @@ pub(super) async fn run(net: &Net, memory: &Memory) -> Outcome {
             let name = node.container(service);
             let limit = containers.get(&name).map_or(0, |container| container.host_config.memory);
             let Some(peak) = peaks.get(&name).copied() else {
-                line.push_str("  cannot be told here");
+                line.push_str("  cannot be measured here");
                 continue;
             };
             line.push_str(&format!("  {:>6.1} of {} MiB", mib(peak), limit >> 20));

@@ -8,7 +8,7 @@ use crate::net::Net;
 use crate::node::Service;
 use crate::wait;
 
-/// Longest until a thawed node tells its claims, seconds.
+/// Longest until a thawed node reports its claims, seconds.
 const ANSWER_S: u64 = 60;
 
 /// The others make so many blocks meanwhile.
@@ -30,7 +30,7 @@ pub(super) async fn run(net: &Net, blocks: u64) -> Outcome {
     net.wait_height(victim, height).await?;
     net.wait_well().await?;
     let claims =
-        wait::until(format!("{} tells its claims", victim.name), ANSWER_S, async || victim.claims().await)
+        wait::until(format!("{} reports its claims", victim.name), ANSWER_S, async || victim.claims().await)
             .await?;
 
     // It follows the others, and has made no block of a height that they had made already.

@@ -16,7 +16,7 @@ struct Loss {
     service: Service,
     /// What `/readyz` names: the service, and those that cannot do without it.
     missing: &'static [&'static str],
-    /// How `not_eligible_because` begins; `None` where `/api/status` cannot be told at all.
+    /// How `not_eligible_because` begins; `None` where `/api/status` cannot be read at all.
     because: Option<&'static str>,
 }
 

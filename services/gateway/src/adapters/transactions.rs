@@ -21,7 +21,7 @@ use super::{Backends, CHAIN, missing};
 const WAIT_DEADLINE: Duration = Duration::from_secs(28);
 
 impl Backends {
-    /// Hands in signed bytes; gives the hash, and the nonce that is missing first before this one, if one is.
+    /// Submits signed bytes; gives the hash, and the nonce that is missing first before this one, if one is.
     pub(crate) async fn submit(&self, transaction: Bytes) -> Result<(String, Option<u64>), Status> {
         let request = SubmitTransactionRequest { transaction, wait: false };
         let answer = call(CHAIN, self.chain().submit_transaction(deadline(request))).await?;
@@ -32,7 +32,7 @@ impl Backends {
         Ok((answer.hash, missing_nonce))
     }
 
-    /// Hands in signed bytes and waits for a block; gives the hash, and how it stands in the end.
+    /// Submits signed bytes and waits for a block; gives the hash, and how it stands in the end.
     pub(crate) async fn submit_and_wait(
         &self,
         transaction: Bytes,
@@ -46,7 +46,7 @@ impl Backends {
         Ok((answer.hash, answer.transaction))
     }
 
-    /// Hands in many; what became of each, in their order.
+    /// Submits many; what became of each, in their order.
     pub(crate) async fn submit_many(&self, transactions: Vec<Bytes>) -> Result<Vec<SubmitOutcome>, Status> {
         let count = transactions.len();
         let request = deadline(SubmitTransactionsRequest { transactions });

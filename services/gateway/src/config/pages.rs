@@ -1,4 +1,4 @@
-//! Where people find the pages of the nodes. Never told by peers.
+//! Where people find the pages of the nodes. Never reported by peers.
 
 use std::collections::BTreeMap;
 

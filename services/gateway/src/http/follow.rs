@@ -52,7 +52,7 @@ where
 
 /// Turns items of the watch into events.
 struct Renderer {
-    /// Why events were missed, until the next item tells where the stream goes on.
+    /// Why events were missed, until the next item shows where the stream goes on.
     gap: Option<Status>,
 }
 

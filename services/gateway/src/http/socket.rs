@@ -107,7 +107,7 @@ trait Socket: Stream<Item = Result<Message, axum::Error>> + Sink<Message> + Unpi
 
 impl<S: Stream<Item = Result<Message, axum::Error>> + Sink<Message> + Unpin> Socket for S {}
 
-/// Tells all events until the client chooses.
+/// Sends all events until the client chooses.
 async fn talk(mut socket: impl Socket, live: &Live, drain: &Drain) {
     let Ok((mut listener, _)) = live.listen_or_skip("", Wanted::ALL) else { return };
     let mut pings = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
@@ -250,7 +250,7 @@ mod tests {
             let (outgoing, mut sent) = mpsc::unbounded();
             let begin = Instant::now();
             let publisher = live.clone();
-            // However much there is to tell.
+            // However much there is to send.
             let publishing = tokio::spawn(async move {
                 loop {
                     tokio::time::sleep(PING_EVERY / 10).await;

@@ -18,7 +18,7 @@ use crate::live::gap_json;
 
 /// The header with the cursor of the last event seen.
 const LAST_EVENT_ID: &str = "last-event-id";
-/// Tells nginx to pass events on at once instead of collecting them.
+/// Makes nginx pass events on at once instead of collecting them.
 const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
 /// After this a client whose stream ended comes back.
 const RETRY: Duration = Duration::from_secs(1);

@@ -21,7 +21,7 @@ use super::query::Params;
 use super::{Answer, AppState, json};
 use crate::views::PlacedView;
 
-/// Largest body of a request that hands in transactions: any single one, or a full batch of 1,000 bytes each.
+/// Largest body of a request that submits transactions: any single one, or a full batch of 1,000 bytes each.
 pub(super) const MAX_BODY_BYTES: usize = 2 << 20;
 /// Most transactions of a batch.
 const MAX_BATCH: usize = 1024;

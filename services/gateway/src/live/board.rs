@@ -1,4 +1,4 @@
-//! Collects the parts of the status and tells listeners, not more often than they need.
+//! Collects the parts of the status and sends them to listeners, not more often than they need.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    /// Writes a part, or why it cannot be told.
+    /// Writes a part, or why it cannot be shown.
     pub(crate) fn set(&self, part: Part, value: Result<Bytes, Status>, urgency: Urgency) {
         let value = value.map_err(|why| why.message().to_owned());
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);

@@ -42,7 +42,7 @@ pub(super) async fn follow_events(backends: &Backends, live: &Live, moved: &Noti
     }
 }
 
-/// Tells an item of the watch; whether something happened.
+/// Publishes an item of the watch; whether something happened.
 fn publish(item: FollowItem<ChainEvent>, live: &Live, missed: &mut Option<Status>) -> bool {
     let event = match item {
         FollowItem::Event(event) => event,

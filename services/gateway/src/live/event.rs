@@ -103,7 +103,7 @@ impl fmt::Display for EventName {
     }
 }
 
-/// Which events a listener wants; a gap is always told.
+/// Which events a listener wants; a gap is always sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Wanted(u16);
 

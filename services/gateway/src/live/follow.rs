@@ -1,4 +1,4 @@
-//! Follows the services, and tells the hub.
+//! Follows the services, and publishes to the hub.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

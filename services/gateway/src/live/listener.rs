@@ -11,7 +11,7 @@ use vision_wire::{EventKind, LogEvent, Subscription};
 use super::event::{EventName, Happened, Wanted};
 use super::status::Frame;
 
-/// A listener that wants none of what happens is told how far it has heard after this: it sees that the connection
+/// A listener that wants none of what happens is sent how far it has read after this: it sees that the connection
 /// lives, and if it comes back it has missed nothing.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -33,11 +33,11 @@ pub(crate) struct Listener {
     events: Subscription<Arc<Happened>>,
     status: watch::Receiver<Arc<Frame>>,
     wanted: Wanted,
-    /// Version of the status told last.
+    /// Version of the status sent last.
     known: u64,
     /// How far it has heard.
     cursor: String,
-    /// When it was told so last.
+    /// When it was last sent that.
     sent_at: Instant,
 }
 

@@ -1,4 +1,4 @@
-//! How the node stands: parts that change each for itself, told together.
+//! How the node stands: parts that change each for itself, sent together.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use super::event::{EventName, event_text};
 
-/// What stands for a part that nobody can tell.
+/// What stands for a part that nobody knows.
 static UNKNOWN: Bytes = Bytes::from_static(b"null");
-/// Why a part is null that was never told.
+/// Why a part is null that was never reported.
 const NOT_YET: &str = "not known yet";
 
 /// A part of the status, under its name in the JSON.

@@ -17,7 +17,7 @@ use super::GatewayMetrics;
 use crate::config::Config;
 use crate::ports::Neighbour;
 
-/// Longest that a service may take to tell its metrics: shorter than any scraper waits for the gateway.
+/// Longest that a service may take to send its metrics: shorter than any scraper waits for the gateway.
 const DEADLINE: Duration = Duration::from_secs(1);
 /// Questions for the metrics of the node at once; more are refused.
 const MAX_SCRAPES: usize = 4;

@@ -39,7 +39,7 @@ pub(crate) struct StatusView<'a> {
     uptime_seconds: u64,
     /// Whether the gateway's process sends its traces to a collector.
     traces_exported: bool,
-    /// Of the oracle's last look, like all below; null when no peer counts that could tell.
+    /// Of the oracle's last look, like all below; null when no peer counts that could know.
     network_height: Option<u64>,
     /// Null likewise.
     lag_blocks: Option<u64>,

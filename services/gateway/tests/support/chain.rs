@@ -38,7 +38,7 @@ pub struct FakeChain {
     pub hangs: Arc<AtomicBool>,
     /// How many calls hang.
     pub hanging: Arc<AtomicUsize>,
-    /// Transactions handed in.
+    /// Transactions submitted.
     pub pool: pool::Pool,
     /// Height of the head, at most 5.
     pub height: Arc<AtomicU64>,

@@ -1,4 +1,4 @@
-//! What the fakes tell of the network: nodes, propagation, the tree of blocks, health.
+//! What the fakes report about the network: nodes, propagation, the tree of blocks, health.
 
 use vision_wire::chain::node::Role;
 use vision_wire::chain::{

@@ -13,21 +13,21 @@ use vision_wire::{EventLog, Reason, status, transaction_to_proto};
 
 use super::chain::FakeChain;
 
-/// What was handed in, and what shall become of it.
+/// What was submitted, and what shall become of it.
 #[derive(Clone)]
 pub struct Pool(Arc<Mutex<Inner>>, pub EventLog<Vec<TransactionInfo>>, pub EventLog<Option<What>>);
 
 #[derive(Default)]
 pub struct Inner {
-    /// Signed bytes of all that was handed in alone, and whether it shall be waited for.
-    pub handed_in: Vec<(Vec<u8>, bool)>,
+    /// Signed bytes of all that was submitted alone, and whether it shall be waited for.
+    pub submitted: Vec<(Vec<u8>, bool)>,
     /// What lists of transactions were asked for.
     pub listed: Vec<ListTransactionsRequest>,
     /// How many watches of all transactions have been opened, and the cursors they began at.
     pub watched: Vec<String>,
     /// What was asked to be followed.
     pub followed: Vec<FollowTransactionsRequest>,
-    /// Sizes of the batches handed in.
+    /// Sizes of the batches submitted.
     pub batches: Vec<usize>,
     /// Answer to every handing in, instead of taking it.
     pub refusal: Option<Status>,
@@ -83,7 +83,7 @@ impl FakeChain {
         let signed = SignedTransaction::from_bytes(bytes.clone(), &self.genesis_hash);
         let place = {
             let mut pool = self.pool.lock();
-            pool.handed_in.push((bytes, request.wait));
+            pool.submitted.push((bytes, request.wait));
             if let Some(refusal) = pool.refusal.clone() {
                 return Err(refusal);
             }
@@ -124,7 +124,7 @@ impl FakeChain {
         Ok(SubmitTransactionsResponse { outcomes: request.transactions.iter().map(outcome).collect() })
     }
 
-    /// Those of block 4 are included, the last one handed in waits, one is dropped.
+    /// Those of block 4 are included, the last one submitted waits, one is dropped.
     pub fn transaction(&self, request: &GetTransactionRequest) -> Result<GetTransactionResponse, Status> {
         let answer = |bytes: &[u8], place| {
             let signed = SignedTransaction::from_bytes(bytes.to_vec(), &self.genesis_hash).ok();
@@ -166,7 +166,7 @@ impl FakeChain {
         if request.hash == DROPPED.to_string() {
             return answer(&[], dropped());
         }
-        if let Some((bytes, _)) = self.pool.lock().handed_in.last() {
+        if let Some((bytes, _)) = self.pool.lock().submitted.last() {
             return answer(bytes, waiting());
         }
         Err(status(Reason::TransactionNotFound, "no such transaction", &[("hash", request.hash.clone())]))

@@ -1,4 +1,4 @@
-//! What the watches of the chain and sync-oracle services tell.
+//! What the watches of the chain and sync-oracle services deliver.
 
 use futures::StreamExt;
 use tonic::Status;
@@ -93,7 +93,7 @@ impl<N: Neighbours> Actor<N> {
         }
     }
 
-    /// A block that bears this key was stored, or some may have been that nobody told of.
+    /// A block that bears this key was stored, or some may have been that nobody reported.
     pub(super) fn on_stored(&mut self, item: WatchItem<WatchBlocksResponse>) {
         match item {
             WatchItem::Event(event) if event.begins => self.give(Input::BlocksMissed),

@@ -2,7 +2,7 @@
 //! `HOME/data/claims.redb`.
 //!
 //! One durable commit before every signature: the receipt, the guard's promise, the whole proposal (so that
-//! it can be handed in again after a restart, for no other block may take its place) and the floor.
+//! it can be submitted again after a restart, for no other block may take its place) and the floor.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -269,7 +269,7 @@ fn read(db: &Database, home: &Path) -> Result<(Guard, Option<Arc<Proposal>>, Cla
     let last: Option<ProposalRecord> =
         last.map(|bytes| decode_strict("proposal", &bytes).map_err(bad)).transpose()?;
     let guard = Guard::restore(Height(floor), guard);
-    // One whose promise is barred by now (after a reset) is not to be handed in again.
+    // One whose promise is barred by now (after a reset) is not to be submitted again.
     let promised = |p: &ProposalRecord| guard.promised(p.height, &p.parent) == Some(p.hash);
     let last = last.filter(promised).map(|record| Arc::new(record.into_proposal()));
     Ok((guard, last, ClaimBook::restore(claims?)))

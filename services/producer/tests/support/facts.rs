@@ -16,7 +16,7 @@ use vision_wire::chain::{Head, Producer};
 
 use super::chain;
 
-/// What the fake chain service does with the next blocks handed in.
+/// What the fake chain service does with the next blocks submitted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Mood {
     /// Stores them.
@@ -225,7 +225,7 @@ impl Facts {
         self.key.sign(Tag::Block, &self.genesis_hash, hash.as_bytes()).0.to_vec()
     }
 
-    /// Appends a block and tells of it; signed if it is this node's.
+    /// Appends a block and reports it; signed if it is this node's.
     pub fn store(&self, header: Header, transactions: Vec<Vec<u8>>) {
         let signature = if header.producer == self.me() { self.sign(&header) } else { vec![0; 64] };
         self.store_signed(header, transactions, signature);

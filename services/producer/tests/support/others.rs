@@ -1,4 +1,4 @@
-//! An oracle that says what it is told, and a selection service that knows the function.
+//! An oracle that says what it is set to say, and a selection service that knows the function.
 
 use std::sync::Arc;
 use std::time::Duration;

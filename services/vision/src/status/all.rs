@@ -86,7 +86,7 @@ pub(super) async fn run(url: &str, format: Format) -> Outcome {
     verdict(&rows, &names, now_ms)
 }
 
-/// Asks every node itself, where its gateway is known: by the node that tells of it, or as one of this
+/// Asks every node itself, where its gateway is known: by the node that reports it, or as one of this
 /// machine.
 async fn ask_all(nodes: Vec<Node>, gateway: &Gateway) -> Vec<Row> {
     let here: BTreeMap<String, String> =

@@ -82,7 +82,7 @@ fn refusals_say_what_to_do() {
 #[test]
 fn what_became_of_it_decides_the_exit() {
     let cases = [
-        ("handed in", json!({ "status": "pending" }), false, None),
+        ("submitted", json!({ "status": "pending" }), false, None),
         ("waited for in vain", json!({ "status": "pending", "hash": "ab" }), true, Some(Exit::Unhealthy)),
         ("behind a gap", json!({ "status": "pending", "missing_nonce": 3 }), true, Some(Exit::Unhealthy)),
         ("in a block", json!({ "status": "included" }), true, None),

@@ -1,4 +1,4 @@
-//! A chain of real blocks, and a node that tells of it in JSON: the truth, or what a test makes of it.
+//! A chain of real blocks, and a node that reports it in JSON: the truth, or what a test makes of it.
 
 use serde_json::{Map, Value, json};
 use vision_block_tree::BlockTree;
@@ -150,7 +150,7 @@ impl Source for Node {
     }
 }
 
-/// A block as a gateway tells it.
+/// A block as a gateway reports it.
 pub fn reported(block: &Block, genesis_hash: &Hash) -> Value {
     let header = block.header();
     let trace = hash(&[b"vision/trace/v1", genesis_hash.as_bytes(), &header.height.get().to_le_bytes()]);

@@ -1,4 +1,4 @@
-//! A fault as it is told: in words that no node can stretch, and in JSON.
+//! A fault as it is printed: in words that no node can stretch, and in JSON.
 
 use serde_json::{Value, json};
 use vision_host::text::cut_to;

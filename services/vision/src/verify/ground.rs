@@ -1,4 +1,4 @@
-//! What blocks are judged on, as a node tells it in JSON: the chain's parameters, and the producers after a
+//! What blocks are judged on, as a node reports it in JSON: the chain's parameters, and the producers after a
 //! block.
 
 use serde_json::{Map, Value, json};

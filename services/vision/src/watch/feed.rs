@@ -1,4 +1,4 @@
-//! What a node tells, without end: all of it first, then what happens.
+//! What a node reports, without end: all of it first, then what happens.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const PAUSES: [Duration; 5] = [
 ];
 /// A stream that is silent for longer is dead: a node lets itself be heard at least every 15 s.
 const SILENCE: Duration = Duration::from_secs(20);
-/// A node that does not tell all of it in events is asked for the whole so often.
+/// A node that does not send all of it in events is asked for the whole so often.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How long a block that was spoken of may take to come as an event.
 const GRACE: Duration = Duration::from_millis(500);
@@ -33,7 +33,7 @@ pub(super) const QUEUE: usize = 256;
 /// What comes.
 #[derive(Debug)]
 pub(super) enum Update {
-    /// All there is to tell now.
+    /// All there is to report now.
     Whole(Value, Vec<Node>),
     /// Something happened.
     Event(Event),
@@ -80,11 +80,11 @@ async fn follow_once(gateway: &Gateway, updates: &mpsc::Sender<Update>, failures
     }
 }
 
-/// What was told at once, as far as it decides when to ask again.
+/// What was reported at once, as far as it decides when to ask again.
 struct Whole {
     /// From where on events are new.
     cursor: Option<String>,
-    /// Height of the newest block that was told.
+    /// Height of the newest block that was reported.
     head: u64,
     /// When to ask again.
     again_at: Option<Instant>,
@@ -100,7 +100,7 @@ impl Whole {
         }
     }
 
-    /// A block that is spoken of and does not come was not told, as after a catch-up.
+    /// A block that is named and does not come was not sent, as after a catch-up.
     fn note(&mut self, event: &Event) {
         let block = block_in(&event.data);
         match event.name.as_str() {

@@ -1,4 +1,4 @@
-//! What is known of the network at an instant, put together from what a node tells.
+//! What is known of the network at an instant, put together from what a node reports.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ use vision_terminal::words::{cut, number, span};
 
 /// Events kept.
 const MAX_EVENTS: usize = 200;
-/// Heights told of one node's missed slots.
+/// Heights shown of one node's missed slots.
 const MAX_HEIGHTS: usize = 8;
 /// Longest text of a node, characters.
 const MAX_TEXT_CHARS: usize = 200;
@@ -49,16 +49,16 @@ enum What {
     Other,
 }
 
-/// Whether the node tells.
+/// Whether the node reports.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Contact {
     /// It was asked for the first time.
     Asking,
-    /// It tells.
+    /// It reports.
     Live,
     /// It does not.
     Lost {
-        /// When it last told anything, by our clock; absent if it never did.
+        /// When it last reported anything, by our clock; absent if it never did.
         heard_ms: Option<u64>,
         /// Why it does not.
         why: String,
@@ -78,7 +78,7 @@ pub(super) struct Scene {
     pub names: Names,
     /// Newest first.
     pub events: VecDeque<Happening>,
-    /// Whether it tells now.
+    /// Whether it reports now.
     pub contact: Contact,
     /// The node's clock less ours, milliseconds.
     offset_ms: i64,
@@ -104,7 +104,7 @@ impl Scene {
         now_ms.saturating_add_signed(self.offset_ms)
     }
 
-    /// Takes all that a node told at once.
+    /// Takes all that a node reported at once.
     pub(super) fn whole(&mut self, overview: &Value, nodes: Vec<Node>, now_ms: u64) {
         let picture = Picture::read(overview, nodes);
         self.heard(picture.now_ms, now_ms);

@@ -9,7 +9,7 @@ use vision_rpc::status_with_reason;
 
 use crate::text::cut;
 
-/// How the library begins to tell that it cannot unpack a message.
+/// How the library begins its message that it cannot unpack a message.
 const UNKNOWN_COMPRESSION: &str = "Content is compressed with";
 
 fn status(code: Code, reason: &str, message: impl Into<String>) -> Status {

@@ -14,7 +14,7 @@ use super::shared::{Feed, Running};
 use super::sse;
 use crate::adapters::Backends;
 
-/// A listener whose address nothing concerns is told so often how far it has heard.
+/// A listener whose address nothing concerns is sent so often how far it has read.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// How a listener hears.
@@ -33,7 +33,7 @@ pub(super) struct Listener {
     way: Way,
     /// How far it has heard.
     cursor: String,
-    /// When it was last told something.
+    /// When it was last sent something.
     spoken: Instant,
 }
 

@@ -59,7 +59,7 @@ impl Rendered {
     }
 }
 
-/// What a watch tells after a cursor, of one address or of all, until something of it cannot be shown.
+/// What a watch sends after a cursor, of one address or of all, until something of it cannot be shown.
 pub(super) fn texts(
     backends: Backends,
     cursor: String,
@@ -76,7 +76,7 @@ pub(super) fn texts(
 }
 
 struct Renderer {
-    /// Why events were missed, until the next item tells where the stream goes on.
+    /// Why events were missed, until the next item shows where the stream goes on.
     gap: Option<Status>,
 }
 

@@ -58,12 +58,12 @@ impl Running {
         Self { log, task }
     }
 
-    /// What is told from now on.
+    /// What is sent from now on.
     pub(super) fn now(&self) -> Option<Subscription<Arc<Rendered>>> {
         self.log.subscribe("").ok()
     }
 
-    /// What is told after a cursor of the chain service, if that is kept.
+    /// What is sent after a cursor of the chain service, if that is kept.
     pub(super) fn after(&self, cursor: &str) -> Option<Subscription<Arc<Rendered>>> {
         let mut kept = self.log.recent(KEPT_TEXTS).into_iter();
         // The newest of those that lead there: what only repeats it came behind it.

@@ -103,7 +103,7 @@ fn every_rule_of_the_header_has_its_name() {
         ]
     };
     check(&world, cases(), false);
-    // What a block before a wrong one shows is told too.
+    // What a block before a wrong one shows is reported too.
     let audited = |states| audit(&world, &cases()[1].1, 8, states).expect("a report");
     for (states, known_to) in [(false, Value::Null), (true, json!(4))] {
         let report = audited(states);
