@@ -1,5 +1,7 @@
 //! One commit per turn, synced to disk, and what is done when the disk does not take it.
 
+use std::sync::Arc;
+
 use tracing::Span;
 use vision_host::metrics::time;
 use vision_host::telemetry;
@@ -97,9 +99,10 @@ impl Actor {
         self.written = Some(commit);
         let announce = self.metrics.phases.announce.clone();
         let tell = || {
-            if let Some(head) = last {
+            if let Some(head) = last.map(Arc::new) {
+                // The table has statuses sent, which show the view.
+                self.view.send_replace(head.clone());
                 self.peers.head_moved(head.height, head.weight, head.state.registered());
-                self.view.send_replace(head.into());
             }
             self.perform_all()
         };
