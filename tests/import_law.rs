@@ -114,6 +114,8 @@ const HOMES: &[(&str, &str)] = &[
     ("tracing-subscriber", "vision-host"),
     ("opentelemetry_sdk", "vision-host"),
     ("opentelemetry-otlp", "vision-host"),
+    ("getrandom", "vision-host"),
+    ("rand_chacha", "vision-host"),
 ];
 
 /// What no pure crate may build on, not even in a test.
@@ -129,6 +131,7 @@ const IMPURE: &[&str] = &[
     "redb",
     "getrandom",
     "rand",
+    "rand_chacha",
     "tracing",
     "opentelemetry",
 ];

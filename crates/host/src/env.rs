@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{Clock, Metrics};
+use crate::{Clock, Metrics, Randomness, SimulatedClock};
 
 /// The surroundings of a service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Env {
-    /// Tells the time.
+    /// Tells the time, the machine's or a simulation's.
     pub clock: Clock,
+    /// Gives random bytes, the machine's or those of a seed.
+    pub randomness: Randomness,
     /// Says when to stop.
     pub drain: Drain,
     /// What people call the node; none if nobody named it.
@@ -24,11 +26,31 @@ pub struct Env {
 }
 
 impl Env {
-    /// The machine's clock, a drain that has not begun, these facts, and metrics of no service in particular.
+    /// The machine's clock and randomness, a drain that has not begun, these facts, and metrics of no service
+    /// in particular.
     #[must_use]
     pub fn new(home: impl Into<PathBuf>, version: &'static str) -> Self {
-        let metrics = Metrics::new("", version);
-        Self { clock: Clock::system(0), drain: Drain::new(), name: None, home: home.into(), version, metrics }
+        Self {
+            clock: Clock::system(0),
+            randomness: Randomness::system(),
+            drain: Drain::new(),
+            name: None,
+            home: home.into(),
+            version,
+            metrics: Metrics::new("", version),
+        }
+    }
+
+    /// The same with the time of a simulation, and the chance of a seed. Two nodes of one simulation have two
+    /// clocks, so that they may disagree.
+    #[must_use]
+    pub fn simulated(
+        home: impl Into<PathBuf>,
+        version: &'static str,
+        clock: &SimulatedClock,
+        seed: u64,
+    ) -> Self {
+        Self { clock: clock.clock(), randomness: Randomness::seeded(seed), ..Self::new(home, version) }
     }
 
     /// The same surroundings for one service of the process, with metrics of its own.

@@ -17,8 +17,8 @@ pub mod shell;
 pub mod telemetry;
 pub mod text;
 
-pub use clock::Clock;
+pub use clock::{Clock, SimulatedClock};
 pub use env::{Drain, Env};
 pub use health::Health;
 pub use metrics::Metrics;
-pub use random::{RandomError, random_bytes};
+pub use random::{RandomError, Randomness, random_bytes};

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::gauge;
 use prometheus_client::registry::Registry;
+use tokio::time::Instant;
 
 pub use exposition::merge;
 pub use labelled::{Labelled, OTHER};
@@ -158,10 +159,27 @@ impl Metrics {
 
 /// Does something and notes how long it took, seconds.
 pub fn time<T>(into: &Histogram, act: impl FnOnce() -> T) -> T {
-    let began = tokio::time::Instant::now();
+    let stopwatch = Stopwatch::start();
     let result = act();
-    into.observe(began.elapsed().as_secs_f64());
+    stopwatch.note(into);
     result
+}
+
+/// Measures how long something takes, for a metric: nothing may be decided by it.
+pub struct Stopwatch(Instant);
+
+#[expect(clippy::disallowed_methods, reason = "it measures, and nothing is decided by it")]
+impl Stopwatch {
+    /// Begins now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Notes how long it took until now, seconds.
+    pub fn note(self, into: &Histogram) {
+        into.observe(self.0.elapsed().as_secs_f64());
+    }
 }
 
 #[cfg(test)]

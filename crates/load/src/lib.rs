@@ -169,7 +169,7 @@ impl Load {
         let mut queues = Vec::new();
         for gateway in &self.gateways {
             let (queue, signed) = mpsc::channel(QUEUE);
-            tokio::spawn(submit::run(gateway.clone(), signed, answers_in.clone()));
+            tokio::spawn(submit::run(gateway.clone(), self.clock.clone(), signed, answers_in.clone()));
             queues.push(queue);
         }
         drop(answers_in);
@@ -265,10 +265,10 @@ impl Load {
     /// refused, or a full pool dropped them because they are worth least, and both are reported.
     async fn ask_for_the_rest(&mut self) {
         self.book.give_up_unanswered();
-        let until = Instant::now() + FATES_DEADLINE;
+        let (clock, until) = (&self.clock, self.clock.instant() + FATES_DEADLINE);
         let questions = self.book.accepted_and_open().into_iter().map(|(account, hash)| {
             let gateway = self.gateways[self.senders[account].node].clone();
-            async move { (hash, ask_for_fate(&gateway, &hash, until).await) }
+            async move { (hash, ask_for_fate(&gateway, &hash, clock, until).await) }
         });
         let mut answers = futures::stream::iter(questions).buffer_unordered(QUESTIONS_AT_ONCE);
         while let Some((hash, answer)) = answers.next().await {
@@ -298,12 +298,12 @@ impl Load {
 }
 
 /// Where a transaction is; again while the node is too busy to answer.
-async fn ask_for_fate(gateway: &Gateway, hash: &Hash, until: Instant) -> Option<Value> {
+async fn ask_for_fate(gateway: &Gateway, hash: &Hash, clock: &Clock, until: Instant) -> Option<Value> {
     let path = format!("/api/transactions/{hash}");
     loop {
         match gateway.get(&path).await {
             Ok(answer) => return Some(answer),
-            Err(failure) if failure.exit() == Exit::NotFound || Instant::now() >= until => return None,
+            Err(failure) if failure.exit() == Exit::NotFound || clock.instant() >= until => return None,
             Err(_) => tokio::time::sleep(FATES_PAUSE).await,
         }
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
+use vision_host::Clock;
 use vision_primitives::{Hash, SignedTransaction};
 
 use super::book::NO_ANSWER;
@@ -29,11 +30,12 @@ pub(crate) type Answers = Vec<(Hash, Option<String>)>;
 /// Submits what comes until nothing comes any more.
 pub(crate) async fn run(
     gateway: Gateway,
+    clock: Clock,
     mut signed: mpsc::Receiver<SignedTransaction>,
     answers: mpsc::Sender<Answers>,
 ) {
     while let Some(first) = signed.recv().await {
-        let until = Instant::now() + GATHER;
+        let until = clock.instant() + GATHER;
         let mut bytes = first.bytes().len();
         let mut gathered = vec![first];
         while gathered.len() < MAX_BATCH && bytes + MAX_TRANSACTION_BYTES <= MAX_BATCH_BYTES {

@@ -2,10 +2,12 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
 use tonic::{Code, Status};
 
 /// Something that learns, once, how a call has ended. Dropped before that, it learns that the caller has
@@ -16,6 +18,13 @@ impl Ending {
     /// Reports to `report`.
     pub fn new(report: impl FnOnce(Code) + Send + 'static) -> Self {
         Self(Some(Box::new(report)))
+    }
+
+    /// Reports to `report`, and how long the call has taken from now on.
+    #[expect(clippy::disallowed_methods, reason = "it measures, and nothing is decided by it")]
+    pub fn timed(report: impl FnOnce(Code, Duration) + Send + 'static) -> Self {
+        let began = Instant::now();
+        Self::new(move |code| report(code, began.elapsed()))
     }
 
     /// Reports it now if the head of the answer has the status, else when its body ends. `code_of` says what

@@ -1,4 +1,5 @@
 //! Waiting for a condition, with a deadline.
+#![expect(clippy::disallowed_methods, reason = "a test waits in real time, with a deadline")]
 
 use std::time::Duration;
 

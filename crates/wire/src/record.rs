@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{Request, Response};
-use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, TimeoutExpired};
 use tower::Service;
@@ -59,8 +58,7 @@ where
         let name = path.strip_prefix('/').unwrap_or(path);
         let method = METHODS.binary_search(&name).map_or("_OTHER", |at| METHODS[at]);
         let recorder = Arc::clone(&self.recorder);
-        let began = Instant::now();
-        let mut ending = Ending::new(move |code| recorder(method, code, began.elapsed()));
+        let mut ending = Ending::timed(move |code, took| recorder(method, code, took));
         let answering = self.inner.call(request);
         Box::pin(async move {
             match answering.await {

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use vision_block_tree::MAX_OPEN_BLOCKS;
+use vision_host::Randomness;
 use vision_host::server::{ListenAddress, MAX_CONNECTIONS_PER_ADDRESS};
 use vision_mempool::Limits;
 pub use vision_peering::Accepts;
@@ -71,14 +72,14 @@ impl Config {
     }
 
     /// What the machine of the peers is given.
-    pub(crate) fn peering(&self, own: NodeId) -> vision_peering::Config {
+    pub(crate) fn peering(&self, own: NodeId, randomness: &Randomness) -> vision_peering::Config {
         vision_peering::Config {
             own,
             max_peers: self.max_peers,
             seeds: self.seeds.clone(),
             accepts: self.accept_addresses,
             // Without randomness the calls are merely in an order that others can guess.
-            random_seed: u64::from_le_bytes(vision_host::random_bytes().unwrap_or_default()),
+            random_seed: u64::from_le_bytes(randomness.bytes().unwrap_or_default()),
         }
     }
 

@@ -1,13 +1,13 @@
 //! The way of a transaction to the pool: screened on the chain's thread, its signature verified beside it
 //! together with those of many others, admitted and stored, and only then acknowledged and passed on.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use vision_host::Drain;
 use vision_importer::Taken;
@@ -94,12 +94,17 @@ impl Ingress {
     /// # Errors
     /// What is wrong with the bytes.
     pub async fn take_from(&self, peer: NodeId, transactions: Vec<Bytes>) -> Result<(), String> {
-        let until = Instant::now() + PEER_PATIENCE;
+        let mut patience = pin!(tokio::time::sleep(PEER_PATIENCE));
         for bytes in transactions {
             let transaction = SignedTransaction::from_bytes(bytes.to_vec(), &self.genesis_hash)
                 .map_err(|error| error.to_string())?;
             let place = self.peers.clone().acquire_many_owned(permits_of(&transaction));
-            let Ok(Ok(place)) = timeout_at(until, place).await else { break };
+            let place = tokio::select! {
+                biased;
+                place = place => place,
+                () = patience.as_mut() => break,
+            };
+            let Ok(place) = place else { break };
             if self.enter(transaction, Source::Peer(peer), place).is_err() {
                 break;
             }

@@ -74,7 +74,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let head = HeadView::of(tree.head(), tree.final_entry().height());
     tracing::info!(height = head.height.get(), hash = %head.hash, %node_id, "chain restored");
     let (logs, shown) = (Logs::new(&env.clock, &head), Shown::new(rules.clone()));
-    let (table, jobs) = PeerTable::start(config.peering(node_id), env.clock.clone());
+    let (table, jobs) = PeerTable::start(config.peering(node_id, &env.randomness), env.clock.clone());
     let table = Arc::new(table);
     table.head_moved(head.height, head.weight, head.state.registered());
     let (view_sender, view) = watch::channel(Arc::new(head));

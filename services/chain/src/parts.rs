@@ -142,6 +142,7 @@ impl Shared {
             head: self.view.clone(),
             ingress: ingress.clone(),
             clock: self.env.clock.clone(),
+            randomness: self.env.randomness.clone(),
             drain: self.env.drain.clone(),
             max_message_bytes: self.max_message_bytes(),
             recorder: self.env.metrics.rpc_client().recorder(),

@@ -1,4 +1,5 @@
 //! Branches that compete for the room in the tree, over the network.
+#![expect(clippy::disallowed_methods, reason = "a test waits in real time, with a deadline")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Peers that hold places, claim what they do not have, or send text meant for a terminal.
+#![expect(clippy::disallowed_methods, reason = "a test waits in real time, with a deadline")]
 
 mod support;
 

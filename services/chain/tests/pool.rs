@@ -1,4 +1,5 @@
 //! What waits: bounded, kept over a stop and a crash, and taken in under overload.
+#![expect(clippy::disallowed_methods, reason = "a test waits in real time, with a deadline")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Transactions handed in: waiting, in blocks, dropped, watched and proven.
+#![expect(clippy::disallowed_methods, reason = "a test waits in real time, with a deadline")]
 
 mod support;
 

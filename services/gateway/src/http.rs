@@ -92,7 +92,7 @@ impl AppState {
         live: Live,
         env: &Env,
     ) -> Result<Self, RandomError> {
-        problem::seed_trace_ids()?;
+        problem::seed_trace_ids(&env.randomness)?;
         Ok(Self(Arc::new(Inner {
             backends,
             mining,

@@ -56,7 +56,8 @@ pub async fn serve_on(listener: TcpListener, config: Config, env: Env) -> Result
     let health = Health::new();
     health.register(SERVICE_NAME);
 
-    let (mining, live) = (live::MiningStatusBody::starting(), live::Live::new(env.clock.now_ms()));
+    let live = live::Live::new(env.clock.now_ms(), env.clock.clone());
+    let mining = live::MiningStatusBody::starting();
     let followed = live::Followed {
         mining: mining.clone(),
         health: &health,

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::watch;
 use tonic::Status;
+use vision_host::Clock;
 use vision_wire::EventLog;
 
 use crate::adapters::Backends;
@@ -49,11 +50,12 @@ pub(crate) struct Live {
     noted: Arc<Mutex<VecDeque<Noted>>>,
     status: watch::Sender<Arc<Frame>>,
     board: Arc<Board>,
+    clock: Clock,
 }
 
 impl Live {
     /// `start_id` distinguishes the cursors of this start from others.
-    pub(crate) fn new(start_id: u64) -> Self {
+    pub(crate) fn new(start_id: u64, clock: Clock) -> Self {
         let events = EventLog::new(start_id, KEPT_EVENTS);
         // A listener begins at the last event, of which there must be one.
         events.publish(Arc::new(Happened::nothing()));
@@ -62,7 +64,13 @@ impl Live {
             noted: Arc::default(),
             status: watch::Sender::new(Arc::default()),
             board: Arc::default(),
+            clock,
         }
+    }
+
+    /// The clock of those who listen.
+    pub(crate) const fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Sends an event to all listeners.
@@ -103,7 +111,8 @@ impl Live {
     /// # Errors
     /// As [`EventLog::subscribe`].
     pub(crate) fn listen(&self, cursor: &str, wanted: Wanted) -> Result<Listener, Status> {
-        Ok(Listener::new(self.events.subscribe(cursor)?, self.status.subscribe(), wanted))
+        let events = self.events.subscribe(cursor)?;
+        Ok(Listener::new(events, self.status.subscribe(), wanted, self.clock.clone()))
     }
 
     /// Listens after a cursor; if what followed it is not known any more, from now on, and says why.
@@ -136,7 +145,7 @@ mod tests {
     #[test]
     fn what_happens_with_every_block_drives_nothing_out() {
         use EventName::{Block, Claim, Finalized, MissedSlot, Suspended};
-        let live = Live::new(1);
+        let live = Live::new(1, vision_host::Clock::system(0));
         let published = [MissedSlot, Block, Suspended, Block, Claim, MissedSlot, Finalized, Block, Finalized];
         for name in published {
             live.publish(Happened::new(name, Bytes::from_static(b"{}")));

@@ -1,4 +1,5 @@
 //! Following transactions by server-sent events, as a browser does.
+#![expect(clippy::disallowed_methods, reason = "a test waits in real time, with a deadline")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What goes wrong: bad requests, and services that are away.
+#![expect(clippy::disallowed_methods, reason = "a test waits in real time, with a deadline")]
 
 mod support;
 

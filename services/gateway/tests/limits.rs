@@ -1,4 +1,5 @@
 //! What one client may have at once.
+#![expect(clippy::disallowed_methods, reason = "a test waits in real time, with a deadline")]
 
 mod support;
 

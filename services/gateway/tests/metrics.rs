@@ -1,4 +1,5 @@
 //! The metrics of the whole node, by the gateway.
+#![expect(clippy::disallowed_methods, reason = "a test waits in real time, with a deadline")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Handing in transactions, finding them, following them, and accounts.
+#![expect(clippy::disallowed_methods, reason = "a test waits in real time, with a deadline")]
 
 mod support;
 

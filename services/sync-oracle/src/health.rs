@@ -59,7 +59,9 @@ impl<C: Chain> HealthLoop<C> {
                 self.judgements.publish(health.clone());
                 reported = Some(health);
             }
+            // In order, so that the same happenings give the same judgements; each of them is judged anyway.
             tokio::select! {
+                biased;
                 Some(item) = nodes.next() => match item {
                     WatchItem::Event(event) => heard.nodes = Some(event.nodes),
                     WatchItem::Lost(error) => (heard.nodes, why) = (None, words(&error)),

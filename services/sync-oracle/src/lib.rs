@@ -21,12 +21,16 @@ mod ports;
 mod producer_report;
 mod reporter;
 mod rpc;
+#[cfg(test)]
+mod simulation;
 mod testnet;
 mod trace;
 
 pub use config::{Config, MAX_SNAPSHOT_INTERVAL_MS, MIN_SNAPSHOT_INTERVAL_MS};
 pub use error::Error;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::codec::CompressionEncoding;
@@ -41,6 +45,7 @@ use crate::health::HealthLoop;
 use crate::heard_heads::HeardHeads;
 use crate::metrics::OracleMetrics;
 use crate::pools::Pools;
+use crate::ports::Chain;
 use crate::producer_report::ProducerReport;
 use crate::rpc::Rpc;
 
@@ -64,33 +69,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let address = listener.local_addr().map_or_else(|_| config.grpc_listen.clone(), Into::into);
     tracing::info!(%address, chain = config.chain, "sync-oracle listens");
 
-    let health = Health::new();
-    let snapshots = EventLog::new(env.clock.now_ms(), KEPT_SNAPSHOTS);
-    let judgements = EventLog::new(env.clock.now_ms(), KEPT_JUDGEMENTS);
-    let producer = ProducerReport::new(&env.clock);
-    let pools = Pools::new(chain.clone());
-    let (reports, newest) = watch::channel(None);
-    let metrics = OracleMetrics::new(&env.metrics);
-    let heads = HeardHeads::new();
-    let outlets = Outlets {
-        health: health.clone(),
-        snapshots: snapshots.clone(),
-        reports,
-        heads: heads.clone(),
-        metrics,
-    };
-    let oracle =
-        Oracle::new(chain.clone(), pools.clone(), env.clock.clone(), config.snapshot_interval_ms, outlets);
-    let health_loop = HealthLoop {
-        chain: chain.clone(),
-        heads,
-        clock: env.clock.clone(),
-        operator: testnet::operator(&env.home),
-        snapshots: snapshots.clone(),
-        producer: producer.clone(),
-        judgements: judgements.clone(),
-    };
-    let rpc = Rpc { snapshots, pools, judgements, producer: producer.clone(), clock: env.clock.clone() };
+    let Parts { health, rpc, tasks } = Parts::new(chain, &config, &env);
     let server = GrpcServer::new(&health)
         .traced_as(trace::SERVICE)
         .called(config.grpc_listen.host())
@@ -104,11 +83,52 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         .methods(METHODS)
         .show_metrics();
 
-    // The oracle works until the drain begins: that the chain service ends too is then no finding. The
-    // reporter ends with it.
-    let _working = AbortOnDropHandle::new(tokio::spawn(env.drain.clone().ends(oracle.run())));
-    let _judging = AbortOnDropHandle::new(tokio::spawn(env.drain.clone().ends(health_loop.run())));
-    let reporting = reporter::run(chain, newest, producer, env.clock.clone());
-    let _reporting = AbortOnDropHandle::new(tokio::spawn(reporting));
+    let _working: Vec<_> = tasks.into_iter().map(|task| AbortOnDropHandle::new(tokio::spawn(task))).collect();
     Ok(server.serve(listener, &env).await?)
+}
+
+/// The service without its port.
+struct Parts<C> {
+    health: Health,
+    rpc: Rpc<C>,
+    tasks: [BoxFuture<'static, ()>; 3],
+}
+
+impl<C: Chain> Parts<C> {
+    fn new(chain: C, config: &Config, env: &Env) -> Self {
+        let (health, clock) = (Health::new(), env.clock.clone());
+        let snapshots = EventLog::new(clock.now_ms(), KEPT_SNAPSHOTS);
+        let judgements = EventLog::new(clock.now_ms(), KEPT_JUDGEMENTS);
+        let producer = ProducerReport::new(&clock);
+        let pools = Pools::new(chain.clone());
+        let (reports, newest) = watch::channel(None);
+        let heads = HeardHeads::new();
+        let outlets = Outlets {
+            health: health.clone(),
+            snapshots: snapshots.clone(),
+            reports,
+            heads: heads.clone(),
+            metrics: OracleMetrics::new(&env.metrics),
+        };
+        let oracle =
+            Oracle::new(chain.clone(), pools.clone(), clock.clone(), config.snapshot_interval_ms, outlets);
+        let health_loop = HealthLoop {
+            chain: chain.clone(),
+            heads,
+            clock: clock.clone(),
+            operator: testnet::operator(&env.home),
+            snapshots: snapshots.clone(),
+            producer: producer.clone(),
+            judgements: judgements.clone(),
+        };
+        // The oracle works until the drain begins: that the chain service ends too is then no finding. The
+        // reporter ends with it.
+        let tasks = [
+            env.drain.clone().ends(oracle.run()).boxed(),
+            env.drain.clone().ends(health_loop.run()).boxed(),
+            reporter::run(chain, newest, producer.clone(), clock.clone()).boxed(),
+        ];
+        let rpc = Rpc { snapshots, pools, judgements, producer, clock };
+        Self { health, rpc, tasks }
+    }
 }

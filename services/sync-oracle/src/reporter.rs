@@ -18,6 +18,7 @@ pub(crate) async fn run(
     let mut word = producer.changes();
     loop {
         tokio::select! {
+            biased;
             changed = newest.changed() => if changed.is_err() { return },
             // This function holds a sender of it.
             _ = word.changed() => {}

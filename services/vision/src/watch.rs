@@ -41,7 +41,7 @@ async fn picture(gateway: Gateway) -> Outcome {
     let mut interrupts = Interrupts::new()?;
     let (sender, mut updates) = mpsc::channel(feed::QUEUE);
     let mut screen = Screen::open(REDRAW)?;
-    let following = tokio::spawn(feed::follow(gateway, sender));
+    let following = tokio::spawn(feed::follow(gateway, clock.clone(), sender));
     let ended = loop {
         let now_ms = clock.now_ms();
         let drawn = screen.draw(|sheet, height| draw::lines(&scene, now_ms, sheet, height));

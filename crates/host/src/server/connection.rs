@@ -18,6 +18,7 @@ use super::Routers;
 use super::guard::Shares;
 use super::slow_reader::SlowReader;
 use super::untaken::Untaken;
+use crate::Clock;
 
 const MAX_STREAMS_PER_CONNECTION: u32 = 256;
 const MAX_HEADER_BYTES: u32 = 16 << 10;
@@ -74,12 +75,13 @@ pub(super) async fn serve<S>(
     routers: Routers,
     protocol: auto::Builder<TokioExecutor>,
     ending: CancellationToken,
+    clock: Clock,
 ) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let remote = info.remote_addr;
     let (asked, shares) = (Arc::new(AtomicBool::new(false)), Shares::new());
-    let untaken = Untaken::default();
+    let untaken = Untaken::new(clock);
     let service = hyper::service::service_fn({
         let (asked, untaken) = (Arc::clone(&asked), untaken.clone());
         move |mut request: Request<Incoming>| {
@@ -123,6 +125,7 @@ pub(super) async fn serve<S>(
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "it measures on the clock that the tests pause")]
 mod tests {
     use super::super::slow_reader::{MIN_BYTES, PATIENCE};
     use super::*;
@@ -145,7 +148,8 @@ mod tests {
             .route("/", axum::routing::get(|| async { "hello" }))
             .route("/long", axum::routing::get(|| async { vec![0_u8; LONG_BYTES] }));
         let routers = Routers::plain(routes);
-        tokio::spawn(serve(server, (), info, routers, protocol(Windows::WIDE), CancellationToken::new()));
+        let (protocol, ending) = (protocol(Windows::WIDE), CancellationToken::new());
+        tokio::spawn(serve(server, (), info, routers, protocol, ending, Clock::system(0)));
         client
     }
 

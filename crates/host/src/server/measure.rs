@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use axum::extract::Request;
 use axum::response::Response;
 use futures::future::BoxFuture;
-use tokio::time::Instant;
 use tower::{Layer, Service};
 use vision_rpc::Ending;
 
@@ -32,8 +31,8 @@ impl Measure {
         let name = path.strip_prefix('/').unwrap_or(path);
         // Whoever calls names the method: what is not known here must not become a label.
         let method = self.known.binary_search(&name).map_or(OTHER, |at| self.known[at]);
-        let (durations, began) = (self.durations.clone(), Instant::now());
-        Ending::new(move |code| durations.record(method, code, began.elapsed()))
+        let durations = self.durations.clone();
+        Ending::timed(move |code, took| durations.record(method, code, took))
     }
 }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 /// A client for which something waits to be sent must take [`MIN_BYTES`] within this.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ impl<S, P> SlowReader<S, P> {
     }
 
     fn begin(&mut self) {
-        self.late.as_mut().reset(Instant::now() + PATIENCE);
+        self.late.as_mut().set(tokio::time::sleep(PATIENCE));
         (self.waiting, self.taken_bytes) = (true, 0);
     }
 
@@ -101,9 +101,11 @@ impl<S: AsyncWrite + Unpin, P: Unpin> AsyncWrite for SlowReader<S, P> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "it measures on the clock that the tests pause")]
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::Instant;
 
     /// Writes it all; gives how it ended, and when.
     async fn write(stream: tokio::io::DuplexStream, bytes: usize) -> (io::Result<()>, Duration) {

@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 
 use super::addresses::Addresses;
 use super::{Routers, connection};
-use crate::{Env, Health};
+use crate::{Clock, Env, Health};
 
 /// Connections of one port at once unless it is given another number; more wait in the listener's queue.
 pub const MAX_CONNECTIONS: usize = 1024;
@@ -44,7 +44,7 @@ pub(super) async fn serve_until_drained(listener: TcpListener, serving: Serving,
     let places = Arc::new(Semaphore::new(max_connections));
     // If this future is dropped, so is the set, and with it every connection.
     let mut connections = JoinSet::new();
-    let accepting = accept(&listener, serving, &places, &mut connections);
+    let accepting = accept(&listener, serving, &places, &mut connections, &env.clock);
     tokio::select! {
         () = accepting => {}
         () = drained_and_noticed(health, env) => {}
@@ -75,6 +75,7 @@ async fn accept(
     serving: Serving,
     places: &Arc<Semaphore>,
     connections: &mut JoinSet<()>,
+    clock: &Clock,
 ) {
     let Serving { routers, protocol, addresses, ending, .. } = serving;
     let mut full = Full { said: None, refused: 0 };
@@ -83,14 +84,14 @@ async fn accept(
         let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
         let (stream, remote) = next(listener).await;
         let Some(seat) = addresses.take(remote.ip()) else {
-            full.say(remote);
+            full.say(remote, clock.instant());
             continue;
         };
         let _ = stream.set_nodelay(true);
         let info = TcpConnectInfo { local_addr: stream.local_addr().ok(), remote_addr: Some(remote) };
         let place = (place, seat);
         let (routers, protocol, ending) = (routers.clone(), protocol.clone(), ending.clone());
-        connections.spawn(connection::serve(stream, place, info, routers, protocol, ending));
+        connections.spawn(connection::serve(stream, place, info, routers, protocol, ending, clock.clone()));
         while connections.try_join_next().is_some() {}
     }
 }
@@ -102,12 +103,12 @@ struct Full {
 }
 
 impl Full {
-    fn say(&mut self, remote: SocketAddr) {
+    fn say(&mut self, remote: SocketAddr, now: Instant) {
         self.refused += 1;
-        if self.said.is_none_or(|said| said.elapsed() >= SAY_FULL_EVERY) {
+        if self.said.is_none_or(|said| now >= said + SAY_FULL_EVERY) {
             let refused = std::mem::take(&mut self.refused);
             warn!(address = %remote.ip(), refused, "an address holds as many connections as it may, more are refused");
-            self.said = Some(Instant::now());
+            self.said = Some(now);
         }
     }
 }

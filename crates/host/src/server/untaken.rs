@@ -14,13 +14,14 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::slow_reader::{MIN_BYTES, PATIENCE};
+use crate::Clock;
 
 /// What the answers of one connection are waiting for. Cheap to clone; all clones are one.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Untaken(Arc<Shared>);
 
-#[derive(Default)]
 struct Shared {
+    clock: Clock,
     table: Mutex<Table>,
     /// Told when the first piece comes while none waits.
     begun: Notify,
@@ -41,6 +42,11 @@ struct Waiting {
 }
 
 impl Untaken {
+    /// Nothing waits.
+    pub(super) fn new(clock: Clock) -> Self {
+        Self(Arc::new(Shared { clock, table: Mutex::default(), begun: Notify::new() }))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Table> {
         // Every holder leaves the table whole.
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
@@ -63,7 +69,7 @@ impl Untaken {
             let oldest = self.lock().answers.values().map(|waiting| waiting.since).min();
             match oldest {
                 None => self.0.begun.notified().await,
-                Some(since) if since.elapsed() >= PATIENCE => return,
+                Some(since) if self.0.clock.instant() >= since + PATIENCE => return,
                 Some(since) => tokio::time::sleep_until(since + PATIENCE).await,
             }
         }
@@ -74,8 +80,8 @@ impl Untaken {
         if table.answers.is_empty() {
             self.0.begun.notify_one();
         }
-        let waiting =
-            table.answers.entry(number).or_insert_with(|| Waiting { pieces: 0, since: Instant::now() });
+        let now = self.0.clock.instant();
+        let waiting = table.answers.entry(number).or_insert(Waiting { pieces: 0, since: now });
         waiting.pieces += 1;
         drop(table);
         Bytes::from_owner(Piece { bytes, number, of: self.clone() })
@@ -100,7 +106,7 @@ impl Drop for Piece {
         let mut table = self.of.lock();
         let Some(waiting) = table.answers.get_mut(&self.number) else { return };
         waiting.pieces -= 1;
-        waiting.since = Instant::now();
+        waiting.since = self.of.0.clock.instant();
         if waiting.pieces == 0 {
             table.answers.remove(&self.number);
         }

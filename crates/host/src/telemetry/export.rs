@@ -15,6 +15,7 @@ use super::variables::Variables;
 use super::waiting::{MAX_SPANS, Waiting};
 use super::worker::{Export, Worker};
 use super::{Subject, TelemetryError, names};
+use crate::Clock;
 
 /// Starts the thread; gives the processor that feeds it.
 pub(super) fn start(
@@ -36,6 +37,7 @@ pub(super) fn start(
             items,
             shared,
             exporter: Exporter { otlp, resources },
+            clock: Clock::system(0),
             waiting: Waiting::new(MAX_SPANS),
             batch_spans: variables.batch_spans,
             delay: variables.delay,

@@ -7,11 +7,12 @@ use std::time::Duration;
 use opentelemetry::trace::Status;
 use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::names;
 use super::processor::{Item, Shared, count};
 use super::waiting::Waiting;
+use crate::Clock;
 
 /// How often the queue is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -28,6 +29,7 @@ pub(super) struct Worker<E> {
     pub items: mpsc::Receiver<Item>,
     pub shared: Arc<Shared>,
     pub exporter: E,
+    pub clock: Clock,
     pub waiting: Waiting,
     pub batch_spans: usize,
     pub delay: Duration,
@@ -44,7 +46,7 @@ impl<E: Export> Worker<E> {
         let ending = self.shared.ending.clone();
         let mut look = interval(LOOK_EVERY.min(self.delay));
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut due = Instant::now() + self.delay;
+        let mut due = self.clock.instant() + self.delay;
         // Looking at the queue now and then, instead of waiting for it, spares whoever ends a span waking this thread, which
         // would cost more than all the rest of the span.
         while tokio::select! { () = ending.cancelled() => false, _ = look.tick() => true } {
@@ -53,7 +55,7 @@ impl<E: Export> Worker<E> {
                 let Ok(item) = self.items.try_recv() else { break };
                 self.take(item);
             }
-            let now = Instant::now();
+            let now = self.clock.instant();
             let full = self.ready.values().any(|spans| spans.len() >= self.batch_spans);
             if full || now >= due {
                 count(&self.shared.counts.unsampled, self.waiting.expire(now));
@@ -88,7 +90,7 @@ impl<E: Export> Worker<E> {
                     return self.make_ready(span);
                 }
                 let failed = matches!(span.status, Status::Error { .. });
-                if !self.waiting.push(Instant::now(), span) {
+                if !self.waiting.push(self.clock.instant(), span) {
                     count(&self.shared.counts.waiting_full, 1);
                 }
                 if failed {

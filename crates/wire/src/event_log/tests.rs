@@ -1,3 +1,4 @@
+#![expect(clippy::disallowed_methods, reason = "it measures on the clock that the tests pause")]
 use std::time::Duration;
 
 use futures::StreamExt;

@@ -1,4 +1,5 @@
 //! Against a real server on loopback that is stopped, restarted and silenced.
+#![expect(clippy::disallowed_methods, reason = "a test waits in real time, with a deadline")]
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

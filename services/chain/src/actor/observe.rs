@@ -153,7 +153,7 @@ impl Observer for Observing<'_> {
         let is_recent = |block: &Block| trace::is_recent(block.header(), head, now.wall);
         let (span, phase) = match step {
             Step::Check(block) => {
-                self.came = Some(self.of.arrived.unwrap_or_else(Instant::now));
+                self.came = Some(self.of.arrived.unwrap_or_else(|| self.of.clock.instant()));
                 let span = block_span!(is_recent(block), "chain.block.check", genesis_hash, block);
                 (span, &phases.check)
             }
@@ -171,12 +171,12 @@ impl Observer for Observing<'_> {
             }
         };
         let phase = phase.clone();
-        self.step = Some(Ongoing { span: span.entered(), phase, began: Instant::now() });
+        self.step = Some(Ongoing { span: span.entered(), phase, began: self.of.clock.instant() });
     }
 
     fn end(&mut self, fault: Option<&'static str>) {
         let Ongoing { span, phase, began } = self.step.take().invariant("every step begins before it ends");
-        phase.observe(began.elapsed().as_secs_f64());
+        phase.observe((self.of.clock.instant() - began).as_secs_f64());
         let span: Span = span.exit();
         if let Some(fault) = fault {
             telemetry::fail(&span, fault);
@@ -192,7 +192,8 @@ impl Observer for Observing<'_> {
             Note::NoRoom => drop(metrics.blocks_refused.get([NO_ROOM]).inc()),
             Note::Propagated { delay_ms } => metrics.propagation.observe(delay_ms as f64 / 1000.0),
             Note::Inserted(block) => {
-                let (came, at) = (self.came.unwrap_or_else(Instant::now), self.of.clock.now_ms());
+                let clock = &self.of.clock;
+                let (came, at) = (self.came.unwrap_or_else(|| clock.instant()), clock.now_ms());
                 self.of.insertions.insert(block.hash(), Insertion { came, at: TimestampMs(at) });
             }
             Note::Arrived { block, at } => self.of.shown.came(block.header(), block.hash(), at),

@@ -91,7 +91,7 @@ impl Actor {
         let has_blocks = !commit.blocks.is_empty();
         self.decide(Input::Committed { id, fates: count_fates(&self.store) });
         let came = |block: &Hash| self.observed.insertions.get(block).map(|insertion| insertion.came);
-        self.tally.stored(&self.out, &commit, self.importer.tree(), came);
+        self.tally.stored(&self.out, &commit, self.importer.tree(), self.clock.instant(), came);
         let last = self.out.iter().rev().find_map(|output| match output {
             Output::HeadMoved { head, finalized, cause, .. } => Some(self.view_of(head, *finalized, cause)),
             _ => None,

@@ -37,12 +37,13 @@ impl Tally {
         Self { metrics, open, last_final: last_final.hash() }
     }
 
-    /// Counts what a commit has stored and what is told of it; `came` says when a block came.
+    /// Counts what a commit has stored `now` and what is told of it; `came` says when a block came.
     pub fn stored(
         &mut self,
         told: &[Output],
         commit: &Commit,
         tree: &BlockTree,
+        now: Instant,
         came: impl Fn(&Hash) -> Option<Instant>,
     ) {
         for output in told {
@@ -50,7 +51,7 @@ impl Tally {
             let (hash, header) = (block.hash(), block.header());
             self.open.insert(hash, (header.slot, header.timestamp_ms));
             if let Some(came) = came(&hash) {
-                self.metrics.import.observe(came.elapsed().as_secs_f64());
+                self.metrics.import.observe((now - came).as_secs_f64());
             }
             if *became_head && let Some((_, before)) = self.open.get(&header.parent) {
                 let interval = header.timestamp_ms.since_ms(*before);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use vision_host::{Clock, Drain};
+use vision_host::{Clock, Drain, Randomness};
 use vision_peering::Echo;
 use vision_wire::Recorder;
 use vision_wire::p2p::Status as PeerStatus;
@@ -37,6 +37,8 @@ pub struct Context {
     pub ingress: Ingress,
     /// The clock.
     pub clock: Clock,
+    /// Where challenges come from.
+    pub randomness: Randomness,
     /// When to stop.
     pub drain: Drain,
     /// Most bytes of a message.
@@ -90,7 +92,7 @@ impl Context {
 
     /// The instant at which the clock that never jumps shows this.
     pub fn instant_of(&self, at_ms: u64) -> Instant {
-        Instant::now() + Duration::from_millis(at_ms.saturating_sub(self.clock.monotonic_ms()))
+        self.clock.instant() + Duration::from_millis(at_ms.saturating_sub(self.clock.monotonic_ms()))
     }
 }
 

@@ -18,7 +18,7 @@ mod ways;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
-use vision_host::{Clock, Drain};
+use vision_host::{Clock, Drain, Randomness};
 use vision_wire::Recorder;
 
 use crate::ingress::Ingress;
@@ -52,6 +52,8 @@ pub struct Parts {
     pub ingress: Ingress,
     /// The clock.
     pub clock: Clock,
+    /// Where challenges come from.
+    pub randomness: Randomness,
     /// When to stop.
     pub drain: Drain,
     /// Most bytes of a message.
@@ -72,6 +74,7 @@ pub fn start(parts: Parts) -> PeerRpc {
         head: parts.head,
         ingress: parts.ingress,
         clock: parts.clock,
+        randomness: parts.randomness,
         drain: parts.drain,
         max_message_bytes: parts.max_message_bytes,
         recorder: parts.recorder,

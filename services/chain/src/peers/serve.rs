@@ -149,7 +149,7 @@ impl PeerService for PeerRpc {
         let place = place(&self.block_streams, address_of(&request)?, "block streams")?;
         let query = BlockQuery::parse(&request.into_inner(), MAX_BLOCKS_IN_CALL)?;
         let store = self.context.store.clone();
-        let (gives_way, deadline) = (place.gives_way(), Instant::now() + CALL_DEADLINE);
+        let (gives_way, deadline) = (place.gives_way(), self.context.clock.instant() + CALL_DEADLINE);
         let blocks = paced(gives_way, deadline, move |give| {
             let given = query.run(&store, usize::MAX, give);
             drop(place);
@@ -175,7 +175,8 @@ mod tests {
     #[tokio::test]
     async fn blocks_that_end_before_their_time_end_with_an_error() {
         let reason = |status: Status| vision_wire::reason_of(&status).unwrap_or_default();
-        let (no_longer, soon) = (Instant::now(), Instant::now() + CALL_DEADLINE);
+        let no_longer = vision_host::Clock::system(0).instant();
+        let soon = no_longer + CALL_DEADLINE;
         let cases: [(&str, usize, bool, Instant, Option<&str>); 4] = [
             ("whole", 3, false, soon, None),
             ("not read", usize::MAX, false, no_longer, Some("OVERLOADED")),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use vision_host::text::cut_to;
@@ -114,7 +114,7 @@ where
     };
     let id = remote.node_id;
     on_stand(id);
-    let began = Instant::now();
+    let began = context.clock.instant();
     let why = Session {
         context: &context,
         remote: &remote,
@@ -129,7 +129,7 @@ where
     .talk(inbound, &mut entered)
     .await;
     context.nodes.parted(&id, &why);
-    let stood = began.elapsed();
+    let stood = context.clock.instant() - began;
     let stood_ms = u64::try_from(stood.as_millis()).unwrap_or(u64::MAX);
     context.table.leave(id, entered.connection, why.to_string(), stood_ms);
     End::After { id, stood, why }
@@ -205,7 +205,7 @@ impl Session<'_> {
     where
         S: Stream<Item = Result<PeerMessage, Status>> + Unpin,
     {
-        let mut silent_at = Instant::now() + SILENCE_DEADLINE;
+        let mut silent_at = self.context.clock.instant() + SILENCE_DEADLINE;
         loop {
             let due_at = self.context.instant_of(*entered.due_ms.borrow_and_update());
             tokio::select! {
@@ -216,7 +216,7 @@ impl Session<'_> {
                 Ok(()) = entered.due_ms.changed() => {}
                 received = inbound.next() => match received {
                     Some(Ok(PeerMessage { kind: Some(kind) })) => {
-                        silent_at = Instant::now() + SILENCE_DEADLINE;
+                        silent_at = self.context.clock.instant() + SILENCE_DEADLINE;
                         self.receive(kind).await;
                     }
                     Some(Ok(_)) => self.charge(Fault::Empty),

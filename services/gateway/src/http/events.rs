@@ -24,7 +24,8 @@ pub(super) async fn transactions(State(state): State<AppState>, params: Params, 
         return Ok(sse::full());
     };
     let open = state.metrics.stream();
-    let listener = Listener::new(state.backends.clone(), cursor, address, &state.transactions);
+    let (backends, clock) = (state.backends.clone(), state.clock.clone());
+    let listener = Listener::new(backends, clock, cursor, address, &state.transactions);
     let heard = futures::stream::unfold(listener, |mut listener| async {
         let text = listener.next().await?;
         Some((text, listener))

@@ -70,7 +70,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_that_is_too_slow_is_told_why_and_hears_no_more() {
-        let live = Live::new(1);
+        let live = Live::new(1, vision_host::Clock::system(0));
         let (listener, _) = live.listen_or_skip("", Wanted::ALL).expect("listens");
         let mut texts = std::pin::pin!(texts(listener));
         assert!(texts.next().await.expect("begins").starts_with(b"id: "));

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tonic::{Code, Status};
 use vision_host::telemetry::current_trace_id;
 use vision_host::text::cut;
-use vision_host::{RandomError, random_bytes};
+use vision_host::{RandomError, Randomness};
 use vision_primitives::hash;
 use vision_wire::{Reason, all_metadata_of, reason_of};
 
@@ -160,8 +160,8 @@ static TRACE_SEED: OnceLock<[u8; 32]> = OnceLock::new();
 static TRACES: AtomicU64 = AtomicU64::new(0);
 
 /// Draws what makes this process's trace ids differ from any other's.
-pub(super) fn seed_trace_ids() -> Result<(), RandomError> {
-    let seed = random_bytes()?;
+pub(super) fn seed_trace_ids(randomness: &Randomness) -> Result<(), RandomError> {
+    let seed = randomness.bytes()?;
     TRACE_SEED.get_or_init(|| seed);
     Ok(())
 }

@@ -10,7 +10,6 @@ use axum::http::header::{HOST, ORIGIN};
 use bytes::Bytes;
 use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
 use serde::Deserialize;
-use tokio::time::Instant;
 use tonic::Status;
 use vision_host::Drain;
 use vision_host::text::cut;
@@ -110,8 +109,8 @@ impl<S: Stream<Item = Result<Message, axum::Error>> + Sink<Message> + Unpin> Soc
 /// Sends all events until the client chooses.
 async fn talk(mut socket: impl Socket, live: &Live, drain: &Drain) {
     let Ok((mut listener, _)) = live.listen_or_skip("", Wanted::ALL) else { return };
-    let mut pings = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
-    let (mut is_alive, mut hears_from) = (true, Instant::now());
+    let (mut is_alive, mut hears_from) = (true, live.clock().instant());
+    let mut pings = tokio::time::interval_at(hears_from + PING_EVERY, PING_EVERY);
     let end = loop {
         let next = tokio::select! {
             heard = listener.next() => Next::Heard(heard),
@@ -137,7 +136,7 @@ async fn talk(mut socket: impl Socket, live: &Live, drain: &Drain) {
             Next::Said(Some(Ok(Message::Text(text)))) => match subscribe(live, &text) {
                 Ok((chosen, gap)) => {
                     listener = chosen.instead_of(&listener);
-                    hears_from = Instant::now() + REST;
+                    hears_from = live.clock().instant() + REST;
                     send(&mut socket, gap.map(|gap| event("gap", "", &gap_json(&gap)))).await
                 }
                 Err(why) => break (close_code::POLICY, why),
@@ -245,10 +244,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_gives_no_sign_of_life_is_left() {
         for answers in [0, 3] {
-            let (live, drain) = (Live::new(1), Drain::new());
+            let (live, drain) = (Live::new(1, vision_host::Clock::system(0)), Drain::new());
             let (say, said) = mpsc::unbounded();
             let (outgoing, mut sent) = mpsc::unbounded();
-            let begin = Instant::now();
+            let begin = live.clock().instant();
             let publisher = live.clone();
             // However much there is to send.
             let publishing = tokio::spawn(async move {
@@ -268,7 +267,8 @@ mod tests {
             };
             let talking = async { tokio::join!(talk(Queues(said, outgoing), &live, &drain), client) };
             tokio::time::timeout(PING_EVERY * 100, talking).await.expect("it is left");
-            assert_eq!(begin.elapsed().as_secs(), (PING_EVERY * (answers + 2)).as_secs(), "{answers}");
+            let waited = live.clock().instant() - begin;
+            assert_eq!(waited.as_secs(), (PING_EVERY * (answers + 2)).as_secs(), "{answers}");
             publishing.abort();
         }
     }
@@ -276,26 +276,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_chooses_again_and_again_is_not_heard_faster() {
         const CHOICES: u32 = 10;
-        let (live, drain) = (Live::new(1), Drain::new());
+        let (live, drain) = (Live::new(1, vision_host::Clock::system(0)), Drain::new());
         let (say, said) = mpsc::unbounded();
         let (outgoing, sent) = mpsc::unbounded();
         for _ in 0..CHOICES {
             say.unbounded_send(Message::text(r#"{"type":"subscribe","cursor":"x"}"#)).expect("open");
         }
-        let begin = Instant::now();
+        let begin = live.clock().instant();
         let answers = sent.filter(|message| std::future::ready(matches!(message, Message::Text(_))));
         let all = answers.take(CHOICES as usize).collect::<Vec<_>>();
         tokio::select! {
             () = talk(Queues(said, outgoing), &live, &drain) => panic!("it goes on"),
             all = all => assert_eq!(all.len(), CHOICES as usize),
         }
-        assert!(begin.elapsed() >= REST * (CHOICES - 1), "{:?}", begin.elapsed());
+        let waited = live.clock().instant() - begin;
+        assert!(waited >= REST * (CHOICES - 1), "{waited:?}");
         drop(say);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_is_too_slow_is_told_why() {
-        let (live, drain) = (Live::new(1), Drain::new());
+        let (live, drain) = (Live::new(1, vision_host::Clock::system(0)), Drain::new());
         let (say, said) = mpsc::unbounded();
         let (outgoing, sent) = mpsc::unbounded();
         // More than are kept, all at once.
@@ -335,7 +336,7 @@ mod tests {
 
     #[test]
     fn subscriptions() {
-        let live = Live::new(1);
+        let live = Live::new(1, vision_host::Clock::system(0));
         let cases = [
             (r#"{"type":"subscribe"}"#, Ok(())),
             (r#"{"type":"subscribe","events":["block","status"]}"#, Ok(())),

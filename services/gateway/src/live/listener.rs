@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use vision_host::Clock;
 use vision_wire::{EventKind, LogEvent, Subscription};
 
 use super::event::{EventName, Happened, Wanted};
@@ -39,6 +40,7 @@ pub(crate) struct Listener {
     cursor: String,
     /// When it was last sent that.
     sent_at: Instant,
+    clock: Clock,
 }
 
 impl Listener {
@@ -46,10 +48,12 @@ impl Listener {
         events: Subscription<Arc<Happened>>,
         mut status: watch::Receiver<Arc<Frame>>,
         wanted: Wanted,
+        clock: Clock,
     ) -> Self {
+        let sent_at = clock.instant();
         // What is there already is news to this one.
         status.mark_changed();
-        Self { events, status, wanted, known: 0, cursor: String::new(), sent_at: Instant::now() }
+        Self { events, status, wanted, known: 0, cursor: String::new(), sent_at, clock }
     }
 
     /// In the place of another, whose client knows that status already.
@@ -82,7 +86,7 @@ impl Listener {
                 }
                 // A status, which has no cursor, does not put it off.
                 () = tokio::time::sleep_until(self.sent_at + QUIET) => {
-                    self.sent_at = Instant::now();
+                    self.sent_at = self.clock.instant();
                     return Some(Heard::Quiet { cursor: self.cursor.clone() });
                 }
             }
@@ -93,7 +97,7 @@ impl Listener {
         self.cursor.clone_from(&item.cursor);
         let heard = self.of_interest(item);
         if heard.is_some() {
-            self.sent_at = Instant::now();
+            self.sent_at = self.clock.instant();
         }
         heard
     }
@@ -136,7 +140,7 @@ mod tests {
 
     #[tokio::test]
     async fn events_and_status_come_to_those_who_want_them() {
-        let live = Live::new(1);
+        let live = Live::new(1, vision_host::Clock::system(0));
         let mut parts = Parts::default();
         let mut show = |json: &'static str| {
             parts.set(Part::Services, Ok(Bytes::from_static(json.as_bytes())), Urgency::CanWait);
@@ -157,7 +161,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_chooses_anew_is_not_told_the_same_status_again() {
-        let live = Live::new(1);
+        let live = Live::new(1, vision_host::Clock::system(0));
         let mut parts = Parts::default();
         let mut show = |json: &'static str| {
             parts.set(Part::Services, Ok(Bytes::from_static(json.as_bytes())), Urgency::CanWait);
@@ -177,7 +181,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_misses_a_version_gets_the_whole_status() {
-        let live = Live::new(1);
+        let live = Live::new(1, vision_host::Clock::system(0));
         let mut listener = live.listen("", Wanted::only([EventName::Status])).expect("listens");
         assert_eq!(text(&mut listener).await, "quiet");
         let mut parts = Parts::default();
@@ -193,7 +197,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_wants_none_of_what_happens_is_told_how_far_it_has_heard() {
-        let live = Live::new(1);
+        let live = Live::new(1, vision_host::Clock::system(0));
         // A status is no sign of how far the listener has heard.
         for names in [&[EventName::Claim][..], &[EventName::Claim, EventName::Status]] {
             let mut listener = live.listen("", Wanted::only(names.iter().copied())).expect("listens");
@@ -208,7 +212,7 @@ mod tests {
                     publisher.show(parts.take(Urgency::CanWait, 1).expect("changed"));
                 }
             });
-            let begin = tokio::time::Instant::now();
+            let begin = live.clock().instant();
             let heard = async {
                 loop {
                     if let Heard::Quiet { cursor } = listener.next().await.expect("the hub lives") {
@@ -218,7 +222,8 @@ mod tests {
             };
             let heard = tokio::time::timeout(super::QUIET * 3, heard).await;
             let cursor = heard.expect("within a time that proxies bear");
-            assert!(begin.elapsed() <= super::QUIET, "{:?}", begin.elapsed());
+            let waited = live.clock().instant() - begin;
+            assert!(waited <= super::QUIET, "{waited:?}");
             publishing.abort();
             assert_eq!(cursor, live.cursor(), "{names:?}");
         }
@@ -226,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_too_slow_hears_no_more() {
-        let live = Live::new(1);
+        let live = Live::new(1, vision_host::Clock::system(0));
         let mut listener = live.listen("", Wanted::ALL).expect("listens");
         assert_eq!(text(&mut listener).await, "quiet");
         for number in 0..=KEPT_EVENTS + 1 {
@@ -238,7 +243,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_missed_after_a_cursor() {
-        let live = Live::new(1);
+        let live = Live::new(1, vision_host::Clock::system(0));
         live.publish(block(1));
         let cursor = live.cursor();
         live.publish(block(2));
@@ -248,7 +253,10 @@ mod tests {
         let noted: Vec<_> = live.noted().into_iter().map(|(_, event)| event.data().clone()).collect();
         assert_eq!(noted, ["3"], "the newest block");
         assert_eq!(
-            Live::new(2).listen(&cursor, Wanted::ALL).err().and_then(|error| reason_of(&error)),
+            Live::new(2, vision_host::Clock::system(0))
+                .listen(&cursor, Wanted::ALL)
+                .err()
+                .and_then(|error| reason_of(&error)),
             Some("CURSOR_TOO_OLD".into())
         );
     }

@@ -4,8 +4,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
-use tokio::time::Instant;
-use vision_host::metrics::OTHER;
+use vision_host::metrics::{OTHER, Stopwatch};
 
 use super::GatewayMetrics;
 
@@ -13,11 +12,10 @@ use super::GatewayMetrics;
 pub(crate) async fn measure(State(metrics): State<GatewayMetrics>, request: Request, next: Next) -> Response {
     let method = name(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let began = Instant::now();
+    let stopwatch = Stopwatch::start();
     let response = next.run(request).await;
     let route = route.as_ref().map_or(OTHER, MatchedPath::as_str);
-    let took = began.elapsed().as_secs_f64();
-    metrics.requests.get([method, route, response.status().as_str()]).observe(took);
+    stopwatch.note(&metrics.requests.get([method, route, response.status().as_str()]));
     response
 }
 

@@ -1,4 +1,5 @@
 //! The four services as fakes on loopback, and a small HTTP client.
+#![expect(clippy::disallowed_methods, reason = "a test waits in real time, with a deadline")]
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
 pub mod chain;

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::sse::{Event, Parser};
+use vision_host::Clock;
 use vision_terminal::answers::entries;
 use vision_terminal::exit::{Failure, Outcome};
 use vision_terminal::network::{self, Node};
@@ -42,10 +43,10 @@ pub(super) enum Update {
 }
 
 /// Follows a node until nobody listens.
-pub(super) async fn follow(gateway: Gateway, updates: mpsc::Sender<Update>) {
+pub(super) async fn follow(gateway: Gateway, clock: Clock, updates: mpsc::Sender<Update>) {
     let mut failures = 0;
     while !updates.is_closed() {
-        let ended = follow_once(&gateway, &updates, &mut failures).await;
+        let ended = follow_once(&gateway, &clock, &updates, &mut failures).await;
         let Err(failure) = ended else { continue };
         let pause = PAUSES[failures.min(PAUSES.len() - 1)];
         failures += 1;
@@ -57,22 +58,26 @@ pub(super) async fn follow(gateway: Gateway, updates: mpsc::Sender<Update>) {
 }
 
 /// Until the stream ends. It is no fault if the node sends its listener away to ask for the whole again.
-async fn follow_once(gateway: &Gateway, updates: &mpsc::Sender<Update>, failures: &mut usize) -> Outcome {
-    let mut whole = whole(gateway, updates).await?;
+async fn follow_once(
+    gateway: &Gateway,
+    clock: &Clock,
+    updates: &mpsc::Sender<Update>,
+    failures: &mut usize,
+) -> Outcome {
+    let mut whole = whole(gateway, clock, updates).await?;
     let cursor = whole.cursor.take().map(|cursor| format!("?cursor={cursor}")).unwrap_or_default();
     let mut events = Events::open(gateway, &format!("/api/mining/events{cursor}")).await?;
     loop {
         let event = tokio::select! {
             event = events.next() => Some(event?),
-            () = sleep_until(whole.again_at.unwrap_or_else(Instant::now)),
-            if whole.again_at.is_some() => None,
+            () = whole.ask_again() => None,
         };
         let Some(event) = event else {
-            whole = self::whole(gateway, updates).await?;
+            whole = self::whole(gateway, clock, updates).await?;
             continue;
         };
         *failures = 0;
-        whole.note(&event);
+        whole.note(&event, clock.instant());
         let is_gap = event.name == "gap";
         if updates.send(Update::Event(event)).await.is_err() || is_gap {
             return Ok(());
@@ -91,27 +96,35 @@ struct Whole {
 }
 
 impl Whole {
-    fn of(overview: &Value) -> Self {
+    fn of(overview: &Value, now: Instant) -> Self {
         let is_told_in_events = overview["nodes"].is_array() && overview["health"].is_object();
         Self {
             cursor: overview["cursor"].as_str().filter(|cursor| !cursor.is_empty()).map(str::to_owned),
             head: entries(overview, "blocks").last().and_then(|block| block["height"].as_u64()).unwrap_or(0),
-            again_at: (!is_told_in_events).then(|| Instant::now() + ASK_EVERY),
+            again_at: (!is_told_in_events).then(|| now + ASK_EVERY),
+        }
+    }
+
+    /// Waits until it is time to ask again; for ever if all is told.
+    async fn ask_again(&self) {
+        match self.again_at {
+            Some(at) => sleep_until(at).await,
+            None => std::future::pending().await,
         }
     }
 
     /// A block that is named and does not come was not sent, as after a catch-up.
-    fn note(&mut self, event: &Event) {
+    fn note(&mut self, event: &Event, now: Instant) {
         let block = block_in(&event.data);
         match event.name.as_str() {
             "block" => self.head = block["height"].as_u64().unwrap_or(self.head),
             "status" => {
                 let reported = event.data["mining"]["local_height"].as_u64();
                 if reported.is_some_and(|reported| reported > self.head) && self.again_at.is_none() {
-                    self.again_at = Some(Instant::now() + GRACE);
+                    self.again_at = Some(now + GRACE);
                 }
             }
-            "caught_up" => self.again_at = Some(Instant::now()),
+            "caught_up" => self.again_at = Some(now),
             _ => {}
         }
     }
@@ -122,10 +135,10 @@ pub(super) fn block_in(data: &Value) -> &Value {
     if data["block"].is_object() { &data["block"] } else { data }
 }
 
-async fn whole(gateway: &Gateway, updates: &mpsc::Sender<Update>) -> Outcome<Whole> {
+async fn whole(gateway: &Gateway, clock: &Clock, updates: &mpsc::Sender<Update>) -> Outcome<Whole> {
     let overview = gateway.get("/api/overview").await?;
     let nodes = network::nodes(gateway, &overview).await?;
-    let whole = Whole::of(&overview);
+    let whole = Whole::of(&overview, clock.instant());
     // Nobody listens any more: the caller sees that.
     let _ = updates.send(Update::Whole(overview, nodes)).await;
     Ok(whole)
@@ -175,7 +188,8 @@ mod tests {
             json!({ "nodes": nodes, "health": {},
         "blocks": [{ "height": 7 }], "cursor": "a-1" })
         };
-        assert!(Whole::of(&overview(Value::Null)).again_at.is_some(), "it must be asked");
+        let now = Clock::system(0).instant();
+        assert!(Whole::of(&overview(Value::Null), now).again_at.is_some(), "it must be asked");
         let event = |name: &str, data: Value| Event { name: name.into(), data };
         let status = |height: u64| event("status", json!({ "mining": { "local_height": height } }));
         let cases = [
@@ -185,9 +199,9 @@ mod tests {
             ("caught up", vec![event("caught_up", json!({ "from": 8, "to": 90 }))], true),
         ];
         for (desc, events, expect) in cases {
-            let mut whole = Whole::of(&overview(json!([])));
+            let mut whole = Whole::of(&overview(json!([])), now);
             assert_eq!((whole.head, whole.cursor.as_deref()), (7, Some("a-1")));
-            events.iter().for_each(|event| whole.note(event));
+            events.iter().for_each(|event| whole.note(event, now));
             assert_eq!(whole.again_at.is_some(), expect, "{desc}");
         }
     }

@@ -6,11 +6,11 @@ use std::sync::Mutex;
 use opentelemetry::trace::{SpanContext, SpanKind, Status, TraceFlags};
 use opentelemetry::{InstrumentationScope, SpanId};
 use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
-use tokio::time::Instant;
 
 use super::super::waiting::{PATIENCE, Waiting};
 use super::super::worker::{Export, Worker};
 use super::*;
+use crate::Clock;
 
 /// What was sent: service and trace.
 type Sent = Arc<Mutex<Vec<(String, u128)>>>;
@@ -77,6 +77,7 @@ fn start(share: f64, queue: usize, waiting: usize, manner: Manner) -> (Processor
         items,
         shared,
         exporter: Collector { manner, sent: sent.clone() },
+        clock: Clock::system(0),
         waiting: Waiting::new(waiting),
         batch_spans: 8,
         delay: Duration::from_millis(100),
@@ -209,9 +210,9 @@ fn flush(manner: Manner, deadline: Duration) -> (Counters, Vec<u128>, Duration) 
     for trace in [1, u128::from(u64::MAX)] {
         processor.take(plain(trace));
     }
-    let began = Instant::now();
+    let (clock, began) = (Clock::system(0), Clock::system(0).instant());
     processor.flush(deadline);
-    let took = began.elapsed();
+    let took = clock.instant() - began;
     let counters = processor.counters();
     processor.take(plain(1));
     assert_eq!(processor.counters().shutdown, counters.shutdown + 1, "after the end nothing is taken");

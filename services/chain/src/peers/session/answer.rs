@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 use tonic::Status;
 use vision_peering::{Fault, MAX_BLOCKS, MAX_BYTES};
 use vision_wire::Reason;
@@ -51,7 +51,8 @@ impl Session<'_> {
         } else {
             (self.turns.stranger.clone(), places.strangers.clone())
         };
-        let (bulk, store) = (self.bulk.clone(), self.context.store.clone());
+        let (bulk, store, clock) =
+            (self.bulk.clone(), self.context.store.clone(), self.context.clock.clone());
         tokio::spawn(async move {
             let _open = open;
             let permits = tokio::select! {
@@ -63,11 +64,11 @@ impl Session<'_> {
                 let _ = bulk.try_send(end(Reason::Overloaded.as_str().to_owned()));
                 return;
             };
-            let (runtime, deadline) = (tokio::runtime::Handle::current(), Instant::now() + ANSWER_DEADLINE);
+            let (runtime, deadline) = (tokio::runtime::Handle::current(), clock.instant() + ANSWER_DEADLINE);
             let reading = tokio::task::spawn_blocking(move || {
                 let _permits = permits;
                 let send = |message| {
-                    let until = deadline.min(Instant::now() + PART_DEADLINE);
+                    let until = deadline.min(clock.instant() + PART_DEADLINE);
                     runtime.block_on(timeout_at(until, bulk.send(message)))
                 };
                 let given = query.run(&store, MAX_BYTES, |block| {

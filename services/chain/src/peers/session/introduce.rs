@@ -56,8 +56,8 @@ pub(super) async fn introduce<S>(
 where
     S: Stream<Item = Result<PeerMessage, Status>> + Unpin,
 {
-    let challenge: [u8; 32] =
-        vision_host::random_bytes().map_err(|error| Refused::new(Reason::NotReady, error.to_string()))?;
+    let challenge = context.randomness.bytes::<32>();
+    let challenge = challenge.map_err(|error| Refused::new(Reason::NotReady, error.to_string()))?;
     let _under_way = context.note_challenge(challenge);
     say(outbox, Kind::Hello(context.identity.hello(&challenge)), inbound).await?;
     let theirs: Hello = match next(inbound).await? {

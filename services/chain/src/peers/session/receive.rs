@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 use vision_host::telemetry;
 use vision_peering::{Fault, Received};
@@ -20,7 +19,7 @@ use crate::trace;
 impl Session<'_> {
     /// Passes a message on to the chain's thread, once there is a place for it.
     async fn tell(&self, command: Command) {
-        let arrived = Instant::now();
+        let arrived = self.context.clock.instant();
         let Ok(place) = self.places.clone().acquire_owned().await else { return };
         self.context.core.tell(Command::FromPeer { command: Box::new(command), arrived, place }).await;
     }

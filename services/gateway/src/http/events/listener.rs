@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use tokio::time::{Duration, Instant};
+use vision_host::Clock;
 use vision_primitives::Hash;
 use vision_wire::{EventKind, Subscription};
 
@@ -35,15 +36,23 @@ pub(super) struct Listener {
     cursor: String,
     /// When it was last sent something.
     spoken: Instant,
+    clock: Clock,
 }
 
 impl Listener {
     /// To all, or to what concerns an address.
-    pub(super) fn new(backends: Backends, cursor: String, address: Option<Hash>, feed: &Feed) -> Self {
+    pub(super) fn new(
+        backends: Backends,
+        clock: Clock,
+        cursor: String,
+        address: Option<Hash>,
+        feed: &Feed,
+    ) -> Self {
+        let spoken = clock.instant();
         let running = feed.running(&backends);
         let shared = if cursor.is_empty() { running.now() } else { running.after(&cursor) };
         let way = shared.map_or_else(|| own(&backends, &cursor, address), Way::Shared);
-        Self { backends, address, running, way, cursor, spoken: Instant::now() }
+        Self { backends, address, running, way, cursor, spoken, clock }
     }
 
     /// The next text; none at the end: the client comes back by itself.
@@ -76,7 +85,7 @@ impl Listener {
                 },
             };
             if let Some(text) = text {
-                self.spoken = Instant::now();
+                self.spoken = self.clock.instant();
                 return Some(text);
             }
         }
@@ -85,7 +94,7 @@ impl Listener {
     /// The text of this listener; none if it has heard something not long ago, and this does not concern it.
     fn of(&self, rendered: &Rendered) -> Option<Bytes> {
         let Some(address) = &self.address else { return Some(rendered.text.clone()) };
-        let silent = self.spoken.elapsed() >= SILENCE && !self.cursor.is_empty();
+        let silent = self.clock.instant() >= self.spoken + SILENCE && !self.cursor.is_empty();
         rendered.of(address).or_else(|| silent.then(|| sse::nothing(&self.cursor)))
     }
 
