@@ -57,7 +57,7 @@ pub struct Taken {
     pub missing_nonce: Option<u64>,
 }
 
-/// Why a transaction does not wait here, as far as its caller can be told.
+/// Why a transaction does not wait here, as far as its caller may know.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NotTaken {
     /// The disk does not take writes.

@@ -1,4 +1,4 @@
-//! What one turn has decided: the batch to be stored first, and what is told afterwards.
+//! What one turn has decided: the batch to be stored first, and what is reported afterwards.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -125,11 +125,11 @@ pub(crate) struct Draft {
     pub(crate) moved: Vec<Moved>,
     /// Transactions to acknowledge and pass on.
     pub(crate) admitted: Vec<Admitted>,
-    /// Transactions that callers submitted and that wait already, to be told so.
+    /// Transactions that callers submitted and that wait already, to be confirmed.
     pub(crate) known: Vec<Ticket>,
     /// What happened to transactions.
     pub(crate) happened: Vec<TransactionEvent>,
-    /// What those who watch events are to be told, in order.
+    /// Events for those who watch, in order.
     pub(crate) reports: Vec<Report>,
     /// Transactions of blocks that the head has left, which none that joined its chain has.
     pub(crate) returned: u64,

@@ -52,7 +52,7 @@ impl Importer {
             Writing::UnderWay { .. } => {}
             // The turn is closed when the shell has said how that went.
             Writing::Failed { id, due_ms, .. } if due_ms.is_some_and(|due_ms| due_ms <= self.now.mono_ms) => {
-                // Once: a batch that is written twice at a time would be told of twice.
+                // Once: a batch that is written twice at a time would be reported twice.
                 *due_ms = None;
                 self.out.push(Output::Retry { id: *id });
             }
@@ -85,7 +85,7 @@ impl Importer {
         self.writing = Writing::UnderWay { id, draft: Box::new(draft) };
     }
 
-    /// A batch is durable: whatever follows from it is told now.
+    /// A batch is durable: whatever follows from it is reported now.
     pub(crate) fn committed(
         &mut self,
         done: CommitId,
@@ -108,7 +108,7 @@ impl Importer {
         }
     }
 
-    /// The disk did not take a batch: those who wait for it are told so, and it is tried again.
+    /// The disk did not take a batch: those who wait for it are refused, and it is tried again.
     pub(crate) fn commit_failed(
         &mut self,
         failed: CommitId,

@@ -21,7 +21,7 @@ impl Importer {
     }
 
     /// Now by a peer's clock if that is ahead of ours: between clocks far apart nobody can say whose is
-    /// wrong, and the oracle can tell CLOCK_SKEW only while the peer counts.
+    /// wrong, and the oracle can see CLOCK_SKEW only while the peer counts.
     fn now_of(&self, clock: PeerClock) -> TimestampMs {
         self.now.wall.plus_ms(clock.ahead_ms)
     }

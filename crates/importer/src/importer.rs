@@ -40,7 +40,7 @@ pub struct Parts {
 pub struct Importer {
     pub(crate) tree: BlockTree,
     pub(crate) pool: Mempool,
-    /// Root of the state that the pool was last told.
+    /// Root of the state that the pool last saw.
     pub(crate) pool_root: Option<Hash>,
     pub(crate) verified: RecentSet<Hash>,
     pub(crate) faulty: RecentSet<Hash>,

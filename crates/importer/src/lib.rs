@@ -9,7 +9,7 @@
 //! It stores before it speaks. What the inputs of one turn have changed is one [`Batch`]:
 //! [`Input::CloseBatch`] gives it out as [`Output::Commit`], and whatever follows from it is published with
 //! [`Input::Committed`], not before. A batch that cannot be written is tried again every second; meanwhile
-//! nothing else changes anything, and whoever asks is told that the store is unavailable.
+//! nothing else changes anything, and whoever asks learns that the store is unavailable.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(not(test), warn(unreachable_pub))]

@@ -64,7 +64,7 @@ pub struct TipClaim {
 /// A transaction on its way into the pool.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Arrival {
-    /// What its fate is told by, see [`Output::Settled`].
+    /// What its fate is reported by, see [`Output::Settled`].
     pub ticket: Ticket,
     /// The peer that passed it on; none if a caller of this node submitted it.
     pub peer: Option<NodeId>,
@@ -115,7 +115,7 @@ pub enum Input {
         /// Bytes of the signature.
         signature: Vec<u8>,
     },
-    /// A peer told its head.
+    /// A peer reported its head.
     Tip {
         /// The peer.
         peer: NodeId,
@@ -299,7 +299,7 @@ pub enum Output {
         /// What [`Input::Submit`] is answered by, with the number of peers that took it.
         reply: Option<RequestId>,
     },
-    /// Something to tell those who watch the chain's events.
+    /// Something to report to those who watch the chain's events.
     Event(ChainEvent),
     /// Pass these on to all peers but one.
     Forward {

@@ -64,7 +64,7 @@ pub enum Note<'a> {
     },
     /// A block was entered into the tree.
     Inserted(&'a Block),
-    /// When a block came that is told of by itself.
+    /// When a block came that is reported by itself.
     Arrived {
         /// The block.
         block: &'a Block,

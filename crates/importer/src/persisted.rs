@@ -1,6 +1,6 @@
 //! Which of the transactions that wait are persisted. What a caller handed in must, before it is
 //! acknowledged; what peers passed on need not: it lies in the store of the node that acknowledged it, and is
-//! told again by every peer.
+//! reported again by every peer.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use vision_primitives::{Hash, SignedTransaction};
 
 use crate::{Batch, WaitingTransaction};
 
-/// Most of them looked through when some are told again.
+/// Most of them looked through when some are reported again.
 const MAX_LOOKED_THROUGH: usize = 2048;
 /// Pause between two parts, milliseconds: the head of a node that catches up moves hundreds of times a
 /// second.

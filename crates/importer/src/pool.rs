@@ -84,7 +84,7 @@ impl Importer {
         self.settle(ticket, NotTaken::OwesTooMuch);
     }
 
-    /// One that waits already comes in again. Its caller is told so when it lies in the store, as if it had
+    /// One that waits already comes in again. Its caller is answered when it lies in the store, as if it had
     /// been the first.
     fn known(&mut self, arrival: &Arrival, draft: &mut Draft, observer: &mut impl Observer) {
         observer.note(Note::TransactionRefused(Rejected::Known.reason()));

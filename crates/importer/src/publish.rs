@@ -1,4 +1,4 @@
-//! What follows from a turn once it is durable, in the order in which it is told.
+//! What follows from a turn once it is durable, in the order in which it is published.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What an insertion has to tell those who watch events.
+//! What an insertion has to report to those who watch events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use crate::events::{ChainEvent, MissedSlot, Reorg, ShownBlock, StandingEvent};
 use crate::messages::{Origin, Output};
 use crate::{Importer, Note, Observer};
 
-/// A fetched block whose time stamp is no further back than this is told of like an announced one,
+/// A fetched block whose time stamp is no further back than this is reported like an announced one,
 /// milliseconds: a node that missed a few blocks shows them, one that catches up with many does not.
 const RECENT_MS: u64 = 10_000;
-/// Fetched old blocks are told of together so often, milliseconds.
+/// Fetched old blocks are reported together so often, milliseconds.
 const CAUGHT_UP_EVERY_MS: u64 = 1_000;
-/// Most blocks told of on each side of a reorganisation.
+/// Most blocks reported on each side of a reorganisation.
 const MAX_REORG_BLOCKS: usize = 64;
 
-/// Something to tell once the turn is stored.
+/// Something to report once the turn is stored.
 #[derive(Debug)]
 pub(crate) enum Report {
     /// As it is.
@@ -36,13 +36,13 @@ pub(crate) enum Report {
     },
 }
 
-/// Old blocks that have been stored and not told of.
+/// Old blocks that have been stored and not reported.
 struct Unreported {
     from: Height,
     to: Height,
     before: State,
     producers: BTreeSet<NodeId>,
-    /// When they are due to be told, by the monotonic clock.
+    /// When they are due to be reported, by the monotonic clock.
     due_ms: u64,
 }
 
@@ -50,7 +50,7 @@ struct Unreported {
 #[derive(Default)]
 pub(crate) struct Sides(BTreeMap<Hash, ShownBlock>);
 
-/// What is yet to be told.
+/// What is yet to be reported.
 #[derive(Default)]
 pub(crate) struct Pending {
     old: Option<Unreported>,
@@ -58,20 +58,20 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// When old blocks are due to be told of, by the monotonic clock.
+    /// When old blocks are due to be reported, by the monotonic clock.
     pub(crate) fn due_ms(&self) -> Option<u64> {
         self.old.as_ref().map(|old| old.due_ms)
     }
 }
 
 impl Importer {
-    /// Whether a block is told of by itself.
+    /// Whether a block is reported by itself.
     fn is_live(&self, block: &Block, origin: Origin) -> bool {
         let fetched = matches!(origin, Origin::Fetched(_));
         !fetched || self.now.wall.since_ms(block.header().timestamp_ms) <= RECENT_MS
     }
 
-    /// What the insertion of a block has to tell. Notes when the block came.
+    /// What the insertion of a block has to report. Notes when the block came.
     pub(crate) fn reports(
         &self,
         (block, origin, came): (&Block, Origin, TimestampMs),
@@ -105,7 +105,7 @@ impl Importer {
     }
 
     /// Both sides of the move of the head that a block may bring about, before it is inserted: what it makes
-    /// final or prunes is in the tree no more when the move is told.
+    /// final or prunes is in the tree no more when the move is reported.
     pub(crate) fn sides(&self, block: &Block) -> Sides {
         let (tree, header) = (&self.tree, block.header());
         let head = tree.head();
@@ -161,7 +161,7 @@ impl Importer {
         })
     }
 
-    /// Tells what a stored turn has to tell.
+    /// Reports what a stored turn has to report.
     pub(crate) fn report(&mut self, draft: &mut Draft) {
         if let Some((height, hash)) = draft.last_final {
             self.pending.finalized = Some(BlockRef { height, hash });

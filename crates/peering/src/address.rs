@@ -113,7 +113,7 @@ fn is_routable(ip: IpAddr) -> bool {
         }
 }
 
-/// What several addresses of one owner have in common, as far as one can tell: an IPv4 address, or the /64 of
+/// What several addresses of one owner have in common, as far as one can know: an IPv4 address, or the /64 of
 /// an IPv6 address.
 pub fn owner_of(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {

@@ -1,4 +1,4 @@
-//! What happens to the chain and its peers, told in order to any number of watchers.
+//! What happens to the chain and its peers, reported in order to any number of watchers.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use vision_wire::{EventKind, EventLog, ResponseStream};
 /// Events kept for watchers that come back.
 const MAX_EVENTS: usize = 1024;
 
-/// The log of events. Cheap to clone; whoever learns of something tells it here.
+/// The log of events. Cheap to clone; whoever learns of something publishes it here.
 #[derive(Clone)]
 pub struct Events {
     log: EventLog<Arc<ChainEvent>>,
@@ -37,7 +37,8 @@ impl Events {
     /// What follows after a cursor, or from now on.
     pub async fn watch(&self, cursor: &str) -> Result<ResponseStream<ChainEvent>, Status> {
         let mut events = self.log.subscribe(cursor)?;
-        // Without a cursor, the place to begin at is taken before the call is answered: whatever happens then is told.
+        // Without a cursor, the place to begin at is taken before the call is answered: whatever happens then
+        // is reported.
         let first = if cursor.is_empty() { events.next().await } else { None };
         let clock = self.clock.clone();
         let answers = futures::stream::iter(first).chain(events).map(move |item| {

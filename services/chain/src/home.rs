@@ -30,7 +30,7 @@ pub struct Home {
     pub identity: Identity,
     /// Its name.
     pub name: NodeName,
-    /// Where it tells others to call it.
+    /// The address it reports to others.
     pub address: String,
 }
 

@@ -61,7 +61,7 @@ impl Ingress {
         Self { queue, callers: room(), peers: room(), genesis_hash, drain, metrics }
     }
 
-    /// Hands in transactions and waits until each is stored or refused.
+    /// Submits transactions and waits until each is stored or refused.
     pub async fn submit(&self, transactions: Vec<SignedTransaction>) -> Vec<Result<Taken, Status>> {
         let answers = transactions.into_iter().map(|transaction| {
             let (caller, answer) = oneshot::channel();

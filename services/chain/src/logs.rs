@@ -1,4 +1,4 @@
-//! Where watchers are told, each log with room for those who come back.
+//! Logs for watchers, each with room for those who come back.
 
 use std::sync::Arc;
 

@@ -41,7 +41,7 @@ pub enum Command {
     Announced { peer: NodeId, block: Box<Block> },
     /// A peer announced a new block by its header.
     Header { peer: NodeId, header: Vec<u8>, signature: Vec<u8> },
-    /// A peer told its head; the peer's signature is checked.
+    /// A peer reported its head; the peer's signature is checked.
     Claim { peer: NodeId, status: PeerStatus },
     /// What a peer said, holding one of the places this peer has in the mailbox until its turn comes.
     FromPeer { command: Box<Self>, arrived: Instant, place: OwnedSemaphorePermit },

@@ -74,7 +74,7 @@ pub struct Phases {
     pub insert: Histogram,
     /// The turn is written.
     pub commit: Histogram,
-    /// Watchers and peers are told.
+    /// Watchers and peers are sent events and blocks.
     pub announce: Histogram,
 }
 

@@ -44,13 +44,13 @@ pub struct Shared {
     pub core: CoreHandle,
     /// The connections.
     pub table: Arc<PeerTable>,
-    /// Where watchers are told.
+    /// Logs that watchers follow.
     pub logs: Logs,
     /// What all who show blocks share.
     pub shown: Shown,
     /// The head as published.
     pub view: watch::Receiver<Arc<HeadView>>,
-    /// What the oracle told last.
+    /// What the oracle last reported.
     pub verdict: watch::Receiver<Option<Verdict>>,
     /// How many transactions wait.
     pub pending: Arc<AtomicU64>,

@@ -1,4 +1,4 @@
-//! The table of peers, told to watchers.
+//! The table of peers, reported to watchers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use vision_wire::chain::peer::State;
 
 use crate::peers::PeerTable;
 
-/// Changes of the peers within this time are told together.
+/// Changes of the peers within this time are reported together.
 const PEERS_EVERY: Duration = Duration::from_millis(20);
-/// The table of peers is told so often even if nothing changed: ages count.
+/// The table of peers is reported so often even if nothing changed: ages count.
 const PEERS_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
 /// Tells watchers of the peers' table, changes of a moment together.

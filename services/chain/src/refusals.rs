@@ -1,4 +1,4 @@
-//! Refusals as callers are told.
+//! Refusals as callers see them.
 
 use tonic::Status;
 use vision_importer::{NotPrepared, NotStored, NotTaken};
@@ -12,7 +12,7 @@ pub fn store_unavailable() -> Status {
     vision_wire::status(Reason::StoreUnavailable, NotStored::StoreUnavailable.to_string(), &[])
 }
 
-/// How a failing store is told.
+/// How a failing store is reported.
 pub fn store_status(error: &StoreError) -> Status {
     let reason = if error.is_transient() { Reason::StoreUnavailable } else { Reason::StoreCorrupt };
     vision_wire::status(reason, error.to_string(), &[])

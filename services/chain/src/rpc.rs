@@ -69,7 +69,7 @@ pub struct ChainRpc {
     pub peers: EventLog<Vec<proto::Peer>>,
     /// All nodes.
     pub nodes: Arc<Nodes>,
-    /// What the oracle told last.
+    /// What the oracle last reported.
     pub verdict: watch::Sender<Option<Verdict>>,
     /// The clock.
     pub clock: Clock,

@@ -66,7 +66,7 @@ impl Window {
         self.0.clear();
     }
 
-    /// What the last so many blocks show; `head` is told as the height if there are none.
+    /// What the last so many blocks show; `head` is reported as the height if there are none.
     pub fn statistics(
         &self,
         window: usize,

@@ -26,7 +26,7 @@ pub struct StatusPage {
     pub version: &'static str,
     /// The head as published.
     pub view: watch::Receiver<Arc<HeadView>>,
-    /// What the oracle told last.
+    /// What the oracle last reported.
     pub verdict: watch::Receiver<Option<Verdict>>,
     /// The clock.
     pub clock: Clock,

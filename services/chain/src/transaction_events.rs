@@ -1,4 +1,4 @@
-//! What happens to transactions, as watchers are told.
+//! What happens to transactions, as watchers see it.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::store::Fate;
 /// Turns in which something happened to transactions.
 pub type TransactionEvents = EventLog<Arc<Vec<TransactionEvent>>>;
 
-/// A transaction's place, as callers are told.
+/// A transaction's place, as callers see it.
 pub fn place_to_proto(place: &TransactionPlace, genesis_hash: &Hash, finalized: Height) -> Place {
     match place {
         TransactionPlace::Waiting { since, missing_nonce } => {
@@ -31,13 +31,13 @@ pub fn place_to_proto(place: &TransactionPlace, genesis_hash: &Hash, finalized: 
     }
 }
 
-/// What became of one that waits no more, as callers are told.
+/// What became of one that waits no more, as callers see it.
 pub fn fate_to_proto(Fate { reason, at, replaced_by }: Fate) -> Place {
     let replaced_by = replaced_by.map(|by| by.to_string()).unwrap_or_default();
     Place::Dropped(proto::Dropped { reason, at_ms: at.get(), replaced_by })
 }
 
-/// An event, as watchers are told.
+/// An event, as watchers see it.
 pub fn event_to_proto(
     event: &TransactionEvent,
     genesis_hash: &Hash,

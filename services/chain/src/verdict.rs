@@ -14,14 +14,14 @@ const MAX_BECAUSE_CHARS: usize = 400;
 pub const ORACLE_SILENT: &str =
     "ORACLE_SILENT: the sync-oracle has been silent for 5 s: start it or read its log";
 
-/// What the sync-oracle told last.
+/// What the sync-oracle last reported.
 #[derive(Clone, Debug)]
 pub struct Verdict {
     /// Its snapshot.
     pub snapshot: Snapshot,
     /// Why this node makes no block, be it the oracle's reason or the producer's; empty if it may.
     makes_no_block_because: String,
-    /// How old the look it tells of was when it came, milliseconds: it may have come late, as after this
+    /// How old the look it reports on was when it came, milliseconds: it may have come late, as after this
     /// process was frozen.
     age_ms: u64,
     /// When it came, by the clock that never jumps.
@@ -42,7 +42,8 @@ impl Verdict {
         Self { snapshot, makes_no_block_because, age_ms, received_ms: clock.monotonic_ms() }
     }
 
-    /// Why this node makes no block by what was told last (empty if it may), and how many peers count for it.
+    /// Why this node makes no block by what was reported last (empty if it may), and how many peers count for
+    /// it.
     pub fn word(last: Option<&Self>, monotonic_ms: u64) -> (&str, u64) {
         match last.filter(|verdict| verdict.is_fresh(monotonic_ms)) {
             None => (ORACLE_SILENT, 0),

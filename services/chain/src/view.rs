@@ -66,7 +66,7 @@ impl HeadView {
         Self { arrived_ms: Some(now.get()), ..self }
     }
 
-    /// As others are told.
+    /// As others see it.
     pub fn to_proto(&self) -> Head {
         Head {
             height: self.height.get(),
@@ -95,7 +95,7 @@ pub struct HeadEvent {
     pub reorg_depth: u64,
 }
 
-/// A block that was stored, as watchers of stored blocks are told.
+/// A block that was stored, as watchers of stored blocks see it.
 #[derive(Clone, Debug)]
 pub struct StoredHeader {
     /// Who made it.

@@ -1,4 +1,4 @@
-//! What happens to the chain, as watchers are told.
+//! What happens to the chain, as watchers see it.
 
 use vision_block_tree::Entry;
 use vision_importer::{ChainEvent, MissedSlot, Reorg, ShownBlock, StandingEvent};

@@ -61,7 +61,7 @@ pub struct Observed {
     metrics: ChainMetrics,
     /// When what a peer says now has come out of the network.
     pub arrived: Option<Instant>,
-    /// Blocks of which nothing has been told yet.
+    /// Blocks of which nothing has been reported yet.
     pub insertions: BTreeMap<Hash, Insertion>,
 }
 

@@ -18,8 +18,8 @@ use crate::refusals::{not_prepared, not_stored, not_taken};
 use crate::trace;
 use crate::view::{HeadEvent, HeadView, StoredHeader};
 
-/// Most transactions told of in one event, which stays far below the 4 MiB that clients decode unless told
-/// otherwise.
+/// Most transactions reported in one event, which stays far below the 4 MiB that clients decode unless
+/// set otherwise.
 const MAX_HAPPENED_IN_EVENT: usize = 4096;
 
 impl Actor {

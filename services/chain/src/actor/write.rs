@@ -23,7 +23,7 @@ pub fn count_fates(store: &Store) -> u64 {
 }
 
 impl Actor {
-    /// Stores what the turn has changed, then tells everybody.
+    /// Stores what the turn has changed, then publishes.
     pub(super) fn commit(&mut self, id: CommitId, batch: Batch) -> Result<(), Error> {
         let spans = self.commit_spans(&batch);
         let commit = Commit::from(batch);
@@ -86,7 +86,7 @@ impl Actor {
         spans.collect()
     }
 
-    /// Tells what follows from a commit that is durable.
+    /// Reports what follows from a commit that is durable.
     fn publish(&mut self, id: CommitId, commit: Commit) -> Result<(), Error> {
         let has_blocks = !commit.blocks.is_empty();
         self.decide(Input::Committed { id, fates: count_fates(&self.store) });

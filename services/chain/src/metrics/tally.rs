@@ -37,7 +37,7 @@ impl Tally {
         Self { metrics, open, last_final: last_final.hash() }
     }
 
-    /// Counts what a commit has stored `now` and what is told of it; `came` says when a block came.
+    /// Counts what a commit has stored `now` and what is reported of it; `came` says when a block came.
     pub fn stored(
         &mut self,
         told: &[Output],

@@ -6,7 +6,7 @@ use vision_wire::chain::{Propagation, PropagationSample};
 use super::line::{Line, Made};
 use super::roster::Roster;
 
-/// Heights told of.
+/// Heights reported.
 const MAX_SAMPLES: usize = 64;
 /// What took longer was no propagation: a node that caught up, or a clock that was set. Milliseconds.
 const MAX_DELAY_MS: f64 = 60_000.0;

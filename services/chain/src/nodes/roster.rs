@@ -41,7 +41,7 @@ pub struct Known {
     pub last_seen_at_ms: Option<u64>,
     /// When the connection was lost.
     pub lost_at_ms: Option<u64>,
-    /// What it told of itself last.
+    /// What it last reported about itself.
     pub report: Option<Arc<NodeReport>>,
     /// Why its last connection ended.
     parted_because: String,
@@ -79,8 +79,8 @@ pub struct Roster {
 }
 
 impl Roster {
-    /// Takes the table of peers as it is now, and tells who has come and gone. Whoever is not in it has no connection any
-    /// more.
+    /// Takes the table of peers as it is now, and reports who has come and gone. Whoever is not in it has no
+    /// connection any more.
     pub fn see(
         &mut self,
         present: &[PeerView],
@@ -125,7 +125,7 @@ impl Roster {
         }
     }
 
-    /// Takes what a connected peer tells of itself.
+    /// Takes what a connected peer reports about itself.
     pub fn heard(&mut self, id: &NodeId, report: Arc<NodeReport>) {
         // It is in the table already; there is room, for the next look makes some.
         let known = self.known.entry(*id).or_default();

@@ -1,4 +1,4 @@
-//! The nodes as they are told.
+//! The nodes as they are reported.
 
 use std::collections::BTreeSet;
 
@@ -60,7 +60,7 @@ fn rank(id: &NodeId, head: &HeadView) -> u8 {
     }
 }
 
-/// The order in which nodes are told.
+/// The order in which nodes are reported.
 fn order(own: NodeId, head: &HeadView, roster: &Roster) -> Vec<NodeId> {
     let of_chain = head.state.producers().map(|(id, _)| *id).filter(|id| rank(id, head) < 2);
     let ids: BTreeSet<NodeId> = of_chain.chain(roster.iter().map(|(id, _)| *id)).chain([own]).collect();
@@ -98,7 +98,7 @@ fn registered(id: &NodeId, producer: Option<&Producer>, line: &Line) -> Node {
     }
 }
 
-/// What a node has told, and its connection shows.
+/// What a node has reported, and its connection shows.
 fn heard(node: &mut Node, known: &Known) {
     node.address.clone_from(&known.address);
     node.version.clone_from(&known.version);

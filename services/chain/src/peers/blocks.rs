@@ -46,7 +46,7 @@ impl BlockQuery {
         Ok(Self::Stretch { locator, from: Height(request.from_height), count })
     }
 
-    /// Hands block after block to `give` until it says stop, or, past the first, `max_bytes` are given.
+    /// Passes block after block to `give` until it says stop, or, past the first, `max_bytes` are given.
     /// Blocks the thread.
     pub fn run(
         self,

@@ -189,12 +189,12 @@ impl Identity {
         status.signature = signature.0.to_vec().into();
     }
 
-    /// Signs what this node tells of itself.
+    /// Signs what this node reports about itself.
     pub fn sign_report(&self, report: &[u8]) -> Bytes {
         self.peer_key.sign(Tag::Report, &self.genesis_hash, report).0.to_vec().into()
     }
 
-    /// Whether what a peer tells of itself is signed by it.
+    /// Whether what a peer reports about itself is signed by it.
     pub fn check_report(&self, remote: &Remote, report: &[u8], signature: &[u8]) -> bool {
         Signature::from_slice(signature).is_some_and(|signature| {
             remote.peer_key.verify(Tag::Report, &self.genesis_hash, report, &signature).is_ok()

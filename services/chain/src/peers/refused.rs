@@ -1,4 +1,4 @@
-//! Why a peer is turned away, as it is told.
+//! Why a peer is refused, as it is sent.
 
 use vision_peering::Refusal;
 use vision_wire::Reason;
@@ -6,7 +6,7 @@ use vision_wire::Reason;
 /// Most characters of another side's reason that are shown.
 pub const MAX_REASON_CHARS: usize = 120;
 
-/// Why a peer is turned away: a reason it is told, and a sentence.
+/// Why a peer is turned away: a reason that it is sent, and a sentence.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{reason:?}: {detail}")]
 pub struct Refused {
@@ -22,7 +22,7 @@ impl Refused {
         Self { reason, detail: detail.into() }
     }
 
-    /// As the peer is told.
+    /// As the peer sees it.
     pub fn status(&self) -> tonic::Status {
         vision_wire::status(self.reason, self.detail.clone(), &[])
     }

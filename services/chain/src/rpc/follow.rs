@@ -61,7 +61,7 @@ impl ChainRpc {
         let address = parse_optional_hash("address", &request.address)?;
         let filter = Filter { address, data: data_prefix(&request.data_prefix)? };
         let cursor = Cursor::parse(&request.cursor)?;
-        // Before the call is answered: whatever happens then is told.
+        // Before the call is answered: whatever happens then is reported.
         let told = self.load(move |store| begin(store, cursor)).await?.ok_or_else(unknown)?;
         let follower = Follower {
             store: self.store.clone(),

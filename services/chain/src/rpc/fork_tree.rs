@@ -14,11 +14,11 @@ use crate::refusals::store_unavailable;
 use crate::shown::Shown;
 use crate::store::Stretch;
 
-/// Heights told of when the caller does not say.
+/// Heights reported when the caller does not say.
 const DEFAULT_HEIGHTS: u32 = 16;
-/// Most heights told of.
+/// Most heights reported.
 const MAX_HEIGHTS: u32 = 64;
-/// Most blocks told of.
+/// Most blocks reported.
 const MAX_BLOCKS: usize = 256;
 
 impl ChainRpc {

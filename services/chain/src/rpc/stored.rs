@@ -17,7 +17,8 @@ impl ChainRpc {
         let mut events = self.stored.subscribe(&request.cursor)?;
         let clock = self.clock.clone();
         let mut told_at_ms = clock.monotonic_ms();
-        // Without a cursor, the place to begin at is taken before the call is answered: whatever is stored then is told.
+        // Without a cursor, the place to begin at is taken before the call is answered: whatever is stored
+        // then is reported.
         let first = if request.cursor.is_empty() { events.next().await } else { None };
         let answers = futures::stream::iter(first).chain(events).filter_map(move |item| {
             let answer = item.map(|item| {

@@ -18,7 +18,7 @@ use crate::view::HeadView;
 
 /// The longest a caller waits for its transaction to be in a block: below the 30 s that any call may take.
 const WAIT_DEADLINE: Duration = Duration::from_secs(25);
-/// A watcher whom nothing concerns is told so often where to resume, while other things happen, milliseconds.
+/// A watcher whom nothing concerns is sent so often where to resume, while other things happen, milliseconds.
 pub(super) const SILENCE_MS: u64 = 10_000;
 /// Why a transaction is dropped that was in a block once and of which no more is remembered.
 const LEFT_BLOCK: &str = "LEFT_BLOCK";
@@ -58,7 +58,7 @@ impl ChainRpc {
         Ok(Response::new(proto::SubmitTransactionResponse { hash: hash.to_string(), transaction }))
     }
 
-    /// Whoever hands in again what is in a block, because the answer was lost, is told that it is known, and not that its nonce is used.
+    /// Whoever submits again what is in a block, because the answer was lost, learns that it is known, and not that its nonce is used.
     async fn known_if_included(&self, hash: Hash, status: Status) -> Status {
         let used = TransactionFault::NonceTooLow { expected: 0, got: 0 }.reason();
         if vision_wire::metadata_of(&status, "rule").as_deref() != Some(used) {
@@ -247,7 +247,8 @@ impl ChainRpc {
         let (mut events, view) = (self.transaction_events.subscribe(&request.cursor)?, self.view.clone());
         let (clock, genesis_hash) = (self.clock.clone(), self.rules.genesis_hash);
         let mut told_at_ms = clock.monotonic_ms();
-        // Without a cursor, the place to begin at is taken before the call is answered: whatever the watcher does then is told.
+        // Without a cursor, the place to begin at is taken before the call is answered: whatever the watcher
+        // does then is reported.
         let first = if request.cursor.is_empty() { events.next().await } else { None };
         let events = futures::stream::iter(first).chain(events);
         let answers = events.filter_map(move |item| {

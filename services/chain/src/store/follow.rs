@@ -1,4 +1,4 @@
-//! What comes next for somebody who has been told the transactions of the head's chain up to one of them.
+//! What comes next for somebody who has been sent the transactions of the head's chain up to one of them.
 
 use redb::ReadableTable;
 use vision_primitives::{Hash, Header, Height};
@@ -13,32 +13,32 @@ const MAX_BLOCKS: usize = 256;
 /// Bytes of blocks that one step gives, past the first.
 const MAX_BYTES: usize = 256 << 10;
 
-/// How far somebody has been told: up to a transaction of a block.
+/// How far somebody has been sent events: up to a transaction of a block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Told {
     /// Height of the block.
     pub height: Height,
-    /// The last transaction told; at or above the last one of the block, all of it has been told.
+    /// The last transaction reported; at or above the last one of the block, all of it has been reported.
     pub index: u32,
     /// Hash of the block.
     pub block: Hash,
 }
 
-/// A block of the head's chain with transactions that have yet to be told.
+/// A block of the head's chain with transactions that have yet to be reported.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Untold {
     /// Its height.
     pub height: Height,
     /// Its hash.
     pub block: Hash,
-    /// The first transaction to tell.
+    /// The first transaction to report.
     pub from: u32,
     /// Signed bytes of all its transactions; of a block without any, none.
     pub transactions: Vec<Vec<u8>>,
 }
 
 impl Untold {
-    /// How far is told with this block.
+    /// How far is reported with this block.
     pub fn told(&self) -> Told {
         let last = u32::try_from(self.transactions.len()).unwrap_or(u32::MAX).saturating_sub(1);
         Told { height: self.height, index: last, block: self.block }
@@ -50,14 +50,14 @@ impl Untold {
 pub enum Ahead {
     /// Nobody knows: the block is known here neither as one of the head's chain nor as one that it has left.
     Unknown,
-    /// The head's chain has left the block; before it the block's parent had been told.
+    /// The head's chain has left the block; before it the block's parent had been reported.
     Left(Told),
     /// These blocks, ascending; none at the head.
     Blocks(Vec<Untold>),
 }
 
 impl Store {
-    /// What comes after what has been told, a part of it.
+    /// What comes after what has been reported, a part of it.
     pub fn ahead(&self, told: &Told) -> Result<Ahead, StoreError> {
         let read = self.begin_read()?;
         let chain = read.open_table(CHAIN).map_err(failed)?;
@@ -115,7 +115,7 @@ impl Store {
         Ok(Ahead::Blocks(untold))
     }
 
-    /// All of the block at a height told, whatever block is there; none above the head.
+    /// All of the block at a height reported, whatever block is there; none above the head.
     pub fn told_at(&self, height: Height) -> Result<Option<Told>, StoreError> {
         let read = self.begin_read()?;
         let chain = read.open_table(CHAIN).map_err(failed)?;
@@ -123,7 +123,7 @@ impl Store {
         Ok(Some(Told { height, index: u32::MAX, block }))
     }
 
-    /// Everything up to the head told.
+    /// Everything up to the head reported.
     pub fn told_now(&self) -> Result<Told, StoreError> {
         let read = self.begin_read()?;
         let chain = read.open_table(CHAIN).map_err(failed)?;

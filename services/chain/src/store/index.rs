@@ -466,5 +466,4 @@ fn with_data(
 }
 
 #[cfg(test)]
-#[path = "index_tests.rs"]
 mod tests;

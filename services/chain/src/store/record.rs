@@ -1,5 +1,5 @@
 //! Values as they lie in the store: canonical bytes and a check sum, so that a flipped bit is found
-//! before anybody is told.
+//! before anything is published.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use vision_primitives::{Block, decode_strict, encode, hash};

@@ -76,7 +76,7 @@ impl Session<'_> {
                     matches!(send(message(Kind::BlocksPart(part))), Ok(Ok(())))
                 });
                 let reason = given.err().map(|status| reason_of(&status)).unwrap_or_default();
-                // The peer may have gone, or be too slow to be told.
+                // The peer may have gone, or be too slow to receive it.
                 let _ = send(end(reason));
             });
             // A panic in there is in the log, and ends this answer only.

@@ -45,8 +45,8 @@ impl Session<'_> {
         span
     }
 
-    /// Takes what a peer tells of itself with its status, if it does: older ones do not. What it told last it
-    /// is believed to say still.
+    /// Takes what a peer reports about itself with its status, if it does: older ones do not. What it
+    /// last reported still stands.
     fn hear_report(&self, status: &Status) -> Result<(), Fault> {
         let (report, signature) = (&status.report, &status.report_signature);
         if report.is_empty() && signature.is_empty() {

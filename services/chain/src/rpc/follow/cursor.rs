@@ -49,7 +49,7 @@ fn number<T: FromStr>(text: &str) -> Option<T> {
     is_number.then(|| text.parse().ok()).flatten()
 }
 
-/// The cursor of somebody who has been told so far.
+/// The cursor of somebody who has been sent events so far.
 pub fn text(told: &Told) -> String {
     let Told { height, index, block } = told;
     format!("{height}.{index}.{block}")

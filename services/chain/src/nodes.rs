@@ -29,12 +29,12 @@ use roster::{Contact, Roster};
 
 /// Lists of nodes kept for watchers that reconnect.
 pub const NODE_EVENTS: usize = 8;
-/// Changes of the nodes within this time are told together.
+/// Changes of the nodes within this time are reported together.
 const TELL_EVERY: Duration = Duration::from_millis(200);
-/// Ages alone are told so often, milliseconds.
+/// Ages alone are reported so often, milliseconds.
 const AGES_EVERY_MS: u64 = 1_000;
 
-/// Contacts of nodes that are no producers told in ten seconds.
+/// Contacts of nodes that are no producers reported in ten seconds.
 const MAX_STRANGERS_TOLD: u32 = 20;
 
 /// What the node knows of itself.
@@ -43,13 +43,13 @@ pub struct Own {
     pub node_id: NodeId,
     /// Its name.
     pub name: NodeName,
-    /// Where it tells others to call it.
+    /// The address it reports to others.
     pub address: String,
     /// Its software version.
     pub version: &'static str,
     /// Its head.
     pub view: watch::Receiver<Arc<HeadView>>,
-    /// What the oracle told last.
+    /// What the oracle last reported.
     pub verdict: watch::Receiver<Option<Verdict>>,
     /// Transactions that wait.
     pub pending: Arc<AtomicU64>,
@@ -58,14 +58,14 @@ pub struct Own {
 }
 
 impl Own {
-    /// Why the node makes no block, as far as this service was told; none if it may, and the peers that count for it.
+    /// Why the node makes no block, as far as this service knows; none if it may, and the peers that count for it.
     fn standing(&self) -> (Option<String>, u64) {
         let verdict = self.verdict.borrow();
         let (because, ready_peers) = Verdict::word(verdict.as_ref(), self.clock.monotonic_ms());
         (Some(because.to_owned()).filter(|because| !because.is_empty()), ready_peers)
     }
 
-    /// What the peers are told.
+    /// What the peers are sent.
     pub fn report(&self) -> NodeReport {
         let head = self.view.borrow().clone();
         let (because, ready_peers) = self.standing();
@@ -93,9 +93,9 @@ pub struct Nodes {
     store: Store,
     inner: Mutex<Inner>,
     events: EventLog<Vec<Node>>,
-    /// Where contacts that come and go are told.
+    /// Where contacts that come and go are reported.
     chain_events: Events,
-    /// How many of strangers are told.
+    /// How many of strangers are reported.
     strangers_told: Mutex<LineLimit>,
 }
 
@@ -121,7 +121,7 @@ impl Nodes {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what a connected peer tells of itself; its signature is checked.
+    /// Takes what a connected peer reports about itself; its signature is checked.
     pub fn heard(&self, id: &NodeId, report: Arc<NodeReport>) {
         self.lock().roster.heard(id, report);
     }
@@ -144,7 +144,7 @@ impl Nodes {
         row::rows(&self.own, &head, &inner.roster, &inner.line)
     }
 
-    /// Keeps the list up and tells watchers until the drain begins.
+    /// Keeps the list up and publishes it until the drain begins.
     pub async fn run(self: Arc<Self>, mut peers: watch::Receiver<Arc<Vec<PeerView>>>, drain: Drain) {
         let (mut view, mut verdict) = (self.own.view.clone(), self.own.verdict.clone());
         let mut told: Option<(Vec<Node>, u64)> = None;

@@ -1,4 +1,4 @@
-//! The one owner of the chain: receive, ask the machine, store, tell.
+//! The one owner of the chain: receive, ask the machine, store, publish.
 //!
 //! It takes what waits in its mailbox and hands it to the machine (`vision_importer`), writes everything the
 //! turn has changed in one transaction that is synced to disk, and only then publishes, announces and
@@ -56,7 +56,7 @@ pub struct Parts {
     pub clock: Clock,
     /// The connections.
     pub peers: Arc<PeerTable>,
-    /// Where watchers are told.
+    /// Logs that watchers follow.
     pub logs: Logs,
     /// What all who show blocks share.
     pub shown: Shown,
@@ -64,7 +64,7 @@ pub struct Parts {
     pub pool_limits: Limits,
     /// Where the head is shown.
     pub view: watch::Sender<Arc<HeadView>>,
-    /// What the oracle told last.
+    /// What the oracle last reported.
     pub verdict: watch::Receiver<Option<Verdict>>,
     /// Whether the store takes writes.
     pub store_condition: Condition,
@@ -88,12 +88,12 @@ pub struct Actor {
     observed: Observed,
     out: Vec<Output>,
     asked: BTreeMap<RequestId, Asked>,
-    /// Transactions that are in the machine's hands.
+    /// Transactions that are in the machine.
     incoming: BTreeMap<Ticket, (Source, Place)>,
     next_id: u64,
     /// A commit that the disk did not take yet.
     unwritten: Option<Commit>,
-    /// The commit that is being told of.
+    /// The commit that is being reported.
     written: Option<Commit>,
     roots: Roots,
     tally: Tally,
@@ -224,7 +224,7 @@ impl Actor {
         }
     }
 
-    /// Ends the turn: what it has changed is stored, then told.
+    /// Ends the turn: what it has changed is stored, then published.
     fn close(&mut self) -> Result<(), Error> {
         self.step(Input::Tick)?;
         self.decide(Input::CloseBatch);
@@ -324,7 +324,7 @@ fn now(clock: &Clock, ran_ms: u64) -> Now {
     Now { wall: TimestampMs(clock.now_ms()), mono_ms, running_ms: ran_ms.saturating_add(mono_ms) }
 }
 
-/// Runs until it is told to stop or the store is found corrupt. On a thread of its own, or as a task where
+/// Runs until it is asked to stop or the store is found corrupt. On a thread of its own, or as a task where
 /// nobody minds that a write to disk holds up the runtime.
 pub async fn run(mut actor: Actor, mut mailbox: mpsc::Receiver<Envelope>) -> Result<(), Error> {
     loop {
