@@ -227,12 +227,20 @@ impl<N: Neighbours> Executor<N> {
             .in_scope(|| self.signer.sign_block(proposal))
             .map_err(|error| Failure::Refused(error.to_string()))?;
         drop(signing);
+        // The chain service keeps the bodies it has prepared, unless it has restarted since.
         let block = SubmitBlockRequest {
             header: proposal.header.clone().into(),
             signature: signature.0.to_vec().into(),
-            transactions: proposal.transactions.iter().cloned().map(Into::into).collect(),
+            transactions: Vec::new(),
         };
-        match self.neighbours.submit(block).await {
+        let submitted = match self.neighbours.submit(block.clone()).await {
+            Err(error) if reason_of(&error).as_deref() == Some(Reason::PreparedBlockGone.as_str()) => {
+                let transactions = proposal.transactions.iter().cloned().map(Into::into).collect();
+                self.neighbours.submit(SubmitBlockRequest { transactions, ..block }).await
+            }
+            submitted => submitted,
+        };
+        match submitted {
             Ok(answer) => Ok((answer.became_head, answer.sent_to, answer.send_failed)),
             // Submitted before, and the answer was lost.
             Err(error) if reason_of(&error).as_deref() == Some(Reason::BlockKnown.as_str()) => {

@@ -33,6 +33,7 @@ async fn a_block_signed_before_the_kill_is_handed_in_after_it() {
     let first = world.facts.state().blocks[0].clone();
     assert_eq!(signed[&first.header.parent].first(), Some(&first.hash), "the very same block");
     assert_eq!(first.transactions, [vec![1; 500], vec![2; 200]]);
+    assert_eq!(world.facts.state().bodies_sent, 1, "once, when the chain service has asked for it");
     world.facts.assert_never_two();
     running.stop().await;
 }

@@ -85,8 +85,15 @@ impl BelievingChain {
             if state.blocks.iter().any(|block| block.hash == hash) {
                 return Err(status(Reason::BlockKnown, "stored already", &[]));
             }
-            let sent = request.transactions.into_iter().map(|bytes| bytes.to_vec()).collect();
-            let body = state.prepared.get(&hash).cloned().unwrap_or(sent);
+            let sent: Vec<Vec<u8>> = request.transactions.into_iter().map(|bytes| bytes.to_vec()).collect();
+            state.bodies_sent += usize::from(!sent.is_empty());
+            let body = match state.prepared.get(&hash) {
+                Some(prepared) => prepared.clone(),
+                None if sent.is_empty() && !header.tx_root.is_zero() => {
+                    return Err(status(Reason::PreparedBlockGone, "the body is no longer kept", &[]));
+                }
+                None => sent,
+            };
             (state.mood, body)
         };
         match mood {

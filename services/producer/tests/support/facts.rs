@@ -64,6 +64,8 @@ pub struct State {
     pub mood: Mood,
     /// Bodies of prepared blocks.
     pub prepared: BTreeMap<Hash, Vec<Vec<u8>>>,
+    /// Submissions that carried a body.
+    pub bodies_sent: usize,
     /// What the next prepared block carries.
     pub waiting: Vec<Vec<u8>>,
     /// Changes a prepared header before it is given out.
@@ -114,6 +116,7 @@ impl Facts {
             snapshot_local_height: None,
             mood: Mood::Good,
             prepared: BTreeMap::new(),
+            bodies_sent: 0,
             waiting: Vec::new(),
             bend: None,
             last_height: u64::MAX,
