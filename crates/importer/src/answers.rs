@@ -2,7 +2,7 @@
 
 use vision_block_tree::{PrepareError, Refusal};
 use vision_mempool::Rejected;
-use vision_primitives::{BlockError, Hash, Height};
+use vision_primitives::{BlockError, Hash, Height, TimestampMs};
 
 use crate::messages::Arrival;
 
@@ -53,6 +53,8 @@ pub struct Screened {
 /// The answer about a transaction that is stored and waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Taken {
+    /// Since when it waits; none if the same turn has included or dropped it.
+    pub since: Option<TimestampMs>,
     /// The first nonce that is missing before it, if one is.
     pub missing_nonce: Option<u64>,
 }

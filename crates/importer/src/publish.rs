@@ -50,8 +50,10 @@ impl Importer {
         let mut by_source: BTreeMap<Option<NodeId>, Vec<SignedTransaction>> = BTreeMap::new();
         for Admitted { ticket, peer, transaction } in admitted {
             if let Some(ticket) = ticket {
-                let missing_nonce = self.pool.missing_nonce(&transaction.hash());
-                self.out.push(Output::Settled { ticket, answer: Ok(Taken { missing_nonce }) });
+                let hash = transaction.hash();
+                let since = self.pool.since(&hash).map(|since| since.wall);
+                let taken = Taken { since, missing_nonce: self.pool.missing_nonce(&hash) };
+                self.out.push(Output::Settled { ticket, answer: Ok(taken) });
             }
             by_source.entry(peer).or_default().push(transaction);
         }

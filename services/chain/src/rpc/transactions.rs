@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use tonic::{Response, Status};
+use vision_importer::TransactionPlace;
 use vision_ledger::TransactionFault;
 use vision_primitives::trace::HeightTrace;
 use vision_primitives::{Address, Hash, Height, MerkleStep, SignedTransaction, encode, merkle_proof};
@@ -41,8 +42,17 @@ impl ChainRpc {
         let shown = wait.then(|| vision_wire::transaction_to_proto(&transaction));
         let mut answers = self.ingress.submit(vec![transaction]).await;
         let answer = answers.pop().ok_or_else(|| vision_wire::status(Reason::Internal, "no answer", &[]))?;
-        if let Err(status) = answer {
-            return Err(self.known_if_included(hash, status).await);
+        let taken = match answer {
+            Ok(taken) => taken,
+            Err(status) => return Err(self.known_if_included(hash, status).await),
+        };
+        if let (false, Some(since)) = (wait, taken.since) {
+            let place = TransactionPlace::Waiting { since, missing_nonce: taken.missing_nonce };
+            let transaction = Some(self.outside(hash, None, &place));
+            return Ok(Response::new(proto::SubmitTransactionResponse {
+                hash: hash.to_string(),
+                transaction,
+            }));
         }
         if wait {
             // Whatever is the case then is the answer.
@@ -183,9 +193,17 @@ impl ChainRpc {
             (None, None) if behind => return Err(store_unavailable()),
             (None, None) => return Ok(None),
         };
-        let finalized = self.head().finalized_height;
-        let place = Some(place_to_proto(&place, &self.rules.genesis_hash, finalized));
-        Ok(Some(proto::TransactionInfo { hash: hash.to_string(), transaction, place, ..Default::default() }))
+        Ok(Some(self.outside(hash, transaction, &place)))
+    }
+
+    fn outside(
+        &self,
+        hash: Hash,
+        transaction: Option<proto::Transaction>,
+        place: &TransactionPlace,
+    ) -> proto::TransactionInfo {
+        let place = Some(place_to_proto(place, &self.rules.genesis_hash, self.head().finalized_height));
+        proto::TransactionInfo { hash: hash.to_string(), transaction, place, ..Default::default() }
     }
 
     async fn included(
