@@ -123,8 +123,8 @@ pub enum Input {
     Snapshot {
         /// Whether this node may produce.
         eligible: bool,
-        /// Milliseconds since the oracle looked. One that came late, as after this process was frozen, is old however new it
-        /// is to us.
+        /// Milliseconds since the oracle looked. One that came late, as after this process was frozen, is old
+        /// however new it is to us.
         age_ms: u64,
     },
     /// The oracle no longer reports its verdict.

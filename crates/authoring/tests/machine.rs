@@ -90,7 +90,8 @@ fn nothing_is_produced_without_a_fresh_yes() {
     let (head, window) = head_where_mine_is(0);
     type Edit = fn(&mut World);
     const FRESH: u64 = SNAPSHOT_FRESH_MS;
-    // How long before its slot opens the node gets a yes, what happens then, what time passes then, and what blocks it.
+    // How long before its slot opens the node gets a yes, what happens then, what time passes then, and what
+    // blocks it.
     let cases: [(&str, u64, Edit, u64, Option<Blocked>); 11] = [
         ("no verdict", 1, |w| drop(w.take(Input::SnapshotLost)), 1, Some(Blocked::NoSnapshot)),
         (

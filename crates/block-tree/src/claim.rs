@@ -10,9 +10,10 @@ pub const MAX_CLAIM_AHEAD_MS: u64 = 10_000;
 
 impl BlockTree {
     /// Whether the tip that a peer claims is plausible: its header is signed with the key of a producer
-    /// that is registered in the head's state (active or suspended), is not from the future, its height is one that a
-    /// chain on the last final block can have reached by its stamp, and its weight one that a chain of that height
-    /// can have. Returns its hash and height. A node far behind may not know the producer yet:
+    /// that is registered in the head's state (active or suspended), is not from the future, its height is
+    /// one that a chain on the last final block can have reached by its stamp, and its weight one that a
+    /// chain of that height can have. Returns its hash and height. A node far behind may not know the
+    /// producer yet:
     /// [`Refusal::UnknownProducer`] is no proof of bad faith here.
     ///
     /// # Errors

@@ -63,8 +63,8 @@ pub struct Inserted {
 }
 
 impl BlockTree {
-    /// Adds a block that [`BlockTree::check`] passed. `late` is the caller's verdict by section 5. It is not stored if its
-    /// producer has [`MAX_SIBLINGS`] others on the parent.
+    /// Adds a block that [`BlockTree::check`] passed. `late` is the caller's verdict by section 5. It is not
+    /// stored if its producer has [`MAX_SIBLINGS`] others on the parent.
     pub fn insert(&mut self, checked: CheckedBlock, late: bool) -> Inserted {
         let mut entry = checked.entry;
         entry.late = late;
@@ -74,8 +74,9 @@ impl BlockTree {
         self.add(entry, ChainChange::default())
     }
 
-    /// Adds a block that was asked for as part of a branch that is said to be heavier than the head's chain. Room for
-    /// it is made from other side branches: it takes the place of one by the same producer if there are
+    /// Adds a block that was asked for as part of a branch that is said to be heavier than the head's chain.
+    /// Room for it is made from other side branches: it takes the place of one by the same producer if there
+    /// are
     /// [`MAX_SIBLINGS`], and the branch up to it is not evicted before any other.
     pub fn insert_fetched(&mut self, checked: CheckedBlock) -> Inserted {
         let (entry, mut change) = (checked.entry, ChainChange::default());
@@ -139,8 +140,8 @@ impl BlockTree {
         true
     }
 
-    /// Drops the worst tip that is not the head, and not that of the branch being fetched unless there is no other;
-    /// `false` if there is none at all.
+    /// Drops the worst tip that is not the head, and not that of the branch being fetched unless there is no
+    /// other; `false` if there is none at all.
     fn evict_worst_tip(&mut self, change: &mut ChainChange) -> bool {
         let (head, fetched) = (self.head.hash(), self.fetched);
         let tips = || self.tips.iter().rev().map(|rank| rank.hash).filter(|hash| *hash != head);

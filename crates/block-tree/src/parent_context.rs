@@ -1,4 +1,5 @@
-//! The rules that need no execution (`docs/protocol.md`, section 6): a header's on its parent, and those of a body's form.
+//! The rules that need no execution (`docs/protocol.md`, section 6): a header's on its parent, and those of a
+//! body's form.
 
 use std::collections::BTreeSet;
 
@@ -32,8 +33,8 @@ pub struct ParentContext<'a> {
 type HeaderRule = fn(&ParentContext<'_>, &Block) -> Result<(), Refusal>;
 type BodyRule = fn(&ConsensusParams, &Block) -> Result<(), Refusal>;
 
-/// In the order they are tested: cheap ones first, and the owner behind the signature, because a tail slot's costs up
-/// to one hash per producer.
+/// In the order they are tested: cheap ones first, and the owner behind the signature, because a tail slot's
+/// costs up to one hash per producer.
 const HEADER_RULES: [HeaderRule; 11] = [
     |_, block| check_version(block.header()),
     check_parent,
@@ -50,8 +51,9 @@ const HEADER_RULES: [HeaderRule; 11] = [
 const BODY_RULES: [BodyRule; 4] = [check_count, check_size, check_tx_root, check_distinct];
 
 impl ParentContext<'_> {
-    /// Every rule of the header that the block breaks, each reason once; none if the header is right but for its
-    /// `state_root`, which takes execution. Whoever only wants to know whether to refuse stops at the first:
+    /// Every rule of the header that the block breaks, each reason once; none if the header is right but for
+    /// its `state_root`, which takes execution. Whoever only wants to know whether to refuse stops at the
+    /// first:
     /// [`crate::BlockTree::check`].
     #[must_use]
     pub fn header_faults(&self, block: &Block) -> Vec<Refusal> {
@@ -70,8 +72,8 @@ impl ParentContext<'_> {
     }
 }
 
-/// Every rule that the block's body breaks by itself, the signatures of its transactions included; of these the first
-/// that is wrong. Whether a transaction applies takes the state.
+/// Every rule that the block's body breaks by itself, the signatures of its transactions included; of these
+/// the first that is wrong. Whether a transaction applies takes the state.
 #[must_use]
 pub fn body_faults(params: &ConsensusParams, genesis_hash: &Hash, block: &Block) -> Vec<Refusal> {
     let all: Vec<(usize, &SignedTransaction)> = block.transactions().iter().enumerate().collect();
@@ -124,8 +126,8 @@ fn check_weight(context: &ParentContext<'_>, block: &Block) -> Result<(), Refusa
     if got == expected { Ok(()) } else { Err(Refusal::Weight { expected, got }) }
 }
 
-/// The bounds without jitter, which need no owner. They tie the slot to the stamp, whose distance from now the caller
-/// bounds: nobody makes us deal a lap of a far slot for nothing.
+/// The bounds without jitter, which need no owner. They tie the slot to the stamp, whose distance from now
+/// the caller bounds: nobody makes us deal a lap of a far slot for nothing.
 fn check_bounds(context: &ParentContext<'_>, block: &Block) -> Result<(), Refusal> {
     let (slot, stamp) = (block.header().slot, block.header().timestamp_ms);
     let (opens_at, closes_at) = (context.schedule.start(slot), slot_end(context.schedule, slot));

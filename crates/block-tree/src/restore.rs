@@ -119,9 +119,9 @@ pub enum RestoreError {
 }
 
 impl BlockTree {
-    /// The tree as it was: the last final block (`None` for block 0), then the blocks above it, parents before children and
-    /// otherwise in the order of their import. Every header hash and every state root is verified; LATE
-    /// marks are gone.
+    /// The tree as it was: the last final block (`None` for block 0), then the blocks above it, parents
+    /// before children and otherwise in the order of their import. Every header hash and every state root is
+    /// verified; LATE marks are gone.
     ///
     /// # Errors
     /// [`RestoreError`] naming the block that does not fit.

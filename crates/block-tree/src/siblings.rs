@@ -1,5 +1,5 @@
-//! Blocks that one producer has signed for one parent (`docs/protocol.md`, section 8): it should be one, and the tree keeps
-//! two, or whoever signs any number could fill it.
+//! Blocks that one producer has signed for one parent (`docs/protocol.md`, section 8): it should be one, and
+//! the tree keeps two, or whoever signs any number could fill it.
 
 use vision_primitives::{Hash, Header};
 
@@ -10,8 +10,8 @@ use crate::{BlockTree, Refusal};
 pub const MAX_SIBLINGS: usize = 2;
 
 impl BlockTree {
-    /// Refuses a header whose producer has [`MAX_SIBLINGS`] other blocks on the parent. Whoever sent it may be honest:
-    /// which ones come first differs from node to node.
+    /// Refuses a header whose producer has [`MAX_SIBLINGS`] other blocks on the parent. Whoever sent it may
+    /// be honest: which ones come first differs from node to node.
     ///
     /// # Errors
     /// [`Refusal::TooManySiblings`].
@@ -31,8 +31,8 @@ impl BlockTree {
         children.filter(of_producer).copied().collect()
     }
 
-    /// Of [`MAX_SIBLINGS`] or more the one to give way: that on whose branch the worst of the best tips is. Never one of
-    /// the head's chain.
+    /// Of [`MAX_SIBLINGS`] or more the one to give way: that on whose branch the worst of the best tips is.
+    /// Never one of the head's chain.
     pub(crate) fn worst_sibling(&self, header: Option<&Header>) -> Option<Hash> {
         let siblings = self.siblings(header);
         if siblings.len() < MAX_SIBLINGS {

@@ -32,7 +32,8 @@ impl BlockTree {
         self.check_as(block, verified, false)
     }
 
-    /// Like [`BlockTree::check_with`], for a block that nobody asked for: it is refused too if its producer has
+    /// Like [`BlockTree::check_with`], for a block that nobody asked for: it is refused too if its producer
+    /// has
     /// [`crate::MAX_SIBLINGS`] others on the parent, before its body is looked at.
     ///
     /// # Errors
@@ -80,8 +81,8 @@ impl BlockTree {
         })
     }
 
-    /// Every rule that needs no execution and that a block on the head would break; see [`BlockTree::check`], which
-    /// tests the others too but stops at the first that is broken.
+    /// Every rule that needs no execution and that a block on the head would break; see [`BlockTree::check`],
+    /// which tests the others too but stops at the first that is broken.
     #[must_use]
     pub fn faults_on_head(&self, block: &Block) -> Vec<Refusal> {
         let mut faults = self.on_parent(&self.head, |context| context.header_faults(block));

@@ -13,8 +13,8 @@ fn hashes_of(tree: &BlockTree) -> Vec<Hash> {
     (low..=high).map(|height| tree.canonical(Height(height)).unwrap().hash()).collect()
 }
 
-/// Blocks hung at random places, parents first, and no more of one producer on one parent than a tree keeps: of more it keeps
-/// those that come first.
+/// Blocks hung at random places, parents first, and no more of one producer on one parent than a tree keeps:
+/// of more it keeps those that come first.
 fn random_blocks(net: &Net, choices: &[(usize, u64, u64)]) -> Vec<Block> {
     let mut tree = net.tree();
     let mut known = vec![tree.head().hash()];
@@ -179,7 +179,8 @@ fn why_a_block_is_not_on_the_heads_chain() {
     assert_eq!(aside(&tree, &primary.hash()), Some(Aside::Late { slot_ended }), "heavier, but barred");
     let child = net.grow(&mut tree, &backup.hash(), 1);
     assert_eq!((tree.head().hash(), tree.head().weight()), (child, 12));
-    // 5 + 7 on the other branch: the lower tip slot is the head, and makes the others stand aside for nothing but order.
+    // 5 + 7 on the other branch: the lower tip slot is the head, and makes the others stand aside for nothing
+    // but order.
     let better = net.grow(&mut tree, &second.hash(), 0);
     assert_eq!((tree.head().hash(), tree.head().weight()), (better, 12));
     assert_eq!(aside(&tree, &second.hash()), None);

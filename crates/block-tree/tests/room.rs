@@ -1,4 +1,5 @@
-//! Who gets the room there is: the bound on open blocks, branches that are fetched, and producers that sign too much.
+//! Who gets the room there is: the bound on open blocks, branches that are fetched, and producers that sign
+//! too much.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
@@ -197,7 +198,8 @@ fn nodes_that_hold_other_twins_agree_on_the_heaviest_chain() {
                 .collect()
         })
         .collect();
-    // Announced, they are refused; fetched, because somebody claims more, they are taken: from whomever, in whatever order.
+    // Announced, they are refused; fetched, because somebody claims more, they are taken: from whomever, in
+    // whatever order.
     for (number, tree) in trees.iter_mut().enumerate() {
         for from in [1, 2, 0, 2, 1].map(|step| (number + step) % 3) {
             let claimed = chains[from].last().unwrap();

@@ -1,8 +1,9 @@
-//! The worked example of `docs/protocol.md`: a genesis and three blocks on it, computed by an independent program.
+//! The worked example of `docs/protocol.md`: a genesis and three blocks on it, computed by an independent
+//! program.
 //!
-//! `vectors/chain.json` was not made with this code, but from the document, in another language. Block 1 bears a
-//! transfer, data and a registration; block 2 uses slot 2, so that two producers have missed theirs; block 3 a slot of
-//! the open tail.
+//! `vectors/chain.json` was not made with this code, but from the document, in another language. Block 1
+//! bears a transfer, data and a registration; block 2 uses slot 2, so that two producers have missed theirs;
+//! block 3 a slot of the open tail.
 
 use std::sync::Arc;
 

@@ -103,8 +103,8 @@ impl Settings {
         }
     }
 
-    /// Reads one section into a struct, whose fields are the keys that may be set. Lists in variables and flags are comma
-    /// separated, blanks beside a comma left out; numbers are read to the letter.
+    /// Reads one section into a struct, whose fields are the keys that may be set. Lists in variables and
+    /// flags are comma separated, blanks beside a comma left out; numbers are read to the letter.
     ///
     /// # Errors
     /// [`ConfigError`] naming the file, variable or flag, the key and what is wrong: an unknown key, a value of another

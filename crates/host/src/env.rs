@@ -92,7 +92,8 @@ impl Drain {
         self.0.clone().cancelled_owned()
     }
 
-    /// Works until the signal is given: what happens after that is a planned end, which the work shall not see.
+    /// Works until the signal is given: what happens after that is a planned end, which the work shall not
+    /// see.
     pub async fn ends(self, work: impl Future<Output = ()>) {
         tokio::select! {
             biased;

@@ -155,14 +155,15 @@ fn read_open(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> 
     if bytes > limit {
         return Err(FileError::TooLarge { path: path.to_owned(), bytes, limit });
     }
-    // With room for all of it and a last read of nothing: a buffer that grows leaves copies of a secret behind.
+    // With room for all of it and a last read of nothing: a buffer that grows leaves copies of a secret
+    // behind.
     let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0).saturating_add(64));
     file.take(limit).read_to_end(&mut content).map_err(at("read", path))?;
     Ok(content)
 }
 
-/// Reads a secret file of at most `limit_bytes` that nobody but its owner may touch; one that belongs to root may be
-/// readable by a group as well, which is how Kubernetes hands a secret to a process that is not root.
+/// Reads a secret file of at most `limit_bytes` that nobody but its owner may touch; one that belongs to root
+/// may be readable by a group as well, which is how Kubernetes hands a secret to a process that is not root.
 ///
 /// # Errors
 /// [`FileError`], also for one that others may read. What was read is wiped from memory when dropped.

@@ -87,8 +87,8 @@ impl Health {
         self.set(MAIN, Some(because.into()));
     }
 
-    /// The service ends as planned: from now on it does not serve, whatever becomes of its conditions, and nothing about
-    /// that is worth a warning.
+    /// The service ends as planned: from now on it does not serve, whatever becomes of its conditions, and
+    /// nothing about that is worth a warning.
     pub fn set_stopping(&self) {
         self.0.send_modify(|state| state.stopping = true);
     }

@@ -1,7 +1,9 @@
-//! The metrics of one service, in the text format of OpenMetrics, or the classic one for those that ask for no other.
+//! The metrics of one service, in the text format of OpenMetrics, or the classic one for those that ask for
+//! no other.
 //!
-//! A service names its metrics in one place, holds their handles, and counts through these: what is counted often costs an atomic
-//! operation or a short lock, and nothing is worked out before somebody asks. Every sample bears the label `service`.
+//! A service names its metrics in one place, holds their handles, and counts through these: what is counted
+//! often costs an atomic operation or a short lock, and nothing is worked out before somebody asks. Every
+//! sample bears the label `service`.
 
 mod exposition;
 mod labelled;
@@ -27,8 +29,8 @@ pub use rpc::RpcDurations;
 /// A value that goes up and down.
 pub type Gauge = gauge::Gauge<f64, std::sync::atomic::AtomicU64>;
 
-/// Upper bounds for calls and requests; seconds. Few: each is a series for every method and outcome there is, and these are most of
-/// what a node shows.
+/// Upper bounds for calls and requests; seconds. Few: each is a series for every method and outcome there is,
+/// and these are most of what a node shows.
 pub const CALL_SECONDS: &[f64] = &[0.001, 0.005, 0.025, 0.1, 0.5, 2.5];
 
 /// Upper bounds for what takes between 0.1 ms and 10 s, such as writes that reach the disk; seconds.

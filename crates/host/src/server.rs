@@ -111,8 +111,8 @@ impl GrpcServer {
         }
     }
 
-    /// Adds a generated gRPC server, guarded by limits and a deadline, and registers its name with the health.
-    /// Message size limits are the generated server's own: `max_decoding_message_size`.
+    /// Adds a generated gRPC server, guarded by limits and a deadline, and registers its name with the
+    /// health. Message size limits are the generated server's own: `max_decoding_message_size`.
     #[must_use]
     #[expect(clippy::should_implement_trait, reason = "a step of a builder, not a sum")]
     pub fn add<S>(mut self, service: S) -> Self
@@ -137,25 +137,25 @@ impl GrpcServer {
         self
     }
 
-    /// Makes calls that bear a trace context spans of this service. Only for a port whose callers are all trusted: others could
-    /// fill any trace with what they like.
+    /// Makes calls that bear a trace context spans of this service. Only for a port whose callers are all
+    /// trusted: others could fill any trace with what they like.
     #[must_use]
     pub const fn traced_as(mut self, service: &'static str) -> Self {
         self.traced_as = Some(service);
         self
     }
 
-    /// For a port that anybody may reach: no reflection, and health answers Check only. What stays open or describes
-    /// much is for those whom the operator lets in. Whoever does not take an answer loses the connection, and one
-    /// connection has few calls of a service.
+    /// For a port that anybody may reach: no reflection, and health answers Check only. What stays open or
+    /// describes much is for those whom the operator lets in. Whoever does not take an answer loses the
+    /// connection, and one connection has few calls of a service.
     #[must_use]
     pub const fn for_strangers(mut self) -> Self {
         self.for_strangers = true;
         self
     }
 
-    /// For a port whose requests are small or few: over HTTP/2 a connection takes little that nobody has read yet, as
-    /// over HTTP/1.
+    /// For a port whose requests are small or few: over HTTP/2 a connection takes little that nobody has read
+    /// yet, as over HTTP/1.
     #[must_use]
     pub const fn small_requests(mut self) -> Self {
         self.windows = Windows::NARROW;
@@ -176,8 +176,8 @@ impl GrpcServer {
         self
     }
 
-    /// Adds a name by which the port may be called over plain HTTP. IP addresses and `localhost` always fit, and names
-    /// without a dot if the port is not on loopback.
+    /// Adds a name by which the port may be called over plain HTTP. IP addresses and `localhost` always fit,
+    /// and names without a dot if the port is not on loopback.
     #[must_use]
     pub fn called(mut self, host: &str) -> Self {
         self.hosts.push(host.to_owned());
@@ -191,14 +191,16 @@ impl GrpcServer {
         self
     }
 
-    /// Adds an encoded `FileDescriptorSet` for reflection. Those of health, reflection itself and error details are there.
+    /// Adds an encoded `FileDescriptorSet` for reflection. Those of health, reflection itself and error
+    /// details are there.
     #[must_use]
     pub fn descriptor_set(mut self, bytes: &'static [u8]) -> Self {
         self.descriptors.push(bytes);
         self
     }
 
-    /// Adds full names of methods (`package.Service/Method`) that metrics tell apart; calls of all others are counted as one.
+    /// Adds full names of methods (`package.Service/Method`) that metrics tell apart; calls of all others are
+    /// counted as one.
     #[must_use]
     pub fn methods(mut self, names: &[&'static str]) -> Self {
         self.methods.extend_from_slice(names);
@@ -278,8 +280,8 @@ impl GrpcServer {
     }
 }
 
-/// The two halves of a port. Told apart by the content type, so that an unknown gRPC service is answered with a grpc-status
-/// and an unknown path with HTTP's 404.
+/// The two halves of a port. Told apart by the content type, so that an unknown gRPC service is answered with
+/// a grpc-status and an unknown path with HTTP's 404.
 #[derive(Clone)]
 struct Routers {
     grpc: Router,

@@ -3,8 +3,8 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
-/// One word as a shell reads it back: bare where nothing in it means anything to a shell, else in quotes. Also for names
-/// with line breaks or bytes that are no text, so that the command stays one line.
+/// One word as a shell reads it back: bare where nothing in it means anything to a shell, else in quotes.
+/// Also for names with line breaks or bytes that are no text, so that the command stays one line.
 #[must_use]
 pub fn word(text: impl AsRef<OsStr>) -> String {
     let bytes = text.as_ref().as_bytes();

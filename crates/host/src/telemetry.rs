@@ -1,9 +1,9 @@
 //! Log lines to stderr, and traces to whoever collects them.
 //!
-//! Spans are made with `tracing`. Those that one action causes on several machines are put under a root that all of
-//! them can compute ([`join`]), so nobody has to send an id. All of them are recorded; whether the spans of a
-//! trace are sent is decided late ([`keep`]), by a processor of our own that never holds anybody up. Without a
-//! collector named by the `OTEL_*` variables there is neither processor nor span.
+//! Spans are made with `tracing`. Those that one action causes on several machines are put under a root that
+//! all of them can compute ([`join`]), so nobody has to send an id. All of them are recorded; whether the
+//! spans of a trace are sent is decided late ([`keep`]), by a processor of our own that never holds anybody
+//! up. Without a collector named by the `OTEL_*` variables there is neither processor nor span.
 
 mod export;
 mod kept;
@@ -77,8 +77,8 @@ pub enum TelemetryError {
     Exporter(String),
 }
 
-/// Starts logging to stderr, and tracing if the variables of OpenTelemetry name a collector. `filter` is a level (`info`) or
-/// a list of directives as of `RUST_LOG` (`warn,vision_chain=debug`).
+/// Starts logging to stderr, and tracing if the variables of OpenTelemetry name a collector. `filter` is a
+/// level (`info`) or a list of directives as of `RUST_LOG` (`warn,vision_chain=debug`).
 ///
 /// # Errors
 /// [`TelemetryError`] for a filter or a variable that does not parse, or a second start.
@@ -112,8 +112,9 @@ pub fn init(filter: &str, format: LogFormat, subject: &Subject) -> Result<(), Te
     Ok(())
 }
 
-/// Sends a trace's spans after all, also those that ended before, as far as they are still there: something happened that
-/// somebody will want to look at. Spreads to the other services of the node with the next calls between them.
+/// Sends a trace's spans after all, also those that ended before, as far as they are still there: something
+/// happened that somebody will want to look at. Spreads to the other services of the node with the next calls
+/// between them.
 pub fn keep(trace_id: [u8; 16]) {
     if let Some(processor) = PROCESSOR.get() {
         processor.keep(opentelemetry::TraceId::from_bytes(trace_id));

@@ -1,9 +1,11 @@
 //! Text from outside, where it is repeated.
 
-/// Most characters that an error or a log line repeats of a text that somebody sent, where no other bound is given.
+/// Most characters that an error or a log line repeats of a text that somebody sent, where no other bound is
+/// given.
 pub const MAX_SHOWN_CHARS: usize = 80;
 
-/// The text as it is repeated to people: short, on one line, and nothing in it that a terminal obeys. What is left out is marked.
+/// The text as it is repeated to people: short, on one line, and nothing in it that a terminal obeys. What is
+/// left out is marked.
 #[must_use]
 pub fn cut(text: &str) -> String {
     cut_to(text, MAX_SHOWN_CHARS)

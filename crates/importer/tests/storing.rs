@@ -204,10 +204,9 @@ fn what_the_disk_does_not_take_is_refused_kept_and_tried_again_every_second() {
     assert!(known, "{:?}", names(&said));
     let next = machine.transfer(3, 0);
     let said = machine.take(vec![next], None);
-    let taken = |output: &Output| {
-        let since = Some(machine.now().wall);
-        matches!(output, Output::Settled { answer: Ok(taken), .. } if *taken == Taken { since, missing_nonce: None })
-    };
+    let expect = Taken { since: Some(machine.now().wall), missing_nonce: None };
+    let taken =
+        |output: &Output| matches!(output, Output::Settled { answer: Ok(taken), .. } if *taken == expect);
     assert!(said.iter().any(taken), "{:?}", names(&said));
 }
 

@@ -19,8 +19,9 @@ fn apart(offsets_ms: &[Option<i64>], direction: Direction, params: &SyncParams) 
     apart
 }
 
-/// Judges from the offsets (peer's clock less ours, where measured) of all ready peers. With one peer nobody can say
-/// whose clock is wrong, so both stop: the wrong one's stamps would hold up the chain until the other's clock is there.
+/// Judges from the offsets (peer's clock less ours, where measured) of all ready peers. With one peer nobody
+/// can say whose clock is wrong, so both stop: the wrong one's stamps would hold up the chain until the
+/// other's clock is there.
 pub(crate) fn judge(offsets_ms: &[Option<i64>], params: &SyncParams) -> Option<NotEligible> {
     [Direction::Ahead, Direction::Behind].into_iter().find_map(|direction| {
         let apart = apart(offsets_ms, direction, params);

@@ -19,8 +19,8 @@ pub struct SyncParams {
     pub eligible_streak_required: u64,
     /// Half the difference from the peers' clocks that is tolerated, milliseconds.
     pub max_clock_drift_ms: u64,
-    /// Age from which on a peer's status no longer counts, milliseconds. A gap between ticks longer than this makes
-    /// the machine begin anew.
+    /// Age from which on a peer's status no longer counts, milliseconds. A gap between ticks longer than this
+    /// makes the machine begin anew.
     pub status_max_age_ms: u64,
 }
 

@@ -177,7 +177,8 @@ fn the_first_sight_of_a_network_is_measured_against_its_present_height() {
 
 #[test]
 fn a_streak_needs_the_peers_it_rests_on() {
-    // Ticks before, tips then; what the next tick sees, at local height 10; state, streak and reason expected.
+    // Ticks before, tips then; what the next tick sees, at local height 10; state, streak and reason
+    // expected.
     type Case = (&'static str, u64, &'static [u64], &'static [u64], SyncState, u64, &'static str);
     let cases: [Case; 4] = [
         ("restarted, peers there at once", 0, &[], &[10], SyncState::AtTip, 1, "STREAK"),

@@ -1,8 +1,8 @@
-//! Why a node makes no block, in the one place where that is said: which service has the first word, and the sentence
-//! that goes with the code which another node reports about itself.
+//! Why a node makes no block, in the one place where that is said: which service has the first word, and the
+//! sentence that goes with the code which another node reports about itself.
 
-/// Why this node makes no block: what the oracle says, else what the producer says of itself (`Err`: it does not
-/// answer, and why). Empty: it may.
+/// Why this node makes no block: what the oracle says, else what the producer says of itself (`Err`: it does
+/// not answer, and why). Empty: it may.
 #[must_use]
 pub fn makes_no_block_because(oracle: &str, producer: Result<&str, &str>) -> String {
     match (oracle, producer) {

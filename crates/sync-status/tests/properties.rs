@@ -141,7 +141,8 @@ proptest! {
         prop_assert_eq!(run(), run());
     }
 
-    /// Less than half of the ready peers, whatever they say, cannot move the network height past the honest ones.
+    /// Less than half of the ready peers, whatever they say, cannot move the network height past the honest
+    /// ones.
     #[test]
     fn a_minority_of_liars_moves_nothing(honest in 1_usize..6, lies in prop::collection::vec(0_u64..1_000_000, 0..5)) {
         let liars = &lies[..lies.len().min(honest - 1)];

@@ -1,5 +1,5 @@
-//! How much a message may hold, checked on its bytes before anything is decoded: an empty entry of a list takes two bytes
-//! there and fifteen times as many in memory.
+//! How much a message may hold, checked on its bytes before anything is decoded: an empty entry of a list
+//! takes two bytes there and fifteen times as many in memory.
 
 use std::collections::BTreeMap;
 
@@ -23,24 +23,25 @@ const MAX_EVENT_NAMES: usize = 32;
 /// Most slots of one request for a schedule.
 pub const MAX_SLOTS: usize = 1024;
 
-/// Largest message of a call that brings no block and no list of transactions, bytes: the largest transaction there is, with
-/// its envelope.
+/// Largest message of a call that brings no block and no list of transactions, bytes: the largest transaction
+/// there is, with its envelope.
 pub const MAX_SMALL_MESSAGE_BYTES: usize = 128 << 10;
 /// Longest of each of the two texts in a peer's hello, bytes.
 pub const MAX_HELLO_TEXT_BYTES: usize = 255;
 /// What an introduction may have besides the fields there are, bytes: those that later versions add.
 const INTRODUCTION_MARGIN_BYTES: usize = 1 << 10;
-/// Largest message of a peer that has not proven who it is, bytes: the longest hello, which is larger than any proof. Its
-/// version, the chain's name, four texts of 32 bytes and one of 64, the two texts, each with a tag and up to two bytes of
-/// length, and two envelopes around all.
+/// Largest message of a peer that has not proven who it is, bytes: the longest hello, which is larger than
+/// any proof. Its version, the chain's name, four texts of 32 bytes and one of 64, the two texts, each with a
+/// tag and up to two bytes of length, and two envelopes around all.
 pub const MAX_INTRODUCTION_BYTES: usize =
     6 + MAX_CHAIN_ID_BYTES + 4 * 32 + 64 + 2 * MAX_HELLO_TEXT_BYTES + 10 * 3 + INTRODUCTION_MARGIN_BYTES;
 /// Largest question for blocks, bytes: its locator, and room for everything else.
 pub const MAX_BLOCK_QUESTION_BYTES: usize = MAX_LOCATOR_HASHES * 34 + (1 << 10);
-/// Bytes of transactions that one call may submit at least, however small the blocks are: what a body of REST holds.
+/// Bytes of transactions that one call may submit at least, however small the blocks are: what a body of REST
+/// holds.
 pub const MAX_BATCH_BYTES: usize = 2 << 20;
-/// Largest request for a schedule, bytes: two full pools of ids of 64 hex digits, a tag and a length each, the slots, and room
-/// for everything else.
+/// Largest request for a schedule, bytes: two full pools of ids of 64 hex digits, a tag and a length each,
+/// the slots, and room for everything else.
 pub const MAX_SCHEDULE_BYTES: usize = 2 * MAX_POOL_IDS * 66 + MAX_SLOTS * 11 + (4 << 10);
 /// Largest answer of GetBlock, bytes: the largest block there is, made of the smallest transactions, each
 /// shown with all its fields.
@@ -50,7 +51,8 @@ const TRANSACTION_ENVELOPE_BYTES: u64 = 4;
 /// What a message may have besides a block and the envelopes of its transactions, bytes.
 const MESSAGE_MARGIN_BYTES: u64 = 256 << 10;
 
-/// Bytes of a message with the largest block that these parameters allow, whatever transactions it is made of.
+/// Bytes of a message with the largest block that these parameters allow, whatever transactions it is made
+/// of.
 #[must_use]
 pub fn max_block_message_bytes(params: &ConsensusParams) -> usize {
     let transactions = params.max_block_txs.min(params.max_block_bytes / MIN_TRANSACTION_BYTES as u64);
@@ -88,7 +90,8 @@ const fn list(number: u64, name: &'static str, most: usize, reason: Reason) -> F
     Field { number, holds: Holds::List(List { name, most, least_bytes: 0, numbers: false, reason }) }
 }
 
-/// Transactions of a block. As many as the message has room for, which the parameters bound: each has its bytes.
+/// Transactions of a block. As many as the message has room for, which the parameters bound: each has its
+/// bytes.
 const fn body(number: u64) -> Field {
     let (most, least_bytes) = (usize::MAX, MIN_TRANSACTION_BYTES);
     let reason = Reason::InvalidArgument;
@@ -150,7 +153,8 @@ pub(crate) fn is_conversation(full_name: &str) -> bool {
     CONVERSATION.contains(&full_name)
 }
 
-/// Counts the entries of all lists. Bytes that do not decode are left to the decoder, which reads no further than to there.
+/// Counts the entries of all lists. Bytes that do not decode are left to the decoder, which reads no further
+/// than to there.
 ///
 /// # Errors
 /// The reason that belongs to the list, metadata `field` and `limit`.

@@ -10,7 +10,8 @@ use vision_rpc::deadline::within;
 use crate::record::Recorded;
 use crate::{Connection, Reason, Recorder, reason_of, status};
 
-/// Largest message of any service: the largest block that consensus parameters allow, with room for its envelope.
+/// Largest message of any service: the largest block that consensus parameters allow, with room for its
+/// envelope.
 pub const MAX_MESSAGE_BYTES: usize = 36 << 20;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -21,7 +22,8 @@ const TIMED_OUT: &str = "Timeout expired";
 /// Flow-control windows: large enough that a whole block of usual size needs no round trip.
 const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
-/// The same where many streams are read, each as slowly as it likes: together they never fill the connection's.
+/// The same where many streams are read, each as slowly as it likes: together they never fill the
+/// connection's.
 const SLOW_STREAM_WINDOW_BYTES: u32 = 64 << 10;
 const SLOW_CONNECTION_WINDOW_BYTES: u32 = SLOW_STREAM_WINDOW_BYTES * MAX_SLOW_STREAMS;
 /// Streams at once on such a connection.

@@ -1,4 +1,5 @@
-//! The way to another service of this node: a connection whose calls become spans of the trace they are made in.
+//! The way to another service of this node: a connection whose calls become spans of the trace they are made
+//! in.
 
 use std::task::{Context, Poll};
 
@@ -20,8 +21,8 @@ use vision_rpc::{Ending, code_name};
 
 use crate::ending::follow;
 
-/// A connection to a service of this node. Cheap to clone. A call that is made in a span becomes a span below it, and tells
-/// the other side so; a call that is not, such as a watch, becomes none.
+/// A connection to a service of this node. Cheap to clone. A call that is made in a span becomes a span below
+/// it, and tells the other side so; a call that is not, such as a watch, becomes none.
 #[derive(Clone, Debug)]
 pub struct Channel(transport::Channel);
 

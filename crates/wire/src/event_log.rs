@@ -139,8 +139,8 @@ impl<T: Clone + Send + Sync + 'static> EventLog<T> {
     /// Starts a watch: after the event of the cursor, or with the last event if the cursor is empty.
     ///
     /// # Errors
-    /// `INVALID_CURSOR` for a text that is no cursor, `CURSOR_TOO_OLD` (OUT_OF_RANGE) when events after it are
-    /// no longer kept or it is of an earlier start, `NOT_READY` when there is no event yet.
+    /// `INVALID_CURSOR` for a text that is no cursor, `CURSOR_TOO_OLD` (OUT_OF_RANGE) when events after it
+    /// are no longer kept or it is of an earlier start, `NOT_READY` when there is no event yet.
     pub fn subscribe(&self, cursor: &str) -> Result<Subscription<T>, Status> {
         let ring = self.ring();
         let Some(last) = ring.next.checked_sub(1) else {

@@ -8,8 +8,9 @@ use crate::chain::WatchHeadResponse;
 /// Most heights of a reorganisation reported, the highest.
 const MAX_HEIGHTS: u64 = 64;
 
-/// Heights on which something happened that is worth looking at later: blocks were left, or the block's slot is not the first,
-/// so that one was missed. Every service works this out from the same watch, so that all keep the same traces.
+/// Heights on which something happened that is worth looking at later: blocks were left, or the block's slot
+/// is not the first, so that one was missed. Every service works this out from the same watch, so that all
+/// keep the same traces.
 fn remarkable_heights(event: &WatchHeadResponse) -> Vec<u64> {
     let Some(head) = &event.head else { return Vec::new() };
     let left = event.reorg_depth.min(MAX_HEIGHTS);

@@ -1,5 +1,5 @@
-//! The first messages of a conversation between nodes: small, whatever comes later. A message is measured when its length is
-//! known, before any of it is kept.
+//! The first messages of a conversation between nodes: small, whatever comes later. A message is measured
+//! when its length is known, before any of it is kept.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -59,7 +59,8 @@ where
     }
 }
 
-/// A client of whom the other side introduces itself in messages of at most [`MAX_INTRODUCTION_BYTES`], in every call.
+/// A client of whom the other side introduces itself in messages of at most [`MAX_INTRODUCTION_BYTES`], in
+/// every call.
 #[derive(Clone)]
 pub struct IntroducedAnswers<S>(S);
 

@@ -2,7 +2,8 @@
 //!
 //! Generated messages, clients and servers; conversions from and to `vision-primitives`; the table
 //! of error reasons ([`Reason`]); client channels; watches that resume ([`watch`]) and the event
-//! logs behind them ([`EventLog`]); pages of lists ([`page`]); REST as the protocol files describe it ([`rest`]).
+//! logs behind them ([`EventLog`]); pages of lists ([`page`]); REST as the protocol files describe it
+//! ([`rest`]).
 #![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod blocks;

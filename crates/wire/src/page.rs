@@ -20,7 +20,8 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    /// Reads the two fields of a request. `list` names the list, so that one list's token is refused by another.
+    /// Reads the two fields of a request. `list` names the list, so that one list's token is refused by
+    /// another.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` with reason `INVALID_PAGE_TOKEN`.

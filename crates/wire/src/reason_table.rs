@@ -100,7 +100,8 @@ reasons! {
     TransactionKnown = "TRANSACTION_KNOWN", AlreadyExists, 409;
     /// No transaction of this hash is known.
     TransactionNotFound = "TRANSACTION_NOT_FOUND", NotFound, 404;
-    /// Another transaction of this account waits with this nonce, and the fee is not a tenth higher; metadata `rule`.
+    /// Another transaction of this account waits with this nonce, and the fee is not a tenth higher; metadata
+    /// `rule`.
     Underpriced = "UNDERPRICED", FailedPrecondition, 409;
     /// No room for more waiting transactions: all pay at least as much per byte.
     PoolFull = "POOL_FULL", ResourceExhausted, 429;

@@ -14,7 +14,8 @@ use vision_rpc::Ending;
 use crate::ending::follow;
 use crate::{Channel, METHODS};
 
-/// Takes note of a call that has ended: its full method name (of [`METHODS`], or `_OTHER`), its outcome, and how long it took.
+/// Takes note of a call that has ended: its full method name (of [`METHODS`], or `_OTHER`), its outcome, and
+/// how long it took.
 pub type Recorder = Arc<dyn Fn(&'static str, Code, Duration) + Send + Sync>;
 
 /// A way to another service of this node, whose calls are noted and become spans. Cheap to clone.

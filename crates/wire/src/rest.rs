@@ -1,5 +1,6 @@
-//! REST from the protocol files: which method stands at which path, how parameters become a request, and how an answer
-//! becomes JSON. All of it is read from `google.api.http` and the options of `vision/api/v1/options.proto`.
+//! REST from the protocol files: which method stands at which path, how parameters become a request, and how
+//! an answer becomes JSON. All of it is read from `google.api.http` and the options of
+//! `vision/api/v1/options.proto`.
 
 mod ask;
 mod call;
@@ -97,7 +98,8 @@ impl Weight {
     }
 }
 
-/// The API of this build. The protocol files are compiled with it, so that they cannot be wrong only at a caller's.
+/// The API of this build. The protocol files are compiled with it, so that they cannot be wrong only at a
+/// caller's.
 ///
 /// # Panics
 /// If they are: a test of this crate reads them.
@@ -147,7 +149,8 @@ impl Api {
         &self.without
     }
 
-    /// Methods that have neither a route nor a reason why not: whoever adds a method decides, and a test asks for it.
+    /// Methods that have neither a route nor a reason why not: whoever adds a method decides, and a test asks
+    /// for it.
     #[must_use]
     pub fn undecided(&self) -> &[String] {
         &self.undecided

@@ -71,7 +71,8 @@ watch_message!(
 pub enum FollowItem<T> {
     /// As [`WatchItem::Event`].
     Event(T),
-    /// The server no longer knows the cursor, for this cause: whatever happened since is missed, and the watch begins anew.
+    /// The server no longer knows the cursor, for this cause: whatever happened since is missed, and the
+    /// watch begins anew.
     Gap(Status),
     /// As [`WatchItem::Lost`].
     Lost(Status),

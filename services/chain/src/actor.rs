@@ -47,7 +47,7 @@ const MAX_TURN_TRANSACTIONS: usize = 1000;
 const MAX_SLEEP: Duration = Duration::from_millis(250);
 
 /// What [`Actor::new`] needs.
-pub struct Parts {
+pub(crate) struct Parts {
     /// Known blocks.
     pub tree: BlockTree,
     /// Their store.
@@ -83,7 +83,7 @@ enum Asked {
 }
 
 /// The machine and all that is kept for it.
-pub struct Actor {
+pub(crate) struct Actor {
     importer: Importer,
     observed: Observed,
     out: Vec<Output>,
@@ -115,7 +115,7 @@ pub struct Actor {
 
 impl Actor {
     /// An actor over what was restored; what waited when the process ended waits again.
-    pub fn new(parts: Parts) -> Result<Self, Error> {
+    pub(crate) fn new(parts: Parts) -> Result<Self, Error> {
         let Parts { tree, store, clock, metrics, peers, shown, .. } = parts;
         let ran_ms = store.running_ms()?;
         let checkpoint = |height| store.hash_at(height).ok().flatten();
@@ -301,7 +301,7 @@ impl Actor {
 }
 
 /// Starts an actor on a thread of its own; its end comes through the channel.
-pub fn start(
+pub(crate) fn start(
     actor: Actor,
     mailbox: mpsc::Receiver<Envelope>,
 ) -> Result<oneshot::Receiver<Result<(), Error>>, Error> {
@@ -326,7 +326,7 @@ fn now(clock: &Clock, ran_ms: u64) -> Now {
 
 /// Runs until it is asked to stop or the store is found corrupt. On a thread of its own, or as a task where
 /// nobody minds that a write to disk holds up the runtime.
-pub async fn run(mut actor: Actor, mut mailbox: mpsc::Receiver<Envelope>) -> Result<(), Error> {
+pub(crate) async fn run(mut actor: Actor, mut mailbox: mpsc::Receiver<Envelope>) -> Result<(), Error> {
     loop {
         match tokio::time::timeout(actor.sleep(), mailbox.recv()).await {
             Ok(None) => return Ok(()),

@@ -24,22 +24,22 @@ pub struct Config {
     pub p2p_advertise: String,
     /// Nodes to call at start and whenever connections are lacking, `host:port` each.
     pub seeds: Vec<String>,
-    /// Which addresses are taken from other nodes: `routable` (IP addresses that can lead to another machine) or `any`
-    /// (loopback, link-local and names too). Seeds are always called.
+    /// Which addresses are taken from other nodes: `routable` (IP addresses that can lead to another machine)
+    /// or `any` (loopback, link-local and names too). Seeds are always called.
     pub accept_addresses: Accepts,
     /// Most connections to other nodes, 1 to 256; further callers are turned away.
     pub max_peers: usize,
     /// Most introductions under way from one address, 1 to 64.
     pub max_introductions_per_address: usize,
-    /// Most connections to `p2p_listen` from one address (of IPv6: one /64), 1 to 512. More than 8 where many nodes share
-    /// an address.
+    /// Most connections to `p2p_listen` from one address (of IPv6: one /64), 1 to 512. More than 8 where many
+    /// nodes share an address.
     pub max_connections_per_address: usize,
     /// Most transactions that may wait, 1 to 1,000,000.
     pub max_waiting_transactions: usize,
     /// Their bytes, 1 KiB to 1 GiB.
     pub max_waiting_bytes: usize,
-    /// Most blocks above the last final one on the head's chain, and as many on all side branches together, 16 to 16,384.
-    /// The fewer, the shorter the splits of the network that still heal.
+    /// Most blocks above the last final one on the head's chain, and as many on all side branches together,
+    /// 16 to 16,384. The fewer, the shorter the splits of the network that still heal.
     pub max_open_blocks: usize,
 }
 

@@ -14,14 +14,14 @@ const MAX_EVENTS: usize = 1024;
 
 /// The log of events. Cheap to clone; whoever learns of something publishes it here.
 #[derive(Clone)]
-pub struct Events {
+pub(crate) struct Events {
     log: EventLog<Arc<ChainEvent>>,
     clock: Clock,
 }
 
 impl Events {
     /// An empty log of a start of the service.
-    pub fn new(start_id: u64, clock: Clock) -> Self {
+    pub(crate) fn new(start_id: u64, clock: Clock) -> Self {
         let log = EventLog::new(start_id, MAX_EVENTS);
         // A watch begins at the last event, of which there must be one.
         log.publish(Arc::default());
@@ -29,13 +29,13 @@ impl Events {
     }
 
     /// Tells something.
-    pub fn tell(&self, what: What) {
+    pub(crate) fn tell(&self, what: What) {
         let at_ms = self.clock.now_ms();
         self.log.publish(Arc::new(ChainEvent { at_ms, what: Some(what), ..ChainEvent::default() }));
     }
 
     /// What follows after a cursor, or from now on.
-    pub async fn watch(&self, cursor: &str) -> Result<ResponseStream<ChainEvent>, Status> {
+    pub(crate) async fn watch(&self, cursor: &str) -> Result<ResponseStream<ChainEvent>, Status> {
         let mut events = self.log.subscribe(cursor)?;
         // Without a cursor, the place to begin at is taken before the call is answered: whatever happens then
         // is reported.

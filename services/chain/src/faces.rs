@@ -21,7 +21,7 @@ use crate::status_page::StatusPage;
 use crate::trace;
 
 /// Serves both until the drain begins.
-pub struct Faces {
+pub(crate) struct Faces {
     /// Where the one for this node's own services listens.
     pub grpc: TcpListener,
     /// Where the one for other nodes does.
@@ -34,7 +34,7 @@ pub struct Faces {
 
 impl Faces {
     /// Serves until the drain begins.
-    pub async fn serve(
+    pub(crate) async fn serve(
         self,
         config: &Config,
         env: &Env,

@@ -14,12 +14,12 @@ use crate::peers::Identity;
 use crate::store::{BlockRecord, Store};
 
 /// The store's file, in the folder of data.
-pub const STORE: &str = "chain.redb";
+pub(crate) const STORE: &str = "chain.redb";
 /// A genesis file larger than this is none, bytes.
 const MAX_GENESIS_BYTES: u64 = 256 << 20;
 
 /// A home that was opened and checked.
-pub struct Home {
+pub(crate) struct Home {
     /// The chain's rules.
     pub rules: Arc<ChainRules>,
     /// Its store.
@@ -36,7 +36,7 @@ pub struct Home {
 
 impl Home {
     /// Opens the home of a node that others call on this port.
-    pub fn open(config: &Config, env: &Env, p2p_port: u16) -> Result<Self, Error> {
+    pub(crate) fn open(config: &Config, env: &Env, p2p_port: u16) -> Result<Self, Error> {
         let rules = Arc::new(ChainRules::new(load_genesis(&env.home.join("genesis.json"))?));
         let now = TimestampMs(env.clock.now_ms());
         let (store, tree) = restore(&env.home.join("data"), &rules, now)?;

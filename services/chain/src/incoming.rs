@@ -5,11 +5,11 @@ mod source;
 
 use vision_primitives::SignedTransaction;
 
-pub use place::Place;
-pub use source::Source;
+pub(crate) use place::Place;
+pub(crate) use source::Source;
 
 /// A transaction on its way.
-pub struct Incoming {
+pub(crate) struct Incoming {
     /// The transaction.
     pub transaction: SignedTransaction,
     /// Who submitted it or passed it on.

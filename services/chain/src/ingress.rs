@@ -36,7 +36,7 @@ const PEER_PATIENCE: Duration = Duration::from_millis(100);
 
 /// The entrance. Cheap to clone.
 #[derive(Clone)]
-pub struct Ingress {
+pub(crate) struct Ingress {
     queue: mpsc::Sender<Incoming>,
     callers: Arc<Semaphore>,
     peers: Arc<Semaphore>,
@@ -47,7 +47,7 @@ pub struct Ingress {
 
 impl Ingress {
     /// Starts the way.
-    pub fn start(
+    pub(crate) fn start(
         core: CoreHandle,
         conduct: Arc<dyn Conduct>,
         genesis_hash: Hash,
@@ -62,7 +62,7 @@ impl Ingress {
     }
 
     /// Submits transactions and waits until each is stored or refused.
-    pub async fn submit(&self, transactions: Vec<SignedTransaction>) -> Vec<Result<Taken, Status>> {
+    pub(crate) async fn submit(&self, transactions: Vec<SignedTransaction>) -> Vec<Result<Taken, Status>> {
         let answers = transactions.into_iter().map(|transaction| {
             let (caller, answer) = oneshot::channel();
             let place = self.callers.clone().try_acquire_many_owned(permits_of(&transaction));
@@ -85,7 +85,7 @@ impl Ingress {
     }
 
     /// Waits until nothing more is taken, because the service stops.
-    pub async fn stopping(&self) {
+    pub(crate) async fn stopping(&self) {
         self.drain.begun().await;
     }
 
@@ -93,7 +93,7 @@ impl Ingress {
     ///
     /// # Errors
     /// What is wrong with the bytes.
-    pub async fn take_from(&self, peer: NodeId, transactions: Vec<Bytes>) -> Result<(), String> {
+    pub(crate) async fn take_from(&self, peer: NodeId, transactions: Vec<Bytes>) -> Result<(), String> {
         let mut patience = pin!(tokio::time::sleep(PEER_PATIENCE));
         for bytes in transactions {
             let transaction = SignedTransaction::from_bytes(bytes.to_vec(), &self.genesis_hash)

@@ -4,6 +4,7 @@
 //! store is opened and checked, the block tree rebuilt from it, a thread of its own owns both; around
 //! it stand the gRPC face for this node's services (`rpc`), and the one towards other nodes with
 //! all that dials, fetches and catches up (`peers`).
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod actor;
 mod adapters;

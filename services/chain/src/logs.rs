@@ -22,7 +22,7 @@ const TRANSACTION_EVENTS: usize = 64;
 
 /// All logs. Cheap to clone.
 #[derive(Clone)]
-pub struct Logs {
+pub(crate) struct Logs {
     /// Moves of the head.
     pub heads: EventLog<HeadEvent>,
     /// Every stored block.
@@ -39,7 +39,7 @@ pub struct Logs {
 
 impl Logs {
     /// Those of a start of the service with this head.
-    pub fn new(clock: &Clock, head: &HeadView) -> Self {
+    pub(crate) fn new(clock: &Clock, head: &HeadView) -> Self {
         let start_id = clock.now_ms();
         let logs = Self {
             heads: EventLog::new(start_id, HEAD_EVENTS),

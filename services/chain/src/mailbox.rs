@@ -16,7 +16,7 @@ use crate::incoming::Incoming;
 const MAILBOX_COMMANDS: usize = 1024;
 
 /// A block of this node's producer that is stored.
-pub struct StoredBlock {
+pub(crate) struct StoredBlock {
     /// Its height.
     pub height: u64,
     /// Its hash.
@@ -30,13 +30,13 @@ pub struct StoredBlock {
 }
 
 /// Transactions that may be admitted: first those whose signature has been verified before, then the others.
-pub type ScreenedBatch = (Vec<Incoming>, Vec<Incoming>);
+pub(crate) type ScreenedBatch = (Vec<Incoming>, Vec<Incoming>);
 
 /// A call that has an answer.
-pub type Reply<T> = oneshot::Sender<Result<T, Status>>;
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, Status>>;
 
 /// What the chain's owner is asked.
-pub enum Command {
+pub(crate) enum Command {
     /// A peer sent a new block.
     Announced { peer: NodeId, block: Box<Block> },
     /// A peer announced a new block by its header.
@@ -62,7 +62,7 @@ pub enum Command {
 }
 
 /// A command and the span it was sent in, which what it causes is below.
-pub struct Envelope {
+pub(crate) struct Envelope {
     /// The command.
     pub command: Command,
     /// The span.
@@ -77,28 +77,28 @@ impl From<Command> for Envelope {
 
 /// The way to the chain's owner. Cheap to clone.
 #[derive(Clone)]
-pub struct CoreHandle(mpsc::Sender<Envelope>);
+pub(crate) struct CoreHandle(mpsc::Sender<Envelope>);
 
 impl CoreHandle {
     /// A handle and the mailbox it fills.
-    pub fn new() -> (Self, mpsc::Receiver<Envelope>) {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Envelope>) {
         let (sender, mailbox) = mpsc::channel(MAILBOX_COMMANDS);
         (Self(sender), mailbox)
     }
 
     /// Commands that wait.
-    pub fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.0.max_capacity() - self.0.capacity()
     }
 
     /// Tells something that has no answer; waits for room.
-    pub async fn tell(&self, command: Command) {
+    pub(crate) async fn tell(&self, command: Command) {
         // The owner has gone only when the service is going too.
         let _ = self.0.send(command.into()).await;
     }
 
     /// Asks and waits for the answer.
-    pub async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Status> {
+    pub(crate) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Status> {
         let stopping = || vision_wire::status(Reason::ShuttingDown, "the chain service is stopping", &[]);
         let (reply, answer) = oneshot::channel();
         self.0.send(command(reply).into()).await.map_err(|_| stopping())?;
@@ -106,7 +106,7 @@ impl CoreHandle {
     }
 
     /// Reads from what the owner has.
-    pub async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Importer) -> Result<T, Status> + Send + 'static,
     ) -> Result<T, Status> {
@@ -120,26 +120,26 @@ impl CoreHandle {
     }
 
     /// Imports fetched blocks.
-    pub async fn import(&self, peer: NodeId, blocks: Vec<Block>) -> ImportEnd {
+    pub(crate) async fn import(&self, peer: NodeId, blocks: Vec<Block>) -> ImportEnd {
         let (reply, end) = oneshot::channel();
         self.tell(Command::Import { peer, blocks, reply }).await;
         end.await.unwrap_or(ImportEnd::Stopped(0))
     }
 
     /// Whether a block is known, be it of a turn that nobody has heard of yet.
-    pub async fn knows(&self, hash: Hash) -> bool {
+    pub(crate) async fn knows(&self, hash: Hash) -> bool {
         self.read(move |importer| Ok(importer.tree().get(&hash).is_some())).await.unwrap_or_default()
     }
 
     /// Hashes of the head's chain for finding the last block in common.
-    pub async fn locator(&self) -> Vec<Hash> {
+    pub(crate) async fn locator(&self) -> Vec<Hash> {
         self.read(|importer| Ok(importer.locator())).await.unwrap_or_default()
     }
 }
 
-/// Bytes of those of these transactions that still wait, from the first on and up to so many bytes, but one at least; and
-/// how many have been passed.
-pub fn waiting_part(importer: &Importer, hashes: &[Hash], max_bytes: usize) -> (usize, Vec<Bytes>) {
+/// Bytes of those of these transactions that still wait, from the first on and up to so many bytes, but one
+/// at least; and how many have been passed.
+pub(crate) fn waiting_part(importer: &Importer, hashes: &[Hash], max_bytes: usize) -> (usize, Vec<Bytes>) {
     let (mut passed, mut size, mut part) = (0, 0, Vec::new());
     for hash in hashes {
         if let Some(transaction) = importer.pool().get(hash) {

@@ -4,7 +4,7 @@ mod tally;
 
 use vision_host::metrics::{Counter, Gauge, Histogram, Labelled, Metrics, SHORT_SECONDS};
 
-pub use tally::Tally;
+pub(crate) use tally::Tally;
 
 /// Upper bounds for what takes between 10 ms and a minute, seconds.
 const LONG_SECONDS: &[f64] =
@@ -14,7 +14,7 @@ const DEPTH_BLOCKS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0, 6
 
 /// The chain service's metrics. Cheap to clone.
 #[derive(Clone)]
-pub struct ChainMetrics {
+pub(crate) struct ChainMetrics {
     head_height: Gauge,
     finalized_height: Gauge,
     head_timestamp: Gauge,
@@ -65,7 +65,7 @@ pub struct ChainMetrics {
 
 /// How long the steps in the life of a block take.
 #[derive(Clone)]
-pub struct Phases {
+pub(crate) struct Phases {
     /// A block is put together for this node's producer.
     pub prepare: Histogram,
     /// A block is checked and executed.
@@ -98,7 +98,7 @@ impl Phases {
 
 impl ChainMetrics {
     /// All at zero.
-    pub fn new(metrics: &Metrics) -> Self {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
         let (gauge, counter) = (|n, h| metrics.gauge(n, h), |n, h| metrics.counter(n, h));
         let histogram = |name, help, bounds| metrics.histogram(name, help, bounds);
         let queues = metrics.gauges(
@@ -198,7 +198,7 @@ impl ChainMetrics {
     }
 
     /// Shows what waits in the pool.
-    pub fn pool(&self, transactions: usize, bytes: usize) {
+    pub(crate) fn pool(&self, transactions: usize, bytes: usize) {
         self.mempool_transactions.set(transactions as f64);
         self.mempool_bytes.set(bytes as f64);
     }

@@ -1,5 +1,5 @@
-//! Every node this one knows of, and how long blocks take to each: what its peers say of themselves, what their
-//! connections show, and what the chain says of them.
+//! Every node this one knows of, and how long blocks take to each: what its peers say of themselves, what
+//! their connections show, and what the chain says of them.
 
 mod line;
 mod names;
@@ -28,7 +28,7 @@ use line::{Line, MAX_LINE_BLOCKS, Made, Tip};
 use roster::{Contact, Roster};
 
 /// Lists of nodes kept for watchers that reconnect.
-pub const NODE_EVENTS: usize = 8;
+pub(crate) const NODE_EVENTS: usize = 8;
 /// Changes of the nodes within this time are reported together.
 const TELL_EVERY: Duration = Duration::from_millis(200);
 /// Ages alone are reported so often, milliseconds.
@@ -38,7 +38,7 @@ const AGES_EVERY_MS: u64 = 1_000;
 const MAX_STRANGERS_TOLD: u32 = 20;
 
 /// What the node knows of itself.
-pub struct Own {
+pub(crate) struct Own {
     /// Its id.
     pub node_id: NodeId,
     /// Its name.
@@ -58,7 +58,8 @@ pub struct Own {
 }
 
 impl Own {
-    /// Why the node makes no block, as far as this service knows; none if it may, and the peers that count for it.
+    /// Why the node makes no block, as far as this service knows; none if it may, and the peers that count
+    /// for it.
     fn standing(&self) -> (Option<String>, u64) {
         let verdict = self.verdict.borrow();
         let (because, ready_peers) = Verdict::word(verdict.as_ref(), self.clock.monotonic_ms());
@@ -66,7 +67,7 @@ impl Own {
     }
 
     /// What the peers are sent.
-    pub fn report(&self) -> NodeReport {
+    pub(crate) fn report(&self) -> NodeReport {
         let head = self.view.borrow().clone();
         let (because, ready_peers) = self.standing();
         NodeReport {
@@ -88,7 +89,7 @@ struct Inner {
 }
 
 /// The nodes.
-pub struct Nodes {
+pub(crate) struct Nodes {
     own: Own,
     store: Store,
     inner: Mutex<Inner>,
@@ -101,18 +102,18 @@ pub struct Nodes {
 
 impl Nodes {
     /// Nothing known but this node.
-    pub fn new(own: Own, store: Store, events: EventLog<Vec<Node>>, chain_events: Events) -> Self {
+    pub(crate) fn new(own: Own, store: Store, events: EventLog<Vec<Node>>, chain_events: Events) -> Self {
         let strangers_told = Mutex::new(LineLimit::new(0, MAX_STRANGERS_TOLD));
         Self { own, store, inner: Mutex::default(), events, chain_events, strangers_told }
     }
 
     /// What this node knows of itself.
-    pub const fn own(&self) -> &Own {
+    pub(crate) const fn own(&self) -> &Own {
         &self.own
     }
 
     /// Lists of nodes, for watchers.
-    pub const fn events(&self) -> &EventLog<Vec<Node>> {
+    pub(crate) const fn events(&self) -> &EventLog<Vec<Node>> {
         &self.events
     }
 
@@ -122,30 +123,30 @@ impl Nodes {
     }
 
     /// Takes what a connected peer reports about itself; its signature is checked.
-    pub fn heard(&self, id: &NodeId, report: Arc<NodeReport>) {
+    pub(crate) fn heard(&self, id: &NodeId, report: Arc<NodeReport>) {
         self.lock().roster.heard(id, report);
     }
 
     /// Notes why a connection ends, before it is taken out of the table.
-    pub fn parted(&self, id: &NodeId, because: &str) {
+    pub(crate) fn parted(&self, id: &NodeId, because: &str) {
         self.lock().roster.parted(id, because);
     }
 
     /// How long blocks take.
-    pub fn propagation(&self) -> Vec<Propagation> {
+    pub(crate) fn propagation(&self) -> Vec<Propagation> {
         let inner = self.lock();
         propagation::of(&self.own.node_id, &inner.line, &inner.roster)
     }
 
     /// All nodes as they are now.
-    pub fn list(&self) -> Vec<Node> {
+    pub(crate) fn list(&self) -> Vec<Node> {
         let head = self.own.view.borrow().clone();
         let inner = self.lock();
         row::rows(&self.own, &head, &inner.roster, &inner.line)
     }
 
     /// Keeps the list up and publishes it until the drain begins.
-    pub async fn run(self: Arc<Self>, mut peers: watch::Receiver<Arc<Vec<PeerView>>>, drain: Drain) {
+    pub(crate) async fn run(self: Arc<Self>, mut peers: watch::Receiver<Arc<Vec<PeerView>>>, drain: Drain) {
         let (mut view, mut verdict) = (self.own.view.clone(), self.own.verdict.clone());
         let mut told: Option<(Vec<Node>, u64)> = None;
         loop {

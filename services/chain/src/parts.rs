@@ -29,7 +29,7 @@ use crate::verdict::Verdict;
 use crate::view::HeadView;
 
 /// What the parts of the service share.
-pub struct Shared {
+pub(crate) struct Shared {
     /// The settings.
     pub config: Config,
     /// The surroundings.
@@ -60,12 +60,12 @@ pub struct Shared {
 
 impl Shared {
     /// Most bytes of a message with a block.
-    pub fn max_message_bytes(&self) -> usize {
+    pub(crate) fn max_message_bytes(&self) -> usize {
         max_block_message_bytes(&self.rules.genesis.params)
     }
 
     /// What the chain's owner needs.
-    pub fn actor_parts(
+    pub(crate) fn actor_parts(
         &self,
         tree: BlockTree,
         view: watch::Sender<Arc<HeadView>>,
@@ -88,13 +88,13 @@ impl Shared {
     }
 
     /// Starts the way of transactions.
-    pub fn start_ingress(&self) -> Ingress {
+    pub(crate) fn start_ingress(&self) -> Ingress {
         let (core, drain) = (self.core.clone(), self.env.drain.clone());
         Ingress::start(core, self.table.clone(), self.rules.genesis_hash, drain, self.metrics.clone())
     }
 
     /// Starts looking at what is not counted when it happens.
-    pub fn start_sampling(&self) {
+    pub(crate) fn start_sampling(&self) {
         let sources = sampling::Sources {
             table: self.table.clone(),
             core: self.core.clone(),
@@ -104,7 +104,7 @@ impl Shared {
     }
 
     /// Starts the lists of peers and of all nodes.
-    pub fn start_nodes(&self, name: NodeName, address: String) -> Arc<Nodes> {
+    pub(crate) fn start_nodes(&self, name: NodeName, address: String) -> Arc<Nodes> {
         let (present_sender, present) = watch::channel(Arc::default());
         let (table, drain) = (self.table.clone(), self.env.drain.clone());
         tokio::spawn(peer_list::tell(table, self.logs.peers.clone(), present_sender, drain));
@@ -125,7 +125,7 @@ impl Shared {
     }
 
     /// Starts calling, fetching and catching up; gives the face towards other nodes.
-    pub fn start_peers(
+    pub(crate) fn start_peers(
         &self,
         identity: Identity,
         jobs: mpsc::Receiver<Job>,
@@ -151,7 +151,7 @@ impl Shared {
     }
 
     /// The face towards this node's own services.
-    pub fn chain_rpc(
+    pub(crate) fn chain_rpc(
         &self,
         ingress: Ingress,
         nodes: Arc<Nodes>,
@@ -179,7 +179,7 @@ impl Shared {
     }
 
     /// The status page on the port towards other nodes.
-    pub fn status_page(&self) -> StatusPage {
+    pub(crate) fn status_page(&self) -> StatusPage {
         StatusPage {
             node_id: self.node_id,
             chain_id: self.rules.genesis.chain_id.clone(),

@@ -18,7 +18,7 @@ const PEERS_EVERY: Duration = Duration::from_millis(20);
 const PEERS_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
 /// Tells watchers of the peers' table, changes of a moment together.
-pub async fn tell(
+pub(crate) async fn tell(
     table: Arc<PeerTable>,
     events: EventLog<Vec<Peer>>,
     present: watch::Sender<Arc<Vec<PeerView>>>,

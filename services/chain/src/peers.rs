@@ -28,12 +28,12 @@ use crate::store::Store;
 use crate::view::HeadView;
 use answer_places::AnswerPlaces;
 use context::Context;
-pub use identity::Identity;
-pub use serve::PeerRpc;
-pub use table::{Job, PeerTable};
+pub(crate) use identity::Identity;
+pub(crate) use serve::PeerRpc;
+pub(crate) use table::{Job, PeerTable};
 
 /// What [`start`] needs.
-pub struct Parts {
+pub(crate) struct Parts {
     /// Who this node is.
     pub identity: Identity,
     /// The connections.
@@ -65,7 +65,7 @@ pub struct Parts {
 }
 
 /// Starts calling, fetching and catching up, until the drain; gives the service towards other nodes.
-pub fn start(parts: Parts) -> PeerRpc {
+pub(crate) fn start(parts: Parts) -> PeerRpc {
     let context = Arc::new(Context {
         identity: parts.identity,
         table: parts.table,

@@ -3,7 +3,7 @@
 use vision_primitives::NodeId;
 
 /// How nodes behave towards this one.
-pub trait Conduct: Send + Sync {
+pub(crate) trait Conduct: Send + Sync {
     /// Whether a node is banned, so that what it sent before is not worth the work.
     fn is_banned(&self, peer: &NodeId) -> bool;
 

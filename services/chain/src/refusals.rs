@@ -8,18 +8,18 @@ use vision_wire::Reason;
 use crate::store::StoreError;
 
 /// What is answered while the disk does not take writes.
-pub fn store_unavailable() -> Status {
+pub(crate) fn store_unavailable() -> Status {
     vision_wire::status(Reason::StoreUnavailable, NotStored::StoreUnavailable.to_string(), &[])
 }
 
 /// How a failing store is reported.
-pub fn store_status(error: &StoreError) -> Status {
+pub(crate) fn store_status(error: &StoreError) -> Status {
     let reason = if error.is_transient() { Reason::StoreUnavailable } else { Reason::StoreCorrupt };
     vision_wire::status(reason, error.to_string(), &[])
 }
 
 /// Why a transaction does not wait.
-pub fn not_taken(refused: &NotTaken) -> Status {
+pub(crate) fn not_taken(refused: &NotTaken) -> Status {
     let (reason, rule) = match refused {
         NotTaken::StoreUnavailable => return store_unavailable(),
         NotTaken::Rejected(rejected) => (pool_reason(rejected), rejected.reason()),
@@ -39,7 +39,7 @@ fn pool_reason(rejected: &Rejected) -> Reason {
 }
 
 /// Why no block is prepared.
-pub fn not_prepared(refused: &NotPrepared) -> Status {
+pub(crate) fn not_prepared(refused: &NotPrepared) -> Status {
     let (reason, metadata) = match refused {
         NotPrepared::StoreUnavailable => return store_unavailable(),
         NotPrepared::TipChanged { head } => (Reason::TipChanged, ("head", head.to_string())),
@@ -49,7 +49,7 @@ pub fn not_prepared(refused: &NotPrepared) -> Status {
 }
 
 /// Why a block of this node's producer is not stored.
-pub fn not_stored(refused: &NotStored) -> Status {
+pub(crate) fn not_stored(refused: &NotStored) -> Status {
     use vision_block_tree::Refusal;
     let reason = match refused {
         NotStored::StoreUnavailable => return store_unavailable(),

@@ -40,7 +40,7 @@ use crate::view::{HeadEvent, HeadView, StoredBlocks};
 
 /// Serves [`ChainService`].
 #[derive(Clone)]
-pub struct ChainRpc {
+pub(crate) struct ChainRpc {
     /// The chain's rules.
     pub rules: Arc<ChainRules>,
     /// This node.

@@ -16,7 +16,7 @@ use crate::peers::PeerTable;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// What is looked at.
-pub struct Sources {
+pub(crate) struct Sources {
     /// The connections.
     pub table: Arc<PeerTable>,
     /// The chain's thread.
@@ -26,7 +26,7 @@ pub struct Sources {
 }
 
 /// Looks until the drain begins.
-pub async fn sample(metrics: ChainMetrics, sources: Sources, drain: Drain) {
+pub(crate) async fn sample(metrics: ChainMetrics, sources: Sources, drain: Drain) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

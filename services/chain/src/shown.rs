@@ -1,4 +1,5 @@
-//! Blocks as readers are shown them: decoded, with the slots that passed unused before them and when they came.
+//! Blocks as readers are shown them: decoded, with the slots that passed unused before them and when they
+//! came.
 
 mod arrivals;
 mod pools;
@@ -15,7 +16,7 @@ use pools::MainPools;
 
 /// What all who show blocks share. Cheap to clone.
 #[derive(Clone)]
-pub struct Shown(Arc<Inner>);
+pub(crate) struct Shown(Arc<Inner>);
 
 struct Inner {
     rules: Arc<ChainRules>,
@@ -24,7 +25,7 @@ struct Inner {
 }
 
 /// What is shown of a block besides its header.
-pub struct About {
+pub(crate) struct About {
     /// Number of its transactions.
     pub tx_count: u32,
     /// Its size as `max_block_bytes` counts it.
@@ -41,12 +42,12 @@ pub struct About {
 
 impl Shown {
     /// Of a chain.
-    pub fn new(rules: Arc<ChainRules>) -> Self {
+    pub(crate) fn new(rules: Arc<ChainRules>) -> Self {
         Self(Arc::new(Inner { rules, pools: MainPools::default(), arrivals: Arrivals::default() }))
     }
 
     /// Block 0.
-    pub fn genesis(&self) -> proto::BlockInfo {
+    pub(crate) fn genesis(&self) -> proto::BlockInfo {
         let rules = &self.0.rules;
         let info = vision_wire::genesis_info(&rules.genesis_hash, rules.genesis.time_ms);
         let trace_id = HeightTrace::of(&rules.genesis_hash, vision_primitives::Height::GENESIS).to_string();
@@ -54,7 +55,7 @@ impl Shown {
     }
 
     /// A block without its bytes.
-    pub fn block(&self, hash: &Hash, header: &Header, about: About) -> proto::BlockInfo {
+    pub(crate) fn block(&self, hash: &Hash, header: &Header, about: About) -> proto::BlockInfo {
         let missed = about
             .missed
             .iter()
@@ -72,8 +73,9 @@ impl Shown {
         }
     }
 
-    /// The slots that passed unused before a block, given the pool that the first m slots of its height were dealt over.
-    pub fn missed(&self, header: &Header, main_pool: &Pool) -> Vec<(Slot, NodeId)> {
+    /// The slots that passed unused before a block, given the pool that the first m slots of its height were
+    /// dealt over.
+    pub(crate) fn missed(&self, header: &Header, main_pool: &Pool) -> Vec<(Slot, NodeId)> {
         // Nearly all blocks are made by the primary: no owner need be drawn.
         if header.slot == Slot(0) {
             return Vec::new();
@@ -87,24 +89,24 @@ impl Shown {
     }
 
     /// The pool with this root that the first m slots of a height are dealt over, if it is remembered.
-    pub fn main_pool(&self, pool_root: &Hash) -> Option<Pool> {
+    pub(crate) fn main_pool(&self, pool_root: &Hash) -> Option<Pool> {
         self.0.pools.get(pool_root)
     }
 
     /// Remembers an active pool. An empty one says nothing of what the first slots were dealt over.
-    pub fn remember(&self, active: &Pool) {
+    pub(crate) fn remember(&self, active: &Pool) {
         if !active.is_empty() {
             self.0.pools.insert(active);
         }
     }
 
     /// Notes when a block came.
-    pub fn came(&self, header: &Header, hash: Hash, at: TimestampMs) {
+    pub(crate) fn came(&self, header: &Header, hash: Hash, at: TimestampMs) {
         self.0.arrivals.note(header.height, hash, at);
     }
 
     /// When a block came, if that is remembered.
-    pub fn arrived(&self, header: &Header, hash: &Hash) -> Option<TimestampMs> {
+    pub(crate) fn arrived(&self, header: &Header, hash: &Hash) -> Option<TimestampMs> {
         self.0.arrivals.of(header.height, hash)
     }
 }

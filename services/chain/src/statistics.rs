@@ -6,10 +6,10 @@ use vision_primitives::{ConsensusParams, Hash, Height, NodeId, Pool, Slot, Times
 use vision_wire::chain as proto;
 
 /// Most blocks that are counted.
-pub const MAX_BLOCKS: usize = 1000;
+pub(crate) const MAX_BLOCKS: usize = 1000;
 
 /// A block as it counts.
-pub struct Counted {
+pub(crate) struct Counted {
     /// Its height.
     pub height: Height,
     /// Its hash.
@@ -30,7 +30,7 @@ pub struct Counted {
 
 /// The newest blocks, ascending, each the parent of the next; at most [`MAX_BLOCKS`].
 #[derive(Default)]
-pub struct Window(VecDeque<Counted>);
+pub(crate) struct Window(VecDeque<Counted>);
 
 #[derive(Default)]
 struct Count {
@@ -44,12 +44,12 @@ struct Count {
 
 impl Window {
     /// The last block.
-    pub fn last(&self) -> Option<&Counted> {
+    pub(crate) fn last(&self) -> Option<&Counted> {
         self.0.back()
     }
 
     /// Adds a child of the last block.
-    pub fn push(&mut self, block: Counted) {
+    pub(crate) fn push(&mut self, block: Counted) {
         self.0.push_back(block);
         if self.0.len() > MAX_BLOCKS {
             self.0.pop_front();
@@ -57,17 +57,17 @@ impl Window {
     }
 
     /// Takes the last block away: the head's chain has left it.
-    pub fn pop(&mut self) {
+    pub(crate) fn pop(&mut self) {
         self.0.pop_back();
     }
 
     /// Forgets all.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
     /// What the last so many blocks show; `head` is reported as the height if there are none.
-    pub fn statistics(
+    pub(crate) fn statistics(
         &self,
         window: usize,
         head: Height,

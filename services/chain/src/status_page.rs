@@ -15,7 +15,7 @@ use crate::view::HeadView;
 
 /// What the page tells.
 #[derive(Clone)]
-pub struct StatusPage {
+pub(crate) struct StatusPage {
     /// This node.
     pub node_id: NodeId,
     /// Name of the chain.
@@ -34,7 +34,7 @@ pub struct StatusPage {
 
 impl StatusPage {
     /// The page's route.
-    pub fn router(self) -> Router {
+    pub(crate) fn router(self) -> Router {
         Router::new().route("/api/status", get(status)).with_state(self)
     }
 }

@@ -21,13 +21,13 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefi
 use vision_ledger::{Account, Changes, Producer, State};
 use vision_primitives::{Address, Hash, Height, NodeId};
 
-pub use fates::Fate;
-pub use follow::{Ahead, Told, Untold};
-pub use headers::Stretch;
-pub use index::{Indexed, MAX_DATA_HEAD_BYTES, Wanted};
-pub use record::{BlockRecord, HeaderRecord};
-pub use transactions::{Place, WaitingRecord};
-pub use write::{Commit, NewBlock};
+pub(crate) use fates::Fate;
+pub(crate) use follow::{Ahead, Told, Untold};
+pub(crate) use headers::Stretch;
+pub(crate) use index::{Indexed, MAX_DATA_HEAD_BYTES, Wanted};
+pub(crate) use record::{BlockRecord, HeaderRecord};
+pub(crate) use transactions::{Place, WaitingRecord};
+pub(crate) use write::{Commit, NewBlock};
 
 /// Bytes redb may keep of the file in memory.
 const CACHE_BYTES: usize = 8 << 20;
@@ -107,7 +107,7 @@ fn failed(error: impl Into<redb::Error>) -> StoreError {
 }
 
 /// Everything needed to rebuild the block tree.
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// Hash of the last final block.
     pub final_hash: Hash,
     /// The last final block itself; none at height 0.
@@ -120,7 +120,7 @@ pub struct Loaded {
 
 /// Handle to the store; clones share it. Reads see only what has been synced.
 #[derive(Clone)]
-pub struct Store {
+pub(crate) struct Store {
     path: PathBuf,
     /// `None` while the file is being opened again after the disk has failed, and once closed.
     database: Arc<RwLock<Option<Database>>>,
@@ -129,7 +129,7 @@ pub struct Store {
 
 impl Store {
     /// Opens the store, or makes one that holds block 0. Checks every page's check sum on the way.
-    pub fn open(path: &Path, genesis_hash: Hash, genesis_state: &State) -> Result<Self, StoreError> {
+    pub(crate) fn open(path: &Path, genesis_hash: Hash, genesis_state: &State) -> Result<Self, StoreError> {
         if !path.exists() {
             Self::create(path, genesis_hash, genesis_state)?;
         }
@@ -181,7 +181,7 @@ impl Store {
     }
 
     /// Hash of block 0.
-    pub const fn genesis_hash(&self) -> Hash {
+    pub(crate) const fn genesis_hash(&self) -> Hash {
         self.genesis_hash
     }
 
@@ -212,7 +212,7 @@ impl Store {
     }
 
     /// Closes the file for all clones, so that it can be opened again at once.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -233,7 +233,7 @@ impl Store {
     }
 
     /// Reads everything that lives in memory while the node runs.
-    pub fn load(&self) -> Result<Loaded, StoreError> {
+    pub(crate) fn load(&self) -> Result<Loaded, StoreError> {
         let final_hash = self.meta_hash("final")?;
         let supply = u64_of("supply", &self.meta("supply")?.unwrap_or_default())?;
         let read = self.begin_read()?;
@@ -272,7 +272,7 @@ impl Store {
     }
 
     /// Hashes of the last final block's ancestors, its parent first, at most `count`.
-    pub fn trail(&self, final_height: Height, count: u64) -> Result<Vec<Hash>, StoreError> {
+    pub(crate) fn trail(&self, final_height: Height, count: u64) -> Result<Vec<Hash>, StoreError> {
         let lowest = final_height.get().saturating_sub(count);
         (lowest..final_height.get())
             .rev()
@@ -284,7 +284,7 @@ impl Store {
     }
 
     /// A block by its hash; block 0 has no record.
-    pub fn block(&self, hash: &Hash) -> Result<Option<BlockRecord>, StoreError> {
+    pub(crate) fn block(&self, hash: &Hash) -> Result<Option<BlockRecord>, StoreError> {
         let read = self.begin_read()?;
         let table = read.open_table(BLOCKS).map_err(failed)?;
         match table.get(hash.as_bytes()).map_err(failed)? {
@@ -294,7 +294,7 @@ impl Store {
     }
 
     /// Hash of the block at a height of the head's chain.
-    pub fn hash_at(&self, height: Height) -> Result<Option<Hash>, StoreError> {
+    pub(crate) fn hash_at(&self, height: Height) -> Result<Option<Hash>, StoreError> {
         if height == Height::GENESIS {
             return Ok(Some(self.genesis_hash));
         }
@@ -305,7 +305,7 @@ impl Store {
 
     /// Blocks of the head's chain from a height upward, at most `count` of them and, past the first,
     /// at most `max_bytes`.
-    pub fn blocks_from(
+    pub(crate) fn blocks_from(
         &self,
         from: Height,
         count: usize,
@@ -332,7 +332,7 @@ impl Store {
     }
 
     /// The producer registry after a final height.
-    pub fn producers_at(&self, height: Height) -> Result<Vec<(NodeId, Producer)>, StoreError> {
+    pub(crate) fn producers_at(&self, height: Height) -> Result<Vec<(NodeId, Producer)>, StoreError> {
         let read = self.begin_read()?;
         let history = read.open_table(PRODUCER_HISTORY).map_err(failed)?;
         let mut found = Vec::new();

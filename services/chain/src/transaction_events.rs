@@ -11,10 +11,10 @@ use vision_wire::chain::{self as proto, transaction_info::Place};
 use crate::store::Fate;
 
 /// Turns in which something happened to transactions.
-pub type TransactionEvents = EventLog<Arc<Vec<TransactionEvent>>>;
+pub(crate) type TransactionEvents = EventLog<Arc<Vec<TransactionEvent>>>;
 
 /// A transaction's place, as callers see it.
-pub fn place_to_proto(place: &TransactionPlace, genesis_hash: &Hash, finalized: Height) -> Place {
+pub(crate) fn place_to_proto(place: &TransactionPlace, genesis_hash: &Hash, finalized: Height) -> Place {
     match place {
         TransactionPlace::Waiting { since, missing_nonce } => {
             Place::Waiting(proto::Waiting { since_ms: since.get(), missing_nonce: *missing_nonce })
@@ -32,13 +32,13 @@ pub fn place_to_proto(place: &TransactionPlace, genesis_hash: &Hash, finalized: 
 }
 
 /// What became of one that waits no more, as callers see it.
-pub fn fate_to_proto(Fate { reason, at, replaced_by }: Fate) -> Place {
+pub(crate) fn fate_to_proto(Fate { reason, at, replaced_by }: Fate) -> Place {
     let replaced_by = replaced_by.map(|by| by.to_string()).unwrap_or_default();
     Place::Dropped(proto::Dropped { reason, at_ms: at.get(), replaced_by })
 }
 
 /// An event, as watchers see it.
-pub fn event_to_proto(
+pub(crate) fn event_to_proto(
     event: &TransactionEvent,
     genesis_hash: &Hash,
     finalized: Height,

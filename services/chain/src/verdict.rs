@@ -11,12 +11,12 @@ const VERDICT_MAX_AGE_MS: u64 = 5_000;
 const MAX_BECAUSE_CHARS: usize = 400;
 
 /// What is said while the sync-oracle says nothing.
-pub const ORACLE_SILENT: &str =
+pub(crate) const ORACLE_SILENT: &str =
     "ORACLE_SILENT: the sync-oracle has been silent for 5 s: start it or read its log";
 
 /// What the sync-oracle last reported.
 #[derive(Clone, Debug)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// Its snapshot.
     pub snapshot: Snapshot,
     /// Why this node makes no block, be it the oracle's reason or the producer's; empty if it may.
@@ -30,7 +30,7 @@ pub struct Verdict {
 
 impl Verdict {
     /// One that comes now.
-    pub fn received(snapshot: Snapshot, makes_no_block_because: String, clock: &Clock) -> Self {
+    pub(crate) fn received(snapshot: Snapshot, makes_no_block_because: String, clock: &Clock) -> Self {
         // Two processes have only the wall clock in common; from here on the other one counts.
         let age_ms = clock.now_ms().saturating_sub(snapshot.taken_at_ms);
         // An oracle that knows nothing of the producer tells its own reason alone.
@@ -44,7 +44,7 @@ impl Verdict {
 
     /// Why this node makes no block by what was reported last (empty if it may), and how many peers count for
     /// it.
-    pub fn word(last: Option<&Self>, monotonic_ms: u64) -> (&str, u64) {
+    pub(crate) fn word(last: Option<&Self>, monotonic_ms: u64) -> (&str, u64) {
         match last.filter(|verdict| verdict.is_fresh(monotonic_ms)) {
             None => (ORACLE_SILENT, 0),
             Some(verdict) => (&verdict.makes_no_block_because, verdict.snapshot.ready_peers),
@@ -53,14 +53,14 @@ impl Verdict {
 
     /// Until when, by the monotonic clock and included, this node may call a block LATE (section 5): it is at
     /// the tip and has ready peers.
-    pub fn in_sync_until_ms(&self) -> Option<u64> {
+    pub(crate) fn in_sync_until_ms(&self) -> Option<u64> {
         let at_tip = matches!(self.snapshot.state(), SyncState::AtTip | SyncState::TooFarAhead);
         let counts_for_ms = VERDICT_MAX_AGE_MS.checked_sub(self.age_ms)?;
         (at_tip && self.snapshot.ready_peers > 0).then(|| self.received_ms.saturating_add(counts_for_ms))
     }
 
     /// Whether it is recent enough to count, by the monotonic clock.
-    pub const fn is_fresh(&self, monotonic_ms: u64) -> bool {
+    pub(crate) const fn is_fresh(&self, monotonic_ms: u64) -> bool {
         let since_ms = monotonic_ms.saturating_sub(self.received_ms);
         self.age_ms.saturating_add(since_ms) <= VERDICT_MAX_AGE_MS
     }

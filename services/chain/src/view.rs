@@ -11,7 +11,7 @@ use vision_wire::chain::Head;
 
 /// The head as published.
 #[derive(Clone)]
-pub struct HeadView {
+pub(crate) struct HeadView {
     /// Its height.
     pub height: Height,
     /// Its hash.
@@ -42,7 +42,7 @@ pub struct HeadView {
 
 impl HeadView {
     /// The view of a tree's entry.
-    pub fn of(entry: &Entry, finalized_height: Height) -> Self {
+    pub(crate) fn of(entry: &Entry, finalized_height: Height) -> Self {
         let at_genesis = entry.header().is_none();
         Self {
             height: entry.height(),
@@ -62,12 +62,12 @@ impl HeadView {
     }
 
     /// The same, become the head at this instant.
-    pub fn arrived_at(self, now: TimestampMs) -> Self {
+    pub(crate) fn arrived_at(self, now: TimestampMs) -> Self {
         Self { arrived_ms: Some(now.get()), ..self }
     }
 
     /// As others see it.
-    pub fn to_proto(&self) -> Head {
+    pub(crate) fn to_proto(&self) -> Head {
         Head {
             height: self.height.get(),
             hash: self.hash.to_string(),
@@ -88,7 +88,7 @@ impl HeadView {
 
 /// A move of the head.
 #[derive(Clone)]
-pub struct HeadEvent {
+pub(crate) struct HeadEvent {
     /// The head after it.
     pub head: Head,
     /// Blocks of the old branch that were left; 0 when the head was extended.
@@ -97,7 +97,7 @@ pub struct HeadEvent {
 
 /// A block that was stored, as watchers of stored blocks see it.
 #[derive(Clone, Debug)]
-pub struct StoredHeader {
+pub(crate) struct StoredHeader {
     /// Who made it.
     pub producer: NodeId,
     /// Canonical bytes of its header.
@@ -107,4 +107,4 @@ pub struct StoredHeader {
 }
 
 /// Blocks in the order they were stored; the first event stands for all before the start.
-pub type StoredBlocks = EventLog<Arc<Option<StoredHeader>>>;
+pub(crate) type StoredBlocks = EventLog<Arc<Option<StoredHeader>>>;

@@ -39,7 +39,8 @@ async fn chain(client: &mut Client) -> Vec<Block> {
     blocks
 }
 
-/// A block on a node's head by the owner of slot 0, stamped so long after its window opens, without handing it in.
+/// A block on a node's head by the owner of slot 0, stamped so long after its window opens, without handing
+/// it in.
 async fn twin(net: &Net, client: &mut Client, delay_ms: u64) -> (String, proto::SubmitBlockRequest) {
     let head = head(client).await;
     let window = schedule(net, client, &head).await.window(Slot(0));

@@ -1,4 +1,5 @@
-//! What became of what was acknowledged: told for as long as the documents say, whatever the clock and however full the pool.
+//! What became of what was acknowledged: told for as long as the documents say, whatever the clock and
+//! however full the pool.
 
 mod support;
 

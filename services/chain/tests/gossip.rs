@@ -85,7 +85,8 @@ async fn what_was_handed_in_here_and_still_waits_is_told_again() {
     assert_eq!(hear_transactions(&mut peer, &net).await, [own.hash().to_string()]);
     teller.say(gossip([&others])).await;
     assert_eq!(hear_transactions(&mut peer, &net).await, [others.hash().to_string()]);
-    // The peer may have had no room for it. While the head moves, it hears of it again; of what another told the node it does not.
+    // The peer may have had no room for it. While the head moves, it hears of it again; of what another told
+    // the node it does not.
     let moving = async {
         for _ in 0..600 {
             produce(&net, &mut client, 0).await;

@@ -199,8 +199,8 @@ async fn blocks_ahead_of_the_clock_wait_and_orphans_wait_for_their_parent() {
         .expect("prepared")
         .into_inner();
     let early = resign(&net, Header::from_bytes(&prepared.header).expect("a header"));
-    // This clock has not been compared with the peer's: that blocks seem far ahead may be its own fault, as after it was
-    // set back, and bans nobody.
+    // This clock has not been compared with the peer's: that blocks seem far ahead may be its own fault, as
+    // after it was set back, and bans nobody.
     for later_ms in 0..10 {
         let timestamp_ms = vision_primitives::TimestampMs(now + 60_000 + later_ms);
         peer.say(announce(&resign(&net, Header { timestamp_ms, ..early.header().clone() }))).await;

@@ -8,7 +8,8 @@ use support::transactions::{place, submit_one, transfer};
 use support::{Client, Net, Node, crashed, head, produce, slot_of, wait_for_head};
 use vision_primitives::{NodeId, SignedTransaction};
 
-/// Blocks on each of the two branches: more than it takes for a block to be final, were they made by a majority.
+/// Blocks on each of the two branches: more than it takes for a block to be final, were they made by a
+/// majority.
 const BRANCH_BLOCKS: usize = 70;
 
 /// One transaction for each block of a branch, in the order in which they apply.
@@ -27,7 +28,8 @@ async fn places(client: &mut Client, all: &[SignedTransaction]) -> BTreeMap<Stri
     places
 }
 
-/// A node whose chain of blocks by one producer, each with one of the transactions, is left for a heavier one.
+/// A node whose chain of blocks by one producer, each with one of the transactions, is left for a heavier
+/// one.
 async fn reorganised(
     net: &Net,
     home: &std::path::Path,

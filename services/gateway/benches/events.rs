@@ -1,5 +1,6 @@
-//! What a listener of `GET /api/transactions/events` costs: memory of the process for each of 240 streams while full
-//! blocks go by, and the time until all have heard of one. The listeners are in the same process, and read at once.
+//! What a listener of `GET /api/transactions/events` costs: memory of the process for each of 240 streams
+//! while full blocks go by, and the time until all have heard of one. The listeners are in the same process,
+//! and read at once.
 #![allow(missing_docs, clippy::disallowed_methods, reason = "a benchmark measures with the machine's clock")]
 
 #[path = "../tests/support/mod.rs"]

@@ -1,5 +1,5 @@
-//! 1,000 listeners of `GET /api/mining/events`: memory of the gateway for each, and how long an event is under way to them,
-//! against the same with one listener. The node runs in a process of its own.
+//! 1,000 listeners of `GET /api/mining/events`: memory of the gateway for each, and how long an event is
+//! under way to them, against the same with one listener. The node runs in a process of its own.
 #![allow(missing_docs, clippy::disallowed_methods, reason = "a benchmark measures with the machine's clock")]
 
 #[path = "../tests/support/mod.rs"]

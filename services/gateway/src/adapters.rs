@@ -38,7 +38,8 @@ const HEALTH_DEADLINE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(crate) struct Backends {
     chain: Connection,
-    /// For calls that take long: a connection bears 256 calls at once, and these should not hold up the others.
+    /// For calls that take long: a connection bears 256 calls at once, and these should not hold up the
+    /// others.
     chain_long: Connection,
     /// For watches that last as long as somebody reads them.
     chain_watch: Connection,

@@ -18,12 +18,14 @@ pub use pages::{NoPages, Pages};
 pub struct Config {
     /// Address of REST and gRPC health.
     pub listen: ListenAddress,
-    /// Names by which browsers and others call the gateway, such as `node.example.org`. IP addresses and `localhost` need
-    /// not be named, nor names without a dot if `listen` is not on loopback.
+    /// Names by which browsers and others call the gateway, such as `node.example.org`. IP addresses and
+    /// `localhost` need not be named, nor names without a dot if `listen` is not on loopback.
     pub allowed_hosts: Vec<String>,
-    /// Origins of pages on other sites that may read the answers, such as `https://wallet.example.org`; none by default.
+    /// Origins of pages on other sites that may read the answers, such as `https://wallet.example.org`; none
+    /// by default.
     pub allowed_origins: Vec<Origin>,
-    /// Where people find the pages of the nodes, by name or id, such as `{ node2 = "http://127.0.0.1:8081" }`.
+    /// Where people find the pages of the nodes, by name or id, such as
+    /// `{ node2 = "http://127.0.0.1:8081" }`.
     pub pages: Pages,
     /// Most connections from one address (of IPv6: one /64), 1 to 512: a reverse proxy is one address.
     pub max_connections_per_address: usize,

@@ -118,7 +118,8 @@ fn without_user(url: &str) -> String {
 }
 
 impl AppState {
-    /// Listens to the node's events after a cursor; if what followed it is not known any more, from now on, and says why.
+    /// Listens to the node's events after a cursor; if what followed it is not known any more, from now on,
+    /// and says why.
     pub(crate) fn listen(&self, cursor: &str, wanted: Wanted) -> Result<(Listener, Option<Status>), Status> {
         self.live.listen_or_skip(cursor, wanted)
     }

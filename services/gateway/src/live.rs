@@ -1,8 +1,8 @@
-//! What listeners of the node's events hear: one hub, which asks each service once, renders each event once, and
-//! hands the same bytes to all who listen.
+//! What listeners of the node's events hear: one hub, which asks each service once, renders each event once,
+//! and hands the same bytes to all who listen.
 //!
-//! Events have cursors of this gateway's start and are kept in a bounded ring. The status is no event but a state:
-//! a listener that was away or slow gets it whole, others what has changed.
+//! Events have cursors of this gateway's start and are kept in a bounded ring. The status is no event but a
+//! state: a listener that was away or slow gets it whole, others what has changed.
 
 mod board;
 mod chain;
@@ -45,8 +45,8 @@ type Noted = (String, Arc<Happened>);
 #[derive(Clone)]
 pub(crate) struct Live {
     events: EventLog<Arc<Happened>>,
-    /// The last events, oldest first. Of what happens with every block only the newest of its kind: else nothing else
-    /// would be left after minutes.
+    /// The last events, oldest first. Of what happens with every block only the newest of its kind: else
+    /// nothing else would be left after minutes.
     noted: Arc<Mutex<VecDeque<Noted>>>,
     status: watch::Sender<Arc<Frame>>,
     board: Arc<Board>,
@@ -92,8 +92,8 @@ impl Live {
         self.status.receiver_count() > 0
     }
 
-    /// How the node stands now, as one JSON object, and why parts of it are null. Asks for what is known only while
-    /// somebody listens.
+    /// How the node stands now, as one JSON object, and why parts of it are null. Asks for what is known only
+    /// while somebody listens.
     pub(crate) async fn status(&self, backends: &Backends, now_ms: u64) -> (Bytes, Missing) {
         if !self.is_heard() {
             chain::ask(backends, &self.board).await;

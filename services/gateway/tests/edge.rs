@@ -162,7 +162,8 @@ async fn final_blocks_are_kept_by_caches_and_others_are_not() {
     // Of the fake's blocks 0 and 1 are final.
     let (one, four) = (node.chain.block(1).hash(), node.chain.block(4).hash());
     // Another chain, begun anew at the same address, has another block at a height.
-    // Another version of the program may show a block in another way: nothing is kept without asking for ever.
+    // Another version of the program may show a block in another way: nothing is kept without asking for
+    // ever.
     let (a_day, ask_again, never) = ("public, max-age=86400", "no-cache", "no-store");
     for (id, kept) in [
         ("1".to_owned(), ask_again),

@@ -206,7 +206,8 @@ async fn all_who_listen_to_all_share_one_watch_and_those_who_were_away_join_it()
     let mut returning = Events::open(&node, &came_back(&reported[0].id)).await;
     assert_eq!(returning.next().await, second);
     assert_eq!(watched(), [""]);
-    // When the last one is gone the watch ends; one who comes back then catches up alone, and shares the new one.
+    // When the last one is gone the watch ends; one who comes back then catches up alone, and shares the new
+    // one.
     drop((listeners, returning));
     node.chain.pool.1.publish(vec![info(3)]);
     let deadline = tokio::time::Instant::now() + support::SOON;

@@ -272,7 +272,8 @@ async fn every_route_of_the_document_is_there() {
     }
 }
 
-/// The first list of names in a row of the document's table, and whatever single names stand behind it up to the full stop.
+/// The first list of names in a row of the document's table, and whatever single names stand behind it up to
+/// the full stop.
 fn documented(document: &str, row: &str) -> BTreeSet<String> {
     let start = format!("| {row} | ");
     let text = document.lines().find_map(|line| line.strip_prefix(&start)).expect(row);

@@ -349,7 +349,8 @@ impl<N: Neighbours> Actor<N> {
         self.outlets.claims.send_replace(Arc::new(self.book.clone()));
     }
 
-    /// Shows the status if it changed. While the schedule of a new head is not known yet, what is shown stays that of the head before.
+    /// Shows the status if it changed. While the schedule of a new head is not known yet, what is shown stays
+    /// that of the head before.
     fn publish(&mut self) {
         let turn_ms = self.executor.clock.monotonic_ms();
         // A turn by itself changes nothing that is reported.

@@ -1,5 +1,5 @@
-//! Looking for blocks of this node's own key. Only a signature that verifies with the key counts: whatever the chain service
-//! says besides can neither raise the floor nor keep the node from starting.
+//! Looking for blocks of this node's own key. Only a signature that verifies with the key counts: whatever
+//! the chain service says besides can neither raise the floor nor keep the node from starting.
 
 use std::sync::Arc;
 
@@ -51,7 +51,8 @@ impl<N: Neighbours> Executor<N> {
         }
     }
 
-    /// Looks through the head's chain from its tip down to `seen`, where an earlier look began, or as far as is needed.
+    /// Looks through the head's chain from its tip down to `seen`, where an earlier look began, or as far as
+    /// is needed.
     pub(crate) async fn audit(self, op: Op, seen: Option<Hash>) -> Done {
         let failed = Input::AuditFailed { op };
         let unavailable = |error| ShellEvent::Unavailable(CHAIN, error);

@@ -1,9 +1,9 @@
 //! Producer service: holds the key, claims, signs, proposes.
 //!
-//! Watches the head of this node's chain service and the verdict of its sync-oracle, asks the selection service who owns
-//! which slot, and when one of them is this node's and its time has come, has a block prepared, claims it on disk, signs it and
-//! executor it in (`docs/protocol.md`, sections 3, 5, 7 and 10; the machine is `vision-authoring`). It alone holds
-//! the key, and it never signs two blocks for one parent.
+//! Watches the head of this node's chain service and the verdict of its sync-oracle, asks the selection
+//! service who owns which slot, and when one of them is this node's and its time has come, has a block
+//! prepared, claims it on disk, signs it and executor it in (`docs/protocol.md`, sections 3, 5, 7 and 10; the
+//! machine is `vision-authoring`). It alone holds the key, and it never signs two blocks for one parent.
 #![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod actor;
@@ -55,7 +55,8 @@ const MAX_GENESIS_BYTES: u64 = 64 << 20;
 /// Runs the service until the environment drains.
 ///
 /// # Errors
-/// [`Error`] if configuration, key, genesis or claims are wrong or the address cannot be bound: nothing is started then.
+/// [`Error`] if configuration, key, genesis or claims are wrong or the address cannot be bound: nothing is
+/// started then.
 /// [`Error::ClaimsTooOld`] as soon as the chain shows blocks of this key that the claims do not know of.
 pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     config.check()?;

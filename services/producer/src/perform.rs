@@ -1,5 +1,5 @@
-//! Doing what the machine asks for. Each task ends in an input for the machine, and perhaps in an event for the
-//! shell.
+//! Doing what the machine asks for. Each task ends in an input for the machine, and perhaps in an event for
+//! the shell.
 
 use std::sync::Arc;
 

@@ -42,7 +42,8 @@ pub(crate) trait Neighbours: Clone + Send + Sync + 'static {
     fn producers(&self, at: Hash) -> impl Future<Output = Result<GetProducersResponse, Status>> + Send;
     /// Hash of block 0 of the chain that the chain service follows.
     fn genesis_hash(&self) -> impl Future<Output = Result<Hash, Status>> + Send;
-    /// A page of the head's chain, newest first, and the token of the next one; empty at first and at the end.
+    /// A page of the head's chain, newest first, and the token of the next one; empty at first and at the
+    /// end.
     fn headers_down(
         &self,
         page_token: String,

@@ -1,5 +1,5 @@
-//! Tells the sync-oracle whether this node may produce: at once when that changes, and now and then so that it knows
-//! the service to be there.
+//! Tells the sync-oracle whether this node may produce: at once when that changes, and now and then so that
+//! it knows the service to be there.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::ports::Neighbours;
 /// The report is repeated so often; the oracle takes the service for gone after 5 s.
 const REPEAT_EVERY: Duration = Duration::from_secs(1);
 
-/// The last report of an actor that has taken no turn for so long is not repeated, milliseconds. It ticks at least every
-/// 4 s.
+/// The last report of an actor that has taken no turn for so long is not repeated, milliseconds. It ticks at
+/// least every 4 s.
 const MAX_TURN_AGE_MS: u64 = 5_000;
 
 /// What the actor says of itself.
@@ -25,7 +25,8 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Takes what the actor says now; whether that is new. The status around it changes several times with every block.
+    /// Takes what the actor says now; whether that is new. The status around it changes several times with
+    /// every block.
     pub(crate) fn say(&mut self, because: String) -> bool {
         let is_new = self.because.as_ref() != Some(&because);
         self.because = Some(because);

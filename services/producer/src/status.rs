@@ -12,8 +12,8 @@ const RECENT_CLAIMS: usize = 10;
 
 /// The status of the height above the view's head.
 ///
-/// The snapshot may be of a head a little older or newer: what it says of the network is carried over to the view's head, so that
-/// the numbers fit one another.
+/// The snapshot may be of a head a little older or newer: what it says of the network is carried over to the
+/// view's head, so that the numbers fit one another.
 pub(crate) fn compose(view: &View<'_>, snapshot: &Snapshot, me: &NodeId, book: &ClaimBook) -> MiningStatus {
     let local_height = view.head.height.get();
     let caught_up = local_height.saturating_sub(snapshot.local_height);

@@ -17,7 +17,8 @@ impl Text<'_> {
         parsed.ok_or_else(|| ConfigError::invalid_value(Unexpected::Str(self.0), &expected))
     }
 
-    /// What stands between commas. A blank beside a comma is of no item; an item that is nothing is a mistake.
+    /// What stands between commas. A blank beside a comma is of no item; an item that is nothing is a
+    /// mistake.
     fn items(&self) -> Result<impl Iterator<Item = &str>, ConfigError> {
         let is_empty = self.0.is_empty();
         if !is_empty && self.0.split(',').any(|item| item.trim().is_empty()) {

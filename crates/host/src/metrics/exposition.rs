@@ -12,8 +12,8 @@ struct Family<'a> {
     samples: Vec<&'a str>,
 }
 
-/// Makes one exposition of several: every family once, with the samples of all. A family that one text gives another type than those
-/// before it is left out of that one, and so is what belongs to no family.
+/// Makes one exposition of several: every family once, with the samples of all. A family that one text gives
+/// another type than those before it is left out of that one, and so is what belongs to no family.
 #[must_use]
 pub fn merge<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let mut families: BTreeMap<&str, Family<'_>> = BTreeMap::new();
@@ -78,8 +78,8 @@ fn belongs(sample: &str, family: &str) -> bool {
     name.strip_prefix(family).is_some_and(|suffix| suffixes.contains(&suffix))
 }
 
-/// The same in the classic text format, 0.0.4: a counter is declared by the name of its samples, and what that format does not
-/// know (units, exemplars, when a counter began, the end) is left out.
+/// The same in the classic text format, 0.0.4: a counter is declared by the name of its samples, and what
+/// that format does not know (units, exemplars, when a counter began, the end) is left out.
 #[must_use]
 pub(super) fn classic(openmetrics: &str) -> String {
     let mut text = String::with_capacity(openmetrics.len());

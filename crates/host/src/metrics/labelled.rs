@@ -12,8 +12,8 @@ pub const OTHER: &str = "_OTHER";
 /// Combinations of label values that are told apart; all further ones are [`OTHER`].
 const MAX_COMBINATIONS: usize = 512;
 
-/// A metric with labels. Unlike the library's own family it is exposed by name and type before it has a sample, in a fixed order, and
-/// it cannot grow without bound. Cheap to clone; all clones are one.
+/// A metric with labels. Unlike the library's own family it is exposed by name and type before it has a
+/// sample, in a fixed order, and it cannot grow without bound. Cheap to clone; all clones are one.
 pub struct Labelled<M, const N: usize>(Arc<Inner<M, N>>);
 
 struct Inner<M, const N: usize> {
@@ -40,7 +40,8 @@ impl<M: Clone, const N: usize> Labelled<M, N> {
         Self(Arc::new(Inner { names, make: Box::new(make), metrics: RwLock::default() }))
     }
 
-    /// The metric with these label values: a handle to keep where it is used often. Allocates only for values not seen before.
+    /// The metric with these label values: a handle to keep where it is used often. Allocates only for values
+    /// not seen before.
     #[must_use]
     pub fn get(&self, values: [&str; N]) -> M {
         let find = |metrics: &[([Box<str>; N], M)]| {

@@ -17,7 +17,8 @@ const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Versions of OpenMetrics whose readers understand what is written here.
 const VERSIONS: [&str; 2] = ["1.0.0", "0.0.1"];
 
-/// Answers with a text in OpenMetrics: as it is, or as the classic format, compressed or not, as the request asks.
+/// Answers with a text in OpenMetrics: as it is, or as the classic format, compressed or not, as the request
+/// asks.
 #[must_use]
 pub fn answer(openmetrics: String, asked: &HeaderMap) -> Response {
     let (media_type, text) = match wants_openmetrics(asked) {

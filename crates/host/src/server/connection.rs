@@ -28,7 +28,8 @@ const MAX_PENDING_RESETS: usize = 64;
 const KEEPALIVE: Duration = Duration::from_secs(10);
 /// A client must have sent the head of an HTTP/1 request within this; idle connections end with it.
 const HEADER_READ: Duration = Duration::from_secs(30);
-/// The head of the first request must be there, whole, within this: a connection that asks nothing holds no place for long.
+/// The head of the first request must be there, whole, within this: a connection that asks nothing holds no
+/// place for long.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
 
 /// What a client may send over HTTP/2 before it is read.
@@ -66,8 +67,9 @@ pub(super) fn protocol(windows: Windows) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// Serves until the client is done, asks nothing in time or does not take an answer, or, once the server is `ending`, the requests in progress are.
-/// `place` is given back when the connection is gone, whatever protocol it has become by then.
+/// Serves until the client is done, asks nothing in time or does not take an answer, or, once the server is
+/// `ending`, the requests in progress are. `place` is given back when the connection is gone, whatever
+/// protocol it has become by then.
 pub(super) async fn serve<S>(
     stream: S,
     place: impl Send + Unpin + 'static,
@@ -92,7 +94,8 @@ pub(super) async fn serve<S>(
                 request.extensions_mut().insert(ConnectInfo(remote));
             }
             let answering = routers.clone().call(request);
-            // Services of one node share connections, and one that reads slowly must not end the watches of all.
+            // Services of one node share connections, and one that reads slowly must not end the watches of
+            // all.
             let untaken = routers.for_strangers.then(|| untaken.clone());
             async move {
                 answering.await.map(|answer| match untaken {
@@ -212,8 +215,8 @@ mod tests {
         [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
     }
 
-    /// Asks for `/long` over HTTP/2 with a window of so many bytes, answers pings, and takes what comes, slowly, if it does.
-    /// Gives how many bytes came, and when the connection or the answer ended.
+    /// Asks for `/long` over HTTP/2 with a window of so many bytes, answers pings, and takes what comes,
+    /// slowly, if it does. Gives how many bytes came, and when the connection or the answer ended.
     async fn take(window: u32, takes: bool) -> (usize, Duration) {
         let (mut client, begin) = (served(), Instant::now());
         let settings = frame(4, 0, 0, &[&[0, 4], &window.to_be_bytes()[..]].concat());

@@ -26,8 +26,8 @@ use super::stop::MAX_CONNECTIONS;
 const MAX_CALLS_IN_PROGRESS: usize = 1024;
 /// Health checks of one port in progress at once.
 const MAX_CHECKS: usize = 256;
-/// Health checks of one connection of a stranger in progress at once. Every connection has places for them: whoever
-/// begins many holds up itself and nobody's probes.
+/// Health checks of one connection of a stranger in progress at once. Every connection has places for them:
+/// whoever begins many holds up itself and nobody's probes.
 const MAX_CHECKS_PER_STRANGER: usize = 4;
 /// Watches of one port's health at once.
 const MAX_HEALTH_WATCHES: usize = 64;
@@ -35,8 +35,8 @@ const MAX_HEALTH_WATCHES: usize = 64;
 const MAX_CHECKS_PER_CONNECTION: usize = 16;
 /// Watches of the health by one connection at once.
 const MAX_HEALTH_WATCHES_PER_CONNECTION: usize = 4;
-/// Calls by one connection of a stranger at once, open streams included. Of a connection with a peer one stream is the
-/// conversation, and the rest is for tools.
+/// Calls by one connection of a stranger at once, open streams included. Of a connection with a peer one
+/// stream is the conversation, and the rest is for tools.
 const MAX_CALLS_PER_CONNECTION: usize = 16;
 /// A health check must have come whole within this.
 const MAX_CHECK: Duration = Duration::from_secs(5);

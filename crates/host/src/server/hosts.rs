@@ -1,7 +1,8 @@
 //! By which names a port may be called over plain HTTP.
 //!
-//! A web page may point a name of its own at this machine's address and then read the answers, for the browser takes both for
-//! one site. The name gives it away: it stands in the request. An IP address in its place can belong to no such page.
+//! A web page may point a name of its own at this machine's address and then read the answers, for the
+//! browser takes both for one site. The name gives it away: it stands in the request. An IP address in its
+//! place can belong to no such page.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -23,8 +24,8 @@ impl Hosts {
         Self { names, plain_names: listens.is_some_and(|address| !address.ip().is_loopback()) }
     }
 
-    /// The host of a request that must not be answered, without a port, as the configuration would have to name it; `None`
-    /// if all is well. No browser leaves its host out.
+    /// The host of a request that must not be answered, without a port, as the configuration would have to
+    /// name it; `None` if all is well. No browser leaves its host out.
     pub(super) fn refused<'a>(&self, uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
         let named = headers.get_all(HOST).iter().map(|value| value.to_str().unwrap_or("?"));
         let mut named = named.chain(uri.authority().map(|authority| authority.as_str()));

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-/// Where to listen, `host:port`. The host is an IP address, or a name of this machine: a container in several networks
-/// does not know its address in one of them before it runs, but it has a name there.
+/// Where to listen, `host:port`. The host is an IP address, or a name of this machine: a container in several
+/// networks does not know its address in one of them before it runs, but it has a name there.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct ListenAddress {

@@ -1,5 +1,5 @@
-//! Reflection. The descriptors are decoded for the first who asks: decoded, those of one port take most of a megabyte,
-//! and most ports are never asked.
+//! Reflection. The descriptors are decoded for the first who asks: decoded, those of one port take most of a
+//! megabyte, and most ports are never asked.
 
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};

@@ -1,4 +1,5 @@
-//! A stream whose client must read what is sent to it: one that does not keeps answers in memory and their places taken.
+//! A stream whose client must read what is sent to it: one that does not keeps answers in memory and their
+//! places taken.
 
 use std::io;
 use std::pin::Pin;

@@ -1,5 +1,5 @@
-//! Calls that become spans: those of a port whose callers are trusted, if they bear a trace context. The others belong to
-//! nothing that anybody follows.
+//! Calls that become spans: those of a port whose callers are trusted, if they bear a trace context. The
+//! others belong to nothing that anybody follows.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};

@@ -1,5 +1,5 @@
-//! Answers that a client must take: over HTTP/2 it can stop one of them, and answer pings, and so hold its place and its
-//! memory for as long as it likes.
+//! Answers that a client must take: over HTTP/2 it can stop one of them, and answer pings, and so hold its
+//! place and its memory for as long as it likes.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -113,7 +113,8 @@ impl Drop for Piece {
     }
 }
 
-/// Gives the body in pieces of at most [`MIN_BYTES`], each of which must be taken within [`PATIENCE`] of the one before.
+/// Gives the body in pieces of at most [`MIN_BYTES`], each of which must be taken within [`PATIENCE`] of the
+/// one before.
 struct TakenBody {
     inner: AxumBody,
     rest: Bytes,

@@ -26,8 +26,8 @@ pub(super) fn start(
     let (processor, items, shared) = Processor::new(ratio, variables.queue_spans);
     let (resources, variables) = (Resources::new(variables, subject), variables.clone());
     let (say, made) = std::sync::mpsc::sync_channel(1);
-    // Whatever the exporter does, no thread of the services does it. The runtime is made and dropped there, too: the
-    // thread that waits for it here may be one of a runtime, where no other may be dropped.
+    // Whatever the exporter does, no thread of the services does it. The runtime is made and dropped there,
+    // too: the thread that waits for it here may be one of a runtime, where no other may be dropped.
     let body = move || {
         let (runtime, otlp) = match make(&variables) {
             Ok(made) => made,

@@ -54,7 +54,8 @@ where
     let _ = CHANGE.set(Box::new(move |filter| handle.reload(filter).is_ok()));
     // Lines bear what belongs to them as fields of their own; around them they do not look.
     let wanted = only_events().and(changeable);
-    // Telling on stderr that stderr cannot be written panics: a full disk under the log would end the process.
+    // Telling on stderr that stderr cannot be written panics: a full disk under the log would end the
+    // process.
     let lines = fmt_layer().with_writer(std::io::stderr).log_internal_errors(false);
     Ok(match format {
         LogFormat::Text => {

@@ -24,8 +24,8 @@ fn context_of(span: &Span) -> SpanContext {
     span.context().span().span_context().clone()
 }
 
-/// Puts a new span into a trace whose ids everybody can compute: below the span it was made in if that is in this trace
-/// already, else directly below the root. It must not have been entered yet.
+/// Puts a new span into a trace whose ids everybody can compute: below the span it was made in if that is in
+/// this trace already, else directly below the root. It must not have been entered yet.
 pub fn join(span: &Span, service: &'static str, trace_id: [u8; 16], root_span_id: [u8; 8]) {
     if span.is_disabled() {
         return;
@@ -39,7 +39,8 @@ pub fn join(span: &Span, service: &'static str, trace_id: [u8; 16], root_span_id
     let _ = span.set_parent(context.with_remote_span_context(root_context(trace_id, root_span_id)));
 }
 
-/// [`join`] for a span just made, which is given back. The ids of trace and root are only worked out if it is recorded.
+/// [`join`] for a span just made, which is given back. The ids of trace and root are only worked out if it is
+/// recorded.
 pub fn under(span: Span, service: &'static str, ids: impl FnOnce() -> ([u8; 16], [u8; 8])) -> Span {
     if !span.is_disabled() {
         let (trace_id, root_span_id) = ids();
@@ -70,8 +71,8 @@ pub fn begin(span: &Span, service: &'static str) {
     }
 }
 
-/// Records the span that all of a trace are below, once it is known when it began and ended, milliseconds since the Unix
-/// epoch.
+/// Records the span that all of a trace are below, once it is known when it began and ended, milliseconds
+/// since the Unix epoch.
 pub fn root(
     name: impl Into<Cow<'static, str>>,
     service: &'static str,
@@ -106,7 +107,8 @@ pub fn root(
     });
 }
 
-/// Notes on a span that what it stands for has failed, and how: a name of few, no free text. Its trace is kept.
+/// Notes on a span that what it stands for has failed, and how: a name of few, no free text. Its trace is
+/// kept.
 pub fn fail(span: &Span, error_type: impl Into<Cow<'static, str>>) {
     if !span.is_disabled() {
         let kind: Cow<'static, str> = error_type.into();

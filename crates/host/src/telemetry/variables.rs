@@ -1,5 +1,5 @@
-//! The standard variables of OpenTelemetry that decide whether and how traces are made. Endpoint, headers and compression are
-//! read by the exporter itself.
+//! The standard variables of OpenTelemetry that decide whether and how traces are made. Endpoint, headers and
+//! compression are read by the exporter itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -47,8 +47,8 @@ impl<E: Export> Worker<E> {
         let mut look = interval(LOOK_EVERY.min(self.delay));
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut due = self.clock.instant() + self.delay;
-        // Looking at the queue now and then, instead of waiting for it, spares whoever ends a span waking this thread, which
-        // would cost more than all the rest of the span.
+        // Looking at the queue now and then, instead of waiting for it, spares whoever ends a span waking
+        // this thread, which would cost more than all the rest of the span.
         while tokio::select! { () = ending.cancelled() => false, _ = look.tick() => true } {
             // No more than the queue holds, however fast it is filled again.
             for _ in 0..self.items.max_capacity() {

@@ -40,7 +40,8 @@ pub fn unsigned(sender: u8, nonce: u64, fee: u64, action: Action, salt: u8) -> S
     SignedTransaction::from_bytes(bytes, &GENESIS).unwrap()
 }
 
-/// What it is to the accounts alone: a registration or an exit costs its fee, whatever the registry says to it.
+/// What it is to the accounts alone: a registration or an exit costs its fee, whatever the registry says to
+/// it.
 pub fn for_accounts(transaction: &SignedTransaction) -> SignedTransaction {
     let mut stand_in = transaction.transaction().clone();
     if matches!(stand_in.action, Action::RegisterProducer { .. } | Action::ExitProducer) {

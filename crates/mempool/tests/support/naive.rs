@@ -91,8 +91,8 @@ impl Naive {
         (ready, cheapest.expect("the item itself"))
     }
 
-    /// What a sender can send and pay, found by executing it. The registry has no say in it: on a state other than the
-    /// head's it may refuse what it allows there.
+    /// What a sender can send and pay, found by executing it. The registry has no say in it: on a state other
+    /// than the head's it may refuse what it allows there.
     pub fn executable(&self, sender: &Address, state: &State, params: &ConsensusParams) -> Vec<&Item> {
         let nonce = state.account(sender).nonce;
         let own: Vec<_> = self.of(sender).into_iter().filter(|i| i.nonce() >= nonce).collect();

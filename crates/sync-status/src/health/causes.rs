@@ -37,7 +37,8 @@ impl Rank {
     }
 }
 
-/// Whether a cause that is gone has only given way to another one: its node is down still, or is one of a group now.
+/// Whether a cause that is gone has only given way to another one: its node is down still, or is one of a
+/// group now.
 pub(super) fn has_given_way(rank: Rank, node: Option<NodeId>, found: &Found<'_>, causes: &[Cause]) -> bool {
     match node {
         Some(id) => {

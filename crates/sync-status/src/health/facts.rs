@@ -10,7 +10,8 @@ const MIN_STOPPED_MS: u64 = 15_000;
 const FINAL_DEPTH_BLOCKS: u64 = 64;
 /// And how many more are no trouble yet.
 const FINAL_SLACK_BLOCKS: u64 = 8;
-/// Clocks that differ by no more than this are taken for equal, milliseconds, so that instants do not tremble.
+/// Clocks that differ by no more than this are taken for equal, milliseconds, so that instants do not
+/// tremble.
 const CLOCK_SLACK_MS: i64 = 250;
 
 /// The parameters of the chain that the rules are made of.
@@ -48,8 +49,8 @@ impl HealthParams {
         self.min_ready_peers.min(registered.saturating_sub(1)).saturating_add(1)
     }
 
-    /// Producers that must be up, so that blocks become final: more than half of the registered ones must have built
-    /// upon a block.
+    /// Producers that must be up, so that blocks become final: more than half of the registered ones must
+    /// have built upon a block.
     #[must_use]
     pub fn needed_for_final(&self, registered: u64) -> u64 {
         self.needed(registered).max(registered / 2 + 1)
@@ -189,7 +190,8 @@ impl<'a> Found<'a> {
         self.producing.saturating_sub(self.input.params.needed_for_final(self.registered()))
     }
 
-    /// The instant from which the time without a block counts: before the first one, when this was first looked at.
+    /// The instant from which the time without a block counts: before the first one, when this was first
+    /// looked at.
     pub(super) fn last_at_ms(&self) -> u64 {
         self.last_block_at_ms.unwrap_or_else(|| self.began_ms.max(self.input.head.stamp_ms))
     }
@@ -231,7 +233,8 @@ pub(super) fn is_late_by(last_ms: u64, input: &HealthInput<'_>) -> u64 {
     input.now_ms.saturating_sub(last_ms).saturating_sub(input.params.late_ms())
 }
 
-/// What most clocks are less this one, milliseconds: the median of those that are known, producers' if there are any.
+/// What most clocks are less this one, milliseconds: the median of those that are known, producers' if there
+/// are any.
 fn clock_of_others_ms(input: &HealthInput<'_>) -> i64 {
     let of = |producers: bool| -> Vec<i64> {
         let nodes = input.nodes.iter().filter(|node| !node.this_node && node.is_registered() == producers);

@@ -46,7 +46,8 @@ impl Decoder for AsBytes {
     }
 }
 
-/// Calls a method (`package.Service/Method`) of a service of this node with an encoded request; gives the encoded answer.
+/// Calls a method (`package.Service/Method`) of a service of this node with an encoded request; gives the
+/// encoded answer.
 ///
 /// # Errors
 /// The status of the service, or why it did not answer: see [`call`](crate::call).

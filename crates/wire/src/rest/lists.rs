@@ -1,5 +1,5 @@
-//! Lists of an answer, decoded item by item as they are shown: decoded at once, small messages take many times their
-//! length in memory.
+//! Lists of an answer, decoded item by item as they are shown: decoded at once, small messages take many
+//! times their length in memory.
 
 use std::collections::BTreeMap;
 

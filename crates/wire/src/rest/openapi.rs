@@ -1,5 +1,5 @@
-//! The OpenAPI description of the routes: their paths and the schemas of their answers, with the comments of the
-//! protocol files.
+//! The OpenAPI description of the routes: their paths and the schemas of their answers, with the comments of
+//! the protocol files.
 
 use std::collections::BTreeMap;
 

@@ -44,7 +44,7 @@ pub(super) use block_span;
 
 /// A block that was entered into the tree in this turn.
 #[derive(Clone, Copy)]
-pub struct Insertion {
+pub(super) struct Insertion {
     /// When it came out of the network, or was taken.
     pub came: Instant,
     /// When it was in the tree.
@@ -52,7 +52,7 @@ pub struct Insertion {
 }
 
 /// What observing needs and what it has seen.
-pub struct Observed {
+pub(super) struct Observed {
     genesis_hash: Hash,
     clock: Clock,
     store: Store,
@@ -67,7 +67,7 @@ pub struct Observed {
 
 impl Observed {
     /// Nothing seen yet.
-    pub fn new(
+    pub(super) fn new(
         genesis_hash: Hash,
         clock: Clock,
         store: Store,
@@ -113,7 +113,7 @@ struct Ongoing {
 }
 
 /// The surroundings of one input.
-pub struct Observing<'a> {
+pub(super) struct Observing<'a> {
     of: &'a mut Observed,
     step: Option<Ongoing>,
     /// When the block came that is being checked.
@@ -122,7 +122,7 @@ pub struct Observing<'a> {
 
 impl<'a> Observing<'a> {
     /// For the next input.
-    pub fn new(of: &'a mut Observed) -> Self {
+    pub(super) fn new(of: &'a mut Observed) -> Self {
         Self { of, step: None, came: None }
     }
 }

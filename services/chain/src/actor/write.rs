@@ -18,7 +18,7 @@ use crate::trace;
 type Write = fn(&Store, &Commit) -> Result<(), StoreError>;
 
 /// How many fates the store has. One that cannot be read takes nothing more either.
-pub fn count_fates(store: &Store) -> u64 {
+pub(super) fn count_fates(store: &Store) -> u64 {
     store.fate_count().unwrap_or(u64::MAX)
 }
 

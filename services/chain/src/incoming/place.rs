@@ -4,14 +4,14 @@ use tokio::sync::OwnedSemaphorePermit;
 use vision_host::metrics::Gauge;
 
 /// Counted while it is held, and given back when the transaction has come through.
-pub struct Place {
+pub(crate) struct Place {
     _room: OwnedSemaphorePermit,
     depth: Gauge,
 }
 
 impl Place {
     /// Counts it from now on.
-    pub fn new(room: OwnedSemaphorePermit, depth: &Gauge) -> Self {
+    pub(crate) fn new(room: OwnedSemaphorePermit, depth: &Gauge) -> Self {
         depth.inc();
         Self { _room: room, depth: depth.clone() }
     }

@@ -6,7 +6,7 @@ use vision_importer::Taken;
 use vision_primitives::NodeId;
 
 /// Who handed a transaction in.
-pub enum Source {
+pub(crate) enum Source {
     /// A caller, who waits for the answer.
     Caller(Option<oneshot::Sender<Result<Taken, Status>>>),
     /// A peer, who does not.
@@ -15,7 +15,7 @@ pub enum Source {
 
 impl Source {
     /// The peer, if it was one.
-    pub const fn peer(&self) -> Option<NodeId> {
+    pub(crate) const fn peer(&self) -> Option<NodeId> {
         match self {
             Self::Caller(_) => None,
             Self::Peer(peer) => Some(*peer),
@@ -23,7 +23,7 @@ impl Source {
     }
 
     /// Answers a caller, once.
-    pub fn answer(&mut self, answer: Result<Taken, Status>) {
+    pub(crate) fn answer(&mut self, answer: Result<Taken, Status>) {
         if let Self::Caller(caller) = self
             && let Some(caller) = caller.take()
         {

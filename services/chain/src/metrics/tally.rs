@@ -14,7 +14,7 @@ use crate::store::Commit;
 const CHECKPOINT_EVERY: u64 = 16;
 
 /// What is remembered of the last final block and those above it.
-pub struct Tally {
+pub(crate) struct Tally {
     metrics: ChainMetrics,
     open: BTreeMap<Hash, (Slot, TimestampMs)>,
     last_final: Hash,
@@ -22,7 +22,7 @@ pub struct Tally {
 
 impl Tally {
     /// Of a tree as it is restored; `checkpoint` gives the hash of a final height.
-    pub fn new(
+    pub(crate) fn new(
         metrics: ChainMetrics,
         tree: &BlockTree,
         checkpoint: impl FnOnce(Height) -> Option<Hash>,
@@ -38,7 +38,7 @@ impl Tally {
     }
 
     /// Counts what a commit has stored `now` and what is reported of it; `came` says when a block came.
-    pub fn stored(
+    pub(crate) fn stored(
         &mut self,
         told: &[Output],
         commit: &Commit,

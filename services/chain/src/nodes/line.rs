@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use vision_primitives::{Hash, Height, NodeId, TimestampMs};
 
 /// Blocks kept, and looked back to at the start.
-pub const MAX_LINE_BLOCKS: usize = 1_000;
+pub(super) const MAX_LINE_BLOCKS: usize = 1_000;
 /// Blocks below the last known one that are read again when the head's chain is another one.
 const REREAD_BLOCKS: u64 = 64;
 /// Arrivals kept, as of blocks that were left.
@@ -13,7 +13,7 @@ const MAX_ARRIVALS: usize = 256;
 
 /// Where the head is.
 #[derive(Clone, Copy)]
-pub struct Tip {
+pub(super) struct Tip {
     /// Its height.
     pub height: Height,
     /// Its hash.
@@ -26,7 +26,7 @@ pub struct Tip {
 
 /// A block that somebody made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
+pub(super) struct Made {
     /// Its height.
     pub height: Height,
     /// Its hash.
@@ -39,7 +39,7 @@ pub struct Made {
 
 /// The last blocks.
 #[derive(Default)]
-pub struct Line {
+pub(super) struct Line {
     blocks: VecDeque<Made>,
     arrivals: VecDeque<(Hash, u64)>,
     last_of: BTreeMap<NodeId, (Height, TimestampMs)>,
@@ -47,7 +47,7 @@ pub struct Line {
 
 impl Line {
     /// Notes when a head came.
-    pub fn arrived(&mut self, tip: &Tip) {
+    pub(super) fn arrived(&mut self, tip: &Tip) {
         let Some(arrived_ms) = tip.arrived_ms else { return };
         if self.arrivals.back().is_none_or(|(hash, _)| *hash != tip.hash) {
             self.arrivals.push_back((tip.hash, arrived_ms));
@@ -58,7 +58,7 @@ impl Line {
     }
 
     /// The lowest height whose block must be read; none if the line reaches the head.
-    pub fn missing_from(&self, tip: &Tip) -> Option<Height> {
+    pub(super) fn missing_from(&self, tip: &Tip) -> Option<Height> {
         let lowest = (tip.height.get() + 1).saturating_sub(MAX_LINE_BLOCKS as u64).max(1);
         let from = match self.blocks.back() {
             _ if tip.height == Height::GENESIS => return None,
@@ -70,9 +70,9 @@ impl Line {
         Some(Height(from.max(lowest)))
     }
 
-    /// Takes what was read: blocks of the head's chain, ascending without a gap. They replace what is known from there
-    /// upward.
-    pub fn extend(&mut self, blocks: Vec<Made>) {
+    /// Takes what was read: blocks of the head's chain, ascending without a gap. They replace what is known
+    /// from there upward.
+    pub(super) fn extend(&mut self, blocks: Vec<Made>) {
         let Some(first) = blocks.first().map(|block| block.height) else { return };
         let follows = self.blocks.back().is_none_or(|last| last.height.next() >= first);
         if !follows {
@@ -90,17 +90,17 @@ impl Line {
     }
 
     /// The last block of a producer.
-    pub fn last_of(&self, id: &NodeId) -> Option<(Height, TimestampMs)> {
+    pub(super) fn last_of(&self, id: &NodeId) -> Option<(Height, TimestampMs)> {
         self.last_of.get(id).copied()
     }
 
     /// The last blocks, at most so many, ascending.
-    pub fn newest(&self, count: usize) -> impl Iterator<Item = &Made> {
+    pub(super) fn newest(&self, count: usize) -> impl Iterator<Item = &Made> {
         self.blocks.iter().skip(self.blocks.len().saturating_sub(count))
     }
 
     /// When a block came here, milliseconds.
-    pub fn arrival(&self, hash: &Hash) -> Option<u64> {
+    pub(super) fn arrival(&self, hash: &Hash) -> Option<u64> {
         self.arrivals.iter().rev().find(|(of, _)| of == hash).map(|(_, at)| *at)
     }
 }

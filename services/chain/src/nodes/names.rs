@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use vision_primitives::{NodeId, NodeName};
 
-/// The names to show, for nodes in the order in which they have a right to a name: whoever comes later with a name that
-/// is taken is shown with the digits of its id behind it, in parentheses, which no name can have.
-pub fn shown<'a>(nodes: impl Iterator<Item = (&'a NodeId, NodeName)>) -> BTreeMap<NodeId, String> {
+/// The names to show, for nodes in the order in which they have a right to a name: whoever comes later with a
+/// name that is taken is shown with the digits of its id behind it, in parentheses, which no name can have.
+pub(super) fn shown<'a>(nodes: impl Iterator<Item = (&'a NodeId, NodeName)>) -> BTreeMap<NodeId, String> {
     let mut taken: BTreeMap<NodeName, NodeId> = BTreeMap::new();
     let names = nodes.map(|(id, name)| {
         let owner = *taken.entry(name.clone()).or_insert(*id);

@@ -12,7 +12,7 @@ const MAX_SAMPLES: usize = 64;
 const MAX_DELAY_MS: f64 = 60_000.0;
 
 /// The samples of this node and all others.
-pub fn of(own: &NodeId, line: &Line, roster: &Roster) -> Vec<Propagation> {
+pub(super) fn of(own: &NodeId, line: &Line, roster: &Roster) -> Vec<Propagation> {
     // Instants of other clocks become such of this one.
     let offset = |id: &NodeId| match id == own {
         true => Some(0.0),
@@ -87,8 +87,8 @@ mod tests {
 
     #[test]
     fn skewed_clocks_do_not_change_what_is_found() {
-        // Block 1 is by node 2, whose clock is an hour ahead, block 2 by this node, block 3 by node 3, whose clock is
-        // half an hour behind, block 4 by node 4, whose clock nobody knows.
+        // Block 1 is by node 2, whose clock is an hour ahead, block 2 by this node, block 3 by node 3, whose
+        // clock is half an hour behind, block 4 by node 4, whose clock nobody knows.
         const HOUR: u64 = 3_600_000;
         const HALF: u64 = HOUR / 2;
         let mut line = Line::default();

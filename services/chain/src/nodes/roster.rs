@@ -7,13 +7,13 @@ use vision_peering::PeerView;
 use vision_primitives::{Hash, Height, NodeId, NodeReport};
 
 /// Nodes remembered; the registered producers are listed besides.
-pub const MAX_KNOWN_NODES: usize = 512;
+pub(super) const MAX_KNOWN_NODES: usize = 512;
 /// Arrivals of heads remembered of a node.
 const MAX_ARRIVALS: usize = 128;
 
 /// A connection that came or went since the last look.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Contact {
+pub(super) struct Contact {
     /// With whom.
     pub id: NodeId,
     /// Where it can be called.
@@ -24,7 +24,7 @@ pub struct Contact {
 
 /// What is known of a node.
 #[derive(Default)]
-pub struct Known {
+pub(super) struct Known {
     /// Where it can be called.
     pub address: String,
     /// Its software version.
@@ -53,7 +53,7 @@ pub struct Known {
 
 impl Known {
     /// When a block came to it, by its clock.
-    pub fn arrival(&self, hash: &Hash) -> Option<u64> {
+    pub(super) fn arrival(&self, hash: &Hash) -> Option<u64> {
         self.arrivals.iter().rev().find(|(of, _)| of == hash).map(|(_, at)| *at)
     }
 
@@ -74,14 +74,14 @@ impl Known {
 
 /// The other nodes.
 #[derive(Default)]
-pub struct Roster {
+pub(super) struct Roster {
     known: BTreeMap<NodeId, Known>,
 }
 
 impl Roster {
     /// Takes the table of peers as it is now, and reports who has come and gone. Whoever is not in it has no
     /// connection any more.
-    pub fn see(
+    pub(super) fn see(
         &mut self,
         present: &[PeerView],
         is_producer: impl Fn(&NodeId) -> bool,
@@ -119,14 +119,14 @@ impl Roster {
     }
 
     /// Notes why a connection ends.
-    pub fn parted(&mut self, id: &NodeId, because: &str) {
+    pub(super) fn parted(&mut self, id: &NodeId, because: &str) {
         if let Some(known) = self.known.get_mut(id) {
             known.parted_because = because.to_owned();
         }
     }
 
     /// Takes what a connected peer reports about itself.
-    pub fn heard(&mut self, id: &NodeId, report: Arc<NodeReport>) {
+    pub(super) fn heard(&mut self, id: &NodeId, report: Arc<NodeReport>) {
         // It is in the table already; there is room, for the next look makes some.
         let known = self.known.entry(*id).or_default();
         let (hash, at_ms) = (report.hash, report.arrived_at.get());
@@ -140,12 +140,12 @@ impl Roster {
     }
 
     /// A node, if this one has heard of it.
-    pub fn get(&self, id: &NodeId) -> Option<&Known> {
+    pub(super) fn get(&self, id: &NodeId) -> Option<&Known> {
         self.known.get(id).filter(|known| known.met)
     }
 
     /// All of them, ascending by id.
-    pub fn iter(&self) -> impl Iterator<Item = (&NodeId, &Known)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&NodeId, &Known)> {
         self.known.iter().filter(|(_, known)| known.met)
     }
 }

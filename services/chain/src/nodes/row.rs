@@ -14,7 +14,7 @@ use super::roster::{Known, Roster};
 use crate::view::HeadView;
 
 /// All nodes: this one, then producers, candidates and others, each ascending by id.
-pub fn rows(own: &Own, head: &HeadView, roster: &Roster, line: &Line) -> Vec<Node> {
+pub(super) fn rows(own: &Own, head: &HeadView, roster: &Roster, line: &Line) -> Vec<Node> {
     let (because, ready_peers) = own.standing();
     let highest = roster.iter().filter(|(_, known)| known.connected).filter_map(|(_, known)| known.height);
     let highest = highest.chain([head.height]).max().unwrap_or(head.height);
@@ -119,7 +119,7 @@ fn heard(node: &mut Node, known: &Known) {
 }
 
 /// The nodes without what changes all the time.
-pub fn without_ages(nodes: &[Node]) -> Vec<Node> {
+pub(super) fn without_ages(nodes: &[Node]) -> Vec<Node> {
     let steady = |node: &Node| Node {
         clock_offset_ms: None,
         rtt_ms: None,

@@ -12,7 +12,7 @@ const MAX_ANSWERS_TO_PRODUCERS: usize = 8;
 const MAX_ANSWERS_OF_PRODUCER: usize = 2;
 
 /// The places of all peers.
-pub struct AnswerPlaces {
+pub(crate) struct AnswerPlaces {
     /// For peers that are no registered producers.
     pub strangers: Arc<Semaphore>,
     /// For registered producers.
@@ -29,7 +29,7 @@ impl Default for AnswerPlaces {
 }
 
 /// The turns of one peer.
-pub struct AnswerTurns {
+pub(super) struct AnswerTurns {
     /// While it is no registered producer.
     pub stranger: Arc<Semaphore>,
     /// While it is one.

@@ -15,7 +15,7 @@ const READ_BLOCKS: usize = 32;
 const READ_BYTES: usize = 1 << 20;
 
 /// A question that is well formed.
-pub enum BlockQuery {
+pub(super) enum BlockQuery {
     /// One block.
     One(Hash),
     /// A stretch of the head's chain.
@@ -37,7 +37,7 @@ fn hash(bytes: &[u8]) -> Result<Hash, Status> {
 
 impl BlockQuery {
     /// Reads the message; a wish for more than `max_blocks` is cut to that.
-    pub fn parse(request: &GetBlocksRequest, max_blocks: usize) -> Result<Self, Status> {
+    pub(super) fn parse(request: &GetBlocksRequest, max_blocks: usize) -> Result<Self, Status> {
         if !request.block_hash.is_empty() {
             return Ok(Self::One(hash(&request.block_hash)?));
         }
@@ -48,7 +48,7 @@ impl BlockQuery {
 
     /// Passes block after block to `give` until it says stop, or, past the first, `max_bytes` are given.
     /// Blocks the thread.
-    pub fn run(
+    pub(super) fn run(
         self,
         store: &Store,
         max_bytes: usize,
@@ -87,7 +87,7 @@ impl BlockQuery {
 }
 
 /// A stored block as it travels.
-pub fn to_proto(record: BlockRecord) -> Block {
+pub(super) fn to_proto(record: BlockRecord) -> Block {
     Block {
         header: record.header.into(),
         signature: record.signature.into(),

@@ -22,7 +22,7 @@ use crate::store::Store;
 use crate::view::HeadView;
 
 /// What everything towards other nodes shares.
-pub struct Context {
+pub(crate) struct Context {
     /// Who this node is.
     pub identity: Identity,
     /// The connections.
@@ -59,7 +59,7 @@ pub struct Context {
 
 impl Context {
     /// The signed head status with what it echoes.
-    pub fn status(&self, echo: Echo) -> PeerStatus {
+    pub(crate) fn status(&self, echo: Echo) -> PeerStatus {
         let head = self.head.borrow().clone();
         let mut status = PeerStatus {
             height: head.height.get(),
@@ -91,12 +91,12 @@ impl Context {
     }
 
     /// The instant at which the clock that never jumps shows this.
-    pub fn instant_of(&self, at_ms: u64) -> Instant {
+    pub(crate) fn instant_of(&self, at_ms: u64) -> Instant {
         self.clock.instant() + Duration::from_millis(at_ms.saturating_sub(self.clock.monotonic_ms()))
     }
 }
 
 /// Takes a lock; every holder leaves its part whole.
-pub fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }

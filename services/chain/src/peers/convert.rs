@@ -20,12 +20,12 @@ const _: () = assert!(MAX_ADDRESSES_IN_MESSAGE == vision_wire::MAX_ADDRESSES_IN_
 const _: () = assert!(MAX_TRANSACTIONS_IN_MESSAGE == vision_wire::MAX_TRANSACTIONS_IN_MESSAGE);
 
 /// A message of this kind.
-pub const fn message(kind: Kind) -> PeerMessage {
+pub(super) const fn message(kind: Kind) -> PeerMessage {
     PeerMessage { kind: Some(kind) }
 }
 
 /// A question for blocks.
-pub fn question(request_id: u64, query: Query) -> PeerMessage {
+pub(super) fn question(request_id: u64, query: Query) -> PeerMessage {
     let bytes = |hash: Hash| Bytes::from(hash.0.to_vec());
     let query = match query {
         Query::One(hash) => GetBlocksRequest { block_hash: bytes(hash), ..GetBlocksRequest::default() },
@@ -41,12 +41,12 @@ pub fn question(request_id: u64, query: Query) -> PeerMessage {
 }
 
 /// Addresses of other nodes.
-pub fn addresses(addresses: Vec<String>) -> PeerMessage {
+pub(super) fn addresses(addresses: Vec<String>) -> PeerMessage {
     message(Kind::Addresses(PeerAddresses { addresses }))
 }
 
 /// A new block, or its announcement.
-pub fn new_block(block: &Block, form: Form, traceparent: &str) -> PeerMessage {
+pub(super) fn new_block(block: &Block, form: Form, traceparent: &str) -> PeerMessage {
     let traceparent = traceparent.to_owned();
     message(match form {
         Form::Whole => {
@@ -61,7 +61,7 @@ pub fn new_block(block: &Block, form: Form, traceparent: &str) -> PeerMessage {
 }
 
 /// Transactions in messages of a size that any peer takes.
-pub fn transactions(transactions: &[Bytes]) -> impl Iterator<Item = PeerMessage> {
+pub(super) fn transactions(transactions: &[Bytes]) -> impl Iterator<Item = PeerMessage> {
     parts(transactions, Bytes::len).map(|part| {
         let transactions = transactions[part].to_vec();
         message(Kind::Transactions(Transactions { transactions }))
@@ -69,7 +69,7 @@ pub fn transactions(transactions: &[Bytes]) -> impl Iterator<Item = PeerMessage>
 }
 
 /// The times of a status.
-pub fn times(status: &Status) -> Received {
+pub(super) fn times(status: &Status) -> Received {
     Received::Status(StatusTimes {
         sent_at_ms: status.sent_at_ms,
         echo_sent_at_ms: status.echo_sent_at_ms,
@@ -78,13 +78,17 @@ pub fn times(status: &Status) -> Received {
 }
 
 /// A block that a peer has sent; `missing` if it has sent none.
-pub fn block(block: Option<types::Block>, missing: Fault, genesis_hash: &Hash) -> Result<Block, Fault> {
+pub(super) fn block(
+    block: Option<types::Block>,
+    missing: Fault,
+    genesis_hash: &Hash,
+) -> Result<Block, Fault> {
     let block = block.ok_or(missing)?;
     vision_wire::block_from_proto(block, genesis_hash).map_err(|error| Fault::Block(error.to_string()))
 }
 
 /// A block of an answer.
-pub fn part(part: BlocksPart, genesis_hash: &Hash) -> Received {
+pub(super) fn part(part: BlocksPart, genesis_hash: &Hash) -> Received {
     match block(part.block, Fault::NoPart, genesis_hash) {
         Ok(block) => Received::Part { request_id: part.request_id, block: Box::new(block) },
         Err(fault) => Received::Faulty(fault),
@@ -92,7 +96,7 @@ pub fn part(part: BlocksPart, genesis_hash: &Hash) -> Received {
 }
 
 /// The end of an answer.
-pub fn end(end: &BlocksEnd) -> Received {
+pub(super) fn end(end: &BlocksEnd) -> Received {
     Received::End { request_id: end.request_id, reason: cut(&end.reason) }
 }
 

@@ -22,7 +22,7 @@ const CALL_DEADLINE: Duration = Duration::from_secs(5);
 const MAX_CAUSE_CHARS: usize = 300;
 
 /// Calls an address, and runs the connection until it ends.
-pub async fn call(context: &Arc<Context>, address: &str) -> CallOutcome {
+pub(super) async fn call(context: &Arc<Context>, address: &str) -> CallOutcome {
     match connect(context, address).await {
         End::Known(id) => CallOutcome::Known(id),
         End::After { id, stood, why } => CallOutcome::Stood {

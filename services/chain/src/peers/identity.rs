@@ -18,14 +18,14 @@ use super::refused::Refused;
 use crate::error::Error;
 
 /// The only version of the peer protocol there is.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub(super) const PROTOCOL_VERSION: u32 = 1;
 /// Most characters of a peer's version that are shown.
 const MAX_VERSION_CHARS: usize = 32;
 /// A key file holds 64 hex digits and perhaps a line end.
 const MAX_KEY_FILE_BYTES: u64 = 256;
 
 /// This node's identity on the network.
-pub struct Identity {
+pub(crate) struct Identity {
     /// Name of the chain.
     pub chain_id: String,
     /// Hash of block 0.
@@ -42,7 +42,7 @@ pub struct Identity {
 
 /// Who is at the other end, proven.
 #[derive(Clone, Debug)]
-pub struct Remote {
+pub(crate) struct Remote {
     /// Its id.
     pub node_id: NodeId,
     /// Key that signs its messages on connections.
@@ -55,7 +55,7 @@ pub struct Remote {
 
 impl Identity {
     /// Reads `node.pub`, `peer.key` and `peer.cert` of a home and checks that they belong together.
-    pub fn load(
+    pub(crate) fn load(
         home: &Path,
         chain_id: &str,
         genesis_hash: Hash,
@@ -108,7 +108,7 @@ impl Identity {
     }
 
     /// The introduction with a challenge for the other side.
-    pub fn hello(&self, challenge: &[u8]) -> Hello {
+    pub(crate) fn hello(&self, challenge: &[u8]) -> Hello {
         Hello {
             protocol_version: PROTOCOL_VERSION,
             chain_id: self.chain_id.clone(),
@@ -123,7 +123,7 @@ impl Identity {
     }
 
     /// Checks an introduction; what it claims is proven only with the [`HelloProof`].
-    pub fn check_hello(&self, hello: &Hello) -> Result<Remote, Refused> {
+    pub(crate) fn check_hello(&self, hello: &Hello) -> Result<Remote, Refused> {
         if hello.protocol_version != PROTOCOL_VERSION {
             let detail = format!("peer protocol {} is not {PROTOCOL_VERSION}", hello.protocol_version);
             return Err(Refused::new(Reason::ProtocolVersion, detail));
@@ -160,14 +160,14 @@ impl Identity {
     }
 
     /// Answers the other side's challenge.
-    pub fn prove(&self, theirs: &Hello, own_challenge: &[u8]) -> HelloProof {
+    pub(crate) fn prove(&self, theirs: &Hello, own_challenge: &[u8]) -> HelloProof {
         let payload = proof_payload(&theirs.challenge, own_challenge, &theirs.node_key);
         let signature = self.peer_key.sign(Tag::Status, &self.genesis_hash, &payload);
         HelloProof { signature: signature.0.to_vec().into() }
     }
 
     /// Checks the other side's answer to our challenge.
-    pub fn check_proof(
+    pub(crate) fn check_proof(
         &self,
         remote: &Remote,
         theirs: &Hello,
@@ -184,25 +184,25 @@ impl Identity {
     }
 
     /// Signs a head status.
-    pub fn sign_status(&self, status: &mut PeerStatus) {
+    pub(crate) fn sign_status(&self, status: &mut PeerStatus) {
         let signature = self.peer_key.sign(Tag::Status, &self.genesis_hash, &status_payload(status));
         status.signature = signature.0.to_vec().into();
     }
 
     /// Signs what this node reports about itself.
-    pub fn sign_report(&self, report: &[u8]) -> Bytes {
+    pub(crate) fn sign_report(&self, report: &[u8]) -> Bytes {
         self.peer_key.sign(Tag::Report, &self.genesis_hash, report).0.to_vec().into()
     }
 
     /// Whether what a peer reports about itself is signed by it.
-    pub fn check_report(&self, remote: &Remote, report: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn check_report(&self, remote: &Remote, report: &[u8], signature: &[u8]) -> bool {
         Signature::from_slice(signature).is_some_and(|signature| {
             remote.peer_key.verify(Tag::Report, &self.genesis_hash, report, &signature).is_ok()
         })
     }
 
     /// Whether a head status is signed by the peer.
-    pub fn check_status(&self, remote: &Remote, status: &PeerStatus) -> bool {
+    pub(crate) fn check_status(&self, remote: &Remote, status: &PeerStatus) -> bool {
         Signature::from_slice(&status.signature).is_some_and(|signature| {
             let payload = status_payload(status);
             remote.peer_key.verify(Tag::Status, &self.genesis_hash, &payload, &signature).is_ok()

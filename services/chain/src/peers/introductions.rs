@@ -13,7 +13,7 @@ const MAX_PRODUCER_ADDRESSES: usize = 256;
 
 /// Why there is no place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NoPlace {
+pub(super) enum NoPlace {
     /// This address has as many as it may.
     OfAddress,
     /// Producers have them all.
@@ -34,14 +34,14 @@ struct Inner {
 }
 
 /// The places.
-pub struct Introductions {
+pub(super) struct Introductions {
     max: usize,
     max_per_address: usize,
     inner: Mutex<Inner>,
 }
 
 /// A place, free again when this is dropped.
-pub struct Place {
+pub(super) struct Place {
     of: Arc<Introductions>,
     number: u64,
     gives_way: CancellationToken,
@@ -49,7 +49,7 @@ pub struct Place {
 
 impl Introductions {
     /// So many places, and so many for one address.
-    pub fn new(max: usize, max_per_address: usize) -> Arc<Self> {
+    pub(super) fn new(max: usize, max_per_address: usize) -> Arc<Self> {
         Arc::new(Self { max, max_per_address, inner: Mutex::default() })
     }
 
@@ -60,7 +60,7 @@ impl Introductions {
 
     /// A place for a caller. If all are taken, the oldest caller gives way, those from producers' addresses
     /// only to another one from there.
-    pub fn enter(self: &Arc<Self>, from: IpAddr) -> Result<Place, NoPlace> {
+    pub(super) fn enter(self: &Arc<Self>, from: IpAddr) -> Result<Place, NoPlace> {
         let owner = owner_of(from);
         let mut inner = self.lock();
         if inner.callers.values().filter(|caller| caller.owner == owner).count() >= self.max_per_address {
@@ -84,7 +84,7 @@ impl Introductions {
     }
 
     /// A producer has proven itself from this address.
-    pub fn producer_at(&self, from: IpAddr) {
+    pub(super) fn producer_at(&self, from: IpAddr) {
         let owner = owner_of(from);
         let mut inner = self.lock();
         inner.producers.retain(|known| *known != owner);
@@ -97,7 +97,7 @@ impl Introductions {
 
 impl Place {
     /// Cancelled when the place is needed for somebody else.
-    pub fn gives_way(&self) -> CancellationToken {
+    pub(super) fn gives_way(&self) -> CancellationToken {
         self.gives_way.clone()
     }
 }

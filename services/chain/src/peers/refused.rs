@@ -4,12 +4,12 @@ use vision_peering::Refusal;
 use vision_wire::Reason;
 
 /// Most characters of another side's reason that are shown.
-pub const MAX_REASON_CHARS: usize = 120;
+pub(super) const MAX_REASON_CHARS: usize = 120;
 
 /// Why a peer is turned away: a reason that it is sent, and a sentence.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{reason:?}: {detail}")]
-pub struct Refused {
+pub(crate) struct Refused {
     /// The reason.
     pub reason: Reason,
     /// For people.
@@ -18,12 +18,12 @@ pub struct Refused {
 
 impl Refused {
     /// Says why.
-    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }
     }
 
     /// As the peer sees it.
-    pub fn status(&self) -> tonic::Status {
+    pub(crate) fn status(&self) -> tonic::Status {
         vision_wire::status(self.reason, self.detail.clone(), &[])
     }
 }

@@ -42,7 +42,7 @@ const AHEAD_BLOCKS: usize = 8;
 type Stream_<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// Serves [`PeerService`].
-pub struct PeerRpc {
+pub(crate) struct PeerRpc {
     context: Arc<Context>,
     introductions: Arc<Introductions>,
     block_streams: Arc<Introductions>,
@@ -50,7 +50,7 @@ pub struct PeerRpc {
 
 impl PeerRpc {
     /// A server over the context.
-    pub fn new(context: Arc<Context>) -> Self {
+    pub(crate) fn new(context: Arc<Context>) -> Self {
         Self {
             introductions: Introductions::new(MAX_INTRODUCTIONS, context.max_introductions_per_address),
             block_streams: Introductions::new(MAX_BLOCK_STREAMS, MAX_BLOCK_STREAMS_PER_ADDRESS),

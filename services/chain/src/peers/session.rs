@@ -43,7 +43,7 @@ const MAX_WAITING_MESSAGES: usize = 8;
 
 /// Why a connection ended, for the one who called.
 #[derive(Debug)]
-pub enum End {
+pub(super) enum End {
     /// It stood for so long and ended.
     After {
         /// With whom.
@@ -62,7 +62,7 @@ pub enum End {
 }
 
 /// How the other side is reached.
-pub enum Way {
+pub(super) enum Way {
     /// We called this address.
     Called(String),
     /// It called from this socket.
@@ -70,7 +70,7 @@ pub enum Way {
 }
 
 /// Runs a connection from the first message to its end.
-pub async fn run<S>(
+pub(super) async fn run<S>(
     context: Arc<Context>,
     way: Way,
     ways: Ways,

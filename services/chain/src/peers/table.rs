@@ -27,11 +27,11 @@ use vision_wire::p2p::PeerMessage;
 use super::convert;
 use super::refused::Refused;
 use super::ways::{Gossip, Outbox};
-pub use perform::Job;
+pub(crate) use perform::Job;
 use perform::{Inner, Link, Outlets, Turn};
 
 /// A connection whose peer has proven its id.
-pub struct Connection {
+pub(crate) struct Connection {
     /// Who it is.
     pub peer: NodeId,
     /// The peer's software version, fit to be shown.
@@ -51,7 +51,7 @@ pub struct Connection {
 }
 
 /// A connection that has its place in the table.
-pub struct Entered {
+pub(crate) struct Entered {
     /// Its number.
     pub connection: ConnectionId,
     /// Cancelled when it is to end.
@@ -61,7 +61,7 @@ pub struct Entered {
 }
 
 /// The table.
-pub struct PeerTable {
+pub(crate) struct PeerTable {
     clock: Clock,
     inner: Mutex<Inner>,
     outlets: Outlets,
@@ -73,7 +73,7 @@ pub struct PeerTable {
 
 impl PeerTable {
     /// An empty table, and where its jobs come out.
-    pub fn start(config: Config, clock: Clock) -> (Self, mpsc::Receiver<Job>) {
+    pub(crate) fn start(config: Config, clock: Clock) -> (Self, mpsc::Receiver<Job>) {
         let (jobs, to_do) = mpsc::channel(config.max_tasks());
         let inner = Inner { machine: Peering::new(config), links: BTreeMap::new(), spans: BTreeMap::new() };
         let ((wake_ms, _), changed) = (watch::channel(0), Arc::<Notify>::default());
@@ -115,7 +115,7 @@ impl PeerTable {
 /// For those who run connections.
 impl PeerTable {
     /// Enters a proven connection.
-    pub fn enter(&self, new: Connection) -> Result<Entered, Refused> {
+    pub(crate) fn enter(&self, new: Connection) -> Result<Entered, Refused> {
         let closed = CancellationToken::new();
         let (due_ms, due) = watch::channel(self.clock.monotonic_ms());
         let connection = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
@@ -143,7 +143,7 @@ impl PeerTable {
     }
 
     /// Takes a connection out when it has ended.
-    pub fn leave(&self, peer: NodeId, connection: ConnectionId, why: String, stood_ms: u64) {
+    pub(crate) fn leave(&self, peer: NodeId, connection: ConnectionId, why: String, stood_ms: u64) {
         let mut inner = self.lock();
         self.turn_in(&mut inner, Turn::default(), Input::Ended { peer, connection, why, stood_ms });
         if inner.links.get(&peer).is_some_and(|link| link.connection == connection) {
@@ -152,22 +152,22 @@ impl PeerTable {
     }
 
     /// Whether a node may connect at all.
-    pub fn admit(&self, id: &NodeId) -> Result<(), Refused> {
+    pub(crate) fn admit(&self, id: &NodeId) -> Result<(), Refused> {
         Ok(self.lock().machine.admit(id, self.clock.monotonic_ms())?)
     }
 
     /// Takes what a peer sent.
-    pub fn received(&self, peer: &NodeId, message: Received) {
+    pub(crate) fn received(&self, peer: &NodeId, message: Received) {
         self.handle(Input::Received { peer: *peer, message });
     }
 
     /// The time of a connection's [`Entered::due_ms`] has come: what its session is to send.
-    pub fn peer_due(&self, peer: NodeId, connection: ConnectionId) -> Vec<Output> {
+    pub(crate) fn peer_due(&self, peer: NodeId, connection: ConnectionId) -> Vec<Output> {
         self.turn(Turn::default(), Input::PeerDue { peer, connection }).rest
     }
 
     /// Queues a signed status for a peer.
-    pub fn send_status(&self, peer: NodeId, status: PeerMessage) {
+    pub(crate) fn send_status(&self, peer: NodeId, status: PeerMessage) {
         let mut inner = self.lock();
         let mut turn = Turn::default();
         turn.send(&mut inner, peer, status, &Message::Status);
@@ -175,12 +175,12 @@ impl PeerTable {
     }
 
     /// All pending transactions have been sent to a peer, or its connection has ended.
-    pub fn pending_sent(&self, peer: NodeId, connection: ConnectionId) {
+    pub(crate) fn pending_sent(&self, peer: NodeId, connection: ConnectionId) {
         self.handle(Input::PendingSent { peer, connection });
     }
 
     /// Another process has proven this node's identity.
-    pub fn own_twin(&self, address: String) {
+    pub(crate) fn own_twin(&self, address: String) {
         self.handle(Input::OwnTwin { address });
     }
 }
@@ -188,37 +188,37 @@ impl PeerTable {
 /// For those who perform what takes time.
 impl PeerTable {
     /// When [`PeerTable::tick`] is to be called next, by the clock that never jumps.
-    pub fn wake_ms(&self) -> watch::Receiver<u64> {
+    pub(crate) fn wake_ms(&self) -> watch::Receiver<u64> {
         self.outlets.wake_ms.subscribe()
     }
 
     /// The time has come.
-    pub fn tick(&self) {
+    pub(crate) fn tick(&self) {
         self.handle(Input::Tick);
     }
 
     /// A call has ended.
-    pub fn call_ended(&self, address: String, outcome: CallOutcome) {
+    pub(crate) fn call_ended(&self, address: String, outcome: CallOutcome) {
         self.handle(Input::CallEnded { address, outcome });
     }
 
     /// A locator for a round.
-    pub fn located(&self, round: RoundId, locator: Vec<Hash>) {
+    pub(crate) fn located(&self, round: RoundId, locator: Vec<Hash>) {
         self.handle(Input::Located { round, locator });
     }
 
     /// An import for a round is over.
-    pub fn imported(&self, round: RoundId, new: usize, stopped: bool, finalized: Height) {
+    pub(crate) fn imported(&self, round: RoundId, new: usize, stopped: bool, finalized: Height) {
         self.handle(Input::Imported { round, new, stopped, finalized });
     }
 
     /// Whether the chain knows what a round asks about.
-    pub fn looked_up(&self, round: RoundId, known: bool) {
+    pub(crate) fn looked_up(&self, round: RoundId, known: bool) {
         self.handle(Input::LookedUp { round, known });
     }
 
     /// The chain has taken over a fetched block.
-    pub fn delivered(&self, fetch: FetchId) {
+    pub(crate) fn delivered(&self, fetch: FetchId) {
         self.handle(Input::Delivered { fetch });
     }
 }
@@ -226,7 +226,7 @@ impl PeerTable {
 /// For the chain.
 impl PeerTable {
     /// Asks for a block that a peer has announced.
-    pub fn fetch(&self, peer: &NodeId, hash: Hash) {
+    pub(crate) fn fetch(&self, peer: &NodeId, hash: Hash) {
         let fetch = FetchId(self.next_fetch.fetch_add(1, Ordering::Relaxed));
         let mut inner = self.lock();
         inner.spans.insert(fetch, Span::current());
@@ -234,59 +234,59 @@ impl PeerTable {
     }
 
     /// Notes that a peer has a block, so that it is not sent there.
-    pub fn note_known(&self, id: &NodeId, hash: Hash) {
+    pub(crate) fn note_known(&self, id: &NodeId, hash: Hash) {
         self.received(id, Received::Has(hash));
     }
 
     /// A peer's tip is a block we have.
-    pub fn tip_known(&self, id: &NodeId, height: Height, hash: Hash) {
+    pub(crate) fn tip_known(&self, id: &NodeId, height: Height, hash: Hash) {
         self.handle(Input::TipKnown { peer: *id, height, hash });
     }
 
     /// A peer claims a tip we do not have.
-    pub fn tip_claimed(&self, id: &NodeId, height: Height, hash: Hash, weight: u64, verified: bool) {
+    pub(crate) fn tip_claimed(&self, id: &NodeId, height: Height, hash: Hash, weight: u64, verified: bool) {
         self.handle(Input::TipClaimed { peer: *id, height, hash, weight, verified });
     }
 
     /// A peer has delivered blocks that only our clock keeps us from taking: its time to deliver starts anew.
-    pub fn excuse(&self, id: &NodeId) {
+    pub(crate) fn excuse(&self, id: &NodeId) {
         self.handle(Input::Excused { peer: *id });
     }
 
     /// Our own head is now this one.
-    pub fn head_moved(&self, height: Height, weight: u64, registered: &Pool) {
+    pub(crate) fn head_moved(&self, height: Height, weight: u64, registered: &Pool) {
         self.handle(Input::HeadMoved { height, weight, registered: registered.clone() });
     }
 
     /// Blocks that now lie in the store: claims of them are met, and who delivered them gets new time.
-    pub fn blocks_stored(&self, stored: &[(Height, Hash)], from: Option<&NodeId>) {
+    pub(crate) fn blocks_stored(&self, stored: &[(Height, Hash)], from: Option<&NodeId>) {
         self.handle(Input::Stored { blocks: stored.to_vec(), from: from.copied() });
     }
 
     /// Charges misbehaviour to a node; at 100 points it is dropped and banned for a while.
-    pub fn charge(&self, id: &NodeId, points: u32, why: &str) {
+    pub(crate) fn charge(&self, id: &NodeId, points: u32, why: &str) {
         self.handle(Input::Charged { peer: *id, points, why: why.to_owned() });
     }
 
     /// Whether a line about a node's misbehaviour may be written now, and how many were left out since the
     /// last one.
-    pub fn may_say(&self, id: &NodeId, what: &str) -> Option<u64> {
+    pub(crate) fn may_say(&self, id: &NodeId, what: &str) -> Option<u64> {
         self.lock().machine.may_log(id, what, self.clock.monotonic_ms())
     }
 
     /// A peer's clock less ours, milliseconds; `None` until measured, also after ours was set.
-    pub fn clock_offset_ms(&self, id: &NodeId) -> Option<f64> {
+    pub(crate) fn clock_offset_ms(&self, id: &NodeId) -> Option<f64> {
         self.lock().machine.clock_offset_ms(id, self.now())
     }
 
     /// How far a peer's clock is ahead of ours, milliseconds; 0 if it is behind or unknown.
-    pub fn clock_ahead_ms(&self, id: &NodeId) -> u64 {
+    pub(crate) fn clock_ahead_ms(&self, id: &NodeId) -> u64 {
         self.lock().machine.clock_ahead_ms(id, self.now())
     }
 
     /// Queues a new block, or its announcement, for every peer that is not known to have it; gives how
     /// many took it and how many had no room.
-    pub fn broadcast_block(&self, block: &Block, traceparent: &str) -> (u32, u32) {
+    pub(crate) fn broadcast_block(&self, block: &Block, traceparent: &str) -> (u32, u32) {
         let form = Form::of(block);
         let message = convert::new_block(block, form, traceparent);
         let turn = self.turn(Turn::gossiping(message), Input::GossipBlock { hash: block.hash(), form });
@@ -294,7 +294,7 @@ impl PeerTable {
     }
 
     /// Queues transactions for every peer but the one they came from.
-    pub fn broadcast_transactions(&self, transactions: &[Bytes], except: Option<&NodeId>) {
+    pub(crate) fn broadcast_transactions(&self, transactions: &[Bytes], except: Option<&NodeId>) {
         let input = Input::GossipTransactions { from: except.copied() };
         let to = self.turn(Turn::default(), input).gossip;
         for message in convert::transactions(transactions) {
@@ -310,12 +310,12 @@ impl PeerTable {
 /// For everybody.
 impl PeerTable {
     /// Whether a node is a registered producer in the state after our head.
-    pub fn is_producer(&self, id: &NodeId) -> bool {
+    pub(crate) fn is_producer(&self, id: &NodeId) -> bool {
         self.lock().machine.is_producer(id)
     }
 
     /// All peers, ascending by id.
-    pub fn list(&self) -> Vec<PeerView> {
+    pub(crate) fn list(&self) -> Vec<PeerView> {
         self.lock().machine.list(self.clock.monotonic_ms())
     }
 }

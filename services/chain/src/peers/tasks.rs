@@ -14,7 +14,7 @@ use super::table::Job;
 use crate::mailbox::Command;
 
 /// Performs jobs until the node stops.
-pub async fn perform_all(context: Arc<Context>, mut jobs: mpsc::Receiver<Job>) {
+pub(super) async fn perform_all(context: Arc<Context>, mut jobs: mpsc::Receiver<Job>) {
     loop {
         let job = tokio::select! {
             () = context.drain.begun() => return,
@@ -26,7 +26,7 @@ pub async fn perform_all(context: Arc<Context>, mut jobs: mpsc::Receiver<Job>) {
 }
 
 /// Tells the machine when its time has come, until the node stops.
-pub async fn keep_time(context: Arc<Context>) {
+pub(super) async fn keep_time(context: Arc<Context>) {
     let mut wake_ms = context.table.wake_ms();
     loop {
         let wake_at = context.instant_of(*wake_ms.borrow_and_update());

@@ -14,12 +14,12 @@ const GOSSIP_MESSAGES: usize = 32;
 /// Parts of answers that wait for the network.
 const BULK_MESSAGES: usize = 4;
 /// The way to the other side; an `Err` ends the connection and says why.
-pub type Outbox = mpsc::Sender<Result<PeerMessage, Status>>;
+pub(super) type Outbox = mpsc::Sender<Result<PeerMessage, Status>>;
 /// The way of transactions to one peer.
-pub type Gossip = mpsc::Sender<PeerMessage>;
+pub(super) type Gossip = mpsc::Sender<PeerMessage>;
 
 /// The ways out of this node on one connection.
-pub struct Ways {
+pub(super) struct Ways {
     /// For everything but transactions and answers to questions for blocks.
     pub outbox: Outbox,
     /// For transactions.
@@ -29,7 +29,7 @@ pub struct Ways {
 }
 
 /// All ways, and the stream they flow together in: what is in the outbox goes first.
-pub fn ways() -> (Ways, impl Stream<Item = Result<PeerMessage, Status>> + Send + 'static) {
+pub(super) fn ways() -> (Ways, impl Stream<Item = Result<PeerMessage, Status>> + Send + 'static) {
     let (outbox, messages) = mpsc::channel(OUTBOX_MESSAGES);
     let (bulk, parts) = mpsc::channel(BULK_MESSAGES);
     let (gossip, transactions) = mpsc::channel(GOSSIP_MESSAGES);

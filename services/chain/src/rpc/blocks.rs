@@ -58,8 +58,8 @@ impl Page {
 }
 
 impl ChainRpc {
-    /// Stored blocks as they are shown. Each comes with what is known of it; their parents' stamps are read where they are not
-    /// among them.
+    /// Stored blocks as they are shown. Each comes with what is known of it; their parents' stamps are read
+    /// where they are not among them.
     pub(super) async fn shown(&self, found: Vec<Found>) -> Result<Vec<proto::BlockInfo>, Status> {
         let stamps = found.iter().map(|found| (found.hash, found.header.timestamp_ms));
         let stamps: BTreeMap<Hash, TimestampMs> = stamps.collect();
@@ -122,8 +122,8 @@ impl ChainRpc {
         Ok(self.shown.missed(header, &self.main_pool(header).await?))
     }
 
-    /// The pool that the first slots of a block's height were dealt over. The producers before the block are only looked at if
-    /// the pool is not remembered.
+    /// The pool that the first slots of a block's height were dealt over. The producers before the block are
+    /// only looked at if the pool is not remembered.
     pub(super) async fn main_pool(&self, header: &Header) -> Result<Pool, Status> {
         if let Some(pool) = self.shown.main_pool(&header.pool_root) {
             return Ok(pool);

@@ -1,4 +1,5 @@
-//! The transactions of the head's chain in their order, read from the store: nobody else waits for a slow follower.
+//! The transactions of the head's chain in their order, read from the store: nobody else waits for a slow
+//! follower.
 
 mod cursor;
 

@@ -70,8 +70,9 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// The lowest of so many heights up to the head's; the last final height; the blocks of the tree from the lowest height to
-    /// the head's, those of the highest height and those of the head's chain first, at most `most`.
+    /// The lowest of so many heights up to the head's; the last final height; the blocks of the tree from the
+    /// lowest height to the head's, those of the highest height and those of the head's chain first, at most
+    /// `most`.
     fn blocks(&self, heights: u64, most: usize) -> (Height, Height, Vec<proto::TreeBlock>) {
         let tree = self.importer.tree();
         let head = tree.head().height();

@@ -10,13 +10,13 @@ fn pool(producers: &[(NodeId, Producer)], wanted: fn(ProducerStatus) -> bool) ->
 }
 
 /// Active and registered pool.
-pub fn pools_of(producers: &[(NodeId, Producer)]) -> (Pool, Pool) {
+pub(super) fn pools_of(producers: &[(NodeId, Producer)]) -> (Pool, Pool) {
     let active = pool(producers, |status| status == ProducerStatus::Active);
     (active, pool(producers, ProducerStatus::is_registered))
 }
 
 /// The pools and records after a block.
-pub fn registry_response(
+pub(super) fn registry_response(
     height: Height,
     hash: Hash,
     producers: Vec<(NodeId, Producer)>,

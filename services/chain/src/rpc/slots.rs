@@ -69,7 +69,8 @@ impl ChainRpc {
             let why = "height: block 0 was not produced in a slot; ask for 1 or more";
             return Err(status(Reason::InvalidHeight, why, &[("field", "height".to_owned())]));
         };
-        // By hash from here on, so that all speaks of one block even if the head moves to another branch in between.
+        // By hash from here on, so that all speaks of one block even if the head moves to another branch in
+        // between.
         let hash = self.hash_at(below).await?;
         let timestamp = self.stamp_of(hash).await?;
         Ok(Below { height: Height(below), hash, timestamp, pools: self.pools_after(hash).await? })

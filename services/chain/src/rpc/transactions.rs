@@ -68,7 +68,8 @@ impl ChainRpc {
         Ok(Response::new(proto::SubmitTransactionResponse { hash: hash.to_string(), transaction }))
     }
 
-    /// Whoever submits again what is in a block, because the answer was lost, learns that it is known, and not that its nonce is used.
+    /// Whoever submits again what is in a block, because the answer was lost, learns that it is known, and
+    /// not that its nonce is used.
     async fn known_if_included(&self, hash: Hash, status: Status) -> Status {
         let used = TransactionFault::NonceTooLow { expected: 0, got: 0 }.reason();
         if vision_wire::metadata_of(&status, "rule").as_deref() != Some(used) {

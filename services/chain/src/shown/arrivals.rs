@@ -12,7 +12,7 @@ const MAX_OF_ONE_HEIGHT: usize = 8;
 
 /// Instants by height and hash. In memory only.
 #[derive(Default)]
-pub struct Arrivals(Mutex<BTreeMap<Height, Vec<(Hash, TimestampMs)>>>);
+pub(super) struct Arrivals(Mutex<BTreeMap<Height, Vec<(Hash, TimestampMs)>>>);
 
 impl Arrivals {
     fn heights(&self) -> MutexGuard<'_, BTreeMap<Height, Vec<(Hash, TimestampMs)>>> {
@@ -21,7 +21,7 @@ impl Arrivals {
     }
 
     /// Notes one; the first time is the one that counts.
-    pub fn note(&self, height: Height, hash: Hash, at: TimestampMs) {
+    pub(super) fn note(&self, height: Height, hash: Hash, at: TimestampMs) {
         let mut heights = self.heights();
         let blocks = heights.entry(height).or_default();
         if blocks.len() < MAX_OF_ONE_HEIGHT && blocks.iter().all(|(known, _)| *known != hash) {
@@ -33,7 +33,7 @@ impl Arrivals {
     }
 
     /// When a block came.
-    pub fn of(&self, height: Height, hash: &Hash) -> Option<TimestampMs> {
+    pub(super) fn of(&self, height: Height, hash: &Hash) -> Option<TimestampMs> {
         let heights = self.heights();
         heights.get(&height)?.iter().find(|(known, _)| known == hash).map(|(_, at)| *at)
     }

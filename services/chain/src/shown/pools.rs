@@ -1,4 +1,5 @@
-//! Active pools by their roots: a chain has few different ones, and reading one from the store takes a look at every producer.
+//! Active pools by their roots: a chain has few different ones, and reading one from the store takes a look
+//! at every producer.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -12,11 +13,11 @@ const MAX_IDS: usize = 1 << 17;
 
 /// The pools asked for last.
 #[derive(Default)]
-pub struct MainPools(Mutex<VecDeque<Pool>>);
+pub(super) struct MainPools(Mutex<VecDeque<Pool>>);
 
 impl MainPools {
     /// The pool with this root.
-    pub fn get(&self, root: &Hash) -> Option<Pool> {
+    pub(super) fn get(&self, root: &Hash) -> Option<Pool> {
         let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = pools.iter().position(|pool| pool.root() == *root)?;
         let found = pools.remove(at)?;
@@ -25,7 +26,7 @@ impl MainPools {
     }
 
     /// Remembers one; the one not asked for longest is forgotten.
-    pub fn insert(&self, pool: &Pool) {
+    pub(super) fn insert(&self, pool: &Pool) {
         let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         pools.retain(|known| known.root() != pool.root());
         pools.push_back(pool.clone());

@@ -1,5 +1,5 @@
-//! What became of transactions that were acknowledged and are in no block: two tables, so that what is too old goes
-//! without a walk over the rest.
+//! What became of transactions that were acknowledged and are in no block: two tables, so that what is too
+//! old goes without a walk over the rest.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
@@ -22,7 +22,7 @@ const RUNNING: &str = "running_ms";
 
 /// What became of a transaction that waits no more and is in no block.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
-pub struct Fate {
+pub(crate) struct Fate {
     /// The stable name of why it was dropped.
     pub reason: String,
     /// When.
@@ -33,7 +33,7 @@ pub struct Fate {
 
 impl Fate {
     /// That of one that was dropped.
-    pub fn new(why: &DropReason, at: TimestampMs) -> Self {
+    pub(crate) fn new(why: &DropReason, at: TimestampMs) -> Self {
         let replaced_by = match why {
             DropReason::Replaced { by } => Some(*by),
             _ => None,
@@ -52,7 +52,7 @@ struct WaitingOfFormat3 {
 
 impl Store {
     /// What became of a transaction, if that is still known.
-    pub fn fate_of(&self, transaction: &Hash) -> Result<Option<Fate>, StoreError> {
+    pub(crate) fn fate_of(&self, transaction: &Hash) -> Result<Option<Fate>, StoreError> {
         let read = self.begin_read()?;
         let key = transaction.as_bytes();
         for table in [FATES, OLDER_FATES] {
@@ -65,7 +65,7 @@ impl Store {
     }
 
     /// How many fates the last commit has left.
-    pub fn fate_count(&self) -> Result<u64, StoreError> {
+    pub(crate) fn fate_count(&self) -> Result<u64, StoreError> {
         let read = self.begin_read()?;
         let mut count = 0;
         for table in [FATES, OLDER_FATES] {
@@ -75,7 +75,7 @@ impl Store {
     }
 
     /// How long the node had run at the last commit, milliseconds, over all its starts.
-    pub fn running_ms(&self) -> Result<u64, StoreError> {
+    pub(crate) fn running_ms(&self) -> Result<u64, StoreError> {
         self.meta(RUNNING)?.map_or(Ok(0), |bytes| u64_of(RUNNING, &bytes))
     }
 

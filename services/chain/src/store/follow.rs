@@ -15,7 +15,7 @@ const MAX_BYTES: usize = 256 << 10;
 
 /// How far somebody has been sent events: up to a transaction of a block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Told {
+pub(crate) struct Told {
     /// Height of the block.
     pub height: Height,
     /// The last transaction reported; at or above the last one of the block, all of it has been reported.
@@ -26,7 +26,7 @@ pub struct Told {
 
 /// A block of the head's chain with transactions that have yet to be reported.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Untold {
+pub(crate) struct Untold {
     /// Its height.
     pub height: Height,
     /// Its hash.
@@ -39,7 +39,7 @@ pub struct Untold {
 
 impl Untold {
     /// How far is reported with this block.
-    pub fn told(&self) -> Told {
+    pub(crate) fn told(&self) -> Told {
         let last = u32::try_from(self.transactions.len()).unwrap_or(u32::MAX).saturating_sub(1);
         Told { height: self.height, index: last, block: self.block }
     }
@@ -47,7 +47,7 @@ impl Untold {
 
 /// What comes next.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Ahead {
+pub(crate) enum Ahead {
     /// Nobody knows: the block is known here neither as one of the head's chain nor as one that it has left.
     Unknown,
     /// The head's chain has left the block; before it the block's parent had been reported.
@@ -58,7 +58,7 @@ pub enum Ahead {
 
 impl Store {
     /// What comes after what has been reported, a part of it.
-    pub fn ahead(&self, told: &Told) -> Result<Ahead, StoreError> {
+    pub(crate) fn ahead(&self, told: &Told) -> Result<Ahead, StoreError> {
         let read = self.begin_read()?;
         let chain = read.open_table(CHAIN).map_err(failed)?;
         let blocks = read.open_table(BLOCKS).map_err(failed)?;
@@ -116,7 +116,7 @@ impl Store {
     }
 
     /// All of the block at a height reported, whatever block is there; none above the head.
-    pub fn told_at(&self, height: Height) -> Result<Option<Told>, StoreError> {
+    pub(crate) fn told_at(&self, height: Height) -> Result<Option<Told>, StoreError> {
         let read = self.begin_read()?;
         let chain = read.open_table(CHAIN).map_err(failed)?;
         let Some(block) = self.canonical(&chain, height)? else { return Ok(None) };
@@ -124,7 +124,7 @@ impl Store {
     }
 
     /// Everything up to the head reported.
-    pub fn told_now(&self) -> Result<Told, StoreError> {
+    pub(crate) fn told_now(&self) -> Result<Told, StoreError> {
         let read = self.begin_read()?;
         let chain = read.open_table(CHAIN).map_err(failed)?;
         let last = chain.last().map_err(failed)?;

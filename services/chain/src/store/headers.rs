@@ -10,7 +10,7 @@ pub(super) const HEADERS: TableDefinition<&Key, &[u8]> = TableDefinition::new("h
 
 /// Where a list of headers begins, and which way it goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stretch {
+pub(crate) enum Stretch {
     /// From this height upward.
     From(Height),
     /// Below this height, newest first.
@@ -19,7 +19,7 @@ pub enum Stretch {
 
 impl Store {
     /// A block's header by its hash; block 0 has none.
-    pub fn header(&self, hash: &Hash) -> Result<Option<HeaderRecord>, StoreError> {
+    pub(crate) fn header(&self, hash: &Hash) -> Result<Option<HeaderRecord>, StoreError> {
         let read = self.begin_read()?;
         let table = read.open_table(HEADERS).map_err(failed)?;
         match table.get(hash.as_bytes()).map_err(failed)? {
@@ -29,7 +29,11 @@ impl Store {
     }
 
     /// Headers of the head's chain above block 0, at most `count`, read without any body.
-    pub fn headers(&self, stretch: Stretch, count: usize) -> Result<Vec<(Hash, HeaderRecord)>, StoreError> {
+    pub(crate) fn headers(
+        &self,
+        stretch: Stretch,
+        count: usize,
+    ) -> Result<Vec<(Hash, HeaderRecord)>, StoreError> {
         let read = self.begin_read()?;
         let chain = read.open_table(CHAIN).map_err(failed)?;
         let headers = read.open_table(HEADERS).map_err(failed)?;

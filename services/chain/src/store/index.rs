@@ -1,8 +1,8 @@
 //! Transactions of the head's chain by their senders and by the data they publish.
 //!
-//! Rows have no value where the key says all, and go with their block when the head's chain leaves it, so that a page
-//! is read from nothing but rows of that chain. How many there are is written with every change: an index that is not
-//! whole is refused when the store is opened.
+//! Rows have no value where the key says all, and go with their block when the head's chain leaves it, so
+//! that a page is read from nothing but rows of that chain. How many there are is written with every change:
+//! an index that is not whole is refused when the store is opened.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -14,11 +14,11 @@ use super::transactions::note_places;
 use super::{BLOCKS, BlockRecord, CHAIN, Key, META, Store, StoreError, failed, u64_of};
 
 /// Bytes of a transaction's data that it is found by.
-pub const MAX_DATA_HEAD_BYTES: usize = 64;
+pub(crate) const MAX_DATA_HEAD_BYTES: usize = 64;
 /// Rows looked at for one page that names a sender and data, or data that very many have.
 const MAX_ROWS_PER_PAGE: usize = 65_536;
-/// Transactions with the wanted data among which those of a page are picked; with more, all that publish data are
-/// gone through, newest first.
+/// Transactions with the wanted data among which those of a page are picked; with more, all that publish data
+/// are gone through, newest first.
 const MAX_PICKED_AMONG: usize = 8_192;
 /// Bytes of blocks read for one page, past the first: a page ends there.
 const MAX_READ_BYTES_PER_PAGE: usize = 16 << 20;
@@ -48,7 +48,7 @@ const PLACE_BYTES: usize = 12;
 
 /// What the tables of places say of a transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Indexed {
+pub(crate) struct Indexed {
     /// Its hash.
     pub hash: Hash,
     /// The account that sent it.
@@ -59,7 +59,7 @@ pub struct Indexed {
 
 impl Indexed {
     /// That of a transaction.
-    pub fn of(transaction: &SignedTransaction) -> Self {
+    pub(crate) fn of(transaction: &SignedTransaction) -> Self {
         let head = match &transaction.transaction().action {
             Action::Data { bytes } => bytes[..bytes.len().min(MAX_DATA_HEAD_BYTES)].to_vec(),
             _ => Vec::new(),
@@ -69,11 +69,11 @@ impl Indexed {
 }
 
 /// Where a transaction of the head's chain is: height and index in the block.
-pub type Spot = (u64, u32);
+pub(super) type Spot = (u64, u32);
 
 /// Which transactions are wanted.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Wanted {
+pub(crate) enum Wanted {
     /// Those of a sender.
     Sender(Address),
     /// Those with data that begins with these bytes, at least one and at most [`MAX_DATA_HEAD_BYTES`].
@@ -94,7 +94,7 @@ impl Wanted {
 
 /// A transaction of the head's chain.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Height of its block.
     pub height: Height,
     /// Hash of its block.
@@ -107,7 +107,7 @@ pub struct Listed {
 
 /// Transactions of the head's chain, newest first.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TransactionPage {
+pub(crate) struct TransactionPage {
     /// They.
     pub found: Vec<Listed>,
     /// Where to go on, below this spot, if there may be more.
@@ -117,9 +117,9 @@ pub struct TransactionPage {
 }
 
 impl Store {
-    /// A page of the transactions wanted, newest first, below a spot: at most `items`, and past the first at most
-    /// `max_bytes` of them. A page may be short, or even empty, though more follow.
-    pub fn list(
+    /// A page of the transactions wanted, newest first, below a spot: at most `items`, and past the first at
+    /// most `max_bytes` of them. A page may be short, or even empty, though more follow.
+    pub(crate) fn list(
         &self,
         wanted: &Wanted,
         below: Option<Spot>,

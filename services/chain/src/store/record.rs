@@ -11,7 +11,7 @@ const CHECKSUM_BYTES: usize = 8;
 
 /// A block's parts as received.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
-pub struct BlockRecord {
+pub(crate) struct BlockRecord {
     /// Canonical header bytes.
     pub header: Vec<u8>,
     /// The producer's signature.
@@ -22,7 +22,7 @@ pub struct BlockRecord {
 
 impl BlockRecord {
     /// The parts of a decoded block.
-    pub fn of(block: &Block) -> Self {
+    pub(crate) fn of(block: &Block) -> Self {
         Self {
             header: block.header_bytes().to_vec(),
             signature: block.signature().0.to_vec(),
@@ -31,15 +31,15 @@ impl BlockRecord {
     }
 
     /// Bytes this block takes on the wire, roughly.
-    pub fn size_bytes(&self) -> usize {
+    pub(crate) fn size_bytes(&self) -> usize {
         self.header.len() + self.signature.len() + self.transactions.iter().map(Vec::len).sum::<usize>()
     }
 }
 
-/// What lists show of a block: everything but its transactions. Kept apart from the block, so that a page of headers
-/// does not read the bodies.
+/// What lists show of a block: everything but its transactions. Kept apart from the block, so that a page of
+/// headers does not read the bodies.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
-pub struct HeaderRecord {
+pub(crate) struct HeaderRecord {
     /// Canonical header bytes.
     pub header: Vec<u8>,
     /// The producer's signature.
@@ -52,7 +52,7 @@ pub struct HeaderRecord {
 
 impl HeaderRecord {
     /// The header of a block.
-    pub fn of(block: &BlockRecord) -> Self {
+    pub(crate) fn of(block: &BlockRecord) -> Self {
         Self {
             header: block.header.clone(),
             signature: block.signature.clone(),
@@ -67,7 +67,7 @@ fn checksum(key: &[u8], payload: &[u8]) -> [u8; CHECKSUM_BYTES] {
 }
 
 /// Canonical bytes of a value and the check sum over its key and them.
-pub fn seal<T: BorshSerialize>(key: &[u8], value: &T) -> Vec<u8> {
+pub(super) fn seal<T: BorshSerialize>(key: &[u8], value: &T) -> Vec<u8> {
     let mut bytes = encode(value);
     let sum = checksum(key, &bytes);
     bytes.extend_from_slice(&sum);
@@ -75,7 +75,11 @@ pub fn seal<T: BorshSerialize>(key: &[u8], value: &T) -> Vec<u8> {
 }
 
 /// Undoes [`seal`]; anything altered since is an error.
-pub fn open<T: BorshDeserialize>(what: &'static str, key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
+pub(super) fn open<T: BorshDeserialize>(
+    what: &'static str,
+    key: &[u8],
+    bytes: &[u8],
+) -> Result<T, StoreError> {
     let corrupt = |why: &str| StoreError::Corrupt(format!("{what} {}: {why}", hex::encode(key)));
     let at = bytes.len().checked_sub(CHECKSUM_BYTES).ok_or_else(|| corrupt("too short"))?;
     let (payload, sum) = bytes.split_at(at);

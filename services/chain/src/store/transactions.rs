@@ -7,8 +7,8 @@ use vision_primitives::{Hash, Height, SignedTransaction, TimestampMs};
 
 use super::{BLOCKS, BlockRecord, CHAIN, Commit, Key, Store, StoreError, failed, record};
 
-/// Transaction to (height, position). Written when a block joins the head's chain and never taken back: an entry of a
-/// block that has left it no longer fits what lies at that height, and is as good as none.
+/// Transaction to (height, position). Written when a block joins the head's chain and never taken back: an
+/// entry of a block that has left it no longer fits what lies at that height, and is as good as none.
 pub(super) const PLACES: TableDefinition<&Key, (u64, u32)> = TableDefinition::new("places");
 /// Transactions that wait.
 pub(super) const WAITING: TableDefinition<&Key, &[u8]> = TableDefinition::new("waiting");
@@ -26,7 +26,7 @@ pub struct WaitingRecord {
 
 /// A transaction's place on the head's chain.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Place {
+pub(crate) struct Place {
     /// Height of its block.
     pub height: Height,
     /// Hash of its block.
@@ -39,7 +39,7 @@ pub struct Place {
 
 impl Store {
     /// The block of the head's chain that a transaction is in.
-    pub fn place_of(&self, transaction: &Hash) -> Result<Option<Place>, StoreError> {
+    pub(crate) fn place_of(&self, transaction: &Hash) -> Result<Option<Place>, StoreError> {
         let read = self.begin_read()?;
         let places = read.open_table(PLACES).map_err(failed)?;
         let Some((height, index)) =
@@ -61,16 +61,16 @@ impl Store {
         Ok(fits.then_some(Place { height: Height(height), block, index, record }))
     }
 
-    /// Whether a transaction has ever been in a block of the head's chain. If it has and [`Store::place_of`] finds it
-    /// nowhere, the chain has left its block.
-    pub fn was_in_a_block(&self, transaction: &Hash) -> Result<bool, StoreError> {
+    /// Whether a transaction has ever been in a block of the head's chain. If it has and [`Store::place_of`]
+    /// finds it nowhere, the chain has left its block.
+    pub(crate) fn was_in_a_block(&self, transaction: &Hash) -> Result<bool, StoreError> {
         let read = self.begin_read()?;
         let places = read.open_table(PLACES).map_err(failed)?;
         Ok(places.get(transaction.as_bytes()).map_err(failed)?.is_some())
     }
 
     /// All transactions that wait, in no order that means anything.
-    pub fn waiting(&self) -> Result<Vec<(Hash, WaitingRecord)>, StoreError> {
+    pub(crate) fn waiting(&self) -> Result<Vec<(Hash, WaitingRecord)>, StoreError> {
         let read = self.begin_read()?;
         let table = read.open_table(WAITING).map_err(failed)?;
         let rows = table.iter().map_err(failed)?;

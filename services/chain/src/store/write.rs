@@ -18,7 +18,7 @@ use super::{
 };
 
 /// A block to be written.
-pub struct NewBlock {
+pub(crate) struct NewBlock {
     /// Its hash.
     pub hash: Hash,
     /// Its parts.
@@ -31,7 +31,7 @@ pub struct NewBlock {
 
 /// Everything that one turn of the chain's loop changes; written whole or not at all.
 #[derive(Default)]
-pub struct Commit {
+pub(crate) struct Commit {
     /// New blocks.
     pub blocks: Vec<NewBlock>,
     /// The head after the turn, if it has moved or something has followed from a block.
@@ -81,7 +81,7 @@ impl Store {
     }
 
     /// Writes one turn's changes and syncs them to disk.
-    pub fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+    pub(crate) fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         let write = self.begin_write()?;
         note_fates(&write, commit)?;
         {
@@ -148,9 +148,9 @@ impl Store {
 
 impl Store {
     /// Makes the height index above the last final block equal to the chain that fork choice has found
-    /// at start: LATE marks are gone, so it may be another one than when the store was last written. Transactions of blocks
-    /// left thereby wait again, as after any other reorganisation, from `now` on.
-    pub fn align_chain(&self, chain: &[(Height, Hash)], now: TimestampMs) -> Result<(), StoreError> {
+    /// at start: LATE marks are gone, so it may be another one than when the store was last written.
+    /// Transactions of blocks left thereby wait again, as after any other reorganisation, from `now` on.
+    pub(crate) fn align_chain(&self, chain: &[(Height, Hash)], now: TimestampMs) -> Result<(), StoreError> {
         let Some((first, _)) = chain.first() else { return Ok(()) };
         let running_ms = self.running_ms()?;
         let write = self.begin_write()?;
@@ -192,7 +192,7 @@ impl Store {
 
     /// After the disk has failed: opens the file again and writes the turn, unless the failed try has
     /// reached the disk after all.
-    pub fn reopen_and_commit(&self, commit: &Commit) -> Result<(), StoreError> {
+    pub(crate) fn reopen_and_commit(&self, commit: &Commit) -> Result<(), StoreError> {
         self.reopen()?;
         let all_there = commit
             .blocks

@@ -17,7 +17,8 @@ use vision_wire::{MAX_MESSAGE_BYTES, call, deadline, settle};
 
 use super::{Backends, CHAIN, missing};
 
-/// Longest that a call may take which waits for a block: the chain service answers after 25 s how it stands then.
+/// Longest that a call may take which waits for a block: the chain service answers after 25 s how it stands
+/// then.
 const WAIT_DEADLINE: Duration = Duration::from_secs(28);
 
 impl Backends {
@@ -68,7 +69,8 @@ impl Backends {
         })
     }
 
-    /// What happens to transactions after a cursor, or from now on; of one address or of all. Outlasts the chain service.
+    /// What happens to transactions after a cursor, or from now on; of one address or of all. Outlasts the
+    /// chain service.
     pub(crate) fn watch_transactions(
         &self,
         cursor: String,

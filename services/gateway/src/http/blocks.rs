@@ -21,8 +21,8 @@ const LISTED_BYTES: usize = 6 << 10;
 const BRIEF_BYTES: usize = 2 << 10;
 /// What one block takes while the answer is made, besides its transactions.
 const BLOCK_BYTES: usize = 16 << 10;
-/// How many times as much as its bytes a block takes while the answer is made: every byte is shown twice in hex, in a
-/// view and in its JSON, beside the names of the fields.
+/// How many times as much as its bytes a block takes while the answer is made: every byte is shown twice in
+/// hex, in a view and in its JSON, beside the names of the fields.
 const BLOCK_WEIGHT: usize = 12;
 
 /// Height below which the next page goes on; none if this one is the last.

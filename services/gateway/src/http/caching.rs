@@ -1,5 +1,5 @@
-//! What caches may keep: a final block by its hash, for a day; one by its height and the files of the page, as long as
-//! they are the same.
+//! What caches may keep: a final block by its hash, for a day; one by its height and the files of the page,
+//! as long as they are the same.
 
 use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -8,8 +8,8 @@ use vision_primitives::hash;
 
 use crate::ports::BlockId;
 
-/// For a final block by its hash, which never changes. Not longer: another version of this program may show more of it,
-/// and the tag, by which caches ask then, names the version.
+/// For a final block by its hash, which never changes. Not longer: another version of this program may show
+/// more of it, and the tag, by which caches ask then, names the version.
 const A_DAY: &str = "public, max-age=86400";
 /// For what another version of this program may have another of: caches ask whether it is still the same.
 pub(super) const ASK_AGAIN: &str = "no-cache";
@@ -46,8 +46,8 @@ impl Tag {
 pub(super) struct Final(Tag, &'static str);
 
 impl Final {
-    /// Of a final block that was asked for in this way. Another version of this program may show it in another way; and
-    /// at a height another chain, begun anew at the same address, has another block.
+    /// Of a final block that was asked for in this way. Another version of this program may show it in
+    /// another way; and at a height another chain, begun anew at the same address, has another block.
     pub(super) fn block(hash: &str, asked_for: BlockId, version: &str) -> Option<Self> {
         let kept = match asked_for {
             BlockId::Hash(_) => A_DAY,

@@ -1,4 +1,5 @@
-//! Which pages of other origins may read the answers: those of `[gateway] allowed_origins`, and none by default.
+//! Which pages of other origins may read the answers: those of `[gateway] allowed_origins`, and none by
+//! default.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,8 +1,8 @@
 //! `GET /api/transactions/events`: what happens to transactions, as server-sent events.
 //!
-//! An event's id is the cursor of the chain service's watch: a client that comes back with `Last-Event-ID`, as
-//! browsers do, misses nothing, or learns so from an event `gap`. All share one watch of the chain service,
-//! and each transaction is rendered once, whoever listens.
+//! An event's id is the cursor of the chain service's watch: a client that comes back with `Last-Event-ID`,
+//! as browsers do, misses nothing, or learns so from an event `gap`. All share one watch of the chain
+//! service, and each transaction is rendered once, whoever listens.
 
 mod listener;
 mod renderer;

@@ -1,6 +1,8 @@
-//! `GET /api/chain/transactions/events`: the transactions of the head's chain in their order, as server-sent events.
+//! `GET /api/chain/transactions/events`: the transactions of the head's chain in their order, as server-sent
+//! events.
 //!
-//! Each client has a watch of the chain service of its own, which reads the store as slowly as the client reads.
+//! Each client has a watch of the chain service of its own, which reads the store as slowly as the client
+//! reads.
 
 use axum::extract::{Request, State};
 use bytes::Bytes;

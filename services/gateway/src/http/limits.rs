@@ -27,13 +27,13 @@ use clients::{Clients, Share};
 
 /// Requests in progress at once; more are refused at once.
 const MAX_REQUESTS_IN_PROGRESS: usize = 256;
-/// Requests at once that wait for a block; they hold up none of the others. They must be fewer than the calls that a
-/// connection with the chain service bears, 256.
+/// Requests at once that wait for a block; they hold up none of the others. They must be fewer than the calls
+/// that a connection with the chain service bears, 256.
 const MAX_WAITING: usize = 128;
 /// Open streams of events at once: half of the port's connections.
 const MAX_STREAMS: usize = MAX_CONNECTIONS / 2;
-/// Streams at once that follow the chain's transactions: each has a watch of the chain service of its own, and must be
-/// fewer than the calls that a connection with it bears, 256.
+/// Streams at once that follow the chain's transactions: each has a watch of the chain service of its own,
+/// and must be fewer than the calls that a connection with it bears, 256.
 const MAX_FOLLOWERS: usize = 240;
 /// Longest that a request may take.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
@@ -262,8 +262,8 @@ async fn limit(
     answer
 }
 
-/// For the metrics, which are outside of those limits and long: an answer weighs as all others do, and takes one of its
-/// client's places for them, until it is sent.
+/// For the metrics, which are outside of those limits and long: an answer weighs as all others do, and takes
+/// one of its client's places for them, until it is sent.
 pub(super) async fn scraped(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let limits = &state.limits;
     let share = limits.clients.share_of(request.extensions(), request.headers());

@@ -1,5 +1,5 @@
-//! `GET /api/openapi.json`: what every route takes and gives. The routes of the protocol files describe themselves;
-//! those with code of their own are described beside that code, in `*.openapi.json`.
+//! `GET /api/openapi.json`: what every route takes and gives. The routes of the protocol files describe
+//! themselves; those with code of their own are described beside that code, in `*.openapi.json`.
 
 use std::sync::OnceLock;
 
@@ -12,7 +12,8 @@ use super::query::Params;
 use super::{Answer, AppState, json_bytes};
 use crate::views::to_json;
 
-/// Descriptions of routes with code of their own. They stand in the place of what the protocol files say of the same route.
+/// Descriptions of routes with code of their own. They stand in the place of what the protocol files say of
+/// the same route.
 const BESIDE_CODE: [&str; 10] = [
     include_str!("node.openapi.json"),
     include_str!("metrics.openapi.json"),

@@ -1,6 +1,8 @@
-//! `GET /api/overview`: all that a page shows first, in one answer, so that a reader sees one state of the node.
+//! `GET /api/overview`: all that a page shows first, in one answer, so that a reader sees one state of the
+//! node.
 //!
-//! Made of parts. One whose service does not answer is null, and `missing` says why: the rest is shown nevertheless.
+//! Made of parts. One whose service does not answer is null, and `missing` says why: the rest is shown
+//! nevertheless.
 
 use std::collections::BTreeMap;
 

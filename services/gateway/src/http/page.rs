@@ -69,12 +69,13 @@ const FILES: [File; 4] = [
     File { path: "/hash.js", content_type: SCRIPT, sources: sources!["hash.js"] },
 ];
 
-/// The rules that the page checks blocks by, as text: a browser shows it, and nobody needs another host for it.
+/// The rules that the page checks blocks by, as text: a browser shows it, and nobody needs another host for
+/// it.
 const PROTOCOL: &str = include_str!("../../../../docs/protocol.md");
 
 impl File {
-    /// What is sent: without leading blanks, without lines that are empty or only a comment, and without ends of lines that
-    /// mean nothing.
+    /// What is sent: without leading blanks, without lines that are empty or only a comment, and without ends
+    /// of lines that mean nothing.
     fn text(&self) -> Bytes {
         let lines = self.sources.iter().flat_map(|source| source.text.lines()).map(str::trim);
         let is_comment =

@@ -78,7 +78,8 @@ impl Params {
         self.text(key).map(number).transpose()
     }
 
-    /// What data shall begin with: hex digits of 1 to [`MAX_DATA_PREFIX_BYTES`] bytes; empty when it is not given.
+    /// What data shall begin with: hex digits of 1 to [`MAX_DATA_PREFIX_BYTES`] bytes; empty when it is not
+    /// given.
     pub(super) fn data_prefix(&self) -> Result<Bytes, Problem> {
         let Some(text) = self.text("data_prefix") else { return Ok(Bytes::new()) };
         match hex::decode(text) {

@@ -77,8 +77,8 @@ pub(super) async fn logged(request: Request, next: Next) -> Response {
     answer
 }
 
-/// Gives every request its id, and every answer that of its request. Stands around the router, which names the methods
-/// of a route last.
+/// Gives every request its id, and every answer that of its request. Stands around the router, which names
+/// the methods of a route last.
 pub(super) async fn identified(request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let mut answer = id.within(next.run(request)).await;

@@ -1,4 +1,5 @@
-//! `GET /api/mining/ws`: the events of `/api/mining/events` over a WebSocket, and a message that chooses among them.
+//! `GET /api/mining/ws`: the events of `/api/mining/events` over a WebSocket, and a message that chooses
+//! among them.
 
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ use crate::live::{EventName, Heard, Listener, Live, Wanted, gap_json};
 const MAX_MESSAGE_BYTES: usize = 4 << 10;
 /// Buffer of a connection each way; the library's own is 128 KiB, which thousands of listeners would feel.
 const BUFFER_BYTES: usize = 4 << 10;
-/// Largest message to a client: one waits at a time, and the longest is the whole status with hundreds of nodes.
+/// Largest message to a client: one waits at a time, and the longest is the whole status with hundreds of
+/// nodes.
 const MAX_UNSENT_BYTES: usize = 8 << 20;
 /// A message must be taken within this.
 const SEND_DEADLINE: Duration = Duration::from_secs(10);

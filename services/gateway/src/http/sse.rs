@@ -1,7 +1,7 @@
 //! Server-sent events: what all streams of them have in common.
 //!
-//! A browser gives up for good on any answer but 200, so a stream that finds no place is ended at once, to be tried
-//! again later.
+//! A browser gives up for good on any answer but 200, so a stream that finds no place is ended at once, to be
+//! tried again later.
 
 use std::convert::Infallible;
 use std::time::Duration;

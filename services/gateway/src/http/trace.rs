@@ -1,4 +1,5 @@
-//! Requests as spans. Whoever calls may be anybody, so every request begins a trace of its own, whatever the caller says.
+//! Requests as spans. Whoever calls may be anybody, so every request begins a trace of its own, whatever the
+//! caller says.
 
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;

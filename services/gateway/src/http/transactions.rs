@@ -79,8 +79,8 @@ impl<'de> Deserialize<'de> for Wait {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// A list of which no more is kept than may be given: an empty text takes three bytes of a body and eight times as many
-/// in memory.
+/// A list of which no more is kept than may be given: an empty text takes three bytes of a body and eight
+/// times as many in memory.
 struct Batch<'a> {
     texts: Vec<Text<'a>>,
     /// Length of the list.

@@ -53,7 +53,8 @@ fn publish(item: FollowItem<ChainEvent>, live: &Live, missed: &mut Option<Status
         // The status says which service is away.
         FollowItem::Lost(_) => return false,
     };
-    // Not before the watch has begun anew: who looked up the state by then would miss what happens until it does.
+    // Not before the watch has begun anew: who looked up the state by then would miss what happens until it
+    // does.
     if let Some(cause) = missed.take() {
         live.publish(Happened::new(EventName::Gap, gap_json(&cause)));
     }

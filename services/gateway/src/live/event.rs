@@ -128,8 +128,8 @@ impl FromStr for Wanted {
     }
 }
 
-/// Something that happened, rendered once for all listeners, and not before one of them needs it: most events of a node
-/// that nobody watches are never read.
+/// Something that happened, rendered once for all listeners, and not before one of them needs it: most events
+/// of a node that nobody watches are never read.
 #[derive(Debug)]
 pub(crate) struct Happened {
     pub(crate) name: EventName,

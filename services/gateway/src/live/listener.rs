@@ -12,8 +12,8 @@ use vision_wire::{EventKind, LogEvent, Subscription};
 use super::event::{EventName, Happened, Wanted};
 use super::status::Frame;
 
-/// A listener that wants none of what happens is sent how far it has read after this: it sees that the connection
-/// lives, and if it comes back it has missed nothing.
+/// A listener that wants none of what happens is sent how far it has read after this: it sees that the
+/// connection lives, and if it comes back it has missed nothing.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// What a listener hears next.

@@ -57,8 +57,8 @@ impl Scraper {
         }))
     }
 
-    /// All metrics of the node as one text in OpenMetrics; none if too many ask at once. A service that does not answer is missing, and the
-    /// gateway's own metrics say so.
+    /// All metrics of the node as one text in OpenMetrics; none if too many ask at once. A service that does
+    /// not answer is missing, and the gateway's own metrics say so.
     pub(crate) async fn scrape(&self) -> Option<String> {
         let _place = self.0.places.try_acquire().ok()?;
         let asked = self.0.targets.iter().map(|(service, url)| async move {

@@ -55,7 +55,8 @@ impl<'a> StatusView<'a> {
         because: &'a str,
         (version, now_ms, uptime_seconds, traces_exported): (&'a str, u64, u64, bool),
     ) -> Self {
-        // Without a peer that counts the network's height is the node's own, which is no news, unless it needs none.
+        // Without a peer that counts the network's height is the node's own, which is no news, unless it
+        // needs none.
         let is_known = snapshot.ready_peers > 0 || snapshot.eligible;
         Self {
             node_id: &info.node_id,

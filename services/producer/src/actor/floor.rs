@@ -1,5 +1,5 @@
-//! Writes of the signing floor, one at a time: a node that fetches what its own key has made sees hundreds of blocks a second,
-//! each of which raises it.
+//! Writes of the signing floor, one at a time: a node that fetches what its own key has made sees hundreds of
+//! blocks a second, each of which raises it.
 
 use tokio::task::AbortHandle;
 

@@ -68,8 +68,8 @@ fn plain(trace: u128) -> SpanData {
     span(trace, "chain", Status::Unset)
 }
 
-/// A processor, and what its collector gets; the worker is a task of the test's runtime, whose clock stands still but for
-/// what the test waits.
+/// A processor, and what its collector gets; the worker is a task of the test's runtime, whose clock stands
+/// still but for what the test waits.
 fn start(share: f64, queue: usize, waiting: usize, manner: Manner) -> (Processor, Sent) {
     let (processor, items, shared) = Processor::new(Ratio::new(share), queue);
     let sent = Sent::default();

@@ -295,7 +295,8 @@ fn each_trouble_has_its_reason_and_its_remedy() {
     }
 }
 
-/// What is said to be over is over: a node that is down for another reason, or as one of several, is not well again.
+/// What is said to be over is over: a node that is down for another reason, or as one of several, is not well
+/// again.
 #[test]
 fn nobody_is_said_to_be_well_who_is_not() {
     type Step = fn(&mut Net);

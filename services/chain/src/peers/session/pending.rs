@@ -11,7 +11,7 @@ use crate::mailbox::{CoreHandle, waiting_part};
 
 /// Sends all transactions that wait, as fast as the peer takes them. A part is copied only when there is room
 /// for it, so that a peer that takes them slowly costs little.
-pub async fn send_all(core: &CoreHandle, gossip: &Gossip) {
+pub(super) async fn send_all(core: &CoreHandle, gossip: &Gossip) {
     // The thread has gone only when the service is going too.
     let Ok(waiting) = core.read(|core| Ok(core.waiting())).await else { return };
     let waiting: Arc<[Hash]> = waiting.into();

@@ -3,7 +3,7 @@
 use vision_peering::Log;
 
 /// Writes a line.
-pub fn write(line: &Log) {
+pub(super) fn write(line: &Log) {
     match line {
         Log::Connected { peer, version, inbound } => {
             tracing::info!(peer = %peer, version = %version, inbound, "peer connected");

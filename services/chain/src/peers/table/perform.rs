@@ -17,7 +17,7 @@ use super::super::ways::{Gossip, Outbox};
 use super::lines;
 
 /// Something that takes time, and the span it belongs to.
-pub struct Job {
+pub(crate) struct Job {
     /// What is to be done.
     pub task: Task,
     /// What the announcement has begun, if it is a fetch.
@@ -25,7 +25,7 @@ pub struct Job {
 }
 
 /// The ways to one peer.
-pub struct Link {
+pub(super) struct Link {
     /// On which connection.
     pub connection: ConnectionId,
     /// For everything but transactions.
@@ -41,7 +41,7 @@ pub struct Link {
 }
 
 /// The machine, and the ways to the peers it speaks of.
-pub struct Inner {
+pub(super) struct Inner {
     /// The machine.
     pub machine: Peering,
     /// Of every peer of the machine's table, and of some that have just left it.
@@ -51,7 +51,7 @@ pub struct Inner {
 }
 
 /// Whom the machine's outputs reach besides peers.
-pub struct Outlets {
+pub(super) struct Outlets {
     /// Those who perform what takes time.
     pub jobs: mpsc::Sender<Job>,
     /// Those who keep the time.
@@ -62,7 +62,7 @@ pub struct Outlets {
 
 /// One input with all that follows from it.
 #[derive(Default)]
-pub struct Turn {
+pub(super) struct Turn {
     /// The block that is being gossiped, built once for all peers.
     block: Option<PeerMessage>,
     /// The connection that is entering the outlets.
@@ -83,23 +83,23 @@ pub struct Turn {
 
 impl Turn {
     /// A turn in which a connection enters the outlets.
-    pub fn entering(link: Link) -> Self {
+    pub(super) fn entering(link: Link) -> Self {
         Self { entering: Some(link), ..Self::default() }
     }
 
     /// A turn in which a block is gossiped.
-    pub fn gossiping(block: PeerMessage) -> Self {
+    pub(super) fn gossiping(block: PeerMessage) -> Self {
         Self { block: Some(block), ..Self::default() }
     }
 
     /// Gives the machine an input, does what it wants, and gives it what comes of that.
-    pub fn run(&mut self, outlets: &Outlets, inner: &mut Inner, input: Input, now: Now) {
+    pub(super) fn run(&mut self, outlets: &Outlets, inner: &mut Inner, input: Input, now: Now) {
         self.inputs.push_back(input);
         self.go_on(outlets, inner, now);
     }
 
     /// The same without a new input.
-    pub fn go_on(&mut self, outlets: &Outlets, inner: &mut Inner, now: Now) {
+    pub(super) fn go_on(&mut self, outlets: &Outlets, inner: &mut Inner, now: Now) {
         while let Some(input) = self.inputs.pop_front() {
             for output in inner.machine.handle(input, now) {
                 self.perform(outlets, inner, output);
@@ -167,7 +167,13 @@ impl Turn {
 
     /// Queues a message for a peer; whether there was room. The machine hears of it when there was none, and
     /// when there is again.
-    pub fn send(&mut self, inner: &mut Inner, peer: NodeId, built: PeerMessage, message: &Message) -> bool {
+    pub(super) fn send(
+        &mut self,
+        inner: &mut Inner,
+        peer: NodeId,
+        built: PeerMessage,
+        message: &Message,
+    ) -> bool {
         // Its session may be about to end.
         let Some(link) = inner.links.get_mut(&peer) else { return false };
         let sent = link.outbox.try_send(Ok(built)).is_ok();

@@ -10,7 +10,7 @@ use crate::store::Told;
 
 /// Where a follower wants to go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Cursor {
+pub(super) enum Cursor {
     /// Behind the head.
     Now,
     /// With the first transaction of a height.
@@ -20,7 +20,7 @@ pub enum Cursor {
 }
 
 impl Cursor {
-    pub fn parse(text: &str) -> Result<Self, Status> {
+    pub(super) fn parse(text: &str) -> Result<Self, Status> {
         if text.is_empty() {
             return Ok(Self::Now);
         }
@@ -50,7 +50,7 @@ fn number<T: FromStr>(text: &str) -> Option<T> {
 }
 
 /// The cursor of somebody who has been sent events so far.
-pub fn text(told: &Told) -> String {
+pub(super) fn text(told: &Told) -> String {
     let Told { height, index, block } = told;
     format!("{height}.{index}.{block}")
 }

@@ -13,8 +13,8 @@ use crate::http::problem::Problem;
 const TOTAL_BYTES: usize = 16 << 20;
 /// As much of it as one client may have at once.
 pub(super) const PER_CLIENT_BYTES: usize = TOTAL_BYTES / 2;
-/// Bodies up to this are not weighed: the limit on requests limits them, and clients that do not read what they asked for
-/// hold up no small answer.
+/// Bodies up to this are not weighed: the limit on requests limits them, and clients that do not read what
+/// they asked for hold up no small answer.
 pub(super) const LIGHT_BYTES: usize = 32 << 10;
 /// Longest wait for others' bytes.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -40,7 +40,8 @@ impl Budget {
         Self(Arc::new(Semaphore::new(TOTAL_BYTES)))
     }
 
-    /// Holds so many bytes for a client, or all that it may have if that is less. Waits its turn for a moment.
+    /// Holds so many bytes for a client, or all that it may have if that is less. Waits its turn for a
+    /// moment.
     async fn take(&self, share: &Share, bytes: usize) -> Result<Held, Problem> {
         let bytes = u32::try_from(bytes.min(PER_CLIENT_BYTES)).unwrap_or(u32::MAX);
         let taking = async {

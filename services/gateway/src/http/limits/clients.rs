@@ -15,13 +15,14 @@ use crate::config::{Config, Network};
 const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Most addresses of that header that are looked at.
 const MAX_PROXIES: usize = 16;
-/// Answers with the metrics of the node that one client may be given at once, from the question until the last byte is
-/// sent: fewer than can be made at once.
+/// Answers with the metrics of the node that one client may be given at once, from the question until the
+/// last byte is sent: fewer than can be made at once.
 const MAX_SCRAPES_PER_CLIENT: usize = 2;
 /// Entries of clients that may have gone, after which they are swept.
 const MIN_SWEEP_ENTRIES: usize = 64;
 
-/// A client: an IPv4 address, or an IPv6 network of /64, of which one machine has as many addresses as it likes.
+/// A client: an IPv4 address, or an IPv6 network of /64, of which one machine has as many addresses as it
+/// likes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Client(IpAddr);
 
@@ -34,8 +35,8 @@ impl Client {
         }
     }
 
-    /// Whoever called, or, as far as trusted proxies say so, whoever called them. What stands left of an untrusted
-    /// address is that address's own invention.
+    /// Whoever called, or, as far as trusted proxies say so, whoever called them. What stands left of an
+    /// untrusted address is that address's own invention.
     fn find(remote: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Self {
         let values = headers.get_all(FORWARDED_FOR).iter().rev().filter_map(|value| value.to_str().ok());
         let mut named = values.flat_map(|value| value.rsplit(',')).take(MAX_PROXIES).map(str::trim);
