@@ -318,7 +318,7 @@ async fn who_catches_up_tells_of_old_blocks_together_and_has_their_missed_slots_
         }
         told.push(line(&what));
     }
-    // Not one for each block, and nothing of missed slots of long ago; a part may come before the watch begins.
+    // Not one for each block, none of missed slots of long ago; a part may come before the watch begins.
     assert!(told.len() <= 20, "{told:?}");
     assert!(told.iter().all(|line| !line.starts_with("block") && !line.starts_with("missed")), "{told:?}");
     wait_until("finality is told too", || async { head(&mut b.client().await).await.finalized_height > 0 })
