@@ -217,10 +217,14 @@ impl World {
                 self.finish(usize::try_from(at).expect("small"));
             }
             11 => {
-                // Often to the very instant at which something is due.
-                let until_due = self.wake_ms.saturating_sub(self.now_ms);
-                let ms = if number.is_multiple_of(2) { until_due } else { self.dice.roll(4_000) };
+                let ms = self.dice.roll(4_000);
                 self.wait(ms);
+                // Now and then everybody is silent for longer than anything is waited for.
+                let silent_ms = if number.is_multiple_of(8) { 11_000 } else { 0 };
+                let until_ms = self.now_ms + silent_ms;
+                while self.now_ms < until_ms {
+                    self.wait(self.wake_ms.saturating_sub(self.now_ms));
+                }
             }
             12 if !self.full.remove(&peer) => {
                 self.full.insert(peer);
