@@ -2,16 +2,13 @@
 //! `prepare` makes is accepted and nothing else, and the tree stays a tree within its bound.
 #![no_main]
 
-#[path = "../../crates/block-tree/tests/support/mod.rs"]
-mod support;
-
 use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use support::{Net, genesis, id};
 use vision_block_tree::{BlockRef, BlockTree, ChainChange, CheckedBlock, Inserted, MAX_SIBLINGS, Refusal};
 use vision_primitives::{Block, Hash, Header, Height, Signature, SignedTransaction, Tag};
+use vision_test_blocks::{Net, genesis, id};
 
 /// So small that blocks are evicted, and become final, after a few steps.
 const MAX_OPEN_BLOCKS: usize = 4;

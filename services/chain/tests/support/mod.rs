@@ -210,13 +210,14 @@ pub async fn head(client: &mut Client) -> proto::Head {
 
 /// Waits until a condition holds.
 pub async fn wait_until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    for _ in 0..600 {
+    // What takes longest needs two rounds of the addresses that go out every ten seconds.
+    for _ in 0..1200 {
         if holds().await {
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("did not come about in 30 s: {what}");
+    panic!("did not come about in 60 s: {what}");
 }
 
 pub async fn wait_for_head(client: &mut Client, hash: &str) {
