@@ -68,7 +68,10 @@ const FOR_THE_BINARY: &[&str] = &[
 /// What only tests may import, and whose. The pure half may not import what builds on the shell, not even
 /// there.
 const FOR_TESTS: &[(&str, &[&str])] = &[
-    ("vision-test-blocks", &["vision-block-tree", "vision-light", "vision-importer", "vision"]),
+    (
+        "vision-test-blocks",
+        &["vision-block-tree", "vision-light", "vision-importer", "vision-chain", "vision"],
+    ),
     ("vision-test-support", SERVICES),
 ];
 

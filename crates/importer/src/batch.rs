@@ -172,28 +172,13 @@ impl Draft {
 
 #[cfg(test)]
 mod tests {
-    use vision_primitives::{Header, Signature, Slot};
+    use vision_test_blocks::bare_block;
 
     use super::*;
 
     #[test]
     fn a_block_that_was_evicted_and_came_again_in_one_turn_stays_stored() {
-        let header = Header {
-            version: 1,
-            height: Height(1),
-            parent: Hash::ZERO,
-            timestamp_ms: TimestampMs(0),
-            slot: Slot(0),
-            producer: Hash::ZERO,
-            tx_root: Hash::ZERO,
-            state_root: Hash::ZERO,
-            pool_root: Hash::ZERO,
-            weight: 0,
-            certificate_hash: Hash::ZERO,
-            reveal: Hash::ZERO,
-            mix: Hash::ZERO,
-        };
-        let block = Arc::new(Block::assemble(header, Signature::ZERO, vec![], &Hash::ZERO));
+        let block = Arc::new(bare_block(Hash::ZERO, 0));
         let accepted =
             || Accepted { block: block.clone(), origin: Origin::Own, became_head: false, reply: None };
         let changes = || Changes { accounts: vec![], producers: vec![], supply: 0 };

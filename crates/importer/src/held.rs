@@ -116,33 +116,14 @@ impl Orphans {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vision_primitives::{Header, Height, Signature, Slot, hash};
-
-    /// A block of height 1 that no rule would pass.
-    fn block(parent: Hash, timestamp_ms: u64) -> Block {
-        let header = Header {
-            version: 1,
-            height: Height(1),
-            parent,
-            timestamp_ms: TimestampMs(timestamp_ms),
-            slot: Slot(0),
-            producer: Hash::ZERO,
-            tx_root: Hash::ZERO,
-            state_root: Hash::ZERO,
-            pool_root: Hash::ZERO,
-            weight: 0,
-            certificate_hash: Hash::ZERO,
-            reveal: Hash::ZERO,
-            mix: Hash::ZERO,
-        };
-        Block::assemble(header, Signature::ZERO, vec![], &Hash::ZERO)
-    }
+    use vision_primitives::hash;
+    use vision_test_blocks::bare_block;
 
     fn waiting(parent: u64, timestamp: u64) -> Waiting {
         Waiting {
             peer: Hash::ZERO,
             clock: PeerClock::default(),
-            block: Arc::new(block(hash(&[&parent.to_le_bytes()]), timestamp)),
+            block: Arc::new(bare_block(hash(&[&parent.to_le_bytes()]), timestamp)),
             arrived: TimestampMs(0),
         }
     }

@@ -43,6 +43,30 @@ pub fn genesis(n: u8) -> Genesis {
     }
 }
 
+/// A header that no rule would pass, for tests that look at nothing but its place.
+pub const fn bare_header(height: u64, parent: Hash, timestamp_ms: u64) -> Header {
+    Header {
+        version: 1,
+        height: Height(height),
+        parent,
+        timestamp_ms: TimestampMs(timestamp_ms),
+        slot: Slot(0),
+        producer: Hash::ZERO,
+        tx_root: Hash::ZERO,
+        state_root: Hash::ZERO,
+        pool_root: Hash::ZERO,
+        weight: 0,
+        certificate_hash: Hash::ZERO,
+        reveal: Hash::ZERO,
+        mix: Hash::ZERO,
+    }
+}
+
+/// The same as a whole block of height 1.
+pub fn bare_block(parent: Hash, timestamp_ms: u64) -> Block {
+    Block::assemble(bare_header(1, parent, timestamp_ms), Signature::ZERO, vec![], &Hash::ZERO)
+}
+
 /// The block with this hash at a height.
 pub const fn at(height: u64, hash: Hash) -> BlockRef {
     BlockRef { height: Height(height), hash }

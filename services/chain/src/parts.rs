@@ -132,10 +132,9 @@ impl Shared {
         ingress: &Ingress,
         nodes: &Arc<Nodes>,
     ) -> PeerRpc {
-        peers::start(peers::Parts {
+        let context = peers::Context {
             identity,
             table: self.table.clone(),
-            jobs,
             max_introductions_per_address: self.config.max_introductions_per_address,
             core: self.core.clone(),
             store: self.store.clone(),
@@ -147,7 +146,9 @@ impl Shared {
             max_message_bytes: self.max_message_bytes(),
             recorder: self.env.metrics.rpc_client().recorder(),
             nodes: nodes.clone(),
-        })
+            in_progress: peers::InProgress::default(),
+        };
+        peers::start(context, jobs)
     }
 
     /// The face towards this node's own services.

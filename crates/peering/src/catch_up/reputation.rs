@@ -62,19 +62,10 @@ impl Reputation {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use vision_primitives::{Hash, Height};
+    use vision_primitives::Hash;
 
-    fn source(id: u8) -> Source {
-        Source {
-            node_id: Hash([id; 32]),
-            producer: false,
-            hash: Hash::ZERO,
-            height: Height(9),
-            weight: 9,
-            verified: true,
-        }
-    }
+    use super::super::tests::source;
+    use super::*;
 
     fn first(reputation: &mut Reputation, now_ms: u64) -> Option<u8> {
         let order = reputation.order(vec![source(1), source(2), source(3)], now_ms);

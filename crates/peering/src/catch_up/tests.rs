@@ -1,7 +1,7 @@
 use super::*;
 use vision_primitives::{Hash, Height};
 
-fn source(id: u8) -> Source {
+pub(super) fn source(id: u8) -> Source {
     Source {
         node_id: Hash([id; 32]),
         producer: false,

@@ -49,12 +49,19 @@ pub(crate) struct Context {
     pub nodes: Arc<Nodes>,
     /// Introductions under way of one address.
     pub max_introductions_per_address: usize,
+    /// What they are at.
+    pub in_progress: InProgress,
+}
+
+/// What is under way with other nodes; nothing at the start.
+#[derive(Default)]
+pub(crate) struct InProgress {
     /// What was last reported of this node, and its signature.
-    pub reported: Mutex<(Bytes, Bytes)>,
+    reported: Mutex<(Bytes, Bytes)>,
     /// Places for answers to questions for blocks.
-    pub answering: AnswerPlaces,
+    pub(super) answering: AnswerPlaces,
     /// Challenges of the introductions under way: one that comes back is our own.
-    pub challenges: Mutex<BTreeSet<[u8; 32]>>,
+    pub(super) challenges: Mutex<BTreeSet<[u8; 32]>>,
 }
 
 impl Context {
@@ -82,7 +89,7 @@ impl Context {
     /// What this node reports of itself, signed once for all peers as long as it stays the same.
     fn report(&self) -> (Bytes, Bytes) {
         let report = self.nodes.own().report().to_bytes();
-        let mut reported = lock(&self.reported);
+        let mut reported = lock(&self.in_progress.reported);
         if reported.0 != report {
             let signature = self.identity.sign_report(&report);
             *reported = (report.into(), signature);

@@ -92,7 +92,9 @@ mod tests {
 
     use super::super::{Commit, FORMAT, NewBlock, u64_of};
     use super::*;
-    use crate::fixtures::{header, published};
+    use vision_test_blocks::bare_header;
+
+    use crate::fixtures::published;
 
     const GENESIS: Hash = Hash([1; 32]);
 
@@ -102,7 +104,7 @@ mod tests {
 
     fn block(height: u64) -> (Hash, BlockRecord) {
         let record = BlockRecord {
-            header: encode(&header(height, Hash::ZERO, 0)),
+            header: encode(&bare_header(height, Hash::ZERO, 0)),
             signature: vec![7; 64],
             transactions: vec![body(); usize::try_from(height).expect("small")],
         };

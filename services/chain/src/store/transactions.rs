@@ -153,7 +153,9 @@ mod tests {
 
     use super::super::{FORMAT, Indexed, META, NewBlock, u64_of};
     use super::*;
-    use crate::fixtures::{header, published};
+    use vision_test_blocks::bare_header;
+
+    use crate::fixtures::published;
 
     const GENESIS: Hash = Hash([1; 32]);
     const NOW: TimestampMs = TimestampMs(7);
@@ -206,7 +208,7 @@ mod tests {
     fn header_of(name: &str) -> Vec<u8> {
         let (branch, height) = name.split_at(1);
         let height: u64 = height[..1].parse().expect("a height");
-        encode(&header(height, block(&format!("{branch}{}", height - 1)), 0))
+        encode(&bare_header(height, block(&format!("{branch}{}", height - 1)), 0))
     }
 
     fn block(name: &str) -> Hash {

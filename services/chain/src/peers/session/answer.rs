@@ -45,7 +45,7 @@ impl Session<'_> {
             Ok(query) => query,
             Err(status) => return self.charge(Fault::Question(reason_of(&status))),
         };
-        let places = &self.context.answering;
+        let places = &self.context.in_progress.answering;
         let (turns, places) = if self.context.table.is_producer(&self.id) {
             (self.turns.producer.clone(), places.producers.clone())
         } else {

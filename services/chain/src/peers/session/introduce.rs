@@ -90,17 +90,18 @@ struct UnderWay<'a> {
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        lock(&self.context.challenges).remove(&self.challenge);
+        lock(&self.context.in_progress.challenges).remove(&self.challenge);
     }
 }
 
 impl Context {
     fn note_challenge(&self, challenge: [u8; 32]) -> UnderWay<'_> {
-        lock(&self.challenges).insert(challenge);
+        lock(&self.in_progress.challenges).insert(challenge);
         UnderWay { context: self, challenge }
     }
 
     fn is_own_challenge(&self, challenge: &[u8]) -> bool {
-        <[u8; 32]>::try_from(challenge).is_ok_and(|challenge| lock(&self.challenges).contains(&challenge))
+        <[u8; 32]>::try_from(challenge)
+            .is_ok_and(|challenge| lock(&self.in_progress.challenges).contains(&challenge))
     }
 }
