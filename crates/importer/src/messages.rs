@@ -48,6 +48,17 @@ pub struct PeerClock {
     pub measured: bool,
 }
 
+impl PeerClock {
+    /// By how much it is ahead of ours, milliseconds, as measured; negative if it is behind.
+    #[must_use]
+    pub fn of_offset(offset_ms: Option<f64>) -> Self {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        // not negative; a huge one saturates
+        let ahead_ms = offset_ms.unwrap_or_default().max(0.0) as u64;
+        Self { ahead_ms, measured: offset_ms.is_some() }
+    }
+}
+
 /// A tip as a peer's status shows it, signed by that peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TipClaim {
@@ -315,4 +326,23 @@ pub enum Output {
     },
     /// What happened to transactions.
     Happened(Vec<TransactionEvent>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_ahead_by_what_was_measured() {
+        let cases = [
+            (None, 0, false),
+            (Some(0.0), 0, true),
+            (Some(-900.0), 0, true),
+            (Some(12.9), 12, true),
+            (Some(f64::MAX), u64::MAX, true),
+        ];
+        for (offset_ms, ahead_ms, measured) in cases {
+            assert_eq!(PeerClock::of_offset(offset_ms), PeerClock { ahead_ms, measured }, "{offset_ms:?}");
+        }
+    }
 }

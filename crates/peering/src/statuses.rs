@@ -47,13 +47,4 @@ impl Peering {
         self.note_clock(now);
         self.peers.get(id).and_then(|peer| peer.clock_offset_ms)
     }
-
-    /// How far a peer's clock is ahead of ours, milliseconds; 0 if it is behind or unknown.
-    pub fn clock_ahead_ms(&mut self, id: &NodeId, now: Now) -> u64 {
-        let offset = self.clock_offset_ms(id, now).unwrap_or(0.0);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        // not negative; a huge one saturates
-        let ahead = offset.max(0.0) as u64;
-        ahead
-    }
 }

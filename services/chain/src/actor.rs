@@ -280,8 +280,7 @@ impl Actor {
     }
 
     fn clock_of(&self, peer: &NodeId) -> PeerClock {
-        let measured = self.peers.clock_offset_ms(peer).is_some();
-        PeerClock { ahead_ms: self.peers.clock_ahead_ms(peer), measured }
+        PeerClock::of_offset(self.peers.clock_offset_ms(peer))
     }
 
     fn tip_of(&self, peer: NodeId, status: &PeerStatus) -> Option<Input> {

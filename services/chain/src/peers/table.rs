@@ -279,11 +279,6 @@ impl PeerTable {
         self.lock().machine.clock_offset_ms(id, self.now())
     }
 
-    /// How far a peer's clock is ahead of ours, milliseconds; 0 if it is behind or unknown.
-    pub(crate) fn clock_ahead_ms(&self, id: &NodeId) -> u64 {
-        self.lock().machine.clock_ahead_ms(id, self.now())
-    }
-
     /// Queues a new block, or its announcement, for every peer that is not known to have it; gives how
     /// many took it and how many had no room.
     pub(crate) fn broadcast_block(&self, block: &Block, traceparent: &str) -> (u32, u32) {
