@@ -2,6 +2,9 @@
 //!
 //! A crate that is not in the table fails: decide which room it is before it grows.
 
+#[path = "import_law/circles.rs"]
+mod circles;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

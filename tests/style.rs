@@ -19,11 +19,7 @@ const MAX_COLUMNS: usize = 110;
 const ROOTS: [&str; 5] = ["crates", "services", "deploy", "tests", "fuzz"];
 
 /// Files that were longer, with their lines.
-const LONG_FILES: &[(&str, usize)] = &[
-    ("services/chain/src/rpc.rs", 432),
-    ("services/chain/src/store/index.rs", 470),
-    ("services/gateway/tests/support/chain.rs", 453),
-];
+const LONG_FILES: &[(&str, usize)] = &[("services/gateway/tests/support/chain.rs", 453)];
 
 /// Functions that were longer, with their lines. A table of cases may be one.
 const LONG_FUNCTIONS: &[(&str, usize)] = &[
@@ -34,11 +30,6 @@ const LONG_FUNCTIONS: &[(&str, usize)] = &[
     ("crates/mempool/tests/admission.rs one_waits_to_register_a_producer", 74),
     ("crates/mempool/tests/admission.rs what_a_sender_may_let_wait", 142),
     ("crates/sync-status/src/health/tests/troubles.rs each_trouble_has_its_reason_and_its_remedy", 292),
-    ("services/chain/src/metrics.rs new", 98),
-    (
-        "services/chain/tests/transactions.rs of_many_handed_in_together_each_is_taken_or_refused_for_itself",
-        84,
-    ),
     ("services/gateway/tests/alike.rs every_unary_method_with_a_route_answers_alike_both_ways", 199),
     ("services/selection/tests/selection.rs bad_requests_are_told_what_is_wrong", 94),
     ("services/vision/src/verify/proof/tests.rs a_header_is_believed_for_what_the_caller_trusts", 110),
@@ -51,7 +42,6 @@ const WIDE_LINES: &[(&str, usize)] = &[
     ("crates/host", 14),
     ("crates/sync-status", 21),
     ("crates/wire", 7),
-    ("services/chain", 15),
     ("services/gateway", 44),
     ("services/producer", 15),
 ];

@@ -66,7 +66,8 @@ async fn measure(desc: &str, blocks: u64, full: bool) {
     #[expect(clippy::cast_precision_loss, reason = "a count of blocks is small")]
     let rate = |time: Duration| blocks as f64 / time.as_secs_f64();
     println!(
-        "{desc}: {blocks} blocks; caught up at {:.0} blocks/s (start and connecting included), checking alone {:.0} blocks/s, ratio of times {:.2}",
+        "{desc}: {blocks} blocks; caught up at {:.0} blocks/s (start and connecting included), \
+         checking alone {:.0} blocks/s, ratio of times {:.2}",
         rate(took),
         rate(alone),
         took.as_secs_f64() / alone.as_secs_f64()

@@ -229,7 +229,7 @@ impl Actor {
         self.step(Input::Tick)?;
         self.decide(Input::CloseBatch);
         let pool = self.importer.pool();
-        self.metrics.pool(pool.len(), pool.bytes());
+        self.metrics.transactions.pool(pool.len(), pool.bytes());
         self.pending.store(pool.len() as u64, Ordering::Relaxed);
         self.perform_all()?;
         if self.unwritten.is_none() {

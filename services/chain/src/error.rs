@@ -42,7 +42,8 @@ pub enum Error {
     Store(#[from] StoreError),
     /// What the store holds does not fit together.
     #[error(
-        "the store is corrupt: {0}; move data/chain.redb away and start again: the node fetches the chain from its peers"
+        "the store is corrupt: {0}; move data/chain.redb away and start again: the node fetches the chain \
+         from its peers"
     )]
     Restore(String),
     /// An address cannot be listened on.

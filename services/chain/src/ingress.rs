@@ -69,7 +69,7 @@ impl Ingress {
             let refused = match place {
                 Ok(place) => self.enter(transaction, Source::Caller(Some(caller)), place).err(),
                 Err(_) => {
-                    self.metrics.refused.get([Reason::Overloaded.as_str()]).inc();
+                    self.metrics.transactions.refused.get([Reason::Overloaded.as_str()]).inc();
                     Some(overloaded())
                 }
             };
@@ -101,6 +101,7 @@ impl Ingress {
             let place = self.peers.clone().acquire_many_owned(permits_of(&transaction));
             let place = tokio::select! {
                 biased;
+                // Room that is there is taken, however late: the message is as long as it is.
                 place = place => place,
                 () = patience.as_mut() => break,
             };
@@ -119,8 +120,8 @@ impl Ingress {
         place: OwnedSemaphorePermit,
     ) -> Result<(), Status> {
         let depth = match source {
-            Source::Caller(_) => &self.metrics.queued_by_callers,
-            Source::Peer(_) => &self.metrics.queued_by_peers,
+            Source::Caller(_) => &self.metrics.queues.callers,
+            Source::Peer(_) => &self.metrics.queues.peers,
         };
         let incoming = Incoming { transaction, source, place: Place::new(place, depth) };
         self.queue.try_send(incoming).map_err(|error| match error {
@@ -162,6 +163,7 @@ async fn run(mut arriving: mpsc::Receiver<Incoming>, way: Way, drain: Drain) {
         let Ok(place) = under_way.clone().acquire_owned().await else { return };
         let mut batch = Vec::new();
         tokio::select! {
+            biased;
             () = drain.begun() => return,
             taken = arriving.recv_many(&mut batch, MAX_BATCH) => if taken == 0 {
                 return;
@@ -188,7 +190,7 @@ async fn pass(mut batch: Vec<Incoming>, way: &Way) {
         let Ok((verified, bad)) = verified else { return };
         good.extend(verified);
         for (mut incoming, rule) in bad {
-            metrics.refused.get([rule]).inc();
+            metrics.transactions.refused.get([rule]).inc();
             if let Some(peer) = incoming.source.peer() {
                 conduct.charge(&peer, 50, "a transaction with a wrong signature");
             }

@@ -109,6 +109,13 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     tracing::info!(grpc = %config.grpc_listen, p2p = %p2p_address, "chain service listens");
     let faces = Faces { grpc, p2p, health, max_message_bytes: shared.max_message_bytes() };
     tokio::select! {
+        biased;
+        // First, because its end says more: it is an error, even if the drain begins at that moment.
+        ended = &mut core_ended => match ended {
+            Ok(Ok(())) => Err(Error::Core("without being asked to".into())),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(Error::Core("it panicked; its message is in the log above".into())),
+        },
         served = faces.serve(config, env, (chain_rpc, peer_rpc, shared.status_page())) => {
             served?;
             shared.core.tell(Command::Stop).await;
@@ -117,10 +124,5 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
             shared.store.close();
             Ok(())
         }
-        ended = &mut core_ended => match ended {
-            Ok(Ok(())) => Err(Error::Core("without being asked to".into())),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(Error::Core("it panicked; its message is in the log above".into())),
-        },
     }
 }

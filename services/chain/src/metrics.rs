@@ -37,30 +37,110 @@ pub(crate) struct ChainMetrics {
     pub round_trip: Labelled<Gauge, 1>,
     /// Median of the peers' clocks less this one.
     pub clock_offset: Gauge,
+    /// What waits to be taken.
+    pub queues: Queues,
+    /// What becomes of transactions.
+    pub transactions: TransactionMetrics,
+    /// The store and its disk.
+    pub store: StoreMetrics,
+}
+
+/// What waits to be taken.
+#[derive(Clone)]
+pub(crate) struct Queues {
     /// Commands for the chain's owner.
-    pub queue_of_core: Gauge,
+    pub core: Gauge,
     /// Transactions of callers that are on their way.
-    pub queued_by_callers: Gauge,
+    pub callers: Gauge,
     /// Transactions of peers that are on their way.
-    pub queued_by_peers: Gauge,
+    pub peers: Gauge,
+}
+
+impl Queues {
+    fn new(metrics: &Metrics) -> Self {
+        let queues = metrics.gauges(
+            "vision_chain_queue_depth",
+            "What waits: commands for the chain's thread, transactions of callers and of peers before they \
+             are admitted",
+            ["queue"],
+        );
+        Self { core: queues.get(["core"]), callers: queues.get(["callers"]), peers: queues.get(["peers"]) }
+    }
+}
+
+/// What becomes of transactions.
+#[derive(Clone)]
+pub(crate) struct TransactionMetrics {
     mempool_transactions: Gauge,
     mempool_bytes: Gauge,
-    /// Transactions that were let in to wait.
+    /// Those that were let in to wait.
     pub admitted: Counter,
-    /// Transactions that were not, by rule.
+    /// Those that were not, by rule.
     pub refused: Labelled<Counter, 1>,
-    /// Transactions that waited and went without a block, by reason.
+    /// Those that waited and went without a block, by reason.
     pub dropped: Labelled<Counter, 1>,
-    /// Transactions of blocks that joined the head's chain.
+    /// Those of blocks that joined the head's chain.
     pub included: Counter,
-    /// Size of the store's file.
-    pub store_size: Gauge,
+}
+
+impl TransactionMetrics {
+    fn new(metrics: &Metrics) -> Self {
+        Self {
+            mempool_transactions: metrics
+                .gauge("vision_chain_mempool_transactions", "Transactions that wait"),
+            mempool_bytes: metrics.gauge("vision_chain_mempool_bytes", "Their bytes"),
+            admitted: metrics
+                .counter("vision_chain_transactions_admitted", "Transactions admitted to the pool"),
+            refused: metrics.counters(
+                "vision_chain_transactions_refused",
+                "Transactions not admitted, by rule",
+                ["reason"],
+            ),
+            dropped: metrics.counters(
+                "vision_chain_transactions_dropped",
+                "Transactions that waited and went without a block, by reason",
+                ["reason"],
+            ),
+            included: metrics.counter(
+                "vision_chain_transactions_included",
+                "Transactions of blocks that joined the head's chain",
+            ),
+        }
+    }
+
+    /// Shows what waits in the pool.
+    pub(crate) fn pool(&self, transactions: usize, bytes: usize) {
+        self.mempool_transactions.set(transactions as f64);
+        self.mempool_bytes.set(bytes as f64);
+    }
+}
+
+/// The store and its disk.
+#[derive(Clone)]
+pub(crate) struct StoreMetrics {
+    /// Size of the file.
+    pub size: Gauge,
     /// Room left on its disk.
-    pub store_free: Gauge,
+    pub free: Gauge,
     /// Writing a turn until the disk has it.
-    pub store_commit: Histogram,
+    pub commit: Histogram,
     /// Turns that the disk did not take.
-    pub store_failures: Counter,
+    pub failures: Counter,
+}
+
+impl StoreMetrics {
+    fn new(metrics: &Metrics) -> Self {
+        Self {
+            size: metrics.gauge("vision_chain_store_size_bytes", "Size of the store's file"),
+            free: metrics.gauge("vision_chain_store_free_bytes", "Room left on the store's disk"),
+            commit: metrics.histogram(
+                "vision_chain_store_commit_seconds",
+                "Writing a turn until the disk has it",
+                SHORT_SECONDS,
+            ),
+            failures: metrics.counter("vision_chain_store_failures", "Turns that the disk did not take"),
+        }
+    }
 }
 
 /// How long the steps in the life of a block take.
@@ -99,13 +179,8 @@ impl Phases {
 impl ChainMetrics {
     /// All at zero.
     pub(crate) fn new(metrics: &Metrics) -> Self {
-        let (gauge, counter) = (|n, h| metrics.gauge(n, h), |n, h| metrics.counter(n, h));
+        let gauge = |name, help| metrics.gauge(name, help);
         let histogram = |name, help, bounds| metrics.histogram(name, help, bounds);
-        let queues = metrics.gauges(
-            "vision_chain_queue_depth",
-            "What waits: commands for the chain's thread, transactions of callers and of peers before they are admitted",
-            ["queue"],
-        );
         let made = Self {
             head_height: gauge("vision_chain_head_height", "Height of the head"),
             finalized_height: gauge("vision_chain_finalized_height", "Height of the last final block"),
@@ -163,43 +238,12 @@ impl ChainMetrics {
                 "vision_chain_clock_offset_seconds",
                 "Median of the peers' clocks less this one",
             ),
-            queue_of_core: queues.get(["core"]),
-            queued_by_callers: queues.get(["callers"]),
-            queued_by_peers: queues.get(["peers"]),
-            mempool_transactions: gauge("vision_chain_mempool_transactions", "Transactions that wait"),
-            mempool_bytes: gauge("vision_chain_mempool_bytes", "Their bytes"),
-            admitted: counter("vision_chain_transactions_admitted", "Transactions admitted to the pool"),
-            refused: metrics.counters(
-                "vision_chain_transactions_refused",
-                "Transactions not admitted, by rule",
-                ["reason"],
-            ),
-            dropped: metrics.counters(
-                "vision_chain_transactions_dropped",
-                "Transactions that waited and went without a block, by reason",
-                ["reason"],
-            ),
-            included: counter(
-                "vision_chain_transactions_included",
-                "Transactions of blocks that joined the head's chain",
-            ),
-            store_size: gauge("vision_chain_store_size_bytes", "Size of the store's file"),
-            store_free: gauge("vision_chain_store_free_bytes", "Room left on the store's disk"),
-            store_commit: histogram(
-                "vision_chain_store_commit_seconds",
-                "Writing a turn until the disk has it",
-                SHORT_SECONDS,
-            ),
-            store_failures: counter("vision_chain_store_failures", "Turns that the disk did not take"),
+            queues: Queues::new(metrics),
+            transactions: TransactionMetrics::new(metrics),
+            store: StoreMetrics::new(metrics),
         };
         // A count that starts when the first event comes hides that one from a rate.
         ["primary", "backup", "missed"].iter().for_each(|outcome| drop(made.slots.get([outcome])));
         made
-    }
-
-    /// Shows what waits in the pool.
-    pub(crate) fn pool(&self, transactions: usize, bytes: usize) {
-        self.mempool_transactions.set(transactions as f64);
-        self.mempool_bytes.set(bytes as f64);
     }
 }

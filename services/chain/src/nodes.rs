@@ -3,28 +3,27 @@
 
 mod line;
 mod names;
+mod own;
 mod propagation;
 mod roster;
 mod row;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use vision_host::{Clock, Drain};
+use vision_host::Drain;
 use vision_peering::{LineLimit, PeerView};
-use vision_primitives::{Hash, Header, NodeId, NodeName, NodeReport, TimestampMs};
-use vision_sync_status::code_of;
+use vision_primitives::{Hash, Header, NodeId, NodeReport};
 use vision_wire::EventLog;
 use vision_wire::chain::chain_event::What;
 use vision_wire::chain::{ContactFound, ContactLost, Node, Propagation};
 
 use crate::events::Events;
 use crate::store::{Store, Stretch};
-use crate::verdict::Verdict;
 use crate::view::HeadView;
 use line::{Line, MAX_LINE_BLOCKS, Made, Tip};
+pub(crate) use own::Own;
 use roster::{Contact, Roster};
 
 /// Lists of nodes kept for watchers that reconnect.
@@ -36,51 +35,6 @@ const AGES_EVERY_MS: u64 = 1_000;
 
 /// Contacts of nodes that are no producers reported in ten seconds.
 const MAX_STRANGERS_TOLD: u32 = 20;
-
-/// What the node knows of itself.
-pub(crate) struct Own {
-    /// Its id.
-    pub node_id: NodeId,
-    /// Its name.
-    pub name: NodeName,
-    /// The address it reports to others.
-    pub address: String,
-    /// Its software version.
-    pub version: &'static str,
-    /// Its head.
-    pub view: watch::Receiver<Arc<HeadView>>,
-    /// What the oracle last reported.
-    pub verdict: watch::Receiver<Option<Verdict>>,
-    /// Transactions that wait.
-    pub pending: Arc<AtomicU64>,
-    /// The clock.
-    pub clock: Clock,
-}
-
-impl Own {
-    /// Why the node makes no block, as far as this service knows; none if it may, and the peers that count
-    /// for it.
-    fn standing(&self) -> (Option<String>, u64) {
-        let verdict = self.verdict.borrow();
-        let (because, ready_peers) = Verdict::word(verdict.as_ref(), self.clock.monotonic_ms());
-        (Some(because.to_owned()).filter(|because| !because.is_empty()), ready_peers)
-    }
-
-    /// What the peers are sent.
-    pub(crate) fn report(&self) -> NodeReport {
-        let head = self.view.borrow().clone();
-        let (because, ready_peers) = self.standing();
-        NodeReport {
-            name: self.name.clone(),
-            not_eligible: because.map(|because| NodeReport::code_to_tell(code_of(&because))),
-            ready_peers,
-            height: head.height,
-            hash: head.hash,
-            arrived_at: TimestampMs(head.arrived_ms.unwrap_or(0)),
-            pending: self.pending.load(Ordering::Relaxed),
-        }
-    }
-}
 
 #[derive(Default)]
 struct Inner {
@@ -171,7 +125,9 @@ impl Nodes {
                 self.events.publish(nodes);
             }
             tokio::select! {
+                biased;
                 () = drain.begun() => return,
+                // Which of them comes first makes no difference: whatever wakes the loop, it looks at all.
                 changed = peers.changed() => if changed.is_err() { return },
                 changed = view.changed() => if changed.is_err() { return },
                 changed = verdict.changed() => if changed.is_err() { return },

@@ -29,6 +29,7 @@ pub(crate) async fn tell(
         events.publish(peers.iter().cloned().map(peer_to_proto).collect());
         present.send_replace(Arc::new(peers));
         tokio::select! {
+            biased;
             () = drain.begun() => return,
             _ = tokio::time::timeout(PEERS_AT_LEAST_EVERY, table.changed.notified()) => {}
         }

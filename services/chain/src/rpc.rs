@@ -18,13 +18,10 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 use vision_block_tree::ChainRules;
 use vision_host::Clock;
-use vision_ledger::Producer;
-use vision_primitives::{Hash, Height, NodeId, Pool, Slot, TimestampMs};
+use vision_primitives::{Hash, Height, NodeId, Slot, TimestampMs};
 use vision_wire::chain::chain_service_server::ChainService;
 use vision_wire::chain::{self as proto, get_producers_request};
 use vision_wire::{EventKind, EventLog, Reason, ResponseStream, parse_hash};
-
-use registry::{pools_of, registry_response};
 
 use crate::events::Events;
 use crate::ingress::Ingress;
@@ -109,43 +106,6 @@ impl ChainRpc {
     async fn hash_at(&self, height: u64) -> Result<Hash, Status> {
         let found = self.load(move |store| store.hash_at(Height(height))).await?;
         found.ok_or_else(|| self.height_not_found(height))
-    }
-
-    /// Registry after a block: from the tree while it is open, else from the store's history.
-    async fn registry(&self, hash: Hash) -> Result<proto::GetProducersResponse, Status> {
-        let open = self
-            .core
-            .read(move |core| Ok(core.tree().get(&hash).map(|entry| (entry.height(), entry.state().clone()))))
-            .await?;
-        if let Some((height, state)) = open {
-            let producers = state.producers().map(|(id, producer)| (*id, producer.clone())).collect();
-            return Ok(registry_response(height, hash, producers));
-        }
-        let (height, producers) = self.past_producers(hash).await?;
-        Ok(registry_response(height, hash, producers))
-    }
-
-    /// Height and registry of a block below the last final one.
-    async fn past_producers(&self, hash: Hash) -> Result<(Height, Vec<(NodeId, Producer)>), Status> {
-        let (height, canonical) = self.height_of(hash).await?;
-        if !canonical {
-            let why = "the state after this block is not kept: it is not on the head's chain";
-            return Err(vision_wire::status(Reason::StateNotKept, why, &[("hash", hash.to_string())]));
-        }
-        Ok((height, self.load(move |store| store.producers_at(height)).await?))
-    }
-
-    /// Active and registered pool after a block: what the slots of the height above it are dealt over.
-    async fn pools_after(&self, hash: Hash) -> Result<(Pool, Pool), Status> {
-        let open = self.core.read(move |core| {
-            let state = core.tree().get(&hash).map(|entry| entry.state());
-            Ok(state.map(|state| (state.active().clone(), state.registered().clone())))
-        });
-        if let Some(pools) = open.await? {
-            return Ok(pools);
-        }
-        let (_, producers) = self.past_producers(hash).await?;
-        Ok(pools_of(&producers))
     }
 }
 

@@ -31,19 +31,20 @@ pub(crate) async fn sample(metrics: ChainMetrics, sources: Sources, drain: Drain
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             () = drain.begun() => return,
             _ = ticks.tick() => {}
         }
         sample_peers(&metrics, &sources.table.list());
-        metrics.queue_of_core.set(sources.core.depth() as f64);
+        metrics.queues.core.set(sources.core.depth() as f64);
         let (metrics, store) = (metrics.clone(), sources.store.clone());
         // A disk in trouble may keep its answer for long.
         let looking = tokio::task::spawn_blocking(move || {
             if let Ok(file) = std::fs::metadata(&store) {
-                metrics.store_size.set(file.len() as f64);
+                metrics.store.size.set(file.len() as f64);
             }
             if let Ok(free) = vision_host::files::free_bytes(&store) {
-                metrics.store_free.set(free as f64);
+                metrics.store.free.set(free as f64);
             }
         });
         let _ = looking.await;

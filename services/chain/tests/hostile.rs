@@ -97,7 +97,10 @@ async fn a_producer_that_claims_blocks_it_lacks_stalls_nobody_and_is_banned_when
     let lie = tall(&net, &mut client, producers[1], 8).await;
     wait_until("both count", || {
         let mut client = client.clone();
-        async move { peers(&mut client).await.iter().filter(|peer| peer.delivers && peer.state == 1).count() == 2 }
+        async move {
+            let peers = peers(&mut client).await;
+            peers.iter().filter(|peer| peer.delivers && peer.state == 1).count() == 2
+        }
     })
     .await;
     // What the liar is asked for it has not: nothing, and that is all.

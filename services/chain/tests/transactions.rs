@@ -103,15 +103,52 @@ async fn a_transaction_waits_is_included_and_both_it_and_its_account_are_proven(
     node.stop().await;
 }
 
+/// What is submitted, with the reason and the rule that refuse it; none if it is taken. `waits` does so
+/// already.
+fn outcomes_of(
+    net: &Net,
+    waits: SignedTransaction,
+) -> [(&'static str, SignedTransaction, &'static str, &'static str); 12] {
+    let (key, stranger) = (|number: usize| &net.senders[number], SecretKey::from_seed(&[90; 32]));
+    let (producer, to) = (SecretKey::from_seed(&[91; 32]), Hash([5; 32]));
+    [
+        ("good", transfer(net, key(1), 0, 1), "", ""),
+        ("waits already", waits, "TRANSACTION_KNOWN", "KNOWN"),
+        ("used nonce", signed_other(net, key(9), 0), "INVALID_TRANSACTION", "NONCE_TOO_LOW"),
+        ("beyond the window", transfer(net, key(2), 64, 1), "NONCE_GAP", "NONCE_GAP"),
+        ("last of the window", transfer(net, key(2), 63, 1), "", ""),
+        ("replacement a tenth higher", transfer(net, key(0), 1, 11), "", ""),
+        ("replacement too cheap", transfer(net, key(0), 1, 12), "UNDERPRICED", "UNDERPRICED"),
+        ("no fee", transfer(net, key(3), 0, 0), "INVALID_TRANSACTION", "FEE_TOO_LOW"),
+        (
+            "too dear",
+            signed(net, key(3), 0, 1, Action::Transfer { to, amount: 1_000_000 }),
+            "INVALID_TRANSACTION",
+            "INSUFFICIENT_BALANCE",
+        ),
+        ("no account", transfer(net, &stranger, 0, 1), "INVALID_TRANSACTION", "INSUFFICIENT_BALANCE"),
+        (
+            "wrong signature",
+            forged(net, &transfer(net, key(4), 0, 1)),
+            "INVALID_TRANSACTION",
+            "BAD_SIGNATURE",
+        ),
+        (
+            "not the producer's",
+            registration(net, key(5), &producer, &stranger),
+            "INVALID_TRANSACTION",
+            "PROOF_OF_POSSESSION_INVALID",
+        ),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_handed_in_together_each_is_taken_or_refused_for_itself() {
+async fn of_many_submitted_together_each_is_taken_or_refused_for_itself() {
     let net = Net::new(3);
     let home = net.home(0);
     let node = Node::start(home.path(), &[]);
     let mut client = node.client().await;
-    let (key, stranger) = (|number: usize| &net.senders[number], SecretKey::from_seed(&[90; 32]));
-    let producer = SecretKey::from_seed(&[91; 32]);
-    let to = Hash([5; 32]);
+    let key = |number: usize| &net.senders[number];
     let known = transfer(&net, key(0), 0, 10);
     submit_one(&mut client, &known, false).await.expect("taken");
     let used = transfer(&net, key(9), 0, 10);
@@ -120,35 +157,7 @@ async fn of_many_handed_in_together_each_is_taken_or_refused_for_itself() {
     let waits = transfer(&net, key(0), 1, 10);
     submit_one(&mut client, &waits, false).await.expect("taken");
 
-    let cases: [(&str, SignedTransaction, &str, &str); 12] = [
-        ("good", transfer(&net, key(1), 0, 1), "", ""),
-        ("waits already", waits, "TRANSACTION_KNOWN", "KNOWN"),
-        ("used nonce", signed_other(&net, key(9), 0), "INVALID_TRANSACTION", "NONCE_TOO_LOW"),
-        ("beyond the window", transfer(&net, key(2), 64, 1), "NONCE_GAP", "NONCE_GAP"),
-        ("last of the window", transfer(&net, key(2), 63, 1), "", ""),
-        ("replacement a tenth higher", transfer(&net, key(0), 1, 11), "", ""),
-        ("replacement too cheap", transfer(&net, key(0), 1, 12), "UNDERPRICED", "UNDERPRICED"),
-        ("no fee", transfer(&net, key(3), 0, 0), "INVALID_TRANSACTION", "FEE_TOO_LOW"),
-        (
-            "too dear",
-            signed(&net, key(3), 0, 1, Action::Transfer { to, amount: 1_000_000 }),
-            "INVALID_TRANSACTION",
-            "INSUFFICIENT_BALANCE",
-        ),
-        ("no account", transfer(&net, &stranger, 0, 1), "INVALID_TRANSACTION", "INSUFFICIENT_BALANCE"),
-        (
-            "wrong signature",
-            forged(&net, &transfer(&net, key(4), 0, 1)),
-            "INVALID_TRANSACTION",
-            "BAD_SIGNATURE",
-        ),
-        (
-            "not the producer's",
-            registration(&net, key(5), &producer, &stranger),
-            "INVALID_TRANSACTION",
-            "PROOF_OF_POSSESSION_INVALID",
-        ),
-    ];
+    let cases = outcomes_of(&net, waits);
     // One after the other, so that each is judged behind those before it.
     for (desc, transaction, reason, rule) in &cases {
         let outcomes = submit_all(&mut client, [transaction]).await;
@@ -161,6 +170,7 @@ async fn of_many_handed_in_together_each_is_taken_or_refused_for_itself() {
     let mut transactions: Vec<_> =
         cases.iter().map(|(_, transaction, ..)| transaction.bytes().to_vec().into()).collect();
     transactions.push(vec![1, 2, 3].into());
+    let producer = SecretKey::from_seed(&[91; 32]);
     let proven = registration(&net, key(5), &producer, &producer);
     transactions.push(proven.bytes().to_vec().into());
     let request = proto::SubmitTransactionsRequest { transactions };
@@ -175,8 +185,8 @@ async fn of_many_handed_in_together_each_is_taken_or_refused_for_itself() {
         assert_eq!(outcome.reason, expect, "{desc}: {}", outcome.detail);
     }
     let malformed = &outcomes[cases.len()];
-    let told = (&malformed.hash[..], &malformed.reason[..], &malformed.rule[..]);
-    assert_eq!(told, ("", "INVALID_TRANSACTION", "MALFORMED"));
+    let reported = (&malformed.hash[..], &malformed.reason[..], &malformed.rule[..]);
+    assert_eq!(reported, ("", "INVALID_TRANSACTION", "MALFORMED"));
     assert_eq!(outcomes[cases.len() + 1].reason, "", "a proven registration");
     assert_eq!(place(&mut client, &proven).await, "waiting");
 

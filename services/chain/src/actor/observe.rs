@@ -90,16 +90,38 @@ impl Observed {
         }
         match blame {
             Blame::Nobody => {
-                tracing::debug!(height = height.get(), %hash, trace_id = %self.trace(height), reason = refusal.reason(), "block not taken");
+                tracing::debug!(
+                    height = height.get(),
+                    %hash,
+                    trace_id = %self.trace(height),
+                    reason = refusal.reason(),
+                    "block not taken"
+                );
             }
             Blame::Peer(peer) => {
                 if let Some(left_out) = self.peers.may_say(&peer, "block") {
-                    tracing::warn!(height = height.get(), %hash, trace_id = %self.trace(height), peer = %peer.short(), reason = refusal.reason(), %refusal, left_out, "block refused");
+                    tracing::warn!(
+                        height = height.get(),
+                        %hash,
+                        trace_id = %self.trace(height),
+                        peer = %peer.short(),
+                        reason = refusal.reason(),
+                        %refusal,
+                        left_out,
+                        "block refused"
+                    );
                 }
             }
             Blame::Own => {
                 debug_assert_eq!(origin, Origin::Own, "only an own block is this node's fault");
-                tracing::error!(height = height.get(), %hash, trace_id = %self.trace(height), reason = refusal.reason(), %refusal, "own block refused");
+                tracing::error!(
+                    height = height.get(),
+                    %hash,
+                    trace_id = %self.trace(height),
+                    reason = refusal.reason(),
+                    %refusal,
+                    "own block refused"
+                );
             }
         }
     }
@@ -197,10 +219,10 @@ impl Observer for Observing<'_> {
                 self.of.insertions.insert(block.hash(), Insertion { came, at: TimestampMs(at) });
             }
             Note::Arrived { block, at } => self.of.shown.came(block.header(), block.hash(), at),
-            Note::TransactionAdmitted => drop(metrics.admitted.inc()),
-            Note::TransactionRefused(rule) => drop(metrics.refused.get([rule]).inc()),
-            Note::TransactionDropped(reason) => drop(metrics.dropped.get([reason]).inc()),
-            Note::TransactionsIncluded(count) => drop(metrics.included.inc_by(count)),
+            Note::TransactionAdmitted => drop(metrics.transactions.admitted.inc()),
+            Note::TransactionRefused(rule) => drop(metrics.transactions.refused.get([rule]).inc()),
+            Note::TransactionDropped(reason) => drop(metrics.transactions.dropped.get([reason]).inc()),
+            Note::TransactionsIncluded(count) => drop(metrics.transactions.included.inc_by(count)),
             Note::DroppedAfterReorg(dropped) => {
                 tracing::warn!(?dropped, "transactions that waited are dropped after a reorganisation");
             }

@@ -70,9 +70,9 @@ impl Actor {
     fn write(&self, commit: &Commit, write: Write) -> Result<(), StoreError> {
         let metrics = &self.metrics;
         let has_blocks = !commit.blocks.is_empty();
-        let write = || time(&metrics.store_commit, || write(&self.store, commit));
+        let write = || time(&metrics.store.commit, || write(&self.store, commit));
         let written = if has_blocks { time(&metrics.phases.commit, write) } else { write() };
-        metrics.store_failures.inc_by(u64::from(written.is_err()));
+        metrics.store.failures.inc_by(u64::from(written.is_err()));
         written
     }
 

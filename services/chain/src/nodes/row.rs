@@ -1,15 +1,16 @@
 //! The nodes as they are reported.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use vision_ledger::{Producer, ProducerStatus};
 use vision_primitives::{Height, NodeId, NodeName};
 use vision_sync_status::sentence_of;
 use vision_wire::chain::{Node, node::Role};
 
-use super::Own;
 use super::line::Line;
 use super::names;
+use super::own::Own;
 use super::roster::{Known, Roster};
 use crate::view::HeadView;
 
@@ -42,7 +43,7 @@ pub(super) fn rows(own: &Own, head: &HeadView, roster: &Roster, line: &Line) -> 
             node.clock_offset_ms = Some(0.0);
             node.eligible = Some(because.is_none());
             node.not_eligible_because = because.clone().unwrap_or_default();
-            node.pending = Some(own.pending.load(std::sync::atomic::Ordering::Relaxed));
+            node.pending = Some(own.pending.load(Ordering::Relaxed));
         } else if let Some(known) = roster.get(id) {
             heard(&mut node, known);
             node.behind = known.height.map(behind);

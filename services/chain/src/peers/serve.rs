@@ -92,7 +92,9 @@ fn paced(
             sent = runtime.block_on(async {
                 tokio::select! {
                     biased;
-                    () = gives_way.cancelled() => cut("this place is needed for another caller, ask for the rest"),
+                    () = gives_way.cancelled() => {
+                        cut("this place is needed for another caller, ask for the rest")
+                    }
                     sent = sending => match sent {
                         Ok(Ok(())) => Ok(()),
                         // The caller has gone; nobody needs the error.

@@ -85,6 +85,8 @@ where
     let introducing = introduce::introduce(&context, &outbox, &mut inbound);
     let introducing = timeout(HANDSHAKE_DEADLINE, introducing);
     let introduced = tokio::select! {
+        biased;
+        // One that is complete gives its place back by itself.
         introduced = introducing => introduced,
         () = gives_way.cancelled() => {
             let why = "this place is needed for another introduction, try again";
@@ -212,6 +214,8 @@ impl Session<'_> {
                 biased;
                 () = entered.closed.cancelled() => return "closed from this side".into(),
                 () = self.context.drain.begun() => return "this node stops".into(),
+                // What is due never waits for a peer that sends without a pause; each time the machine names
+                // a later instant, so the peer is heard too.
                 () = sleep_until(due_at) => self.send_what_is_due(entered),
                 Ok(()) = entered.due_ms.changed() => {}
                 received = inbound.next() => match received {

@@ -17,6 +17,7 @@ use crate::mailbox::Command;
 pub(super) async fn perform_all(context: Arc<Context>, mut jobs: mpsc::Receiver<Job>) {
     loop {
         let job = tokio::select! {
+            biased;
             () = context.drain.begun() => return,
             job = jobs.recv() => job,
         };
@@ -31,7 +32,9 @@ pub(super) async fn keep_time(context: Arc<Context>) {
     loop {
         let wake_at = context.instant_of(*wake_ms.borrow_and_update());
         tokio::select! {
+            biased;
             () = context.drain.begun() => return,
+            // Before changes of the time, which may come all the time: the loop reads the newest one anyway.
             () = sleep_until(wake_at) => context.table.tick(),
             changed = wake_ms.changed() => if changed.is_err() { return },
         }

@@ -101,8 +101,8 @@ fn begin(store: &Store, cursor: Cursor) -> Result<Option<Told>, StoreError> {
 }
 
 fn unknown() -> Status {
-    let why = "this node does not know the block of this cursor, so it cannot tell what came after it: follow again \
-               without a cursor, or from a height whose blocks you know to be final";
+    let why = "this node does not know the block of this cursor, so it cannot tell what came after it: \
+               follow again without a cursor, or from a height whose blocks you know to be final";
     vision_wire::status(Reason::CursorTooOld, why, &[])
 }
 

@@ -1,8 +1,51 @@
-//! Pools and producer records as messages.
+//! Pools and producer records after a block.
 
+use tonic::Status;
 use vision_ledger::{Producer, ProducerStatus};
 use vision_primitives::{Hash, Height, NodeId, Pool};
+use vision_wire::Reason;
 use vision_wire::chain as proto;
+
+use super::ChainRpc;
+
+impl ChainRpc {
+    /// Registry after a block: from the tree while it is open, else from the store's history.
+    pub(super) async fn registry(&self, hash: Hash) -> Result<proto::GetProducersResponse, Status> {
+        let open = self
+            .core
+            .read(move |core| Ok(core.tree().get(&hash).map(|entry| (entry.height(), entry.state().clone()))))
+            .await?;
+        if let Some((height, state)) = open {
+            let producers = state.producers().map(|(id, producer)| (*id, producer.clone())).collect();
+            return Ok(registry_response(height, hash, producers));
+        }
+        let (height, producers) = self.past_producers(hash).await?;
+        Ok(registry_response(height, hash, producers))
+    }
+
+    /// Height and registry of a block below the last final one.
+    async fn past_producers(&self, hash: Hash) -> Result<(Height, Vec<(NodeId, Producer)>), Status> {
+        let (height, canonical) = self.height_of(hash).await?;
+        if !canonical {
+            let why = "the state after this block is not kept: it is not on the head's chain";
+            return Err(vision_wire::status(Reason::StateNotKept, why, &[("hash", hash.to_string())]));
+        }
+        Ok((height, self.load(move |store| store.producers_at(height)).await?))
+    }
+
+    /// Active and registered pool after a block: what the slots of the height above it are dealt over.
+    pub(super) async fn pools_after(&self, hash: Hash) -> Result<(Pool, Pool), Status> {
+        let open = self.core.read(move |core| {
+            let state = core.tree().get(&hash).map(|entry| entry.state());
+            Ok(state.map(|state| (state.active().clone(), state.registered().clone())))
+        });
+        if let Some(pools) = open.await? {
+            return Ok(pools);
+        }
+        let (_, producers) = self.past_producers(hash).await?;
+        Ok(pools_of(&producers))
+    }
+}
 
 /// The ids of those with such a status.
 fn pool(producers: &[(NodeId, Producer)], wanted: fn(ProducerStatus) -> bool) -> Pool {
@@ -10,13 +53,13 @@ fn pool(producers: &[(NodeId, Producer)], wanted: fn(ProducerStatus) -> bool) ->
 }
 
 /// Active and registered pool.
-pub(super) fn pools_of(producers: &[(NodeId, Producer)]) -> (Pool, Pool) {
+fn pools_of(producers: &[(NodeId, Producer)]) -> (Pool, Pool) {
     let active = pool(producers, |status| status == ProducerStatus::Active);
     (active, pool(producers, ProducerStatus::is_registered))
 }
 
 /// The pools and records after a block.
-pub(super) fn registry_response(
+fn registry_response(
     height: Height,
     hash: Hash,
     producers: Vec<(NodeId, Producer)>,

@@ -57,8 +57,9 @@ impl ChainRpc {
         if wait {
             // Whatever is the case then is the answer.
             tokio::select! {
-                _ = tokio::time::timeout(WAIT_DEADLINE, self.ended(hash)) => {}
+                biased;
                 () = self.ingress.stopping() => {}
+                _ = tokio::time::timeout(WAIT_DEADLINE, self.ended(hash)) => {}
             }
         }
         let transaction = self.find(hash, false).await.ok().map(|mut found| {

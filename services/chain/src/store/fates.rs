@@ -1,13 +1,15 @@
 //! What became of transactions that were acknowledged and are in no block: two tables, so that what is too
 //! old goes without a walk over the rest.
 
+use std::collections::BTreeMap;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use vision_mempool::DropReason;
 use vision_primitives::{Hash, TimestampMs};
 
 use super::transactions::{WAITING, WaitingRecord};
-use super::{Commit, Key, META, Store, StoreError, failed, record, u64_of};
+use super::{Key, META, Store, StoreError, failed, record, u64_of};
 
 /// A fate can be asked for at least so long while the node runs, milliseconds, and at most twice as long.
 const FATES_KEPT_MS: u64 = 3_600_000;
@@ -79,9 +81,9 @@ impl Store {
         self.meta(RUNNING)?.map_or(Ok(0), |bytes| u64_of(RUNNING, &bytes))
     }
 
-    /// Whether the fates of a commit are there.
-    pub(super) fn has_fates(&self, commit: &Commit) -> Result<bool, StoreError> {
-        for (hash, fate) in &commit.fates {
+    /// Whether these fates are there.
+    pub(super) fn has_fates(&self, fates: &BTreeMap<Hash, Fate>) -> Result<bool, StoreError> {
+        for (hash, fate) in fates {
             if self.fate_of(hash)?.as_ref() != Some(fate) {
                 return Ok(false);
             }
@@ -114,13 +116,17 @@ impl Store {
     }
 }
 
-/// Writes a commit's fates and how long the node has run; those that are old enough go.
-pub(super) fn note_fates(write: &WriteTransaction, commit: &Commit) -> Result<(), StoreError> {
+/// Writes the fates of a turn and how long the node has run, milliseconds; those that are old enough go.
+pub(super) fn note_fates(
+    write: &WriteTransaction,
+    new: &BTreeMap<Hash, Fate>,
+    running_ms: u64,
+) -> Result<(), StoreError> {
     let due = {
         let mut meta = write.open_table(META).map_err(failed)?;
         let since = meta.get(SINCE).map_err(failed)?.map_or(Ok(0), |since| u64_of(SINCE, since.value()))?;
-        let due = commit.running_ms.saturating_sub(since) >= FATES_KEPT_MS;
-        let running = commit.running_ms.to_le_bytes();
+        let due = running_ms.saturating_sub(since) >= FATES_KEPT_MS;
+        let running = running_ms.to_le_bytes();
         for key in [RUNNING].into_iter().chain(due.then_some(SINCE)) {
             meta.insert(key, running.as_slice()).map_err(failed)?;
         }
@@ -129,11 +135,11 @@ pub(super) fn note_fates(write: &WriteTransaction, commit: &Commit) -> Result<()
     if due {
         write.delete_table(OLDER_FATES).map_err(failed)?;
         write.rename_table(FATES, OLDER_FATES).map_err(failed)?;
-    } else if commit.fates.is_empty() {
+    } else if new.is_empty() {
         return Ok(());
     }
     let mut fates = write.open_table(FATES).map_err(failed)?;
-    for (hash, fate) in &commit.fates {
+    for (hash, fate) in new {
         let key = hash.as_bytes();
         fates.insert(key, record::seal(key, fate).as_slice()).map_err(failed)?;
     }
@@ -160,6 +166,7 @@ mod tests {
     use vision_ledger::State;
     use vision_primitives::hash;
 
+    use super::super::Commit;
     use super::*;
 
     const GENESIS: Hash = Hash([1; 32]);
@@ -239,10 +246,10 @@ mod tests {
     fn a_turn_that_the_disk_took_late_is_there_once() {
         let (store, _path, _home) = store();
         let turn = turn(FATES_KEPT_MS, &[1]);
-        assert!(!store.has_fates(&turn).expect("readable"));
+        assert!(!store.has_fates(&turn.fates).expect("readable"));
         for _ in 0..2 {
             store.reopen_and_commit(&turn).expect("written");
-            assert!(store.has_fates(&turn).expect("readable"));
+            assert!(store.has_fates(&turn.fates).expect("readable"));
             assert_eq!(store.fate_count().expect("readable"), 1);
         }
     }

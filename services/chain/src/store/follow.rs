@@ -3,9 +3,9 @@
 use redb::ReadableTable;
 use vision_primitives::{Hash, Header, Height};
 
+use super::blocks::block_of;
 use super::headers::HEADERS;
 use super::index::LEFT;
-use super::write::block_of;
 use super::{BLOCKS, BlockRecord, CHAIN, HeaderRecord, Key, Store, StoreError, failed, record};
 
 /// Blocks looked at in one step.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use vision_primitives::{Hash, Height, SignedTransaction, TimestampMs};
 
-use super::{BLOCKS, BlockRecord, CHAIN, Commit, Key, Store, StoreError, failed, record};
+use super::blocks::block_of;
+use super::{BLOCKS, BlockRecord, CHAIN, Key, Store, StoreError, failed, record};
 
 /// Transaction to (height, position). Written when a block joins the head's chain and never taken back: an
 /// entry of a block that has left it no longer fits what lies at that height, and is as good as none.
@@ -52,9 +53,7 @@ impl Store {
             return Ok(None);
         };
         let blocks = read.open_table(BLOCKS).map_err(failed)?;
-        let sealed = blocks.get(block.as_bytes()).map_err(failed)?;
-        let sealed = sealed.ok_or_else(|| StoreError::Corrupt(format!("block {block} is missing")))?;
-        let record: BlockRecord = record::open("block", block.as_bytes(), sealed.value())?;
+        let record = block_of(&blocks, &block)?;
         let there = usize::try_from(index).ok().and_then(|index| record.transactions.get(index));
         let fits = there
             .is_some_and(|bytes| SignedTransaction::hash_bytes(&self.genesis_hash, bytes) == *transaction);
@@ -81,12 +80,16 @@ impl Store {
         .collect()
     }
 
-    /// Whether what waits is what a commit says of it.
-    pub(super) fn waits_as(&self, commit: &Commit) -> Result<bool, StoreError> {
+    /// Whether what is to wait does, and what is gone does not.
+    pub(super) fn waits_as(
+        &self,
+        waiting: &BTreeMap<Hash, WaitingRecord>,
+        gone: &[Hash],
+    ) -> Result<bool, StoreError> {
         let read = self.begin_read()?;
         let table = read.open_table(WAITING).map_err(failed)?;
-        let all = commit.waiting.keys().map(|hash| (hash, true));
-        for (hash, expected) in all.chain(commit.gone.iter().map(|hash| (hash, false))) {
+        let all = waiting.keys().map(|hash| (hash, true));
+        for (hash, expected) in all.chain(gone.iter().map(|hash| (hash, false))) {
             if table.get(hash.as_bytes()).map_err(failed)?.is_some() != expected {
                 return Ok(false);
             }
@@ -117,11 +120,7 @@ impl Store {
             write.open_table(PLACES).map_err(failed)?;
             for row in chain.iter().map_err(failed)? {
                 let (height, hash) = row.map_err(failed)?;
-                let key = hash.value();
-                let sealed = blocks.get(key).map_err(failed)?;
-                let sealed =
-                    sealed.ok_or_else(|| StoreError::Corrupt(format!("block {} is missing", Hash(*key))))?;
-                let block: BlockRecord = record::open("block", key, sealed.value())?;
+                let block = block_of(&blocks, &Hash(*hash.value()))?;
                 self.note_places_of(&write, Height(height.value()), &block)?;
             }
             let mut meta = write.open_table(super::META).map_err(failed)?;
@@ -151,7 +150,7 @@ mod tests {
     use vision_ledger::{Changes, State};
     use vision_primitives::{encode, hash};
 
-    use super::super::{FORMAT, Indexed, META, NewBlock, u64_of};
+    use super::super::{Commit, FORMAT, Indexed, META, NewBlock, u64_of};
     use super::*;
     use vision_test_blocks::bare_header;
 
@@ -270,12 +269,12 @@ mod tests {
         fixture.store.commit(&Commit { waiting, ..Commit::default() }).expect("written");
         let gone = vec![tx_hash("x"), tx_hash("never there")];
         let turn = Commit { waiting: [waits("z")].into(), gone, ..Commit::default() };
-        assert!(!fixture.store.waits_as(&turn).expect("readable"));
+        assert!(!fixture.store.waits_as(&turn.waiting, &turn.gone).expect("readable"));
         // The disk failed: whether before or after it took the turn, the turn is there afterwards, once.
         for _ in 0..2 {
             fixture.store.reopen_and_commit(&turn).expect("written");
             assert_eq!(fixture.waiting(), ["y", "z"]);
-            assert!(fixture.store.waits_as(&turn).expect("readable"));
+            assert!(fixture.store.waits_as(&turn.waiting, &turn.gone).expect("readable"));
         }
         assert_eq!(fixture.store.meta_hash("head").expect("there"), GENESIS, "no head was named");
         // A head that has not moved says nothing of what waits.

@@ -8,7 +8,9 @@ use vision_primitives::{Hash, Height, SignedTransaction, TimestampMs};
 
 use super::{
     ACCOUNTS, BLOCKS, BlockRecord, CHAIN, CHANGES, FORMAT, Key, META, PRODUCER_HISTORY, PRODUCERS, Store,
-    StoreError, WaitingRecord, failed,
+    StoreError, WaitingRecord,
+    blocks::block_of,
+    failed,
     fates::{FATES, Fate, note_fates},
     headers::{HEADERS, note_header},
     history_key,
@@ -83,7 +85,7 @@ impl Store {
     /// Writes one turn's changes and syncs them to disk.
     pub(crate) fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         let write = self.begin_write()?;
-        note_fates(&write, commit)?;
+        note_fates(&write, &commit.fates, commit.running_ms)?;
         {
             let mut blocks = write.open_table(BLOCKS).map_err(failed)?;
             let mut changes = write.open_table(CHANGES).map_err(failed)?;
@@ -211,22 +213,13 @@ impl Store {
             Some(head) => self.meta_hash("head")? == *head,
             None => true,
         };
-        let fates_there = self.has_fates(commit)?;
-        if all_there && final_there && pruned_gone && head_there && fates_there && self.waits_as(commit)? {
+        let fates_there = self.has_fates(&commit.fates)?;
+        let rest_there = all_there && final_there && pruned_gone && head_there && fates_there;
+        if rest_there && self.waits_as(&commit.waiting, &commit.gone)? {
             return Ok(());
         }
         self.commit(commit)
     }
-}
-
-/// A block that must be there.
-pub(super) fn block_of(
-    blocks: &impl ReadableTable<&'static Key, &'static [u8]>,
-    hash: &Hash,
-) -> Result<BlockRecord, StoreError> {
-    let missing = || StoreError::Corrupt(format!("block {hash} is missing"));
-    let sealed = blocks.get(hash.as_bytes()).map_err(failed)?.ok_or_else(missing)?;
-    record::open("block", hash.as_bytes(), sealed.value())
 }
 
 /// Applies a final block's changes to the state that lies in the store.

@@ -56,6 +56,7 @@ impl Session<'_> {
         tokio::spawn(async move {
             let _open = open;
             let permits = tokio::select! {
+                biased;
                 // The peer has gone.
                 () = bulk.closed() => return,
                 permits = place(turns, places) => permits,

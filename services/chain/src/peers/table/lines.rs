@@ -37,13 +37,13 @@ fn write_twin(line: &Log) {
         ),
         Log::RefusedTwin { identity, address, why } => tracing::warn!(
             identity = %identity, address, why,
-            "this node's identity seems to be in use by another process too: a peer keeps its connection with \
-             that one; stop one of them; a copied home needs keys of its own"
+            "this node's identity seems to be in use by another process too: a peer keeps its connection \
+             with that one; stop one of them; a copied home needs keys of its own"
         ),
         Log::Twin { identity, first, second } => tracing::warn!(
             identity = %identity, first, second,
-            "one identity is in use by two processes: another node connects again and again with the identity \
-             of a connected peer; its operator must stop one of them"
+            "one identity is in use by two processes: another node connects again and again with the \
+             identity of a connected peer; its operator must stop one of them"
         ),
         _ => unreachable!("{line:?} is no line about a twin"),
     }

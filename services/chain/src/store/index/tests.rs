@@ -3,6 +3,7 @@ use vision_primitives::{SecretKey, encode, hash};
 use vision_test_blocks::bare_header;
 
 use super::super::{Ahead, Commit, FORMAT, NewBlock, Told};
+use super::page::*;
 use super::*;
 use crate::fixtures::published;
 
