@@ -16,6 +16,7 @@ use crate::{ChainRules, Entry, TreeError};
 /// oldest block becomes final however few made the blocks above it.
 pub const MAX_OPEN_BLOCKS: usize = 16_384;
 
+#[derive(Clone)]
 pub(crate) struct Node {
     pub(crate) entry: Arc<Entry>,
     /// In the order of import.
@@ -23,6 +24,7 @@ pub(crate) struct Node {
 }
 
 /// The last final block and all known blocks above it.
+#[derive(Clone)]
 pub struct BlockTree {
     pub(crate) rules: Arc<ChainRules>,
     pub(crate) nodes: BTreeMap<Hash, Node>,

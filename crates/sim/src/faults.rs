@@ -1,0 +1,233 @@
+//! Faults of machines and networks: which comes next, what it does, and how it ends.
+
+use vision_peering::ConnectionId;
+
+use crate::event::Event;
+use crate::message::Ending;
+use crate::net::{Released, SILENCE_US};
+use crate::scenario::Faults;
+use crate::world::World;
+
+/// A step of a fault.
+pub(crate) enum Step {
+    /// The next fault is drawn.
+    Draw,
+    /// A node starts again.
+    Start(usize),
+    /// A disk takes writes again, and as fast as ever.
+    DiskWell(usize),
+    /// A machine is as fast as ever.
+    Fast(usize),
+    /// A clock is right again.
+    ClockRight(usize),
+    /// A cut begins or ends; flapping ones do so again, so many times.
+    Cut { pairs: Vec<(usize, usize)>, cut: bool, again: u32 },
+    /// An older copy of a node's store takes its place.
+    OldStore(usize, Box<crate::disk::ChainStore>),
+    /// All faults are over.
+    Calm,
+}
+
+const SECOND_US: u64 = 1_000_000;
+
+/// The kinds by name, with their weights.
+const fn weights(faults: &Faults) -> [(&'static str, u64); 12] {
+    [
+        ("crash", faults.crash),
+        ("freeze", faults.freeze),
+        ("partition", faults.partition),
+        ("one-way", faults.one_way),
+        ("flapping", faults.flapping),
+        ("disk-full", faults.disk_full),
+        ("slow-disk", faults.slow_disk),
+        ("slow-node", faults.slow_node),
+        ("clock-jump", faults.clock_jump),
+        ("clock-drift", faults.clock_drift),
+        ("all-down", faults.all_down),
+        ("old-store", faults.old_store),
+    ]
+}
+
+impl World {
+    /// A step of a fault.
+    pub(crate) fn fault(&mut self, step: Step) {
+        let now_us = self.shared.queue.now_us();
+        match step {
+            Step::Calm => self.calm(),
+            Step::Draw if !self.calm => {
+                self.draw();
+                let in_us = self.shared.chance.around(self.shared.scenario.faults.every_s * SECOND_US);
+                self.shared.queue.after(in_us, Event::Fault(Step::Draw));
+            }
+            Step::Start(node) if !self.nodes[node].is_up() => self.nodes[node].boot(&mut self.shared),
+            Step::Draw | Step::Start(_) => {}
+            Step::DiskWell(node) => self.nodes[node].disk.manner = crate::disk::DiskManner::default(),
+            Step::Fast(node) => self.nodes[node].slowness = 1,
+            Step::ClockRight(node) => self.nodes[node].clock = crate::node::WallClock::default(),
+            Step::Cut { pairs, cut, again } => {
+                if cut && self.calm {
+                    return;
+                }
+                self.cut(&pairs, cut);
+                if again > 0 || cut {
+                    let in_us = self.shared.chance.between(SECOND_US, 20 * SECOND_US);
+                    let step = Step::Cut { pairs, cut: !cut, again: again.saturating_sub(1) };
+                    self.shared.queue.after(in_us, Event::Fault(step));
+                }
+            }
+            Step::OldStore(node, store) => {
+                self.kill(node);
+                let tree = store.tree(&self.shared.rules);
+                if let Ok(tree) = tree {
+                    self.shared.checks.rolled_back(node, tree.final_entry().height());
+                }
+                // What was acknowledged since the copy was made may be gone with it.
+                self.shared.checks.acknowledged.retain(|_, by| *by != node);
+                self.nodes[node].disk.chain = *store;
+                self.shared.queue.at(now_us + 5 * SECOND_US, Event::Fault(Step::Start(node)));
+            }
+        }
+    }
+
+    fn draw(&mut self) {
+        let weights = weights(&self.shared.scenario.faults);
+        let sum = weights.iter().map(|(_, weight)| weight).sum();
+        let mut drawn = self.shared.chance.below(sum);
+        for (kind, weight) in weights {
+            if drawn < weight {
+                *self.shared.counts.faults.entry(kind).or_default() += 1;
+                return self.begin(kind);
+            }
+            drawn -= weight;
+        }
+    }
+
+    fn begin(&mut self, kind: &str) {
+        let faults = self.shared.scenario.faults.clone();
+        let chance = &mut self.shared.chance;
+        let node = chance.index(self.nodes.len());
+        let for_us = chance.between(SECOND_US, 60 * SECOND_US);
+        let now_us = self.shared.queue.now_us();
+        let end = |step| Event::Fault(step);
+        match kind {
+            "crash" => {
+                self.kill(node);
+                self.shared.queue.after(for_us, end(Step::Start(node)));
+            }
+            "freeze" => {
+                let for_us = self.shared.chance.between(SECOND_US / 10, 30 * SECOND_US);
+                self.nodes[node].frozen_until_us = now_us + for_us;
+            }
+            "partition" | "one-way" | "flapping" => self.part(kind, faults.partition_max_s),
+            "disk-full" => {
+                self.nodes[node].disk.manner.full = true;
+                self.shared.queue.after(for_us, end(Step::DiskWell(node)));
+            }
+            "slow-disk" => {
+                self.nodes[node].disk.manner.sync_us = self.shared.chance.between(20_000, 400_000);
+                self.shared.queue.after(for_us, end(Step::DiskWell(node)));
+            }
+            "slow-node" => {
+                self.nodes[node].slowness = self.shared.chance.between(10, 1_000);
+                self.shared.queue.after(for_us, end(Step::Fast(node)));
+            }
+            "clock-jump" | "clock-drift" => self.set_clock(kind, node, for_us),
+            "all-down" => {
+                let down_us = self.shared.chance.between(SECOND_US, faults.all_down_max_s.max(1) * SECOND_US);
+                for node in 0..self.nodes.len() {
+                    self.kill(node);
+                    let in_us = down_us + self.shared.chance.below(20 * SECOND_US);
+                    self.shared.queue.after(in_us, end(Step::Start(node)));
+                }
+            }
+            _ => {
+                let copy = Box::new(self.nodes[node].disk.chain.clone());
+                let in_us = self.shared.chance.between(10 * SECOND_US, 300 * SECOND_US);
+                self.shared.queue.after(in_us, end(Step::OldStore(node, copy)));
+            }
+        }
+    }
+
+    fn set_clock(&mut self, kind: &str, node: usize, for_us: u64) {
+        let now_us = self.shared.queue.now_us();
+        let chance = &mut self.shared.chance;
+        let back = chance.per_mille(500);
+        let sign = |value: u64| if back { -value.cast_signed() } else { value.cast_signed() };
+        let clock = &mut self.nodes[node].clock;
+        if kind == "clock-jump" {
+            let longest_ms = if chance.per_mille(500) { 3 * 3_600_000 } else { 5_000 };
+            clock.offset_ms = sign(chance.between(100, longest_ms));
+        } else {
+            clock.drift_ppm = sign(chance.between(100, 50_000));
+            clock.drift_since_us = now_us;
+        }
+        self.shared.queue.after(for_us, Event::Fault(Step::ClockRight(node)));
+    }
+
+    /// Cuts some nodes off from the others.
+    fn part(&mut self, kind: &str, max_s: u64) {
+        let chance = &mut self.shared.chance;
+        let mut all: Vec<usize> = (0..self.nodes.len()).collect();
+        chance.shuffle(&mut all);
+        let (some, others) = all.split_at(1 + chance.index(all.len().div_ceil(2)));
+        let mut pairs: Vec<(usize, usize)> = Vec::new();
+        for one in some {
+            for other in others {
+                pairs.push((*one, *other));
+                if kind != "one-way" {
+                    pairs.push((*other, *one));
+                }
+            }
+        }
+        let for_us = chance.between(SECOND_US, max_s.max(1) * SECOND_US);
+        if kind == "flapping" {
+            let again = 2 + 2 * u32::try_from(chance.below(4)).unwrap_or_default();
+            return self.shared.queue.after(0, Event::Fault(Step::Cut { pairs, cut: true, again }));
+        }
+        self.cut(&pairs, true);
+        let end = Step::Cut { pairs, cut: false, again: 0 };
+        self.shared.queue.after(for_us, Event::Fault(end));
+    }
+
+    /// Begins or ends a cut.
+    fn cut(&mut self, pairs: &[(usize, usize)], cut: bool) {
+        let now_us = self.shared.queue.now_us();
+        for (from, to) in pairs {
+            let Released { cut, arrives } = self.shared.net.cut(*from, *to, cut, now_us);
+            for connection in cut {
+                self.shared.queue.after(SILENCE_US, Event::Silence(connection));
+            }
+            for (at_us, connection, from, message) in arrives {
+                self.shared.queue.at(at_us, Event::Arrive { connection, from, message: Box::new(message) });
+            }
+        }
+    }
+
+    /// Kills a node; its peers hear of it at once, or when it has been silent for a while.
+    pub(crate) fn kill(&mut self, node: usize) {
+        self.nodes[node].kill(&mut self.shared);
+        let wires: Vec<ConnectionId> = self.shared.net.wires_of(node);
+        for connection in wires {
+            self.shared.hang_up(connection, node, &Ending::broken("connection reset"));
+        }
+    }
+
+    /// All faults are over: whatever they have changed is as it was.
+    fn calm(&mut self) {
+        self.calm = true;
+        for pair in self.shared.net.cut_pairs() {
+            while self.shared.net.is_cut(pair.0, pair.1) {
+                self.cut(&[pair], false);
+            }
+        }
+        for node in &mut self.nodes {
+            node.disk.manner = crate::disk::DiskManner::default();
+            node.slowness = 1;
+            node.clock = crate::node::WallClock::default();
+            node.frozen_until_us = 0;
+            if !node.is_up() {
+                node.boot(&mut self.shared);
+            }
+        }
+    }
+}

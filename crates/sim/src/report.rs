@@ -1,0 +1,50 @@
+//! What a run has shown.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::checks::Violation;
+
+/// The result of a run.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Report {
+    /// The seed that decided everything.
+    pub seed: u64,
+    /// Hash over everything that happened: the same for the same seed and scenario, on any machine.
+    pub audit: String,
+    /// Nodes.
+    pub nodes: usize,
+    /// Time that passed in the simulation, milliseconds.
+    pub simulated_ms: u64,
+    /// Things that happened.
+    pub events: u64,
+    /// Messages sent between nodes.
+    pub messages: u64,
+    /// Their bytes, about.
+    pub bytes: u64,
+    /// Height of the highest head of an honest node at the end.
+    pub height: u64,
+    /// Height of the highest final block.
+    pub finalized: u64,
+    /// Blocks that producers made, by slot: the primary's, the backups', the tail's.
+    pub made: [u64; 3],
+    /// Reorganisations by how many blocks they left.
+    pub reorganisations: BTreeMap<u64, u64>,
+    /// Faults by kind.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// Blocks refused by rule.
+    pub refusals: BTreeMap<&'static str, u64>,
+    /// Waiting transactions dropped by reason.
+    pub dropped: BTreeMap<&'static str, u64>,
+    /// Transfers submitted, and acknowledged.
+    pub submitted: [u64; 2],
+    /// Times that misbehaviour was charged.
+    pub charges: u64,
+    /// Producers that refused to go on because their file was older than the chain.
+    pub refused_producers: u64,
+    /// Most messages of one peer that waited for a chain's loop.
+    pub longest_backlog: u64,
+    /// Rules that were broken; empty if all is well.
+    pub violations: Vec<Violation>,
+}
