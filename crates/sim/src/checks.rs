@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use vision_block_tree::{Entry, MAX_OPEN_BLOCKS};
+use vision_block_tree::Entry;
 use vision_importer::Batch;
-use vision_primitives::{Block, Hash, Height, NodeId};
+use vision_primitives::{Hash, Height, NodeId};
 
-use crate::net::OUTBOX_MESSAGES;
-use crate::node::{Node, Who};
+use crate::who::Who;
 
 /// Violations that are kept; the first one is what matters.
 const MAX_VIOLATIONS: usize = 16;
-/// Most inputs that may wait for a chain's loop.
-const MAX_INBOX: usize = 1024;
-
 /// A rule that was broken.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct Violation {
@@ -96,39 +92,12 @@ impl Checks {
         }
     }
 
-    /// A node has stored a block.
-    pub(crate) fn stored(&mut self, _now_us: u64, _who: &Who, _block: &Block) {}
-
     /// A key signs a block.
     pub(crate) fn signed(&mut self, now_us: u64, who: &Who, parent: Hash, block: Hash) {
         let before = *self.signed.entry((who.id, parent)).or_insert(block);
         if who.honest && before != block {
             let what = format!("it signs {block} on {parent}, for which it signed {before}");
             self.broken(now_us, who.index, "double-sign", what);
-        }
-    }
-
-    /// Looks at a node that is up: sums and bounds.
-    pub(crate) fn look_at(&mut self, now_us: u64, node: &Node) {
-        let Some(running) = node.running.as_ref().filter(|_| node.who.honest) else { return };
-        let (tree, pool) = (running.chain.importer.tree(), running.chain.importer.pool());
-        let state = tree.head().state();
-        let sum: u64 = state.accounts().map(|(_, account)| account.balance).sum();
-        if sum != state.supply() {
-            let what = format!("the accounts hold {sum}, the supply is {}", state.supply());
-            self.broken(now_us, node.who.index, "supply", what);
-        }
-        let backlog = running.peers.links.values().map(|link| link.backlog.len()).max().unwrap_or_default();
-        let bounds = [
-            ("open blocks", tree.open_blocks(), 2 * MAX_OPEN_BLOCKS),
-            ("inputs that wait", running.chain.inbox.len(), MAX_INBOX),
-            ("messages of a peer that wait", backlog, 4 * OUTBOX_MESSAGES),
-            ("transactions that wait", pool.len(), 30_000),
-        ];
-        for (name, got, most) in bounds {
-            if got > most {
-                self.broken(now_us, node.who.index, "bound", format!("{got} {name}, at most {most}"));
-            }
         }
     }
 }

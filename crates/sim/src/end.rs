@@ -1,9 +1,13 @@
-//! What must hold at the end, when the faults have been over for a while.
+//! What must hold of every node now and then, and of all of them at the end, when the faults have been over
+//! for a while.
 
 use std::collections::BTreeSet;
 
+use vision_block_tree::MAX_OPEN_BLOCKS;
 use vision_primitives::{Hash, Height};
 
+use crate::checks::Checks;
+use crate::net::OUTBOX_MESSAGES;
 use crate::node::Node;
 use crate::world::World;
 
@@ -12,6 +16,33 @@ const MAX_APART: u64 = 3;
 /// How old the highest head may be at the end, in block intervals and with all backups dead, milliseconds.
 const MAX_IDLE_MS: u64 = 30_000;
 
+/// Most inputs that may wait for a chain's loop.
+const MAX_INBOX: usize = 1024;
+
+/// Looks at a node that is up: sums and bounds.
+pub(crate) fn look_at(checks: &mut Checks, now_us: u64, node: &Node) {
+    let Some(running) = node.running.as_ref().filter(|_| node.who.honest) else { return };
+    let (tree, pool) = (running.chain.importer.tree(), running.chain.importer.pool());
+    let state = tree.head().state();
+    let sum: u64 = state.accounts().map(|(_, account)| account.balance).sum();
+    if sum != state.supply() {
+        let what = format!("the accounts hold {sum}, the supply is {}", state.supply());
+        checks.broken(now_us, node.who.index, "supply", what);
+    }
+    let backlog = running.peers.links.values().map(|link| link.backlog.len()).max().unwrap_or_default();
+    let bounds = [
+        ("open blocks", tree.open_blocks(), 2 * MAX_OPEN_BLOCKS),
+        ("inputs that wait", running.chain.inbox.len(), MAX_INBOX),
+        ("messages of a peer that wait", backlog, 4 * OUTBOX_MESSAGES),
+        ("transactions that wait", pool.len(), 30_000),
+    ];
+    for (name, got, most) in bounds {
+        if got > most {
+            checks.broken(now_us, node.who.index, "bound", format!("{got} {name}, at most {most}"));
+        }
+    }
+}
+
 impl World {
     /// Looks at everything once more.
     pub(crate) fn finish(&mut self) {
@@ -19,9 +50,14 @@ impl World {
             return;
         }
         let now_us = self.shared.queue.now_us();
-        self.nodes.iter().for_each(|node| self.shared.checks.look_at(now_us, node));
+        self.look_at_all(now_us);
         self.one_chain(now_us);
         self.nothing_lost(now_us);
+    }
+
+    /// Looks at sums and bounds of all nodes.
+    pub(crate) fn look_at_all(&mut self, now_us: u64) {
+        self.nodes.iter().for_each(|node| look_at(&mut self.shared.checks, now_us, node));
     }
 
     fn well(&self) -> impl Iterator<Item = &Node> {

@@ -6,8 +6,28 @@ use vision_peering::ConnectionId;
 use vision_primitives::{Hash, NodeId};
 use vision_sync_status::Question;
 
-use crate::faults::Step;
+use crate::disk::ChainStore;
 use crate::message::Message;
+
+/// A step of a fault.
+pub(crate) enum Step {
+    /// The next fault is drawn.
+    Draw,
+    /// A node starts again.
+    Start(usize),
+    /// A disk takes writes again, and as fast as ever.
+    DiskWell(usize),
+    /// A machine is as fast as ever.
+    Fast(usize),
+    /// A clock is right again.
+    ClockRight(usize),
+    /// A cut begins or ends; flapping ones do so again, so many times.
+    Cut { pairs: Vec<(usize, usize)>, cut: bool, again: u32 },
+    /// An older copy of a node's store takes its place.
+    OldStore(usize, Box<ChainStore>),
+    /// All faults are over.
+    Calm,
+}
 
 /// Something that happens.
 pub(crate) enum Event {

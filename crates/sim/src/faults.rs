@@ -2,31 +2,13 @@
 
 use vision_peering::ConnectionId;
 
-use crate::event::Event;
+use crate::disk::DiskManner;
+use crate::event::{Event, Step};
 use crate::message::Ending;
 use crate::net::{Released, SILENCE_US};
 use crate::scenario::Faults;
+use crate::who::WallClock;
 use crate::world::World;
-
-/// A step of a fault.
-pub(crate) enum Step {
-    /// The next fault is drawn.
-    Draw,
-    /// A node starts again.
-    Start(usize),
-    /// A disk takes writes again, and as fast as ever.
-    DiskWell(usize),
-    /// A machine is as fast as ever.
-    Fast(usize),
-    /// A clock is right again.
-    ClockRight(usize),
-    /// A cut begins or ends; flapping ones do so again, so many times.
-    Cut { pairs: Vec<(usize, usize)>, cut: bool, again: u32 },
-    /// An older copy of a node's store takes its place.
-    OldStore(usize, Box<crate::disk::ChainStore>),
-    /// All faults are over.
-    Calm,
-}
 
 const SECOND_US: u64 = 1_000_000;
 
@@ -61,9 +43,9 @@ impl World {
             }
             Step::Start(node) if !self.nodes[node].is_up() => self.nodes[node].boot(&mut self.shared),
             Step::Draw | Step::Start(_) => {}
-            Step::DiskWell(node) => self.nodes[node].disk.manner = crate::disk::DiskManner::default(),
+            Step::DiskWell(node) => self.nodes[node].disk.manner = DiskManner::default(),
             Step::Fast(node) => self.nodes[node].slowness = 1,
-            Step::ClockRight(node) => self.nodes[node].clock = crate::node::WallClock::default(),
+            Step::ClockRight(node) => self.nodes[node].clock = WallClock::default(),
             Step::Cut { pairs, cut, again } => {
                 if cut && self.calm {
                     return;
@@ -221,9 +203,9 @@ impl World {
             }
         }
         for node in &mut self.nodes {
-            node.disk.manner = crate::disk::DiskManner::default();
+            node.disk.manner = DiskManner::default();
             node.slowness = 1;
-            node.clock = crate::node::WallClock::default();
+            node.clock = WallClock::default();
             node.frozen_until_us = 0;
             if !node.is_up() {
                 node.boot(&mut self.shared);

@@ -12,7 +12,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(not(test), warn(unreachable_pub))]
 
-mod byzantine;
+mod behaviour;
 mod chance;
 mod checks;
 mod cities;
@@ -27,9 +27,11 @@ mod queue;
 mod report;
 mod sabotage;
 mod scenario;
+mod shared;
+mod who;
 mod world;
 
-pub use byzantine::Behaviour;
+pub use behaviour::Behaviour;
 pub use checks::Violation;
 pub use report::Report;
 pub use sabotage::Sabotage;

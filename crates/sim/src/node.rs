@@ -1,6 +1,7 @@
 //! A node: the machines of its services, what they are run in, and its disk.
 
 mod answers;
+mod byzantine;
 mod chain;
 mod oracle;
 mod peers;
@@ -11,44 +12,16 @@ use std::sync::Arc;
 
 use vision_importer as importer;
 use vision_peering as peering;
-use vision_primitives::{Invariant as _, NodeId, SecretKey, TimestampMs};
+use vision_primitives::{Invariant as _, SecretKey, TimestampMs};
 
 use crate::disk::Disk;
 use crate::event::{Event, What};
-use crate::scenario::WALL_MS;
-use crate::world::Shared;
+use crate::shared::Shared;
+use crate::who::{WallClock, Who};
 pub(crate) use chain::ChainShell;
 pub(crate) use oracle::OracleShell;
 pub(crate) use peers::PeersShell;
 pub(crate) use producer::ProducerShell;
-
-/// Who a node is.
-pub(crate) struct Who {
-    pub index: usize,
-    pub key: SecretKey,
-    pub id: NodeId,
-    /// Whether it misbehaves: its promises are not counted on.
-    pub honest: bool,
-}
-
-/// A node's wall clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct WallClock {
-    /// How far it is ahead, milliseconds.
-    pub offset_ms: i64,
-    /// How much it gains, millionths.
-    pub drift_ppm: i64,
-    /// Since when, microseconds.
-    pub drift_since_us: u64,
-}
-
-impl WallClock {
-    pub(crate) fn now_ms(&self, now_us: u64) -> u64 {
-        let gained_us = i128::from(self.drift_ppm) * i128::from(now_us - self.drift_since_us) / 1_000_000;
-        let ahead_ms = i64::try_from(gained_us / 1000).unwrap_or_default() + self.offset_ms;
-        (WALL_MS + now_us / 1000).saturating_add_signed(ahead_ms)
-    }
-}
 
 /// What runs while the node is up.
 pub(crate) struct Running {

@@ -7,7 +7,7 @@ use vision_primitives::{
 };
 
 use crate::ScenarioError;
-use crate::byzantine::Behaviour;
+use crate::behaviour::Behaviour;
 use crate::sabotage::Sabotage;
 
 /// Most nodes of a scenario.

@@ -7,7 +7,7 @@ use vision_peering::{self as peering, Form};
 use super::chain::Asked;
 use super::{Node, SharedBlock};
 use crate::event::What;
-use crate::world::Shared;
+use crate::shared::Shared;
 
 impl Node {
     /// A block is stored.
@@ -21,7 +21,6 @@ impl Node {
         let (hash, height) = (block.hash(), block.header().height);
         let from = origin.peer().copied();
         self.peers(peering::Input::Stored { blocks: vec![(height, hash)], from }, shared);
-        shared.checks.stored(shared.queue.now_us(), &self.who, &block);
         if block.header().producer == self.who.id && self.running().producer.is_some() {
             let own = authoring::OwnBlock { height, parent: block.header().parent, hash };
             self.later(200, authoring::Input::OwnBlock(own), None, shared);

@@ -17,7 +17,7 @@ use super::Node;
 use crate::disk::ChainStore;
 use crate::event::{Alarm, What};
 use crate::sabotage::Sabotage;
-use crate::world::{Counts, Shared};
+use crate::shared::{Counts, Shared};
 
 /// Inputs taken in one turn.
 const MAX_TURN_INPUTS: usize = 64;

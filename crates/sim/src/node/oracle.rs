@@ -9,7 +9,7 @@ use vision_sync_status::{PeerView, Question, Readiness, SyncMachine, SyncParams,
 
 use super::Node;
 use crate::event::What;
-use crate::world::Shared;
+use crate::shared::Shared;
 
 /// Between two ticks, microseconds.
 const TICK_US: u64 = 1_000_000;

@@ -13,7 +13,7 @@ use super::chain::Asked;
 use super::{Node, SharedBlock};
 use crate::event::{Alarm, What};
 use crate::message::{Ending, Message};
-use crate::world::Shared;
+use crate::shared::Shared;
 
 /// What a question to the chain's thread takes, microseconds.
 const ASK_US: u64 = 150;

@@ -12,11 +12,12 @@ use vision_ledger::ProducerStatus;
 use vision_primitives::{Action, Hash, Height, SyncProof, Tag, TimestampMs, Transaction};
 use vision_schedule::{Schedule, SlotTiming, seed};
 
+use super::Node;
 use super::chain::Asked;
-use super::{Node, Who};
 use crate::event::{Alarm, What};
 use crate::sabotage::Sabotage;
-use crate::world::Shared;
+use crate::shared::Shared;
+use crate::who::Who;
 
 /// Between two ticks, milliseconds.
 const TICK_MS: u64 = 250;

@@ -9,7 +9,7 @@ use crate::event::{Event, What};
 use crate::message::{Ending, Message};
 use crate::net::{CALL_US, Wire};
 use crate::sabotage::Sabotage;
-use crate::world::Shared;
+use crate::shared::Shared;
 
 /// Messages of one peer that may wait for the chain's loop, as in the chain service.
 const MAX_PLACES: usize = 8;

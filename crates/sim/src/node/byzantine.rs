@@ -1,48 +1,16 @@
-//! Nodes that misbehave.
+//! What misbehaving nodes send, and what they do not.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use vision_authoring::Proposal;
 use vision_importer::TipClaim;
 use vision_primitives::{Action, Block, Hash, Header, Tag, Transaction};
 
+use super::Node;
+use crate::behaviour::{Behaviour, MAX_WITHHELD};
 use crate::event::What;
 use crate::message::Message;
-use crate::node::Node;
-use crate::world::Shared;
-
-/// How a node misbehaves.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Behaviour {
-    /// It signs two blocks for one parent, and sends each to half of its peers.
-    Equivocates,
-    /// It releases its blocks seconds or minutes after it has made them.
-    Withholds,
-    /// It claims a higher and heavier chain than there is.
-    LiesAboutHeight,
-    /// It sends headers and transactions that nobody can use.
-    Floods,
-    /// It sends old blocks again and again.
-    Replays,
-}
-
-impl Behaviour {
-    /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Equivocates, Self::Withholds, Self::LiesAboutHeight, Self::Floods, Self::Replays];
-}
-
-/// Most blocks withheld at a time.
-const MAX_WITHHELD: usize = 64;
-
-/// What a misbehaving node remembers.
-#[derive(Default)]
-pub(crate) struct Evil {
-    withheld: VecDeque<Arc<Block>>,
-}
+use crate::shared::Shared;
 
 impl Node {
     fn behaviour(&self, shared: &Shared) -> Option<Behaviour> {
