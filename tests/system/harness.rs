@@ -16,7 +16,8 @@ pub use collector::{Collector, Seen};
 pub use net::{Net, Plan, init};
 pub use node::Node;
 pub use ports::free_block;
-pub use rest::{get, get_text};
+pub use proxy::owner_of;
+pub use rest::{get, get_text, post};
 
 /// The program under test.
 pub const VISION: &str = env!("CARGO_BIN_EXE_vision");

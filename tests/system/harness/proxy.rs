@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
@@ -74,17 +74,36 @@ fn accept(listener: &TcpListener, caller: &AtomicU32, target: u16, state: &Arc<S
 /// Whether the other end of a connection belongs to a process.
 fn is_of(stream: &TcpStream, pid: u32) -> bool {
     let (Ok(peer), Ok(own)) = (stream.peer_addr(), stream.local_addr()) else { return false };
-    let ends = [peer, own].map(|end| format!("0100007F:{:04X}", end.port()));
-    let sockets = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    owner_of(peer, own, &[pid]).is_some()
+}
+
+/// Which of these processes has the end `local` of a connection between two ports of this machine.
+pub fn owner_of(local: SocketAddr, remote: SocketAddr, pids: &[u32]) -> Option<usize> {
+    let table = if local.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
+    let ends = [local, remote].map(in_table);
+    let sockets = fs::read_to_string(table).unwrap_or_default();
     let inode = sockets.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         (fields.get(1) == Some(&ends[0].as_str()) && fields.get(2) == Some(&ends[1].as_str()))
             .then(|| fields.get(9).copied())?
-    });
-    let Some(inode) = inode else { return false };
+    })?;
     let name = format!("socket:[{inode}]");
-    let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    files.filter_map(|file| fs::read_link(file.path()).ok()).any(|link| link.as_os_str() == name.as_str())
+    pids.iter().position(|pid| {
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let mut links = files.filter_map(|file| fs::read_link(file.path()).ok());
+        links.any(|link| link.as_os_str() == name.as_str())
+    })
+}
+
+/// An address as the tables in `/proc/net` show it: words of the machine's byte order.
+fn in_table(address: SocketAddr) -> String {
+    let bytes = match address.ip() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let words = bytes.chunks(4).map(|word| u32::from_ne_bytes(word.try_into().expect("4 bytes")));
+    let words: String = words.map(|word| format!("{word:08X}")).collect();
+    format!("{words}:{:04X}", address.port())
 }
 
 fn connect(caller: TcpStream, target: u16, state: &Arc<State>) {

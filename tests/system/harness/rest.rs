@@ -24,13 +24,28 @@ pub fn get(port: u16, path: &str) -> Result<Answer> {
     Ok(Answer { status, body: serde_json::from_str(&body).unwrap_or_default() })
 }
 
+/// POSTs a JSON body to a path of a port of this machine.
+pub fn post(port: u16, path: &str, body: &Value) -> Result<Answer> {
+    let body = body.to_string();
+    let head = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    let (status, body) = ask(port, &format!("POST {path}"), &head, &body)?;
+    Ok(Answer { status, body: serde_json::from_str(&body).unwrap_or_default() })
+}
+
 /// GETs a path that answers with something else than JSON: its status and text.
 pub fn get_text(port: u16, path: &str) -> Result<(u16, String)> {
+    ask(port, &format!("GET {path}"), "", "")
+}
+
+fn ask(port: u16, request: &str, headers: &str, body: &str) -> Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), DEADLINE)?;
     stream.set_read_timeout(Some(DEADLINE))?;
     stream.set_write_timeout(Some(DEADLINE))?;
     // HTTP/1.0: the answer is not chunked and ends with the connection.
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\r\n")?;
+    write!(
+        stream,
+        "{request} HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n{headers}\r\n{body}"
+    )?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
