@@ -1,8 +1,6 @@
 //! One peer of the table.
 
-use std::collections::{BTreeSet, VecDeque};
-
-use vision_primitives::{Hash, Height};
+use vision_primitives::{Hash, Height, RecentSet};
 
 use crate::claims::{Claim, DELIVER_MS};
 use crate::questions::Questions;
@@ -21,8 +19,7 @@ pub(crate) struct Peer {
     pub(crate) version: String,
     pub(crate) source: String,
     pub(crate) questions: Questions,
-    known: VecDeque<Hash>,
-    known_set: BTreeSet<Hash>,
+    known: RecentSet<Hash>,
     pub(crate) tip: (Height, Hash),
     /// Whether the chain has judged a tip of its: until then its height says nothing.
     pub(crate) judged: bool,
@@ -52,8 +49,7 @@ impl Peer {
             version: proven.version,
             source: proven.source,
             questions: Questions::default(),
-            known: VecDeque::new(),
-            known_set: BTreeSet::new(),
+            known: RecentSet::new(KNOWN_HASHES),
             tip: (Height::GENESIS, Hash::ZERO),
             judged: false,
             claim: None,
@@ -70,26 +66,17 @@ impl Peer {
 
     /// Notes that it has a block.
     pub(crate) fn note(&mut self, hash: Hash) {
-        if self.known_set.insert(hash) {
-            self.known.push_back(hash);
-            if self.known.len() > KNOWN_HASHES
-                && let Some(old) = self.known.pop_front()
-            {
-                self.known_set.remove(&old);
-            }
-        }
+        self.known.insert(hash);
     }
 
     /// Takes a note back that was made too early.
     pub(crate) fn unnote(&mut self, hash: &Hash) {
-        if self.known_set.remove(hash) {
-            self.known.retain(|known| known != hash);
-        }
+        self.known.remove(hash);
     }
 
     /// Whether it is known to have a block.
     pub(crate) fn has(&self, hash: &Hash) -> bool {
-        self.known_set.contains(hash)
+        self.known.contains(hash)
     }
 
     /// Whether a status of its has come lately.

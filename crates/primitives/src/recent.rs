@@ -33,6 +33,16 @@ impl<K: Ord + Clone, V> RecentMap<K, V> {
         true
     }
 
+    /// Forgets a key at once, and gives its value; None if it is not remembered. Looks through all keys.
+    pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        let value = self.values.remove(key)?;
+        self.order.retain(|other| other.borrow() != key);
+        Some(value)
+    }
+
     /// The value of a key that is remembered.
     #[must_use]
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
@@ -80,6 +90,11 @@ impl<K: Ord + Clone> RecentSet<K> {
         self.0.insert(key, ())
     }
 
+    /// Forgets a key at once; whether it was remembered. Looks through all keys.
+    pub fn remove(&mut self, key: &K) -> bool {
+        self.0.remove(key).is_some()
+    }
+
     /// Whether a key is remembered.
     #[must_use]
     pub fn contains(&self, key: &K) -> bool {
@@ -119,10 +134,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_removed_is_forgotten_and_leaves_its_room() {
+        let mut map = RecentMap::new(3);
+        for (key, value) in [("a", 1), ("b", 2), ("c", 3)] {
+            map.insert(key, value);
+        }
+        assert_eq!([map.remove(&"b"), map.remove(&"b"), map.remove(&"d")], [Some(2), None, None]);
+        assert_eq!((map.len(), map.get(&"b")), (2, None));
+        assert!(map.insert("b", 4), "new again");
+        assert_eq!(["a", "b", "c"].map(|key| map.get(&key).copied()), [Some(1), Some(4), Some(3)]);
+        // As young as if it had not been there before.
+        map.insert("d", 5);
+        map.insert("e", 6);
+        assert_eq!(["a", "b", "c"].map(|key| map.contains(&key)), [false, true, false]);
+        assert_eq!(["b", "d", "e"].map(|key| map.remove(&key)), [Some(4), Some(5), Some(6)]);
+        assert!(map.is_empty());
+    }
+
+    #[test]
     fn a_set_is_a_map_without_values() {
         let mut set = RecentSet::new(2);
         assert_eq!([1, 1, 2, 3].map(|key| set.insert(key)), [true, false, true, true]);
         assert_eq!(([1, 2, 3].map(|key| set.contains(&key)), set.len()), ([false, true, true], 2));
+        assert_eq!([2, 2, 4].map(|key| set.remove(&key)), [true, false, false]);
+        assert!(!set.contains(&2) && set.contains(&3) && set.insert(2) && set.len() == 2);
         let mut none = RecentSet::new(0);
         assert!(
             none.insert(1) && !none.contains(&1) && none.is_empty(),
