@@ -56,6 +56,7 @@ pub(crate) async fn run(
             tracing::debug!(error = error.message(), "word not delivered to the sync-oracle service");
         }
         tokio::select! {
+            biased;
             () = drain.begun() => return,
             changed = tokio::time::timeout(REPEAT_EVERY, report.changed()) => {
                 if matches!(changed, Ok(Err(_))) {

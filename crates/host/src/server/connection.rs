@@ -114,6 +114,8 @@ pub(super) async fn serve<S>(
         }
     };
     let result = tokio::select! {
+        biased;
+        // First, so that a request that is there when time is up counts. Each of the others comes once.
         result = connection.as_mut() => result,
         () = silent => Err("no request came in time".into()),
         () = untaken.overdue() => Err("an answer was not taken in time".into()),

@@ -46,8 +46,10 @@ pub(super) async fn serve_until_drained(listener: TcpListener, serving: Serving,
     let mut connections = JoinSet::new();
     let accepting = accept(&listener, serving, &places, &mut connections, &env.clock);
     tokio::select! {
-        () = accepting => {}
+        biased;
+        // First, so that clients that keep connecting do not put the end off.
         () = drained_and_noticed(health, env) => {}
+        () = accepting => {}
     }
     drop(listener);
     ending.cancel();
@@ -107,7 +109,11 @@ impl Full {
         self.refused += 1;
         if self.said.is_none_or(|said| now >= said + SAY_FULL_EVERY) {
             let refused = std::mem::take(&mut self.refused);
-            warn!(address = %remote.ip(), refused, "an address holds as many connections as it may, more are refused");
+            warn!(
+                address = %remote.ip(),
+                refused,
+                "an address holds as many connections as it may, more are refused"
+            );
             self.said = Some(now);
         }
     }

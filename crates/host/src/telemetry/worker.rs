@@ -49,7 +49,7 @@ impl<E: Export> Worker<E> {
         let mut due = self.clock.instant() + self.delay;
         // Looking at the queue now and then, instead of waiting for it, spares whoever ends a span waking
         // this thread, which would cost more than all the rest of the span.
-        while tokio::select! { () = ending.cancelled() => false, _ = look.tick() => true } {
+        while tokio::select! { biased; () = ending.cancelled() => false, _ = look.tick() => true } {
             // No more than the queue holds, however fast it is filled again.
             for _ in 0..self.items.max_capacity() {
                 let Ok(item) = self.items.try_recv() else { break };
@@ -115,6 +115,7 @@ impl<E: Export> Worker<E> {
             tokio::time::sleep(LAST_EXPORTS).await;
         };
         tokio::select! {
+            biased;
             () = self.export_all() => {}
             () = patience => {}
         }

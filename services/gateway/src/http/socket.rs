@@ -115,13 +115,16 @@ async fn talk(mut socket: impl Socket, live: &Live, drain: &Drain) {
     let mut pings = tokio::time::interval_at(hears_from + PING_EVERY, PING_EVERY);
     let end = loop {
         let next = tokio::select! {
+            biased;
+            () = drain.begun() => Next::Stopping,
+            // They come to an end: a client that takes them more slowly than they come is closed.
             heard = listener.next() => Next::Heard(heard),
+            // Before the next ping: what is there already is a sign of life, and who speaks needs no ping.
             said = async {
                 tokio::time::sleep_until(hears_from).await;
                 socket.next().await
             } => Next::Said(said),
             _ = pings.tick() => Next::AskForLife,
-            () = drain.begun() => Next::Stopping,
         };
         is_alive |= matches!(next, Next::Said(_));
         let sent = match next {
@@ -288,6 +291,7 @@ mod tests {
         let answers = sent.filter(|message| std::future::ready(matches!(message, Message::Text(_))));
         let all = answers.take(CHOICES as usize).collect::<Vec<_>>();
         tokio::select! {
+            biased;
             () = talk(Queues(said, outgoing), &live, &drain) => panic!("it goes on"),
             all = all => assert_eq!(all.len(), CHOICES as usize),
         }

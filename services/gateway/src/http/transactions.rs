@@ -226,6 +226,8 @@ fn accepted(hash: String, missing_nonce: Option<u64>) -> Response {
 async fn wait(state: &AppState, place: &Place, transaction: Bytes) -> Answer {
     let _waiting = place.wait().await?;
     let (hash, transaction) = tokio::select! {
+        biased;
+        // What has been answered is passed on, even if the end begins at the same time.
         answer = state.backends.submit_and_wait(transaction) => answer?,
         () = state.drain.begun() => {
             let detail = "the gateway stops; the transaction may have been submitted";

@@ -43,6 +43,8 @@ impl Board {
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let at_least = tokio::select! {
+                biased;
+                // Once a second, so what is urgent all the time does not hold up the rest, nor the other way.
                 _ = seconds.tick() => Urgency::CanWait,
                 () = self.urgent.notified() => Urgency::AtOnce,
             };

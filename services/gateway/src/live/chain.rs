@@ -138,6 +138,7 @@ pub(super) async fn follow_health(backends: &Backends, board: &Board) {
 pub(super) async fn follow_head(backends: &Backends, board: &Board, live: &Live, moved: &Notify) {
     loop {
         tokio::select! {
+            biased;
             () = moved.notified() => {}
             () = tokio::time::sleep(ASK_EVERY) => {}
         }
