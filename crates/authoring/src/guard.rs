@@ -197,7 +197,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_order_of_promises_gives_a_parent_two(promises in prop::collection::vec((1_u64..6, 0_u8..3, 0_u8..4), 0..60), restart in 0_usize..60) {
+        fn no_order_of_promises_gives_a_parent_two(
+            promises in prop::collection::vec((1_u64..6, 0_u8..3, 0_u8..4), 0..60),
+            restart in 0_usize..60,
+        ) {
             let mut guard = Guard::default();
             let mut signed: BTreeMap<(u64, u8), u8> = BTreeMap::new();
             for (i, (height, parent, block)) in promises.into_iter().enumerate() {

@@ -94,7 +94,9 @@ proptest! {
         }
         let chain = |hash: &Hash| {
             let mut chain = vec![*hash];
-            while let Some(parent) = tree.get(chain.last().unwrap()).map(|e| e.parent()).filter(|p| !p.is_zero()) {
+            let parent =
+                |hash: Hash| tree.get(&hash).map(|entry| entry.parent()).filter(|parent| !parent.is_zero());
+            while let Some(parent) = parent(*chain.last().unwrap()) {
                 chain.push(parent);
             }
             chain

@@ -62,18 +62,15 @@ fn the_good_block_is_good() {
     assert_eq!(world.with_body(world.transactions.clone()), world.good);
 }
 
-#[test]
-fn every_rule_refuses_the_block_that_breaks_only_it() {
-    let world = world();
+/// What is wrong, the block, its reason, and whether its header shows it.
+type Case = (&'static str, Block, &'static str, bool);
+
+/// Blocks whose header breaks a rule.
+fn wrong_headers(world: &World) -> Vec<Case> {
     let slot = world.good.header().slot;
     let window = world.tree.head().schedule().window(slot);
     let next = world.tree.head().schedule().window(Slot(slot.get() + 1));
     let (pair, net) = (&world.transactions, &world.net);
-    let bent = |tx: &SignedTransaction| {
-        let mut bytes = tx.bytes().to_vec();
-        *bytes.last_mut().unwrap() ^= 1;
-        SignedTransaction::from_bytes(bytes, &net.rules.genesis_hash).unwrap()
-    };
     let resealed = |edit: &dyn Fn(&mut Header)| {
         let mut header = world.good.header().clone();
         edit(&mut header);
@@ -81,7 +78,7 @@ fn every_rule_refuses_the_block_that_breaks_only_it() {
     };
     let stranger = SecretKey::from_seed(&[99; 32]).public_key().id();
     let by_stranger = world.with_header(|h| h.producer = stranger);
-    let cases: Vec<(&str, Block, &str, bool)> = vec![
+    vec![
         ("version", world.with_header(|h| h.version = 2), "BAD_VERSION", true),
         ("height above", world.with_header(|h| h.height.0 += 1), "BAD_HEIGHT", true),
         ("height below", world.with_header(|h| h.height.0 -= 1), "BAD_HEIGHT", true),
@@ -118,6 +115,19 @@ fn every_rule_refuses_the_block_that_breaks_only_it() {
         ("certificate", world.with_header(|h| h.certificate_hash = Hash([1; 32])), "BAD_CERTIFICATE", true),
         ("weight above", world.with_header(|h| h.weight += 1), "BAD_WEIGHT", true),
         ("weight below", world.with_header(|h| h.weight -= 1), "BAD_WEIGHT", true),
+        ("state root", world.with_header(|h| h.state_root = Hash::ZERO), "BAD_STATE_ROOT", true),
+    ]
+}
+
+/// Blocks whose signature or transactions break a rule.
+fn wrong_bodies(world: &World) -> Vec<Case> {
+    let (pair, net) = (&world.transactions, &world.net);
+    let bent = |tx: &SignedTransaction| {
+        let mut bytes = tx.bytes().to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        SignedTransaction::from_bytes(bytes, &net.rules.genesis_hash).unwrap()
+    };
+    vec![
         (
             "signature",
             Block::assemble(
@@ -166,9 +176,13 @@ fn every_rule_refuses_the_block_that_breaks_only_it() {
             "BAD_TRANSACTION",
             true,
         ),
-        ("state root", world.with_header(|h| h.state_root = Hash::ZERO), "BAD_STATE_ROOT", true),
-    ];
-    for (desc, block, reason, header_fault) in cases {
+    ]
+}
+
+#[test]
+fn every_rule_refuses_the_block_that_breaks_only_it() {
+    let world = world();
+    for (desc, block, reason, header_fault) in wrong_headers(&world).into_iter().chain(wrong_bodies(&world)) {
         let refusal = world.tree.check(&block).expect_err(desc);
         assert_eq!(refusal.reason(), reason, "{desc}: {refusal}");
         assert_eq!(refusal.is_header_fault(), header_fault, "{desc}");

@@ -107,8 +107,8 @@ impl Settings {
     /// flags are comma separated, blanks beside a comma left out; numbers are read to the letter.
     ///
     /// # Errors
-    /// [`ConfigError`] naming the file, variable or flag, the key and what is wrong: an unknown key, a value of another
-    /// type, a missing value.
+    /// [`ConfigError`] naming the file, variable or flag, the key and what is wrong: an unknown key, a value
+    /// of another type, a missing value.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, ConfigError> {
         section::read(self, name)
     }

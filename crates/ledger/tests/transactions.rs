@@ -26,19 +26,27 @@ fn proof(height: u64, hash: Hash) -> Action {
     Action::SyncProof(SyncProof { height: Height(height), hash })
 }
 
+/// What is wrong, the transaction, its fault and the fault's reason.
+type Case = (&'static str, SignedTransaction, F, &'static str);
+
+/// Each transaction has its fault, and leaves no trace.
+fn check(ledger: &Ledger, cases: impl IntoIterator<Item = Case>) {
+    let (_, empty, no_changes) = ledger.try_block(id(2), &[], &[]);
+    for (desc, transaction, fault, reason) in cases {
+        assert_eq!(fault.reason(), reason, "{desc}");
+        let (results, state, changes) = ledger.try_block(id(2), &[], &[transaction]);
+        assert_eq!(results, [Err(fault)], "{desc}");
+        assert_eq!((state.root(), changes), (empty.root(), no_changes.clone()), "{desc}: leaves no trace");
+    }
+}
+
 #[test]
-fn every_fault_has_its_name_and_leaves_no_trace() {
+fn every_fault_of_nonces_fees_and_amounts_has_its_name_and_leaves_no_trace() {
     let ledger = ledger();
-    let (to, g) = (Hash([7; 32]), ledger.genesis_hash);
+    let to = Hash([7; 32]);
     let pay = |nonce, fee, amount| ledger.transfer(100, nonce, fee, to, amount);
     let balance = ledger.state.account(&id(100)).balance;
     let sign = |seed: u8, nonce, fee, action| ledger.sign(&key(seed), nonce, fee, action);
-    let register = |producer: u8, signer: u8, genesis: &Hash| {
-        let public_key = key(producer).public_key();
-        let payload = registration_payload(&public_key, &to);
-        let proof_of_possession = key(signer).sign(Tag::Register, genesis, &payload);
-        Action::RegisterProducer { public_key, payout: to, proof_of_possession }
-    };
     let cases = [
         ("old nonce", pay(0, 2, 1), F::NonceTooLow { expected: 1, got: 0 }, "NONCE_TOO_LOW"),
         ("nonce gap", pay(2, 2, 1), F::NonceTooHigh { expected: 1, got: 2 }, "NONCE_TOO_HIGH"),
@@ -73,6 +81,22 @@ fn every_fault_has_its_name_and_leaves_no_trace() {
             F::DataTooLarge { max: MAX_DATA_BYTES, got: MAX_DATA_BYTES + 1 },
             "DATA_TOO_LARGE",
         ),
+    ];
+    check(&ledger, cases);
+}
+
+#[test]
+fn every_fault_of_producers_has_its_name_and_leaves_no_trace() {
+    let ledger = ledger();
+    let (to, g) = (Hash([7; 32]), ledger.genesis_hash);
+    let sign = |seed: u8, nonce, fee, action| ledger.sign(&key(seed), nonce, fee, action);
+    let register = |producer: u8, signer: u8, genesis: &Hash| {
+        let public_key = key(producer).public_key();
+        let payload = registration_payload(&public_key, &to);
+        let proof_of_possession = key(signer).sign(Tag::Register, genesis, &payload);
+        Action::RegisterProducer { public_key, payout: to, proof_of_possession }
+    };
+    let cases = [
         (
             "registered by another key",
             sign(100, 1, 2, register(60, 61, &g)),
@@ -118,6 +142,15 @@ fn every_fault_has_its_name_and_leaves_no_trace() {
             F::NotAProducer(id(100)),
             "NOT_A_PRODUCER",
         ),
+    ];
+    check(&ledger, cases);
+}
+
+#[test]
+fn every_fault_of_sync_proofs_has_its_name_and_leaves_no_trace() {
+    let ledger = ledger();
+    let sign = |seed: u8, nonce, fee, action| ledger.sign(&key(seed), nonce, fee, action);
+    let cases = [
         (
             "sync proof with a fee",
             sign(50, 0, 2, proof(4, block_hash(4))),
@@ -161,13 +194,7 @@ fn every_fault_has_its_name_and_leaves_no_trace() {
             "SYNC_PROOF_BLOCK",
         ),
     ];
-    let (_, empty, no_changes) = ledger.try_block(id(2), &[], &[]);
-    for (desc, transaction, fault, reason) in cases {
-        assert_eq!(fault.reason(), reason, "{desc}");
-        let (results, state, changes) = ledger.try_block(id(2), &[], &[transaction]);
-        assert_eq!(results, [Err(fault)], "{desc}");
-        assert_eq!((state.root(), changes), (empty.root(), no_changes.clone()), "{desc}: leaves no trace");
-    }
+    check(&ledger, cases);
 }
 
 #[test]

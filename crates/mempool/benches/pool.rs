@@ -2,7 +2,8 @@
 
 use std::hint::black_box;
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use vision_ledger::{Account, State};
 use vision_mempool::{Context, Limits, Mempool, Moment};
 use vision_primitives::{
@@ -43,6 +44,87 @@ fn full(per_sender: u64, context: &Context<'_>) -> Mempool {
     pool
 }
 
+type Group<'a> = BenchmarkGroup<'a, WallTime>;
+
+fn admit(group: &mut Group<'_>, per_sender: u64, context: &Context<'_>) {
+    let name = |what: &str| format!("{what}, {per_sender} per sender");
+    group.bench_function(name("admit 20000 into an empty pool"), |bencher| {
+        let all: Vec<_> = full(per_sender, context).iter().cloned().collect();
+        let empty = || (Mempool::new(Limits::default()), all.clone());
+        bencher.iter_batched(
+            empty,
+            |(mut pool, all)| {
+                for transaction in all {
+                    pool.admit(transaction, context, NOW).expect("there is room");
+                }
+                pool
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function(name("admit 1000 into a full pool"), |bencher| {
+        let dear: Vec<_> = (0..1_000).map(|number| transfer(FULL + number, 0, 9_999)).collect();
+        bencher.iter_batched(
+            || (full(per_sender, context), dear.clone()),
+            |(mut pool, dear)| {
+                for transaction in dear {
+                    pool.admit(transaction, context, NOW).expect("it pays more");
+                }
+                pool
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function(name("refuse 1000 by a full pool"), |bencher| {
+        let pool = full(per_sender, context);
+        let cheap: Vec<_> = (0..1_000).map(|number| transfer(FULL + number, 0, 1)).collect();
+        bencher.iter(|| cheap.iter().filter(|tx| pool.check(tx, context).is_err()).count());
+    });
+}
+
+fn select(group: &mut Group<'_>, per_sender: u64, context: &Context<'_>, after: &State) {
+    let name = |what: &str| format!("{what}, {per_sender} per sender");
+    let pool = full(per_sender, context);
+    group.bench_function(name("select 10000"), |bencher| {
+        bencher.iter(|| black_box(&pool).select(context.state, 10_000, usize::MAX).count());
+    });
+    group.bench_function(name("select 500"), |bencher| {
+        bencher.iter(|| black_box(&pool).select(context.state, 500, usize::MAX).count());
+    });
+    group.bench_function(name("select 10000 on a state not seen"), |bencher| {
+        bencher.iter(|| black_box(&pool).select(after, 10_000, usize::MAX).count());
+    });
+}
+
+fn move_head(group: &mut Group<'_>, per_sender: u64, context: &Context<'_>, moved: &Context<'_>) {
+    let name = |what: &str| format!("{what}, {per_sender} per sender");
+    let touched: Vec<Address> = (0..500).map(|number| sender(number).id()).collect();
+    group.bench_function(name("head_extended, 500 touched"), |bencher| {
+        bencher.iter_batched(
+            || full(per_sender, context),
+            |mut pool| {
+                black_box(pool.head_extended(moved, &context.state.root(), &touched));
+                pool
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function(name("head_moved, nothing changed"), |bencher| {
+        let mut pool = full(per_sender, context);
+        bencher.iter(|| pool.head_moved(context).len());
+    });
+    group.bench_function(name("head_moved, every sender's nonce used"), |bencher| {
+        bencher.iter_batched(
+            || full(per_sender, context),
+            |mut pool| {
+                black_box(pool.head_moved(moved));
+                pool
+            },
+            BatchSize::PerIteration,
+        );
+    });
+}
+
 fn pool(criterion: &mut Criterion) {
     let params = ConsensusParams::default();
     let (before, after) = (state(0), state(1));
@@ -51,74 +133,9 @@ fn pool(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pool");
     group.sample_size(10);
     for per_sender in [1, 64] {
-        let name = |what: &str| format!("{what}, {per_sender} per sender");
-        group.bench_function(name("admit 20000 into an empty pool"), |bencher| {
-            let all: Vec<_> = full(per_sender, &context).iter().cloned().collect();
-            let empty = || (Mempool::new(Limits::default()), all.clone());
-            bencher.iter_batched(
-                empty,
-                |(mut pool, all)| {
-                    for transaction in all {
-                        pool.admit(transaction, &context, NOW).expect("there is room");
-                    }
-                    pool
-                },
-                BatchSize::PerIteration,
-            );
-        });
-        group.bench_function(name("admit 1000 into a full pool"), |bencher| {
-            let dear: Vec<_> = (0..1_000).map(|number| transfer(FULL + number, 0, 9_999)).collect();
-            bencher.iter_batched(
-                || (full(per_sender, &context), dear.clone()),
-                |(mut pool, dear)| {
-                    for transaction in dear {
-                        pool.admit(transaction, &context, NOW).expect("it pays more");
-                    }
-                    pool
-                },
-                BatchSize::PerIteration,
-            );
-        });
-        group.bench_function(name("refuse 1000 by a full pool"), |bencher| {
-            let pool = full(per_sender, &context);
-            let cheap: Vec<_> = (0..1_000).map(|number| transfer(FULL + number, 0, 1)).collect();
-            bencher.iter(|| cheap.iter().filter(|tx| pool.check(tx, &context).is_err()).count());
-        });
-        let pool = full(per_sender, &context);
-        group.bench_function(name("select 10000"), |bencher| {
-            bencher.iter(|| black_box(&pool).select(&before, 10_000, usize::MAX).count());
-        });
-        group.bench_function(name("select 500"), |bencher| {
-            bencher.iter(|| black_box(&pool).select(&before, 500, usize::MAX).count());
-        });
-        group.bench_function(name("select 10000 on a state not seen"), |bencher| {
-            bencher.iter(|| black_box(&pool).select(&after, 10_000, usize::MAX).count());
-        });
-        let touched: Vec<Address> = (0..500).map(|number| sender(number).id()).collect();
-        group.bench_function(name("head_extended, 500 touched"), |bencher| {
-            bencher.iter_batched(
-                || full(per_sender, &context),
-                |mut pool| {
-                    black_box(pool.head_extended(&moved, &before.root(), &touched));
-                    pool
-                },
-                BatchSize::PerIteration,
-            );
-        });
-        group.bench_function(name("head_moved, nothing changed"), |bencher| {
-            let mut pool = full(per_sender, &context);
-            bencher.iter(|| pool.head_moved(&context).len());
-        });
-        group.bench_function(name("head_moved, every sender's nonce used"), |bencher| {
-            bencher.iter_batched(
-                || full(per_sender, &context),
-                |mut pool| {
-                    black_box(pool.head_moved(&moved));
-                    pool
-                },
-                BatchSize::PerIteration,
-            );
-        });
+        admit(&mut group, per_sender, &context);
+        select(&mut group, per_sender, &context, &after);
+        move_head(&mut group, per_sender, &context, &moved);
     }
     group.finish();
 }

@@ -122,25 +122,26 @@ impl fmt::Display for NotEligible {
         match self {
             Self::ClockSkew { direction, by_ms, peers: 1, ready: 1, limit_ms } => write!(
                 f,
-                "this clock is {by_ms} ms {} the only ready peer's (limit {limit_ms} ms): no telling which of the two \
-                 is wrong, set both by NTP",
+                "this clock is {by_ms} ms {} the only ready peer's (limit {limit_ms} ms): no telling which \
+                 of the two is wrong, set both by NTP",
                 direction.words()
             ),
             Self::ClockSkew { direction, by_ms, peers, ready, limit_ms } => write!(
                 f,
-                "this clock is {by_ms} ms {} {peers} of {ready} ready peers (limit {limit_ms} ms): set it by NTP",
+                "this clock is {by_ms} ms {} {peers} of {ready} ready peers (limit {limit_ms} ms): set it by \
+                 NTP",
                 direction.words()
             ),
             Self::HeadAhead { height: 0, ahead_ms } => write!(
                 f,
-                "the genesis begins {} s from now by this clock: wait until then, or set the clock by NTP if it is \
-                 wrong",
+                "the genesis begins {} s from now by this clock: wait until then, or set the clock by NTP if \
+                 it is wrong",
                 ahead_ms.div_ceil(1000)
             ),
             Self::HeadAhead { height, ahead_ms } => write!(
                 f,
-                "the head, block {height}, is stamped {} s ahead of this clock, and the next block comes after it: \
-                 set the clock by NTP if it is wrong, else wait",
+                "the head, block {height}, is stamped {} s ahead of this clock, and the next block comes \
+                 after it: set the clock by NTP if it is wrong, else wait",
                 ahead_ms.div_ceil(1000)
             ),
             Self::ClockUnknown { unmeasured, ready } => write!(
@@ -151,19 +152,19 @@ impl fmt::Display for NotEligible {
             ),
             Self::TooFewPeers { ready, required, connected } => write!(
                 f,
-                "{ready} ready peer{} of {connected} connected, {required} needed: start more nodes, or check [chain] seeds \
-                 and that their P2P ports can be reached",
+                "{ready} ready peer{} of {connected} connected, {required} needed: start more nodes, or \
+                 check [chain] seeds and that their P2P ports can be reached",
                 plural(*ready)
             ),
             Self::CatchingUp { lag, local_height, network_height } => write!(
                 f,
-                "local height {local_height} is {lag} behind the network's {network_height}: wait until it has \
-                 caught up"
+                "local height {local_height} is {lag} behind the network's {network_height}: wait until it \
+                 has caught up"
             ),
             Self::Behind { lag, local_height, network_height } => write!(
                 f,
-                "local height {local_height} is {lag} behind the network's {network_height}: wait while blocks are \
-                 fetched; if the local height stands still, look at the chain service's log"
+                "local height {local_height} is {lag} behind the network's {network_height}: wait while \
+                 blocks are fetched; if the local height stands still, look at the chain service's log"
             ),
             Self::Streak { streak, required } => write!(
                 f,

@@ -248,13 +248,15 @@ fn the_gravest_reason_is_told_and_its_sentence_has_the_numbers() {
             "too few before lag",
             many,
             vec![peer(90)],
-            "TOO_FEW_PEERS: 1 ready peer of 1 connected, 2 needed: start more nodes, or check [chain] seeds and that their P2P ports can be reached",
+            "TOO_FEW_PEERS: 1 ready peer of 1 connected, 2 needed: start more nodes, or check [chain] seeds \
+             and that their P2P ports can be reached",
         ),
         (
             "behind before streak",
             PARAMS,
             tips(&[90]),
-            "BEHIND: local height 10 is 80 behind the network's 90: wait while blocks are fetched; if the local height stands still, look at the chain service's log",
+            "BEHIND: local height 10 is 80 behind the network's 90: wait while blocks are fetched; if the \
+             local height stands still, look at the chain service's log",
         ),
         (
             "catching up before streak",
@@ -304,8 +306,8 @@ fn a_lost_chain_service_begins_anew() {
     let said = machine.snapshot().because.as_ref().map(ToString::to_string).unwrap_or_default();
     assert_eq!(
         said,
-        "CHAIN_UNAVAILABLE: the node's own chain service does not answer (connection refused): start it, or read \
-         its log"
+        "CHAIN_UNAVAILABLE: the node's own chain service does not answer (connection refused): start it, or \
+         read its log"
     );
     assert_eq!(
         (machine.snapshot().eligible, machine.snapshot().streak, machine.snapshot().tick),

@@ -101,7 +101,8 @@ proptest! {
                         prop_assert_eq!(after.network_height.get(), local);
                     }
                     prop_assert!(after.streak == 0 || after.streak == 1 || after.streak == before.streak + 1);
-                    let enough = after.ready_peers >= params.min_ready_peers.min(registered.saturating_sub(1));
+                    let needed = params.min_ready_peers.min(registered.saturating_sub(1));
+                    let enough = after.ready_peers >= needed;
                     prop_assert_eq!(after.streak > 0, after.state.is_at_tip() && enough);
                     prop_assert!(enough || !after.eligible);
                 }
@@ -122,7 +123,10 @@ proptest! {
     }
 
     #[test]
-    fn the_same_inputs_give_the_same_snapshots(params in params(), steps in prop::collection::vec(step(), 1..20)) {
+    fn the_same_inputs_give_the_same_snapshots(
+        params in params(),
+        steps in prop::collection::vec(step(), 1..20),
+    ) {
         let run = || {
             let (mut machine, mut now) = (SyncMachine::new(params), 0);
             let mut seen = Vec::new();
@@ -144,10 +148,14 @@ proptest! {
     /// Less than half of the ready peers, whatever they say, cannot move the network height past the honest
     /// ones.
     #[test]
-    fn a_minority_of_liars_moves_nothing(honest in 1_usize..6, lies in prop::collection::vec(0_u64..1_000_000, 0..5)) {
+    fn a_minority_of_liars_moves_nothing(
+        honest in 1_usize..6,
+        lies in prop::collection::vec(0_u64..1_000_000, 0..5),
+    ) {
         let liars = &lies[..lies.len().min(honest - 1)];
         let view = |tip: u64| PeerView {
-            id: Hash::ZERO, producer: true, delivers: true, tip_height: Height(tip), status_age_ms: 0, clock_offset_ms: None,
+            id: Hash::ZERO, producer: true, delivers: true, tip_height: Height(tip), status_age_ms: 0,
+            clock_offset_ms: None,
         };
         let mut peers: Vec<_> = (0..honest).map(|_| view(500)).collect();
         peers.extend(liars.iter().map(|tip| view(*tip)));

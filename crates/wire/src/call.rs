@@ -82,7 +82,8 @@ pub fn connect_for_streams(url: &str, recorder: &Recorder) -> Result<Connection,
     Ok(Connection::new(crate::Channel::new(endpoint.connect_lazy()), Recorder::clone(recorder)))
 }
 
-/// [`connect_lazy`] to a service of this node, with every call noted by `recorder` and a span of the trace it is made in.
+/// [`connect_lazy`] to a service of this node, with every call noted by `recorder` and a span of the trace it
+/// is made in.
 ///
 /// # Errors
 /// [`ChannelError`] for anything but `http://host:port`.
@@ -90,8 +91,8 @@ pub fn connect(url: &str, recorder: &Recorder) -> Result<Connection, ChannelErro
     Ok(Connection::new(crate::Channel::new(connect_lazy(url)?), Recorder::clone(recorder)))
 }
 
-/// [`connect_lazy`] to another node, with every call noted by `recorder`. The other side gets nothing about traces, and
-/// nothing it says of them is believed.
+/// [`connect_lazy`] to another node, with every call noted by `recorder`. The other side gets nothing about
+/// traces, and nothing it says of them is trusted.
 ///
 /// # Errors
 /// [`ChannelError`] for anything but `http://host:port`.

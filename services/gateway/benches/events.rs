@@ -81,6 +81,7 @@ async fn main() {
         tokio::pin!(deadline);
         while reported < STREAMS {
             tokio::select! {
+                biased;
                 Some(()) = heard.recv() => reported += 1,
                 () = &mut deadline => break,
             }
@@ -96,8 +97,8 @@ async fn main() {
     }
     let each = |bytes: f64| bytes / STREAMS as f64 / 1024.0;
     println!(
-        "{STREAMS} streams: {:.0} KiB each when the first block has been told, {:.0} KiB each at most after {BLOCKS} blocks of \
-         {TRANSACTIONS} transactions; a block reaches all within {:.1} ms",
+        "{STREAMS} streams: {:.0} KiB each when the first block has been told, {:.0} KiB each at most after \
+         {BLOCKS} blocks of {TRANSACTIONS} transactions; a block reaches all within {:.1} ms",
         each(opened - before),
         each(most - before),
         begin.elapsed().as_secs_f64() * 1000.0 / BLOCKS as f64,

@@ -89,7 +89,8 @@ async fn run(node: &Node, asked: &Asked) -> Answer {
     let Asked { method, path, headers, body } = asked;
     let length = body.len();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\
+         {headers}\r\n{body}"
     );
     parse(&raw(node.gateway.address, request.as_bytes()).await)
 }

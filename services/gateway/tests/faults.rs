@@ -140,7 +140,10 @@ async fn readiness_repeats_why_a_service_does_not_serve() {
     assert_eq!(ready.json()["detail"], "chain: not serving: the store is full");
     chain.health.set_serving();
     let ready = node.get("/readyz").await;
-    let expect = r#"{"status":"ready","services":{"chain":"serving","producer":"serving","selection":"serving","sync-oracle":"serving"}}"#;
+    let expect = concat!(
+        r#"{"status":"ready","services":{"chain":"serving","producer":"serving","selection":"serving","#,
+        r#""sync-oracle":"serving"}}"#,
+    );
     assert_eq!((ready.status, ready.body.as_str()), (200, expect));
 }
 
@@ -171,7 +174,11 @@ async fn grpc_health_stands_on_the_same_port_and_follows_the_neighbours() {
     };
     until(&|answer| answer.is_ok()).await;
     node.oracle_server.take().expect("running").kill().await;
-    until(&|answer| matches!(answer, Err(NotServing::Because(why)) if why.starts_with("sync-oracle: no answer"))).await;
+    until(&|answer| {
+        matches!(answer, Err(NotServing::Because(why)) if why.starts_with("sync-oracle: no \
+        answer"))
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -61,7 +61,8 @@ async fn what_waits_is_listed() {
         "transactions": [
             { "hash": hash(1), "kind": "transfer", "sender": hash(9), "since_ms": 17, "fee": amount,
               "to": hash(5), "amount": amount },
-            { "hash": hash(2), "kind": "data", "sender": hash(9), "since_ms": 17, "fee": amount, "data": "02" },
+            { "hash": hash(2), "kind": "data", "sender": hash(9), "since_ms": 17, "fee": amount,
+              "data": "02" },
         ],
     });
     assert_eq!((answer.status, answer.json()), (200, expect));

@@ -125,10 +125,10 @@ async fn one_client_does_not_hold_the_metrics_from_others() {
 
 #[tokio::test]
 async fn a_service_that_does_not_tell_is_missing_and_said_to_be() {
-    let fine = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\
-        # HELP there Is there.\n# TYPE there gauge\nthere{service=\"chain\"} 1\n\
-        # TYPE count counter\ncount_total{service=\"chain\"} 1\n\
-        # HELP vision_build_info Version.\n# TYPE vision_build_info gauge\nvision_build_info{service=\"chain\"} 1\n# EOF\n";
+    let fine = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n# HELP there Is there.\n# TYPE there gauge\n\
+        there{service=\"chain\"} 1\n# TYPE count counter\ncount_total{service=\"chain\"} 1\n\
+        # HELP vision_build_info Version.\n# TYPE vision_build_info gauge\n\
+        vision_build_info{service=\"chain\"} 1\n# EOF\n";
     let broken = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n# TYPE half gauge\nhalf 1\n";
     let refusing = b"HTTP/1.1 500 Oh\r\nconnection: close\r\n\r\n# TYPE bad gauge\nbad 1\n# EOF\n";
     let config = Config {
@@ -141,7 +141,8 @@ async fn a_service_that_does_not_tell_is_missing_and_said_to_be() {
     };
     let gateway = support::start_gateway(config).await;
     let began = tokio::time::Instant::now();
-    let asking = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\naccept: application/openmetrics-text\r\n\r\n";
+    let asking = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+        accept: application/openmetrics-text\r\n\r\n";
     let answer = parse(&raw(gateway.address, asking.as_bytes()).await);
     assert!(began.elapsed() < Duration::from_secs(5), "one that is silent holds nobody up for long");
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -9,6 +9,11 @@ use support::chain::GENESIS_TIME;
 use support::others::mining_status;
 use vision_primitives::{Slot, hash};
 
+/// Text that is written over several lines, as the one line that it is.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim_start).collect()
+}
+
 #[tokio::test]
 async fn mining_status_is_exactly_the_documents() {
     let node = Node::start().await;
@@ -16,9 +21,13 @@ async fn mining_status_is_exactly_the_documents() {
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let [a, b, c, d] = ["aa", "bb", "cc", "dd"].map(|byte| byte.repeat(32));
     let expect = format!(
-        r#"{{"next_height":6,"current_winner":"{a}","backups":["{b}","{c}"],"my_node_id":"{b}","my_slot":1,"eligible":true,"sync_state":"AtTip","local_height":5,"network_height":5,"lag_blocks":0,"eligible_pool_size":3,"ready_peers":2,"eligible_streak":5,"recent_claims":[[4,{{"winner_id":"{b}","tip_hash":"0x{d}","claimed_at":1702668960000,"slot_idx":0}}]]}}"#
+        r#"{{"next_height":6,"current_winner":"{a}","backups":["{b}","{c}"],"my_node_id":"{b}",
+           "my_slot":1,"eligible":true,"sync_state":"AtTip","local_height":5,"network_height":5,
+           "lag_blocks":0,"eligible_pool_size":3,"ready_peers":2,"eligible_streak":5,
+           "recent_claims":[[4,{{"winner_id":"{b}","tip_hash":"0x{d}","claimed_at":1702668960000,
+           "slot_idx":0}}]]}}"#
     );
-    assert_eq!(answer.body, expect);
+    assert_eq!(answer.body, one_line(&expect));
     node.producer.log.publish(mining_status(7));
     let moved = node.get_until("/api/mining/status", |answer| answer.json()["next_height"] == 7).await;
     assert_eq!(moved.json()["local_height"], 6);
@@ -65,9 +74,14 @@ async fn params_are_flat_and_in_the_protocols_order() {
     let node = Node::start().await;
     let genesis = node.chain.genesis_hash;
     let expect = format!(
-        r#"{{"chain_id":"vision-testnet-1","genesis_hash":"{genesis}","genesis_time_ms":1700000000000,"block_interval_ms":700,"claim_timeout_ms":1200,"backup_slots":6,"jitter_min_ms":50,"jitter_max_ms":400,"max_desync_blocks":2,"min_ready_peers":1,"eligible_streak_required":3,"max_missed_slots":3,"max_block_txs":500,"max_block_bytes":1048576,"max_clock_drift_ms":500,"max_producers":100,"block_reward":"50","min_fee":"1","entropy":"prev_hash","finality":"cft"}}"#
+        r#"{{"chain_id":"vision-testnet-1","genesis_hash":"{genesis}",
+           "genesis_time_ms":1700000000000,"block_interval_ms":700,"claim_timeout_ms":1200,
+           "backup_slots":6,"jitter_min_ms":50,"jitter_max_ms":400,"max_desync_blocks":2,
+           "min_ready_peers":1,"eligible_streak_required":3,"max_missed_slots":3,"max_block_txs":500,
+           "max_block_bytes":1048576,"max_clock_drift_ms":500,"max_producers":100,
+           "block_reward":"50","min_fee":"1","entropy":"prev_hash","finality":"cft"}}"#
     );
-    assert_eq!(node.get("/api/chain/params").await.body, expect);
+    assert_eq!(node.get("/api/chain/params").await.body, one_line(&expect));
 }
 
 #[tokio::test]
@@ -81,9 +95,9 @@ async fn a_block_by_height_or_hash_with_its_transactions() {
     let common = |at: usize| {
         let tx = &block.transactions()[at];
         let mut view = json!({
-            "hash": tx.hash().to_string(), "bytes": hex::encode(tx.bytes()), "sender": sender.id().to_string(),
-            "sender_public_key": sender.to_string(), "nonce": at, "fee": (10 + at).to_string(),
-            "signature": tx.signature().to_string(),
+            "hash": tx.hash().to_string(), "bytes": hex::encode(tx.bytes()),
+            "sender": sender.id().to_string(), "sender_public_key": sender.to_string(),
+            "nonce": at, "fee": (10 + at).to_string(), "signature": tx.signature().to_string(),
         });
         let own = [
             json!({"type": "transfer", "to": "09".repeat(32), "amount": "18446744073709551615"}),
@@ -180,8 +194,8 @@ async fn lists_of_blocks() {
     assert_eq!(heights(&history), [5, 4, 3]);
     let third = node.chain.block(3);
     let expect = json!({
-        "height": 3, "hash": third.hash().to_string(), "producer": third.header().producer.to_string(), "slot": 2,
-        "timestamp_ms": GENESIS_TIME + 6000,
+        "height": 3, "hash": third.hash().to_string(), "producer": third.header().producer.to_string(),
+        "slot": 2, "timestamp_ms": GENESIS_TIME + 6000,
     });
     assert_eq!(history["blocks"][2], expect);
     assert_eq!(heights(&node.get("/api/mining/history").await.json()), [5, 4, 3, 2, 1], "without block 0");
@@ -203,8 +217,8 @@ async fn producers_and_peers() {
     }
     let expect = json!({"peers": [{
         "node_id": "ab".repeat(32), "address": "127.0.0.1:7073", "state": "connected", "height": 5,
-        "tip_hash": "cd".repeat(32), "rtt_ms": 0.5, "clock_offset_ms": null, "version": "0.1.0", "inbound": true,
-        "last_status_at_ms": 17, "charge": 3,
+        "tip_hash": "cd".repeat(32), "rtt_ms": 0.5, "clock_offset_ms": null, "version": "0.1.0",
+        "inbound": true, "last_status_at_ms": 17, "charge": 3,
     }]});
     assert_eq!(node.get("/api/peers").await.json(), expect);
 }
@@ -230,15 +244,18 @@ async fn schedules_of_the_next_and_of_past_heights() {
             .iter()
             .map(|slot| {
                 let window = expect.window(Slot(*slot));
-                json!({"slot": slot, "node_id": window.owner.to_string(), "opens_at_ms": window.opens_at.get(),
-                       "jitter_ms": window.jitter_ms, "closes_at_ms": window.closes_at.get(),
-                       "draw": "", "lap": 0, "place": 0, "picked": 0})
+                json!({
+                    "slot": slot, "node_id": window.owner.to_string(),
+                    "opens_at_ms": window.opens_at.get(), "jitter_ms": window.jitter_ms,
+                    "closes_at_ms": window.closes_at.get(), "draw": "", "lap": 0, "place": 0, "picked": 0,
+                })
             })
             .collect();
         let expect = json!({
             "chain_id": "vision-testnet-1", "height": height, "parent": parent,
             "parent_timestamp_ms": GENESIS_TIME + 2000 * (height - 1),
-            "epoch_salt": vision_schedule::epoch_salt("vision-testnet-1").to_string(), "entropy": parent, "seed": expect.seed().to_string(), "active": node.chain.ids(),
+            "epoch_salt": vision_schedule::epoch_salt("vision-testnet-1").to_string(), "entropy": parent,
+            "seed": expect.seed().to_string(), "active": node.chain.ids(),
             "registered": node.chain.ids(), "slots": windows,
         });
         assert_eq!(value, expect, "{query}");
@@ -249,10 +266,12 @@ async fn schedules_of_the_next_and_of_past_heights() {
 async fn stats_are_those_of_the_chain_service() {
     let node = Node::start().await;
     let expect = format!(
-        r#"{{"from_height":1,"to_height":5,"blocks":5,"producers":[{{"node_id":"{}","primary":2,"backup":1,"tail":0,"missed":4,"rewards":"36893488147419103230","share":0.6,"expected_share":0.25}}],"interval_median_ms":2000,"interval_max_ms":2000}}"#,
+        r#"{{"from_height":1,"to_height":5,"blocks":5,"producers":[{{"node_id":"{}","primary":2,
+           "backup":1,"tail":0,"missed":4,"rewards":"36893488147419103230","share":0.6,
+           "expected_share":0.25}}],"interval_median_ms":2000,"interval_max_ms":2000}}"#,
         node.chain.ids()[0]
     );
-    assert_eq!(node.get("/api/mining/stats").await.body, expect);
+    assert_eq!(node.get("/api/mining/stats").await.body, one_line(&expect));
 }
 
 #[tokio::test]

@@ -62,7 +62,8 @@ async fn no_answer_repeats_a_long_text() {
     let post = |body: String| {
         let length = body.len();
         format!(
-            "POST /api/transactions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            "POST /api/transactions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+             content-length: {length}\r\n\r\n{body}"
         )
     };
     let line = |text: &str| format!("{text}\r\nconnection: close\r\n\r\n");
@@ -88,7 +89,8 @@ async fn no_answer_repeats_a_long_text() {
             "encoding",
             415,
             line(&format!(
-                "POST /api/transactions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\ncontent-encoding: {most}"
+                "POST /api/transactions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\
+                 content-encoding: {most}"
             )),
         ),
     ];

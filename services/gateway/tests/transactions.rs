@@ -53,13 +53,18 @@ async fn one_that_is_waited_for_is_answered_as_it_stands_in_the_end() {
             "a block has it",
             Place::Included(included),
             200,
-            json!({ "status": "included", "height": 4, "block_hash": "aa".repeat(32), "index": 2, "finalized": false }),
+            json!({
+                "status": "included", "height": 4, "block_hash": "aa".repeat(32), "index": 2,
+                "finalized": false,
+            }),
         ),
         (
             "another took its place",
             dropped(),
             200,
-            json!({ "status": "dropped", "reason": "REPLACED", "at_ms": 18, "replaced_by": ITS_HEIR.to_string() }),
+            json!({
+                "status": "dropped", "reason": "REPLACED", "at_ms": 18, "replaced_by": ITS_HEIR.to_string(),
+            }),
         ),
     ];
     for (desc, ends_in, status, expect) in cases {
@@ -224,8 +229,9 @@ async fn proofs_bear_all_that_is_needed_to_check_them() {
     let mut proven = node.get(&format!("/api/accounts/{address}?proof=true")).await.json();
     let expect = json!({
         "genesis_hash": genesis_hash, "header": hex::encode(node.chain.block(5).header_bytes()),
-        "block_hash": node.chain.block(5).hash().to_string(), "state_root": "02".repeat(32), "account_proof": "010203",
-        "signature": "04".repeat(64), "producer": node.chain.keys[5 % 3].public_key().id(),
+        "block_hash": node.chain.block(5).hash().to_string(), "state_root": "02".repeat(32),
+        "account_proof": "010203", "signature": "04".repeat(64),
+        "producer": node.chain.keys[5 % 3].public_key().id(),
         "producer_public_key": node.chain.keys[5 % 3].public_key(),
     });
     assert_eq!(proven["proof"].take(), expect);

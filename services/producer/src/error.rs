@@ -49,9 +49,10 @@ pub enum Error {
     },
     /// A key whose claims are missing: what it has signed cannot be known.
     #[error(
-        "{path} is missing, so nobody knows which blocks this key has signed; for a key that has never been used run \
-         `vision keys new-claims --home {typed}`; else, if you are sure that no other node uses the key, \
-         `vision keys reset-claims --home {typed} --above HEIGHT` with a height that the key has not signed above",
+        "{path} is missing, so nobody knows which blocks this key has signed; for a key that has never been \
+         used run `vision keys new-claims --home {typed}`; else, if you are sure that no other node uses the \
+         key, `vision keys reset-claims --home {typed} --above HEIGHT` with a height that the key has not \
+         signed above",
         typed = word(home)
     )]
     ClaimsMissing {
@@ -79,9 +80,10 @@ pub enum Error {
     },
     /// Claims older than the key's last use, as after restoring a backup.
     #[error(
-        "the chain has block {highest_own} signed by this key, but the claims in {path} end at {highest_claimed}: they are older than \
-         the key's last use, and what was signed since is unknown; if you are sure that no other node uses the key, run `vision keys reset-claims --home \
-         {typed} --above HEIGHT` with a height of at least {highest_own} that the key has not signed above",
+        "the chain has block {highest_own} signed by this key, but the claims in {path} end at \
+         {highest_claimed}: they are older than the key's last use, and what was signed since is unknown; if \
+         you are sure that no other node uses the key, run `vision keys reset-claims --home {typed} --above \
+         HEIGHT` with a height of at least {highest_own} that the key has not signed above",
         typed = word(home)
     )]
     ClaimsTooOld {
@@ -99,8 +101,9 @@ pub enum Error {
     ClaimsInUse(PathBuf),
     /// Claims that cannot be trusted.
     #[error(
-        "{path} is damaged ({why}), so nobody knows which blocks this key has signed; if you are sure that no other node uses the key, \
-         run `vision keys reset-claims --home {typed} --above HEIGHT` with a height that the key has not signed above",
+        "{path} is damaged ({why}), so nobody knows which blocks this key has signed; if you are sure that \
+         no other node uses the key, run `vision keys reset-claims --home {typed} --above HEIGHT` with a \
+         height that the key has not signed above",
         typed = word(home)
     )]
     ClaimsCorrupt {

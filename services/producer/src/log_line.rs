@@ -17,13 +17,15 @@ pub(crate) fn write(event: &Event, genesis_hash: &Hash) {
         }
         Event::Created(block) => {
             let tx_count = block.transactions.len();
-            tracing::info!(height = block.height.get(), slot = block.slot.get(), tx_count, hash = %block.hash, %trace_id, "{line}");
+            let (height, slot) = (block.height.get(), block.slot.get());
+            tracing::info!(height, slot, tx_count, hash = %block.hash, %trace_id, "{line}");
         }
         Event::Broadcast { height, sent_to, send_failed } => {
             tracing::info!(height = height.get(), sent_to, send_failed, %trace_id, "{line}");
         }
         Event::Produced(block) => {
-            tracing::info!(height = block.height.get(), slot = block.slot.get(), hash = %block.hash, %trace_id, "{line}");
+            let (height, slot) = (block.height.get(), block.slot.get());
+            tracing::info!(height, slot, hash = %block.hash, %trace_id, "{line}");
         }
         Event::AlreadyProduced { height } | Event::TipChanged { height } => {
             tracing::info!(height = height.get(), %trace_id, "{line}");
@@ -73,8 +75,8 @@ fn text(event: &Event) -> String {
         Event::TipChanged { height } => format!("[MINING] ⚠️ Failed to produce block {height}: Tip changed"),
         Event::Failed { height, why } => format!("[MINING] ⚠️ Failed to produce block {height}: {why}"),
         Event::KeyUsedElsewhere { height, blocks, .. } => format!(
-            "[MINING] ⚠️ Block {height} bears this key's signature, which these claims do not know of ({blocks} such found): nothing is \
-             signed up to that height; is another node using the key?"
+            "[MINING] ⚠️ Block {height} bears this key's signature, which these claims do not know of \
+             ({blocks} such found): nothing is signed up to that height; is another node using the key?"
         ),
     }
 }

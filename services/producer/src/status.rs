@@ -107,11 +107,12 @@ pub(crate) fn judge(
         None if standing == Some(Standing::None) => Some(follower(snapshot)),
         None if trouble.claims.is_some() => shown("CLAIMS_UNAVAILABLE", &trouble.claims, ""),
         None if let (Some(floor), Some(elsewhere)) = (bars.floor, bars.elsewhere) => Some(format!(
-            "KEY_USED_ELSEWHERE: block {elsewhere} bears this key's signature, which the claims do not know of, so nothing is signed up to \
-             height {floor}; stop the other node that uses the key"
+            "KEY_USED_ELSEWHERE: block {elsewhere} bears this key's signature, which the claims do not know \
+             of, so nothing is signed up to height {floor}; stop the other node that uses the key"
         )),
         None if let Some(floor) = bars.floor => Some(format!(
-            "SIGNING_FLOOR: its claims were reset or found old, so nothing is signed up to height {floor}; it produces again above"
+            "SIGNING_FLOOR: its claims were reset or found old, so nothing is signed up to height {floor}; \
+             it produces again above"
         )),
         None => None,
     };
@@ -123,13 +124,14 @@ pub(crate) fn judge(
 fn follower(snapshot: Option<&Snapshot>) -> String {
     let ready = snapshot.map_or(0, |snapshot| snapshot.ready_peers);
     if snapshot.is_some_and(|snapshot| snapshot.ready_producers > 0) {
-        return "NOT_A_PRODUCER: this node's key is not registered on this chain, or has left it for good: it follows \
-                and makes no blocks"
+        return "NOT_A_PRODUCER: this node's key is not registered on this chain, or has left it for good: it \
+                follows and makes no blocks"
             .into();
     }
     format!(
-        "NO_PRODUCER: this node's key is not registered on this chain, or has left it for good, and none of its {ready} \
-         ready peers is a registered producer: if no block comes, start a producer, or check [chain] seeds"
+        "NO_PRODUCER: this node's key is not registered on this chain, or has left it for good, and none of \
+         its {ready} ready peers is a registered producer: if no block comes, start a producer, or check \
+         [chain] seeds"
     )
 }
 
@@ -220,7 +222,8 @@ mod tests {
             (
                 Some(Blocked::ClockSet),
                 &none,
-                "CLOCK_SET: this clock was just set, the sync-oracle is checking it again: wait a few seconds",
+                "CLOCK_SET: this clock was just set, the sync-oracle is checking it again: wait a few \
+                 seconds",
             ),
             (
                 Some(Blocked::NoSnapshot),

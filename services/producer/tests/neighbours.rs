@@ -101,7 +101,8 @@ async fn the_oracle_is_told_why_no_block_is_made_and_told_again() {
         let facts = facts.clone();
         eventually(what, move || {
             let reported = facts.state().reported.clone();
-            async move { reported.filter(|said| said.starts_with(begins) && said.is_empty() == begins.is_empty()) }
+            let fits = |said: &String| said.starts_with(begins) && said.is_empty() == begins.is_empty();
+            async move { reported.filter(fits) }
         })
     };
     wait_reported("it may produce", "").await;

@@ -213,13 +213,11 @@ async fn defaults_order_and_duplicates() {
     assert_eq!((verdict.valid, verdict.reason.as_str()), (false, "NOT_SLOT_OWNER"));
 }
 
-#[tokio::test]
-async fn bad_requests_are_told_what_is_wrong() {
-    let running = start().await;
-    let mut client = running.client.clone();
+/// What is wrong, the request, its reason and the field that is named.
+fn bad_requests() -> [(&'static str, GetScheduleRequest, &'static str, &'static str); 11] {
     let params = |params: ScheduleParams| GetScheduleRequest { params: Some(params), ..question(ids(3)) };
     let some = ScheduleParams::default;
-    let cases = [
+    [
         ("no pool", question(Vec::new()), "EMPTY_POOL", "active"),
         (
             "no chain",
@@ -276,8 +274,14 @@ async fn bad_requests_are_told_what_is_wrong() {
             "INVALID_PARAMETER",
             "jitter_max_ms",
         ),
-    ];
-    for (desc, request, reason, field) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn bad_requests_are_refused_with_what_is_wrong() {
+    let running = start().await;
+    let mut client = running.client.clone();
+    for (desc, request, reason, field) in bad_requests() {
         let error = client.get_schedule(deadline(request.clone())).await.expect_err(desc);
         assert_eq!(error.code(), Code::InvalidArgument, "{desc}");
         assert_eq!(reason_of(&error).as_deref(), Some(reason), "{desc}");
@@ -291,7 +295,12 @@ async fn bad_requests_are_told_what_is_wrong() {
         let error = client.verify_slot(deadline(verify)).await.expect_err(desc);
         assert_eq!(reason_of(&error).as_deref(), Some(reason), "{desc}");
     }
+}
 
+#[tokio::test]
+async fn too_many_slots_and_bad_proposals_are_refused_with_what_is_wrong() {
+    let running = start().await;
+    let mut client = running.client.clone();
     let many = GetScheduleRequest { slots: vec![0; MAX_SLOTS + 1], ..question(ids(3)) };
     let error = client.get_schedule(deadline(many)).await.expect_err("too many slots");
     assert_eq!((error.code(), reason_of(&error).as_deref()), (Code::InvalidArgument, Some("TOO_MANY_SLOTS")));

@@ -62,7 +62,8 @@ fn without_a_file_everything_has_its_default() {
 
 #[test]
 fn flags_win_over_variables_and_variables_over_the_file() {
-    let file = "[node]\nlisten = \"127.0.0.1:2\"\nseeds = [\"a:1\"]\nmax_peers = 7\nformat = \"json\"\noffset_ms = -5";
+    let file = "[node]\nlisten = \"127.0.0.1:2\"\nseeds = [\"a:1\"]\nmax_peers = 7\nformat = \"json\"\n\
+        offset_ms = -5";
     let variables = [
         ("VISION_NODE_MAX_PEERS", "8"),
         ("VISION_NODE_OFFSET_MS", "-6"),
@@ -104,75 +105,79 @@ fn an_empty_variable_counts_as_unset() {
     assert_eq!(node.max_peers, 7);
 }
 
+/// What is wrong, the file, the variables, and what the error holds.
+type Fault = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
+
+const FAULTS: [Fault; 13] = [
+    (
+        "unknown key",
+        "[node]\nmax_peer = 1",
+        &[],
+        "config.toml: section [node] has no key max_peer; known are listen, seeds",
+    ),
+    (
+        "unknown variable",
+        "",
+        &[("VISION_NODE_MAX_PEER", "1")],
+        "VISION_NODE_MAX_PEER: section [node] has no key max_peer; known are",
+    ),
+    (
+        "type in the file",
+        "[node]\nmax_peers = \"x\"",
+        &[],
+        "config.toml: node.max_peers: invalid type: string \"x\", expected u16",
+    ),
+    (
+        "range in the file",
+        "[node]\nmax_peers = 65536",
+        &[],
+        "config.toml: node.max_peers: invalid value: integer `65536`, expected u16",
+    ),
+    (
+        "range in a variable",
+        "",
+        &[("VISION_NODE_MAX_PEERS", "65536")],
+        "VISION_NODE_MAX_PEERS: node.max_peers: invalid value: string \"65536\", expected a whole number \
+         from 0 to 65535",
+    ),
+    (
+        "address",
+        "[node]\nlisten = \"localhost\"",
+        &[],
+        "config.toml: node.listen: \"localhost\" is not HOST:PORT",
+    ),
+    (
+        "enum",
+        "",
+        &[("VISION_NODE_FORMAT", "xml")],
+        "VISION_NODE_FORMAT: node.format: unknown variant `xml`, expected `text` or `json`",
+    ),
+    (
+        "bool",
+        "",
+        &[("VISION_NODE_VERBOSE", "yes")],
+        "VISION_NODE_VERBOSE: node.verbose: invalid value: string \"yes\", expected true or false",
+    ),
+    (
+        "a sign",
+        "",
+        &[("VISION_NODE_MAX_PEERS", "+8")],
+        "invalid value: string \"+8\", expected a whole number from 0 to 65535",
+    ),
+    ("a space", "", &[("VISION_NODE_MAX_PEERS", " 8")], "invalid value: string \" 8\""),
+    ("a sign and a space", "", &[("VISION_NODE_OFFSET_MS", "- 8")], "invalid value: string \"- 8\""),
+    (
+        "nothing between commas",
+        "",
+        &[("VISION_NODE_SEEDS", "a:1,,b:1")],
+        "VISION_NODE_SEEDS: node.seeds: nothing stands between two commas, or after the last",
+    ),
+    ("no section", "node = 1", &[], "config.toml: section [node]: it is a value, not a section"),
+];
+
 #[test]
 fn faults_name_the_place_the_key_and_what_is_wrong() {
-    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
-    let cases: [Case<'_>; 13] = [
-        (
-            "unknown key",
-            "[node]\nmax_peer = 1",
-            &[],
-            "config.toml: section [node] has no key max_peer; known are listen, seeds",
-        ),
-        (
-            "unknown variable",
-            "",
-            &[("VISION_NODE_MAX_PEER", "1")],
-            "VISION_NODE_MAX_PEER: section [node] has no key max_peer; known are",
-        ),
-        (
-            "type in the file",
-            "[node]\nmax_peers = \"x\"",
-            &[],
-            "config.toml: node.max_peers: invalid type: string \"x\", expected u16",
-        ),
-        (
-            "range in the file",
-            "[node]\nmax_peers = 65536",
-            &[],
-            "config.toml: node.max_peers: invalid value: integer `65536`, expected u16",
-        ),
-        (
-            "range in a variable",
-            "",
-            &[("VISION_NODE_MAX_PEERS", "65536")],
-            "VISION_NODE_MAX_PEERS: node.max_peers: invalid value: string \"65536\", expected a whole number from 0 to 65535",
-        ),
-        (
-            "address",
-            "[node]\nlisten = \"localhost\"",
-            &[],
-            "config.toml: node.listen: \"localhost\" is not HOST:PORT",
-        ),
-        (
-            "enum",
-            "",
-            &[("VISION_NODE_FORMAT", "xml")],
-            "VISION_NODE_FORMAT: node.format: unknown variant `xml`, expected `text` or `json`",
-        ),
-        (
-            "bool",
-            "",
-            &[("VISION_NODE_VERBOSE", "yes")],
-            "VISION_NODE_VERBOSE: node.verbose: invalid value: string \"yes\", expected true or false",
-        ),
-        (
-            "a sign",
-            "",
-            &[("VISION_NODE_MAX_PEERS", "+8")],
-            "invalid value: string \"+8\", expected a whole number from 0 to 65535",
-        ),
-        ("a space", "", &[("VISION_NODE_MAX_PEERS", " 8")], "invalid value: string \" 8\""),
-        ("a sign and a space", "", &[("VISION_NODE_OFFSET_MS", "- 8")], "invalid value: string \"- 8\""),
-        (
-            "nothing between commas",
-            "",
-            &[("VISION_NODE_SEEDS", "a:1,,b:1")],
-            "VISION_NODE_SEEDS: node.seeds: nothing stands between two commas, or after the last",
-        ),
-        ("no section", "node = 1", &[], "config.toml: section [node]: it is a value, not a section"),
-    ];
-    for (desc, file, variables, expect) in cases {
+    for (desc, file, variables, expect) in FAULTS {
         let (_home, settings) = load(file, variables);
         let error = settings.expect("loads").section::<Node>("node").expect_err(desc).to_string();
         assert!(error.contains(expect), "{desc}: {error}");

@@ -154,7 +154,8 @@ mod tests {
             ("nothing", "# EOF\n", ""),
             (
                 "a counter",
-                "# HELP x Some help.\n# TYPE x counter\n# UNIT x seconds\nx_total{a=\"b\"} 2\nx_created{a=\"b\"} 1.5\n# EOF\n",
+                "# HELP x Some help.\n# TYPE x counter\n# UNIT x seconds\nx_total{a=\"b\"} 2\n\
+                 x_created{a=\"b\"} 1.5\n# EOF\n",
                 "# HELP x_total Some help.\n# TYPE x_total counter\nx_total{a=\"b\"} 2\n",
             ),
             (
@@ -169,8 +170,10 @@ mod tests {
             ),
             (
                 "gauge, histogram",
-                "# TYPE g_created gauge\ng_created 1.0\n# TYPE h histogram\nh_sum 1.0\nh_count 1\nh_bucket{le=\"+Inf\"} 1 # {} 1\n# EOF\n",
-                "# TYPE g_created gauge\ng_created 1.0\n# TYPE h histogram\nh_sum 1.0\nh_count 1\nh_bucket{le=\"+Inf\"} 1\n",
+                "# TYPE g_created gauge\ng_created 1.0\n# TYPE h histogram\nh_sum 1.0\nh_count 1\n\
+                 h_bucket{le=\"+Inf\"} 1 # {} 1\n# EOF\n",
+                "# TYPE g_created gauge\ng_created 1.0\n# TYPE h histogram\nh_sum 1.0\nh_count 1\n\
+                 h_bucket{le=\"+Inf\"} 1\n",
             ),
             (
                 "info, unknown",
@@ -193,16 +196,23 @@ mod tests {
                 "one family of two",
                 vec![
                     "# HELP up Up.\n# TYPE up gauge\nup{service=\"a\"} 1\n# EOF\n",
-                    "# HELP x X.\n# TYPE x counter\nx_total 2\n# HELP up Else.\n# TYPE up gauge\nup{service=\"b\"} 0\n# EOF\n",
+                    "# HELP x X.\n# TYPE x counter\nx_total 2\n# HELP up Else.\n# TYPE up gauge\n\
+                     up{service=\"b\"} 0\n# EOF\n",
                 ],
                 format!(
-                    "{up}up{{service=\"a\"}} 1\nup{{service=\"b\"}} 0\n# HELP x X.\n# TYPE x counter\nx_total 2\n# EOF\n"
+                    "{up}up{{service=\"a\"}} 1\nup{{service=\"b\"}} 0\n# HELP x X.\n# TYPE x counter\n\
+                     x_total 2\n# EOF\n"
                 ),
             ),
             (
                 "histogram, and a family without samples",
-                vec!["# TYPE h histogram\nh_sum 1.0\nh_count 1\nh_bucket{le=\"+Inf\"} 1\n# TYPE none counter\n# EOF\n"],
-                "# TYPE h histogram\nh_sum 1.0\nh_count 1\nh_bucket{le=\"+Inf\"} 1\n# TYPE none counter\n# EOF\n".to_owned(),
+                vec![
+                    "# TYPE h histogram\nh_sum 1.0\nh_count 1\nh_bucket{le=\"+Inf\"} 1\n\
+                    # TYPE none counter\n# EOF\n",
+                ],
+                "# TYPE h histogram\nh_sum 1.0\nh_count 1\nh_bucket{le=\"+Inf\"} 1\n# TYPE none counter\n\
+                 # EOF\n"
+                    .to_owned(),
             ),
             (
                 "another type, a stray sample, text after the end, a comment",

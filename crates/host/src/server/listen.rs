@@ -90,7 +90,8 @@ impl fmt::Display for ListenAddress {
 pub enum BindError {
     /// Somebody else has it.
     #[error(
-        "port {address} is taken: stop the other program (`ss -ltnp 'sport = :{port}'` shows it) or give another port"
+        "port {address} is taken: stop the other program (`ss -ltnp 'sport = :{port}'` shows it) or give \
+         another port"
     )]
     Taken {
         /// The address.

@@ -185,7 +185,8 @@ async fn http1_stands_beside_grpc_on_one_port() {
         let answer = http1(server.address, &get(path)).await;
         assert!(answer.starts_with(line) && answer.ends_with(body), "{path}: {answer}");
     }
-    let grpc = "POST /no.Service/Method HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n\r\n";
+    let grpc = "POST /no.Service/Method HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+        content-type: application/grpc\r\ncontent-length: 0\r\n\r\n";
     let answer = http1(server.address, grpc).await;
     assert!(answer.starts_with("HTTP/1.1 505 "), "no page of a browser calls a method: {answer}");
     let garbage = http1(server.address, "\u{1}\u{2}\u{3} this is neither HTTP/1 nor HTTP/2\r\n\r\n").await;
@@ -220,7 +221,8 @@ async fn calls_are_measured_by_known_methods_only() {
         line("test.Fake/Check", "FAILED_PRECONDITION", 1),
         line("test.Fake/Check", "OK", 1),
     ];
-    let get = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\naccept: application/openmetrics-text\r\n\r\n";
+    let get = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+        accept: application/openmetrics-text\r\n\r\n";
     let all_there = async {
         loop {
             let answer = http1(server.address, get).await;

@@ -186,6 +186,14 @@ impl World {
     }
 }
 
+/// What becomes of a transaction: "taken" with " -1" for each that leaves for it, or why not.
+pub fn reason(world: &mut World, transaction: &SignedTransaction) -> String {
+    match world.admit(transaction) {
+        Ok(dropped) => format!("taken{}", " -1".repeat(dropped.len())),
+        Err(rejected) => format!("{} {rejected:?}", rejected.reason()),
+    }
+}
+
 pub fn name(transaction: &SignedTransaction) -> (u8, u64) {
     let sender = transaction.transaction().sender;
     let seed = (0..=255).find(|seed| public_key(*seed) == sender).expect("a sender of this test");

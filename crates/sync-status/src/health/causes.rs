@@ -213,8 +213,8 @@ fn cut_off(found: &Found<'_>, operator: &Operator, lost: &[&NodeFacts]) -> Cause
         node: None,
         since_ms: Some(since_ms),
         text: format!(
-            "This node has heard none of the {} other producers for {{ago:{since_ms}}}: they are down, or this node is \
-             cut off. It knows of no block that they make.",
+            "This node has heard none of the {} other producers for {{ago:{since_ms}}}: they are down, or \
+             this node is cut off. It knows of no block that they make.",
             lost.len()
         ),
         remedy: operator.start_all(lost.iter().map(|node| &node.id)).unwrap_or_else(|| {

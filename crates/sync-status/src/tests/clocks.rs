@@ -29,26 +29,26 @@ fn a_head_stamped_ahead_of_the_clock_is_no_tip_to_build_on() {
         (
             "all clocks were set back",
             stamped(3_600_000, 10, tips(&[10, 10])),
-            "HEAD_AHEAD: the head, block 10, is stamped 3600 s ahead of this clock, and the next block comes after \
-             it: set the clock by NTP if it is wrong, else wait",
+            "HEAD_AHEAD: the head, block 10, is stamped 3600 s ahead of this clock, and the next block comes \
+             after it: set the clock by NTP if it is wrong, else wait",
         ),
         (
             "without peers too",
             stamped(1_001, 10, vec![]),
-            "HEAD_AHEAD: the head, block 10, is stamped 2 s ahead of this clock, and the next block comes after it: \
-             set the clock by NTP if it is wrong, else wait",
+            "HEAD_AHEAD: the head, block 10, is stamped 2 s ahead of this clock, and the next block comes \
+             after it: set the clock by NTP if it is wrong, else wait",
         ),
         (
             "the genesis is to come",
             stamped(90_000, 0, tips(&[0, 0])),
-            "HEAD_AHEAD: the genesis begins 90 s from now by this clock: wait until then, or set the clock by NTP \
-             if it is wrong",
+            "HEAD_AHEAD: the genesis begins 90 s from now by this clock: wait until then, or set the clock \
+             by NTP if it is wrong",
         ),
         (
             "this clock alone was set back",
             stamped(9_000, 10, apart()),
-            "CLOCK_SKEW: this clock is 9000 ms behind the only ready peer's (limit 1000 ms): no telling which of \
-             the two is wrong, set both by NTP",
+            "CLOCK_SKEW: this clock is 9000 ms behind the only ready peer's (limit 1000 ms): no telling \
+             which of the two is wrong, set both by NTP",
         ),
     ];
     for (desc, input, expect) in cases {
@@ -83,7 +83,8 @@ fn a_clock_apart_from_most_ready_peers() {
         (
             "one peer, and no telling who is wrong",
             &[Some(-9000)],
-            "CLOCK_SKEW: this clock is 9000 ms ahead of the only ready peer's (limit 1000 ms): no telling which of the two is wrong, set both by NTP",
+            "CLOCK_SKEW: this clock is 9000 ms ahead of the only ready peer's (limit 1000 ms): no telling \
+             which of the two is wrong, set both by NTP",
         ),
         ("one peer, inside", &[Some(-1000)], ""),
         (
@@ -114,7 +115,8 @@ fn a_clock_apart_from_most_ready_peers() {
         (
             "absurd numbers",
             &[Some(i64::MIN), Some(i64::MIN)],
-            "CLOCK_SKEW: this clock is 9223372036854775808 ms ahead of 2 of 2 ready peers (limit 1000 ms): set it by NTP",
+            "CLOCK_SKEW: this clock is 9223372036854775808 ms ahead of 2 of 2 ready peers (limit 1000 ms): \
+             set it by NTP",
         ),
     ];
     for (desc, offsets, expect) in cases {

@@ -144,7 +144,10 @@ impl Describing<'_> {
             "tags": [route.package().split('.').nth(1).unwrap_or_default()],
             "parameters": parameters,
             "responses": {
-                "200": {"description": self.comments.message(&body), "content": {"application/json": {"schema": schema}}},
+                "200": {
+                    "description": self.comments.message(&body),
+                    "content": {"application/json": {"schema": schema}},
+                },
                 "default": {"$ref": "#/components/responses/Problem"},
             },
         })
@@ -159,7 +162,8 @@ impl Describing<'_> {
             several => json!({"oneOf": several.iter().map(|parameter| asked(parameter)).collect::<Vec<_>>()}),
         };
         json!({
-            "name": names.join("_or_"), "in": "path", "required": true, "description": texts.join(" Or: "), "schema": schema,
+            "name": names.join("_or_"), "in": "path", "required": true, "description": texts.join(" Or: "),
+            "schema": schema,
         })
     }
 
@@ -179,7 +183,8 @@ impl Describing<'_> {
         let (mut properties, mut required, mut variants) = (Map::new(), Vec::new(), Vec::new());
         self.members(message, &mut properties, &mut required, &mut variants);
         let mut schema = json!({
-            "type": "object", "description": self.comments.message(message), "properties": properties, "required": required,
+            "type": "object", "description": self.comments.message(message), "properties": properties,
+            "required": required,
         });
         match variants.len() {
             0 => {}

@@ -71,7 +71,10 @@ fn parameters_become_a_request() {
 fn messages_become_json() {
     let text = |json: Result<Bytes, Status>| String::from_utf8(json.expect("known").to_vec()).expect("text");
     let peer = Peer { node_id: "ab".into(), state: 1, rtt_ms: Some(0.5), delivers: true, ..Peer::default() };
-    let expect = r#"{"node_id":"ab","address":"","state":"connected","height":0,"tip_hash":"","rtt_ms":0.5,"clock_offset_ms":null,"version":"","inbound":false,"last_status_at_ms":0,"charge":0}"#;
+    let expect = concat!(
+        r#"{"node_id":"ab","address":"","state":"connected","height":0,"tip_hash":"","rtt_ms":0.5,"#,
+        r#""clock_offset_ms":null,"version":"","inbound":false,"last_status_at_ms":0,"charge":0}"#,
+    );
     assert_eq!(text(api().json(&peer)), expect);
     let account = GetAccountResponse {
         balance: u64::MAX,

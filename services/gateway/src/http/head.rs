@@ -22,8 +22,8 @@ pub(super) async fn bounded(request: Request, next: Next) -> Response {
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if headers.len() > MAX_HEADERS || path_bytes + bytes > MAX_HEAD_BYTES {
         let detail = format!(
-            "at most {MAX_HEADERS} headers and {MAX_HEAD_BYTES} bytes of path, names and values are taken, given are {} \
-             headers and {} bytes",
+            "at most {MAX_HEADERS} headers and {MAX_HEAD_BYTES} bytes of path, names and values are taken, \
+             given are {} headers and {} bytes",
             headers.len(),
             path_bytes + bytes
         );

@@ -44,8 +44,9 @@ fn describe() -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "Vision",
-            "description": "What the gateway of a node answers. Numbers are numbers, amounts are decimal text, times are \
-                milliseconds since the Unix epoch; hashes, ids, addresses and bytes are lowercase hex.",
+            "description": "What the gateway of a node answers. Numbers are numbers, amounts are decimal \
+                text, times are milliseconds since the Unix epoch; hashes, ids, addresses and bytes are \
+                lowercase hex.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             "version": "0",
         },
@@ -68,7 +69,9 @@ fn describe() -> Value {
                 "properties": {
                     "type": {"type": "string", "description": "urn:vision:error: and the reason."},
                     "title": {"type": "string", "description": "The reason in words."},
-                    "status": {"type": "integer", "description": "The HTTP status.", "minimum": 400, "maximum": 599},
+                    "status": {
+                        "type": "integer", "description": "The HTTP status.", "minimum": 400, "maximum": 599,
+                    },
                     "detail": {"type": "string", "description": "What is wrong, for people."},
                     "reason": {"type": "string", "description": "What is wrong, for programs."},
                     "trace_id": {"type": "string", "description": "Id of the trace of the request."},

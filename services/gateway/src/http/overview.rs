@@ -126,7 +126,10 @@ mod tests {
         object.put("version", to_json(&"1"));
         object.part("blocks", Err(Status::unavailable("chain is away")));
         let text = object.end(b"{\"now_ms\":7,\"services\":{\"chain\":\"away\"}}", 9);
-        let expect = r#"{"now_ms":9,"services":{"chain":"away"},"version":"1","blocks":null,"missing":{"blocks":"chain is away"}}"#;
+        let expect = concat!(
+            r#"{"now_ms":9,"services":{"chain":"away"},"version":"1","blocks":null,"#,
+            r#""missing":{"blocks":"chain is away"}}"#,
+        );
         assert_eq!(text, expect);
         assert_eq!(Object::default().end(b"", 9), r#"{"now_ms":9,"missing":{}}"#);
         assert_eq!(Object::default().end(b"{\"now_ms\":7}", 9), r#"{"now_ms":9,"missing":{}}"#);

@@ -10,8 +10,8 @@ use axum::routing::get;
 use super::caching::{ASK_AGAIN, Tag};
 
 /// Nothing but what this gateway serves: no other host, no inline script or style, no frame around it.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src \
+                      'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A file of the page: its sources, one after the other.
 struct File {

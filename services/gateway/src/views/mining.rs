@@ -95,7 +95,13 @@ mod tests {
             foreign_blocks: 0,
             highest_foreign_block: 0,
         };
-        let expect = r#"{"next_height":12345,"current_winner":"a1b2","backups":["f6e5","0b0b"],"my_node_id":"1234","my_slot":0,"eligible":true,"sync_state":"AtTip","local_height":12344,"network_height":12344,"lag_blocks":0,"eligible_pool_size":3,"ready_peers":2,"eligible_streak":5,"recent_claims":[[12344,{"winner_id":"1234","tip_hash":"0xbeef","claimed_at":1702668960000,"slot_idx":0}]]}"#;
+        let expect = concat!(
+            r#"{"next_height":12345,"current_winner":"a1b2","backups":["f6e5","0b0b"],"my_node_id":"1234","#,
+            r#""my_slot":0,"eligible":true,"sync_state":"AtTip","local_height":12344,"#,
+            r#""network_height":12344,"lag_blocks":0,"eligible_pool_size":3,"ready_peers":2,"#,
+            r#""eligible_streak":5,"recent_claims":"#,
+            r#"[[12344,{"winner_id":"1234","tip_hash":"0xbeef","claimed_at":1702668960000,"slot_idx":0}]]}"#,
+        );
         assert_eq!(mining_status_json(&status), expect);
         let outsider = MiningStatus { my_slot: None, recent_claims: vec![], ..status };
         let text = mining_status_json(&outsider);

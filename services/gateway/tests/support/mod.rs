@@ -6,6 +6,7 @@ pub mod chain;
 pub mod http;
 pub mod network;
 pub mod others;
+mod played;
 pub mod pool;
 pub mod sse;
 

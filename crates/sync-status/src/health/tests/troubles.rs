@@ -1,25 +1,53 @@
 use super::*;
 
+type Break = fn(&mut Net);
+
 /// What an operator may find, and what is said.
+struct Case {
+    desc: &'static str,
+    nodes: u8,
+    broken: Break,
+    blocks: bool,
+    state: HealthState,
+    producing: u64,
+    spare: u64,
+    codes: &'static [&'static str],
+    /// What headline, texts and remedies must hold.
+    words: &'static [&'static str],
+}
+
+fn gone(net: &mut Net, numbers: &[usize]) {
+    numbers.iter().for_each(|number| net.nodes[*number - 1].connected = false);
+}
+
+/// Each trouble has its reason and its remedy.
+fn check(cases: impl IntoIterator<Item = Case>) {
+    for case in cases {
+        let well = Net::of(case.nodes);
+        let mut net = Net::of(case.nodes);
+        (case.broken)(&mut net);
+        let health = net.after(&well, 6_000, case.blocks);
+        let desc = case.desc;
+        assert_eq!(health.state, case.state, "{desc}: {health:#?}");
+        assert_eq!(
+            (health.producing, health.spare),
+            (case.producing, Some(case.spare)),
+            "{desc}: {health:#?}"
+        );
+        assert_eq!(codes(&health), case.codes, "{desc}: {health:#?}");
+        let mut said = health.headline.clone();
+        for reason in &health.reasons {
+            said.push_str(&format!("\n{}\n{}", reason.text, reason.remedy));
+        }
+        for words in case.words {
+            assert!(said.contains(words), "{desc}: {words:?} is not in\n{said}");
+        }
+    }
+}
+
 #[test]
-fn each_trouble_has_its_reason_and_its_remedy() {
-    type Break = fn(&mut Net);
-    struct Case {
-        desc: &'static str,
-        nodes: u8,
-        broken: Break,
-        blocks: bool,
-        state: HealthState,
-        producing: u64,
-        spare: u64,
-        codes: &'static [&'static str],
-        /// What headline, texts and remedies must hold.
-        words: &'static [&'static str],
-    }
-    fn gone(net: &mut Net, numbers: &[usize]) {
-        numbers.iter().for_each(|number| net.nodes[*number - 1].connected = false);
-    }
-    let cases = [
+fn nodes_that_are_lost_are_named_with_how_many_more_may_stop() {
+    check([
         Case {
             desc: "one of three is dead",
             nodes: 3,
@@ -58,6 +86,12 @@ fn each_trouble_has_its_reason_and_its_remedy() {
             codes: &["NODE_LOST", "NODE_LOST"],
             words: &["Blocks go on; one more node may stop."],
         },
+    ]);
+}
+
+#[test]
+fn as_many_lost_as_stop_finality_or_blocks() {
+    check([
         Case {
             desc: "three of five are dead: blocks come, and none becomes final",
             nodes: 5,
@@ -94,6 +128,12 @@ fn each_trouble_has_its_reason_and_its_remedy() {
             codes: &["NODE_LOST"],
             words: &["node2, node3, node4 and 1 more do not answer."],
         },
+    ]);
+}
+
+#[test]
+fn what_holds_other_nodes_up_is_said() {
+    check([
         Case {
             desc: "suspended, and there",
             nodes: 3,
@@ -153,6 +193,12 @@ fn each_trouble_has_its_reason_and_its_remedy() {
             codes: &["BEHIND"],
             words: &["node3 may not produce: it is behind"],
         },
+    ]);
+}
+
+#[test]
+fn what_holds_this_node_up_is_said() {
+    check([
         Case {
             desc: "this node's clock: the last block is not old for it",
             nodes: 3,
@@ -213,6 +259,12 @@ fn each_trouble_has_its_reason_and_its_remedy() {
             codes: &["NODE_LOST", "NO_BLOCK"],
             words: &["No block is made until 2 of 2 producers are up."],
         },
+    ]);
+}
+
+#[test]
+fn no_blocks_and_none_final_are_said() {
+    check([
         Case {
             desc: "a node's own trouble is not hidden by its standing",
             nodes: 3,
@@ -271,28 +323,7 @@ fn each_trouble_has_its_reason_and_its_remedy() {
             codes: &[],
             words: &["final 72 blocks behind"],
         },
-    ];
-    for case in cases {
-        let well = Net::of(case.nodes);
-        let mut net = Net::of(case.nodes);
-        (case.broken)(&mut net);
-        let health = net.after(&well, 6_000, case.blocks);
-        let desc = case.desc;
-        assert_eq!(health.state, case.state, "{desc}: {health:#?}");
-        assert_eq!(
-            (health.producing, health.spare),
-            (case.producing, Some(case.spare)),
-            "{desc}: {health:#?}"
-        );
-        assert_eq!(codes(&health), case.codes, "{desc}: {health:#?}");
-        let mut said = health.headline.clone();
-        for reason in &health.reasons {
-            said.push_str(&format!("\n{}\n{}", reason.text, reason.remedy));
-        }
-        for words in case.words {
-            assert!(said.contains(words), "{desc}: {words:?} is not in\n{said}");
-        }
-    }
+    ]);
 }
 
 /// What is said to be over is over: a node that is down for another reason, or as one of several, is not well

@@ -219,101 +219,10 @@ fn flip(text: &mut Value, at: usize) {
     *text = json!(digits);
 }
 
-#[test]
-fn a_header_is_believed_for_what_the_caller_trusts() {
-    let header =
-        Header::from_bytes(&bytes(&transaction_file()["proof"], "header").expect("hex")).expect("a header");
-    let (known, stranger) = (producer(), SecretKey::from_seed(&[6; 32]));
-    // One that names itself as the producer: the signature is right, and shows nothing.
-    let own = Header { producer: stranger.public_key().id(), ..header.clone() };
-    let forged = |header: &Header, signer: &SecretKey| {
-        let mut file = transaction_file();
-        file["proof"]["header"] = json!(hex::encode(header.to_bytes()));
-        file["block_hash"] = json!(block_hash(header));
-        seal(&mut file, signer, header);
-        file
-    };
-    let edited = |edit: fn(&mut Value)| {
-        let mut file = transaction_file();
-        edit(&mut file["proof"]);
-        file
-    };
-    let bare = |edit: fn(&mut serde_json::Map<String, Value>)| {
-        let mut file = transaction_file();
-        edit(file["proof"].as_object_mut().expect("an object"));
-        file
-    };
-    let later = Header { timestamp_ms: TimestampMs(5), ..header.clone() };
-    let by_key_less = |proof: &mut serde_json::Map<String, Value>| drop(proof.remove("producer_public_key"));
-    let unsigned = |proof: &mut serde_json::Map<String, Value>| drop(proof.remove("signature"));
-    let all = || Trusted {
-        genesis: Some(genesis_of(std::slice::from_ref(&known))),
-        flags: " --genesis net/g.json --node http://n".into(),
-        ..Trusted::default()
-    };
-    let block = |hash| Trusted { block: Some(hash), ..Trusted::default() };
-    type Expect<'a> = Result<Option<&'a str>, &'a str>;
-    let cases: Vec<(&str, Value, Trusted, Expect<'_>)> = vec![
-        ("nothing trusted", transaction_file(), Trusted::default(), Ok(None)),
-        ("the block", transaction_file(), block(block_hash(&header)), Ok(Some("block"))),
-        ("another block", transaction_file(), block(Hash::ZERO), Err("not of block 0000")),
-        ("its genesis", transaction_file(), all(), Ok(Some("genesis"))),
-        ("an account", account_file(true), all(), Ok(Some("genesis"))),
-        ("its genesis, without the key", bare(by_key_less), all(), Ok(Some("genesis"))),
-        ("no signature", bare(unsigned), all(), Ok(None)),
-        ("no signature, the block", bare(unsigned), block(block_hash(&header)), Ok(Some("block"))),
-        ("a stranger's own header", forged(&own, &stranger), all(), Ok(None)),
-        (
-            "a stranger's own block, trusted",
-            forged(&own, &stranger),
-            block(block_hash(&own)),
-            Ok(Some("block")),
-        ),
-        ("in a producer's name", forged(&header, &stranger), all(), Err("producer_public_key is that of")),
-        (
-            "in a producer's name, with its key",
-            {
-                let mut file = forged(&header, &stranger);
-                file["proof"]["producer_public_key"] = json!(known.public_key());
-                file
-            },
-            all(),
-            Err("is not signed by its producer"),
-        ),
-        (
-            "in a producer's name, without a key",
-            {
-                let mut file = forged(&header, &stranger);
-                file["proof"].as_object_mut().expect("an object").remove("producer_public_key");
-                file
-            },
-            all(),
-            Err("is not signed by its producer"),
-        ),
-        (
-            "another header under the old signature",
-            {
-                let mut file = forged(&later, &known);
-                file["proof"]["signature"] = transaction_file()["proof"]["signature"].clone();
-                file
-            },
-            Trusted::default(),
-            Err("is not signed by its producer"),
-        ),
-        (
-            "another producer named",
-            edited(|p| p["producer"] = json!(Hash::ZERO)),
-            all(),
-            Err("it says producer"),
-        ),
-        ("half a signature", edited(|p| p["signature"] = json!("abcd")), all(), Err("64 bytes")),
-        (
-            "another chain's genesis",
-            transaction_file(),
-            Trusted { genesis: Some(genesis_of(std::slice::from_ref(&stranger))), ..Trusted::default() },
-            Err("the file is"),
-        ),
-    ];
+/// What the file shows, the file, what is trusted, and what the header rests on or why it is refused.
+type Case = (&'static str, Value, Trusted, Result<Option<&'static str>, &'static str>);
+
+fn check_all(cases: Vec<Case>) {
     for (desc, file, trusted, expect) in cases {
         match (super::check(&file, &trusted), expect) {
             (Ok(proven), Ok(by)) => {
@@ -329,6 +238,130 @@ fn a_header_is_believed_for_what_the_caller_trusts() {
             (got, _) => panic!("{desc}: {got:?}"),
         }
     }
+}
+
+/// The header of [`transaction_file`].
+fn its_header() -> Header {
+    Header::from_bytes(&bytes(&transaction_file()["proof"], "header").expect("hex")).expect("a header")
+}
+
+fn trusting(block: Hash) -> Trusted {
+    Trusted { block: Some(block), ..Trusted::default() }
+}
+
+/// Trusts the genesis that names the producer.
+fn trusting_genesis() -> Trusted {
+    Trusted {
+        genesis: Some(genesis_of(&[producer()])),
+        flags: " --genesis net/g.json --node http://n".into(),
+        ..Trusted::default()
+    }
+}
+
+/// The file with another proof.
+fn edited(edit: impl FnOnce(&mut serde_json::Map<String, Value>)) -> Value {
+    let mut file = transaction_file();
+    edit(file["proof"].as_object_mut().expect("an object"));
+    file
+}
+
+/// The file with this header, sealed by this key.
+fn forged(header: &Header, signer: &SecretKey) -> Value {
+    let mut file = transaction_file();
+    file["proof"]["header"] = json!(hex::encode(header.to_bytes()));
+    file["block_hash"] = json!(block_hash(header));
+    seal(&mut file, signer, header);
+    file
+}
+
+#[test]
+fn a_header_is_accepted_for_what_the_caller_trusts() {
+    let block = block_hash(&its_header());
+    let stranger = SecretKey::from_seed(&[6; 32]);
+    let without_key = edited(|proof| drop(proof.remove("producer_public_key")));
+    let unsigned = || edited(|proof| drop(proof.remove("signature")));
+    check_all(vec![
+        ("nothing trusted", transaction_file(), Trusted::default(), Ok(None)),
+        ("the block", transaction_file(), trusting(block), Ok(Some("block"))),
+        ("another block", transaction_file(), trusting(Hash::ZERO), Err("not of block 0000")),
+        ("its genesis", transaction_file(), trusting_genesis(), Ok(Some("genesis"))),
+        ("an account", account_file(true), trusting_genesis(), Ok(Some("genesis"))),
+        ("its genesis, without the key", without_key, trusting_genesis(), Ok(Some("genesis"))),
+        ("no signature", unsigned(), trusting_genesis(), Ok(None)),
+        ("no signature, the block", unsigned(), trusting(block), Ok(Some("block"))),
+        (
+            "another chain's genesis",
+            transaction_file(),
+            Trusted { genesis: Some(genesis_of(std::slice::from_ref(&stranger))), ..Trusted::default() },
+            Err("the file is"),
+        ),
+    ]);
+}
+
+#[test]
+fn a_forged_header_is_refused_or_shows_nothing() {
+    let (known, stranger) = (producer(), SecretKey::from_seed(&[6; 32]));
+    let header = its_header();
+    // One that names itself as the producer: the signature is right, and shows nothing.
+    let own = Header { producer: stranger.public_key().id(), ..header.clone() };
+    let later = Header { timestamp_ms: TimestampMs(5), ..header.clone() };
+    check_all(vec![
+        ("a stranger's own header", forged(&own, &stranger), trusting_genesis(), Ok(None)),
+        (
+            "a stranger's own block, trusted",
+            forged(&own, &stranger),
+            trusting(block_hash(&own)),
+            Ok(Some("block")),
+        ),
+        (
+            "in a producer's name",
+            forged(&header, &stranger),
+            trusting_genesis(),
+            Err("producer_public_key is that of"),
+        ),
+        (
+            "in a producer's name, with its key",
+            {
+                let mut file = forged(&header, &stranger);
+                file["proof"]["producer_public_key"] = json!(known.public_key());
+                file
+            },
+            trusting_genesis(),
+            Err("is not signed by its producer"),
+        ),
+        (
+            "in a producer's name, without a key",
+            {
+                let mut file = forged(&header, &stranger);
+                file["proof"].as_object_mut().expect("an object").remove("producer_public_key");
+                file
+            },
+            trusting_genesis(),
+            Err("is not signed by its producer"),
+        ),
+        (
+            "another header under the old signature",
+            {
+                let mut file = forged(&later, &known);
+                file["proof"]["signature"] = transaction_file()["proof"]["signature"].clone();
+                file
+            },
+            Trusted::default(),
+            Err("is not signed by its producer"),
+        ),
+        (
+            "another producer named",
+            edited(|proof| drop(proof.insert("producer".into(), json!(Hash::ZERO)))),
+            trusting_genesis(),
+            Err("it says producer"),
+        ),
+        (
+            "half a signature",
+            edited(|proof| drop(proof.insert("signature".into(), json!("abcd")))),
+            trusting_genesis(),
+            Err("64 bytes"),
+        ),
+    ]);
 }
 
 #[test]
