@@ -87,7 +87,15 @@ const FOR_THE_SIMULATION: &[&str] = &[
 const FOR_TESTS: &[(&str, &[&str])] = &[
     (
         "vision-test-blocks",
-        &["vision-block-tree", "vision-light", "vision-importer", "vision-chain", "vision"],
+        &[
+            "vision-ledger",
+            "vision-block-tree",
+            "vision-mempool",
+            "vision-light",
+            "vision-importer",
+            "vision-chain",
+            "vision",
+        ],
     ),
     ("vision-test-support", SERVICES),
 ];
@@ -354,7 +362,7 @@ fn breaches_are_found() {
         ("vision-ledger", support, true, "vision-ledger imports vision-test-support"),
         ("vision-block-tree", blocks, true, ""),
         ("vision-block-tree", blocks, false, "vision-block-tree imports vision-test-blocks"),
-        ("vision-ledger", blocks, true, "vision-ledger imports vision-test-blocks"),
+        ("vision-schedule", blocks, true, "vision-schedule imports vision-test-blocks"),
     ];
     for (name, dependency, for_tests, expect) in for_tests {
         let found = breaches(&[package(name, dependency, for_tests)]).join("; ");

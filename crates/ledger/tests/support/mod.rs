@@ -1,37 +1,18 @@
 //! A ledger with producers and rich accounts, block by block.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use vision_ledger::{BlockContext, Changes, Executor, Producer, ProducerStatus, State, TransactionFault};
 use vision_primitives::*;
 
-pub const RICH: u64 = 1_000_000;
-
-pub fn key(seed: u8) -> SecretKey {
-    SecretKey::from_seed(&[seed; 32])
-}
-
-pub fn id(seed: u8) -> NodeId {
-    key(seed).public_key().id()
-}
+pub use vision_test_blocks::{RICH, id, key};
 
 /// Producers 1 … n, each paid on its own address, which starts rich; so does account 100.
 pub fn genesis(n: u8) -> Genesis {
-    let mut producers: Vec<_> = (1..=n)
-        .map(|seed| GenesisProducer { public_key: key(seed).public_key(), payout: id(seed) })
-        .collect();
-    producers.sort_by_key(|p| p.public_key);
-    let mut accounts: Vec<_> =
-        (1..=n).chain([100]).map(|seed| GenesisAccount { address: id(seed), balance: RICH }).collect();
-    accounts.sort_by_key(|a| a.address);
-    Genesis {
-        chain_id: "ledger-test".into(),
-        time_ms: TimestampMs(0),
-        producers,
-        accounts,
-        params: ConsensusParams::default(),
-        entropy: Entropy::PrevHash,
-        finality: Finality::Cft,
-    }
+    let mut genesis = vision_test_blocks::genesis(n);
+    (genesis.chain_id, genesis.time_ms) = ("ledger-test".into(), TimestampMs(0));
+    genesis.accounts.push(GenesisAccount { address: id(100), balance: RICH });
+    genesis.accounts.sort_by_key(|account| account.address);
+    genesis
 }
 
 pub fn block_hash(height: u64) -> Hash {

@@ -1,5 +1,5 @@
 //! A state with producers 1 … 3 and accounts, and transactions whose signatures nobody asks for.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod naive;
 
@@ -10,6 +10,7 @@ use vision_ledger::{
 };
 use vision_mempool::{Context, Dropped, Limits, Mempool, Moment, Rejected};
 use vision_primitives::*;
+pub use vision_test_blocks::key;
 
 pub const GENESIS: Hash = Hash([9; 32]);
 pub const NOW: Moment = Moment { wall: TimestampMs(1_000_000), running_ms: 5_000 };
@@ -17,10 +18,6 @@ pub const NOW: Moment = Moment { wall: TimestampMs(1_000_000), running_ms: 5_000
 /// So much later by both clocks.
 pub fn later(moment: Moment, ms: u64) -> Moment {
     Moment { wall: moment.wall.plus_ms(ms), running_ms: moment.running_ms + ms }
-}
-
-pub fn key(seed: u8) -> SecretKey {
-    SecretKey::from_seed(&[seed; 32])
 }
 
 pub fn public_key(seed: u8) -> PublicKey {

@@ -138,14 +138,17 @@ mod tests {
         }
     }
 
+    /// Changes a part of the status, and shows it at this time.
+    fn show(live: &Live, parts: &mut Parts, part: Part, json: &'static str, now_ms: u64) {
+        parts.set(part, Ok(Bytes::from_static(json.as_bytes())), Urgency::CanWait);
+        live.show(parts.take(Urgency::CanWait, now_ms).expect("changed"));
+    }
+
     #[tokio::test]
     async fn events_and_status_come_to_those_who_want_them() {
         let live = Live::new(1, vision_host::Clock::system(0));
         let mut parts = Parts::default();
-        let mut show = |json: &'static str| {
-            parts.set(Part::Services, Ok(Bytes::from_static(json.as_bytes())), Urgency::CanWait);
-            live.show(parts.take(Urgency::CanWait, 1).expect("changed"));
-        };
+        let mut show = |json| show(&live, &mut parts, Part::Services, json, 1);
         show("1");
         let mut all = live.listen("", Wanted::ALL).expect("listens");
         let mut claims = live.listen("", Wanted::only([EventName::Claim])).expect("listens");
@@ -160,13 +163,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_chooses_anew_is_not_told_the_same_status_again() {
+    async fn who_chooses_anew_is_not_sent_the_same_status_again() {
         let live = Live::new(1, vision_host::Clock::system(0));
         let mut parts = Parts::default();
-        let mut show = |json: &'static str| {
-            parts.set(Part::Services, Ok(Bytes::from_static(json.as_bytes())), Urgency::CanWait);
-            live.show(parts.take(Urgency::CanWait, 1).expect("changed"));
-        };
+        let mut show = |json| show(&live, &mut parts, Part::Services, json, 1);
         show("1");
         let mut first = live.listen("", Wanted::ALL).expect("listens");
         assert_eq!(text(&mut first).await, "quiet");
@@ -186,17 +186,15 @@ mod tests {
         assert_eq!(text(&mut listener).await, "quiet");
         let mut parts = Parts::default();
         for (part, json) in [(Part::Services, "1"), (Part::Mining, "2"), (Part::Mining, "3")] {
-            parts.set(part, Ok(Bytes::from_static(json.as_bytes())), Urgency::CanWait);
-            live.show(parts.take(Urgency::CanWait, 1).expect("changed"));
+            show(&live, &mut parts, part, json, 1);
         }
         assert_eq!(text(&mut listener).await, "{\"now_ms\":1,\"services\":1,\"mining\":3}");
-        parts.set(Part::Mining, Ok(Bytes::from_static(b"4")), Urgency::CanWait);
-        live.show(parts.take(Urgency::CanWait, 2).expect("changed"));
+        show(&live, &mut parts, Part::Mining, "4", 2);
         assert_eq!(text(&mut listener).await, "{\"now_ms\":2,\"mining\":4}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_wants_none_of_what_happens_is_told_how_far_it_has_heard() {
+    async fn who_wants_none_of_what_happens_is_sent_how_far_it_has_heard() {
         let live = Live::new(1, vision_host::Clock::system(0));
         // A status is no sign of how far the listener has heard.
         for names in [&[EventName::Claim][..], &[EventName::Claim, EventName::Status]] {
