@@ -66,7 +66,7 @@ fn of_two_clocks_three_seconds_apart_neither_produces_until_they_agree() {
 }
 
 #[test]
-fn all_clocks_set_back_are_told_and_waited_for() {
+fn all_clocks_set_back_are_reported_and_waited_for() {
     let ahead_ms = 15_000;
     let all = [0, 1];
     let mut net = Net::new(&Plan::fast(2));

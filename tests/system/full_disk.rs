@@ -9,7 +9,7 @@ use crate::harness::{Net, Plan, schedule, stderr, vision, wait_until};
 const LIMIT_BYTES: u64 = 1_150_000;
 
 #[test]
-fn a_full_disk_is_told_and_healed_and_nothing_is_lost() {
+fn a_full_disk_is_reported_and_healed_and_nothing_is_lost() {
     let mut net = Net::started(&Plan::fast(1).param("block_interval_ms", 0).param("jitter_max_ms", 1));
     net.wait_height(&[0], 3, 30);
     // The log is on the same disk, and there the limit is reached at once.
@@ -22,7 +22,7 @@ fn a_full_disk_is_told_and_healed_and_nothing_is_lost() {
         let check = vision(&["healthcheck", "--addr", &address]);
         check.status.code() == Some(3) && stderr(&check).contains("File too large")
     });
-    // It goes on telling what it has, and takes nothing it cannot keep.
+    // It goes on showing what it has, and takes nothing it cannot keep.
     let reported = net[0].status().expect("it answers");
     let (height, hash) = (reported["height"].as_u64().expect("height"), reported["tip_hash"].clone());
     assert_eq!(net[0].block(height).expect("there")["hash"], hash);

@@ -45,7 +45,7 @@ fn a_planned_stop_warns_of_nothing() {
 }
 
 #[test]
-fn the_nodes_tell_the_same_and_in_the_documents_shape() {
+fn the_nodes_show_the_same_and_in_the_documents_shape() {
     // Slow enough that all three can be asked within one height.
     let net = Net::started(&Plan::fast(3).param("block_interval_ms", 1500));
     net.wait_height(&[0, 1, 2], 2, 60);

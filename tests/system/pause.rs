@@ -10,8 +10,8 @@ fn a_frozen_node_is_gone_without_and_rejoins() {
     net[2].pause();
     let frozen = net.wait_blocks(&[0, 1], 30, 90);
     net[2].resume();
-    // It has been away for long: until it has caught up it is not eligible, and what it may have
-    // believed to be its slot is over.
+    // It has been away for long: until it has caught up it is not eligible, and what it took
+    // for its slot is over.
     wait_until("it has caught up", 30, || net[2].height() >= frozen);
     let id = net[2].id.clone();
     wait_until("it is active", 60, || net[0].is_active(&id));

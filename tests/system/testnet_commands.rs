@@ -166,7 +166,7 @@ fn a_detached_network_is_handled_node_by_node() {
     let (table, text) = (stdout(&output), stderr(&output));
     assert!(output.status.success(), "{text}");
     assert!(table.contains("node3") && table.contains(&place.base.to_string()), "{table}");
-    assert!(text.contains("vision testnet down"), "the next commands are told: {text}");
+    assert!(text.contains("vision testnet down"), "the next commands are shown: {text}");
     let first = place.states();
     assert!(first.iter().all(|(_, pid, height)| pid.is_some() && height.is_some_and(|h| h > 0)), "{first:?}");
 
@@ -214,7 +214,7 @@ fn a_detached_network_is_handled_node_by_node() {
     // On a chain that is there, agreeing takes a block that was not.
     let heights = || place.states().iter().filter_map(|(_, _, height)| *height).collect::<Vec<_>>();
     ok(&["start", "1"]);
-    let old = wait_for("node1 tells what it has", 20, || heights().into_iter().max());
+    let old = wait_for("node1 shows what it has", 20, || heights().into_iter().max());
     let again = vision(&as_strs(&up));
     assert!(again.status.success(), "{}", stderr(&again));
     let new = heights();

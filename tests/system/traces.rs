@@ -44,7 +44,7 @@ fn fault(net: &Net, nodes: &[usize], spans: &[Seen], height: u64) -> Option<Stri
     let block = net[nodes[0]].block(height).expect("a block");
     let trace = height_trace(net, height);
     if block["trace_id"] != trace.to_string() {
-        return Some(format!("the gateway tells another id: {}", block["trace_id"]));
+        return Some(format!("the gateway shows another id: {}", block["trace_id"]));
     }
     let by_id: BTreeMap<&str, &Seen> = spans.iter().map(|span| (span.id.as_str(), span)).collect();
     if by_id.len() != spans.len() {

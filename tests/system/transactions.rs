@@ -126,7 +126,7 @@ fn a_follower_misses_nothing_and_hears_nothing_twice_though_its_node_is_killed_a
         net[2].kill();
         net.start_all();
     }
-    wait_until("everything is told", 120, || {
+    wait_until("everything is reported", 120, || {
         follower.read(&net[2], sent.len());
         let holds = follower.holds.iter().filter(|(.., hash)| sent.contains(hash)).count();
         holds == sent.len()

@@ -39,7 +39,7 @@ impl Proposer {
     pub(crate) fn new(config: Config, guard: &Guard, last: Option<Arc<Proposal>>) -> Self {
         let promised = |p: &Arc<Proposal>| guard.promised(p.height, &p.parent) == Some(p.hash);
         // "Created" was said before the restart, or never will be.
-        let own = last.filter(promised).map(|proposal| Own { proposal, stage: Stage::HandedIn });
+        let own = last.filter(promised).map(|proposal| Own { proposal, stage: Stage::Submitted });
         Self {
             config,
             plan: None,
@@ -147,10 +147,10 @@ impl Proposer {
                     turn.push(Output::Commit { op: flight.op, proposal, floor: guard.floor() });
                 }
             }
-            Stage::Committed | Stage::HandedIn => {
+            Stage::Committed | Stage::Submitted => {
                 if self.submitting.is_none() {
                     if own.stage == Stage::Committed {
-                        own.stage = Stage::HandedIn;
+                        own.stage = Stage::Submitted;
                         turn.log(Event::Created(own.proposal.clone()));
                     }
                     let flight = turn.take_off();

@@ -102,7 +102,7 @@ fn every_block_of_a_twin_is_said_and_bars_its_height() {
 }
 
 #[test]
-fn after_a_gap_in_the_told_blocks_the_chain_is_looked_through_again() {
+fn after_a_gap_in_the_reported_blocks_the_chain_is_looked_through_again() {
     let mut world = World::new(1);
     world.follow(head(10, "x", T0));
     let asked = world.asked;

@@ -311,7 +311,7 @@ fn a_claim_that_cannot_be_written_is_not_signed() {
 }
 
 #[test]
-fn after_a_restart_the_promised_block_is_handed_in_and_no_other() {
+fn after_a_restart_the_promised_block_is_submitted_and_no_other() {
     let (head, window) = head_where_mine_is(0);
     let mut world = World::new(3);
     let (_, proposal) = up_to_submit(&mut world, head, &window);

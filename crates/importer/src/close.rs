@@ -131,8 +131,8 @@ impl Importer {
         }
     }
 
-    /// Tells those who wait for a turn that the disk did not take it; its blocks and transactions stay to be
-    /// written and passed on.
+    /// Reports to those who wait for a turn that the disk did not take it; its blocks and transactions stay
+    /// to be written and passed on.
     fn refuse_waiting(&mut self, draft: &mut Draft) {
         for accepted in &mut draft.accepted {
             self.refuse(accepted.reply.take(), NotStored::StoreUnavailable);

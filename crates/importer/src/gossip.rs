@@ -1,4 +1,4 @@
-//! What peers say: whole blocks, headers and tips, none of it believed before it is checked.
+//! What peers say: whole blocks, headers and tips, none of it trusted before it is checked.
 
 use std::sync::Arc;
 

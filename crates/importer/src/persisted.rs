@@ -1,4 +1,4 @@
-//! Which of the transactions that wait are persisted. What a caller handed in must, before it is
+//! Which of the transactions that wait are persisted. What a caller submitted must, before it is
 //! acknowledged; what peers passed on need not: it lies in the store of the node that acknowledged it, and is
 //! reported again by every peer.
 

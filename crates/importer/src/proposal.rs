@@ -47,7 +47,7 @@ impl Importer {
         Ok(Prepared { header: bytes, hash, height, transactions: bodies })
     }
 
-    /// The block of a signed header: with the body as prepared, or as handed in when the header is of an
+    /// The block of a signed header: with the body as prepared, or as submitted when the header is of an
     /// earlier run of this process.
     pub(crate) fn assemble(
         &mut self,

@@ -201,7 +201,7 @@ impl Importer {
         old.producers.extend(producers);
     }
 
-    /// Tells of the old blocks if it is time.
+    /// Reports the old blocks if it is time.
     pub(crate) fn report_old_if_due(&mut self) {
         if self.pending.due_ms().is_some_and(|due_ms| due_ms <= self.now.mono_ms) {
             self.report_old();

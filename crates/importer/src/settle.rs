@@ -22,7 +22,7 @@ impl Importer {
         }
         let included = included(draft, outside);
         outside.note(Note::TransactionsIncluded(included.len() as u64));
-        let useless = self.tell_pool(draft);
+        let useless = self.move_pool(draft);
         let (done, dropped): (Vec<_>, Vec<_>) =
             useless.into_iter().partition(|dropped| included.contains_key(&dropped.hash()));
         for hash in done.iter().map(Dropped::hash) {
@@ -44,8 +44,8 @@ impl Importer {
         note_dropped(draft, outside);
     }
 
-    /// Tells the pool the new head; gives what can no longer wait.
-    fn tell_pool(&mut self, draft: &Draft) -> Vec<Dropped> {
+    /// Moves the pool to the new head; gives what can no longer wait.
+    fn move_pool(&mut self, draft: &Draft) -> Vec<Dropped> {
         let extended = draft.moved.iter().all(|moved| moved.left.is_empty());
         let joined = draft.batch.chain.iter().filter_map(|(_, hash)| *hash);
         let changes: Option<Vec<_>> = joined

@@ -1,5 +1,5 @@
-//! Whatever comes in and however the disk behaves: everybody is answered once, and nothing is told before it
-//! is durable.
+//! Whatever comes in and however the disk behaves: everybody is answered once, and nothing is reported before
+//! it is durable.
 
 mod support;
 
@@ -95,12 +95,12 @@ impl Run {
                 }
                 Output::HeadMoved { head, .. } => assert!(self.durable.contains(&head.hash())),
                 Output::Event(ChainEvent::Block(shown)) => {
-                    assert!(self.durable.contains(&shown.entry.hash()), "told before it is durable");
+                    assert!(self.durable.contains(&shown.entry.hash()), "reported before it is durable");
                 }
                 Output::Happened(events) => {
                     for event in events {
                         if let TransactionPlace::Included { block, .. } = event.place {
-                            assert!(self.durable.contains(&block), "told before it is durable");
+                            assert!(self.durable.contains(&block), "reported before it is durable");
                         }
                     }
                 }

@@ -139,8 +139,8 @@ impl Pair {
         self.deliver();
     }
 
-    /// Each tells the other its head, as connected nodes do every second.
-    fn tell_tips(&mut self) {
+    /// Each sends the other its head, as connected nodes do every second.
+    fn send_tips(&mut self) {
         for at in [0, 1] {
             let head = self.machines[at].importer.tree().head().clone();
             let (header, signature) = (head.header_bytes().to_vec(), head.signature().0.to_vec());
@@ -188,7 +188,7 @@ fn a_partition_heals_and_no_submitted_transaction_is_lost() {
     assert!(pair.reorganised.is_empty());
 
     pair.joined = true;
-    pair.tell_tips();
+    pair.send_tips();
     assert_eq!(pair.heads()[0], pair.heads()[1], "healed");
     assert_eq!(pair.reorganised.len(), 1, "the lighter side alone has left its branch");
     for _ in 0..6 {
@@ -230,7 +230,7 @@ fn the_same_messages_give_the_same_chain_again() {
             pair.produce(1);
         }
         pair.joined = true;
-        pair.tell_tips();
+        pair.send_tips();
         (pair.heads(), pair.machines[0].now_ms)
     };
     let (heads, now_ms) = run();

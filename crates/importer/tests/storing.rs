@@ -67,7 +67,7 @@ fn nothing_is_said_of_what_is_not_durable() {
         (
             "blocks fetched",
             |machine, blocks| {
-                // Old ones, which are told of together, later.
+                // Old ones, which are reported together, later.
                 machine.now_ms = blocks[1].header().timestamp_ms.get() + 60_000;
                 let (id, clock) = (RequestId(machine.new_id()), PeerClock::default());
                 Input::Fetched { id, peer: support::id(101), clock, blocks: blocks.to_vec() }
@@ -102,14 +102,14 @@ fn nothing_is_said_of_what_is_not_durable() {
         only_commit(&machine);
         assert_eq!(names(&machine.handle(Input::CloseBatch)), Vec::<&str>::new(), "{desc}: and no sooner");
         let said = machine.write();
-        let mut told = names(&said);
-        told.dedup_by(|a, b| a == b && *a == "event");
-        assert_eq!(told, expect, "{desc}");
+        let mut reported = names(&said);
+        reported.dedup_by(|a, b| a == b && *a == "event");
+        assert_eq!(reported, expect, "{desc}");
         assert!(machine.unwritten.is_empty());
     }
 }
 
-/// While a batch is not written nothing else changes anything, and whoever asks is told why.
+/// While a batch is not written nothing else changes anything, and whoever asks gets the reason.
 fn refuses_everything(machine: &mut Machine, prepared: &Prepared) {
     let makers = [id(1), id(2), id(3)];
     let parent = machine.head();
@@ -185,20 +185,23 @@ fn what_the_disk_does_not_take_is_refused_kept_and_tried_again_every_second() {
         machine.now_ms += 1;
         let said = machine.handle(Input::CloseBatch);
         assert!(matches!(said[..], [Output::Retry { id }] if id == commit), "{:?}", names(&said));
-        assert!(machine.handle(failed(commit)).is_empty(), "all who waited were told at once");
+        assert!(machine.handle(failed(commit)).is_empty(), "all who waited were answered at once");
     }
     machine.disk_is_full = false;
     machine.now_ms += STORE_RETRY_MS;
     assert_eq!(names(&machine.handle(Input::CloseBatch)), ["retry"]);
     let said = machine.write();
     assert!(!machine.importer.is_behind());
-    let told = names(&said);
-    assert!(told.starts_with(&["head moved", "stored"]), "{told:?}");
-    assert!(!told.contains(&"settled") && !told.contains(&"refused"), "nobody is answered twice: {told:?}");
-    assert!(told.contains(&"forward"), "what was admitted is passed on: {told:?}");
+    let reported = names(&said);
+    assert!(reported.starts_with(&["head moved", "stored"]), "{reported:?}");
+    assert!(
+        !reported.contains(&"settled") && !reported.contains(&"refused"),
+        "nobody is answered twice: {reported:?}"
+    );
+    assert!(reported.contains(&"forward"), "what was admitted is passed on: {reported:?}");
     assert!(machine.memory.blocks.contains_key(&prepared.hash));
 
-    // Whoever submits again is told that it is there.
+    // Whoever submits again is answered that it is there.
     let said = machine.take(vec![transaction], None);
     let known = matches!(&said[..], [Output::Settled { answer: Err(NotTaken::Rejected(_)), .. }]);
     assert!(known, "{:?}", names(&said));
@@ -228,8 +231,11 @@ fn a_turn_that_begins_while_a_batch_is_written_waits_for_it() {
     assert!(machine.handle(Input::CloseBatch).is_empty(), "nor when the first has failed");
     machine.now_ms += STORE_RETRY_MS;
     assert_eq!(names(&machine.handle(Input::CloseBatch)), ["retry"]);
-    let told = names(&machine.write());
-    assert!(told.starts_with(&["head moved", "stored"]) && !told.contains(&"settled"), "{told:?}");
+    let reported = names(&machine.write());
+    assert!(
+        reported.starts_with(&["head moved", "stored"]) && !reported.contains(&"settled"),
+        "{reported:?}"
+    );
     assert_ne!(only_commit(&machine), first, "now it is");
     assert_eq!(names(&machine.write()), ["settled", "forward", "happened"]);
 }

@@ -18,4 +18,4 @@ pub use fault::Fault;
 pub use proof::{Claim, Proof, Shown, Subject};
 pub use registry::{Listed, Registry, RegistryAnswer, Standing};
 pub use rules::{Parent, Rules};
-pub use trust::{Belief, Doubt, Seal, Trusted};
+pub use trust::{Basis, Doubt, Seal, Trusted};

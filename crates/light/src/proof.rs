@@ -3,7 +3,7 @@
 use vision_ledger::AccountProof;
 use vision_primitives::{Address, Hash, Header, MerkleProof, SignedTransaction, decode_strict};
 
-use crate::trust::{Belief, Seal, Sealed, Trusted};
+use crate::trust::{Basis, Seal, Sealed, Trusted};
 
 /// A proof as it came.
 #[derive(Clone, Debug)]
@@ -101,11 +101,11 @@ fn account(address: &Address, bytes: &[u8], header: &Header) -> Result<Subject, 
 }
 
 impl Shown {
-    /// Whether the block may be believed, given what is trusted.
+    /// Whether the block can be trusted, given what is trusted.
     ///
     /// # Errors
     /// What contradicts what.
-    pub fn judge(&self, seal: Option<&Seal>, trusted: &Trusted) -> Result<Belief, String> {
+    pub fn judge(&self, seal: Option<&Seal>, trusted: &Trusted) -> Result<Basis, String> {
         Sealed { genesis: self.genesis, header: &self.header, block: self.block, seal }.judge(trusted)
     }
 }

@@ -1,4 +1,4 @@
-//! Why a header is believed. A header is bytes that anybody can write: only something the caller trusts
+//! Why a header is trusted. A header is bytes that anybody can write: only something the caller trusts
 //! already says that it is one of the chain.
 
 use vision_primitives::{Genesis, Hash, Header, NodeId, PublicKey, Signature, Tag};
@@ -23,9 +23,9 @@ pub struct Seal {
     pub key: Option<PublicKey>,
 }
 
-/// How far a header is to be believed.
+/// What trust in a header rests on.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Belief {
+pub enum Basis {
     /// It is the block the caller trusts.
     Block,
     /// A producer that the genesis names has signed it.
@@ -61,8 +61,8 @@ pub(crate) struct Sealed<'a> {
 }
 
 impl Sealed<'_> {
-    /// Whether the header may be believed, or what contradicts what.
-    pub(crate) fn judge(&self, trusted: &Trusted) -> Result<Belief, String> {
+    /// Whether the header can be trusted, or what contradicts what.
+    pub(crate) fn judge(&self, trusted: &Trusted) -> Result<Basis, String> {
         self.check_seal()?;
         if let Some(genesis) = &trusted.genesis {
             let hash = genesis.hash();
@@ -73,13 +73,13 @@ impl Sealed<'_> {
                 ));
             }
         }
-        let belief = match &trusted.genesis {
-            None => Belief::None(Doubt::NothingTrusted),
+        let basis = match &trusted.genesis {
+            None => Basis::None(Doubt::NothingTrusted),
             Some(genesis) => self.by_genesis(genesis)?,
         };
         match trusted.block {
-            None => Ok(belief),
-            Some(block) if block == self.block => Ok(Belief::Block),
+            None => Ok(basis),
+            Some(block) if block == self.block => Ok(Basis::Block),
             Some(block) => Err(format!(
                 "it is of block {} at height {}, and not of block {block}",
                 self.block, self.header.height
@@ -105,15 +105,15 @@ impl Sealed<'_> {
             .map_err(|_| format!("its header is not signed by its producer {}", self.header.producer))
     }
 
-    fn by_genesis(&self, genesis: &Genesis) -> Result<Belief, String> {
+    fn by_genesis(&self, genesis: &Genesis) -> Result<Basis, String> {
         let producer = self.header.producer;
-        let Some(seal) = self.seal else { return Ok(Belief::None(Doubt::NotSigned)) };
+        let Some(seal) = self.seal else { return Ok(Basis::None(Doubt::NotSigned)) };
         let named = genesis.producers.iter().map(|named| named.public_key).find(|key| key.id() == producer);
         match named {
-            Some(key) => self.check_signature(&key, &seal.signature).map(|()| Belief::Genesis),
+            Some(key) => self.check_signature(&key, &seal.signature).map(|()| Basis::Genesis),
             None => {
                 let (is_signed, height) = (seal.key.is_some(), self.header.height.get());
-                Ok(Belief::None(Doubt::Unnamed { producer, is_signed, height }))
+                Ok(Basis::None(Doubt::Unnamed { producer, is_signed, height }))
             }
         }
     }

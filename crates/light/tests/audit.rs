@@ -4,7 +4,7 @@ mod support;
 
 use support::Chain;
 use vision_light::{
-    Audit, Belief, Claim, Doubt, Fault, Proof, RegistryAnswer, Rules, Seal, Seen, Standing, Subject, Trusted,
+    Audit, Basis, Claim, Doubt, Fault, Proof, RegistryAnswer, Rules, Seal, Seen, Standing, Subject, Trusted,
     Verdict,
 };
 use vision_primitives::{Block, Hash, Header, Height, MerkleProof, encode, merkle_proof};
@@ -158,17 +158,17 @@ fn a_proof_shows_what_the_bytes_say_and_rests_on_what_is_trusted() {
     let of_block = |hash| Trusted { block: Some(hash), ..Trusted::default() };
     let forged = Seal { signature: *chain.blocks[0].signature(), ..seal.clone() };
     let cases = [
-        ("nothing", Some(&seal), Trusted::default(), Ok(Belief::None(Doubt::NothingTrusted))),
-        ("the block", None, of_block(block.hash()), Ok(Belief::Block)),
+        ("nothing", Some(&seal), Trusted::default(), Ok(Basis::None(Doubt::NothingTrusted))),
+        ("the block", None, of_block(block.hash()), Ok(Basis::Block)),
         ("another block", Some(&seal), of_block(Hash::ZERO), Err("and not of block")),
-        ("the genesis", Some(&seal), genesis(), Ok(Belief::Genesis)),
-        ("the genesis, no seal", None, genesis(), Ok(Belief::None(Doubt::NotSigned))),
+        ("the genesis", Some(&seal), genesis(), Ok(Basis::Genesis)),
+        ("the genesis, no seal", None, genesis(), Ok(Basis::None(Doubt::NotSigned))),
         ("another genesis", Some(&seal), other, Err("the file is")),
         ("a signature of another block", Some(&forged), genesis(), Err("not signed by its producer")),
     ];
     for (desc, seal, trusted, expect) in cases {
         match (shown.judge(seal, &trusted), expect) {
-            (Ok(belief), Ok(expect)) => assert_eq!(belief, expect, "{desc}"),
+            (Ok(basis), Ok(expect)) => assert_eq!(basis, expect, "{desc}"),
             (Err(why), Err(expect)) => assert!(why.contains(expect), "{desc}: {why}"),
             (got, _) => panic!("{desc}: {got:?}"),
         }
@@ -185,7 +185,7 @@ fn no_byte_of_a_proof_can_be_another() {
         shown.judge(Some(&seal), &trusted).map_err(|_| ())
     };
     for proof in proofs {
-        assert_eq!(holds(&proof), Ok(Belief::Block));
+        assert_eq!(holds(&proof), Ok(Basis::Block));
         for at in 0..proof.header.len() {
             let mut other = proof.clone();
             other.header[at] ^= 1;

@@ -92,7 +92,7 @@ pub(crate) struct Book {
     /// least.
     lost: BTreeMap<Hash, Sent>,
     /// When the last one was submitted.
-    pub last_handed_in_ms: u64,
+    pub last_submitted_ms: u64,
     /// When the last one got into a block.
     pub last_included_ms: u64,
 }
@@ -117,7 +117,7 @@ impl Book {
             dropped: BTreeMap::new(),
             included: 0,
             lost: BTreeMap::new(),
-            last_handed_in_ms: 0,
+            last_submitted_ms: 0,
             last_included_ms: 0,
         }
     }
@@ -156,7 +156,7 @@ impl Book {
         self.accepted -= u64::from(self.lost.remove(&hash).is_some());
         self.sent.insert(hash, Sent { turn, at_ms: now_ms, accepted: false });
         self.submitted += 1;
-        self.last_handed_in_ms = now_ms;
+        self.last_submitted_ms = now_ms;
     }
 
     /// A node took it.

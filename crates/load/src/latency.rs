@@ -1,6 +1,6 @@
 //! Latencies, counted by the millisecond: exact and of bounded size.
 
-/// Longest latency told apart; longer ones count as this, milliseconds.
+/// Longest latency that is distinguished; longer ones count as this, milliseconds.
 const MAX_MS: usize = 120_000;
 
 /// How often each latency occurred.

@@ -30,7 +30,7 @@ impl Setting {
     /// From the start until all that was due had been submitted: what was submitted again afterwards counts
     /// as late.
     fn submitted_within_ms(&self, book: &Book) -> u64 {
-        book.last_handed_in_ms.saturating_sub(self.started_ms).max(self.seconds * 1000)
+        book.last_submitted_ms.saturating_sub(self.started_ms).max(self.seconds * 1000)
     }
 
     /// From the start until the last one was in a block; 0 if none is.

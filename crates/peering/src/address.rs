@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_peers_tell_is_called_only_where_it_can_lead_to_another_machine() {
+    fn what_peers_send_is_called_only_where_it_can_lead_to_another_machine() {
         let cases = [
             ("8.8.8.8:7072", true),
             ("10.0.0.1:7072", true),

@@ -8,7 +8,7 @@ use crate::{ConnectionId, Message, Output, Peering};
 
 /// Blocks up to this size are sent whole; of larger ones only the header is announced, bytes.
 const WHOLE_BLOCK_BYTES: u64 = 64 << 10;
-/// A peer to which the way stays full so long is dropped, milliseconds.
+/// A peer to which the queue stays full so long is dropped, milliseconds.
 const SEND_DEADLINE_MS: u64 = 5_000;
 /// Most transactions in a message.
 pub const MAX_TRANSACTIONS_IN_MESSAGE: usize = 1024;
@@ -51,7 +51,7 @@ pub fn parts<T>(transactions: &[T], size: impl Fn(&T) -> usize) -> impl Iterator
 
 impl Peering {
     /// A new block goes to every peer that is not known to have it. Each counts as having it from now on,
-    /// unless its way turns out to have no room.
+    /// unless its queue turns out to have no room.
     pub(crate) fn gossip_block(&mut self, hash: Hash, form: Form) {
         let lacking = self.peers.iter_mut().filter(|(_, peer)| !peer.has(&hash));
         let to: Vec<NodeId> = lacking

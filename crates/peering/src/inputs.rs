@@ -169,14 +169,14 @@ pub enum Input {
         /// Of which connection.
         connection: ConnectionId,
     },
-    /// The way to a peer had no room for a message.
+    /// The queue to a peer had no room for a message.
     NoRoom {
         /// Whose.
         peer: NodeId,
         /// What it missed.
         message: Message,
     },
-    /// The way to a peer took a message after it had had no room.
+    /// The queue to a peer took a message after it had had no room.
     RoomAgain {
         /// Whose.
         peer: NodeId,

@@ -31,7 +31,7 @@ pub(crate) struct Peer {
     pub(crate) echo: Echo,
     /// When its last status came by the clock that never jumps.
     pub(crate) heard_at_ms: Option<u64>,
-    /// Since when the way to it has had no room.
+    /// Since when the queue to it has had no room.
     pub(crate) full_since_ms: Option<u64>,
     pub(crate) rhythm: Rhythm,
     /// Whether it has missed transactions, as every new peer has.

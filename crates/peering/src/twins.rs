@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use vision_primitives::NodeId;
 
-/// Signs that go on for so long are believed, milliseconds: longer than a dead connection is kept.
-const BELIEVED_AFTER_MS: u64 = 12_000;
+/// Signs that go on for so long are trusted, milliseconds: longer than a dead connection is kept.
+const TRUSTED_AFTER_MS: u64 = 12_000;
 /// So many signs are needed besides.
 const MIN_SIGNS: u32 = 3;
 /// Without a sign for so long there is no suspicion any more, milliseconds.
@@ -40,7 +40,7 @@ impl Twins {
         known.last_ms = now_ms;
         known.signs = known.signs.saturating_add(1);
         known.signs >= MIN_SIGNS
-            && now_ms.saturating_sub(known.first_ms) >= BELIEVED_AFTER_MS
+            && now_ms.saturating_sub(known.first_ms) >= TRUSTED_AFTER_MS
             && known.say(now_ms)
     }
 
@@ -71,7 +71,7 @@ mod tests {
     use vision_primitives::Hash;
 
     #[test]
-    fn signs_that_go_on_are_believed_and_said_once_a_minute() {
+    fn signs_that_go_on_are_trusted_and_reported_once_a_minute() {
         let mut twins = Twins::default();
         let id = Hash([1; 32]);
         let signs = [0, 1_000, 11_999, 12_000, 30_000, 71_999, 72_000];

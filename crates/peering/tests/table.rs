@@ -99,7 +99,7 @@ fn what_is_due_goes_out_at_its_time() {
     assert_eq!(due(&mut table), (vec![], 1));
     table.wait(1);
     assert_eq!(due(&mut table), (vec!["status"], 1_000));
-    // A moved head is told soon, and moves in between share it.
+    // A moved head is sent soon, and moves in between share it.
     for _ in 0..2 {
         table.wait(20);
         table.give(Input::HeadMoved { height: Height(1), weight: 1, registered: Pool::new([]) });

@@ -134,7 +134,7 @@ impl Readiness {
         Some(question)
     }
 
-    /// The open question was answered. Whether the pools fit is told apart.
+    /// The open question was answered. Whether the pools fit is reported separately.
     pub fn answered(&mut self, question: Question) {
         self.asking = Asking::Free;
         if question == Question::Params {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_is_told_once_and_everything_is_asked_again() {
+    fn a_loss_is_reported_once_and_everything_is_asked_again() {
         type Lose = fn(&mut Readiness) -> Loss;
         type Hear = fn(&mut Readiness);
         let cases: [(&str, Lose, Hear); 2] = [
@@ -224,7 +224,7 @@ mod tests {
             assert_eq!(readiness.next_question(), Some(Question::Params), "{desc}: another chain, perhaps");
             readiness.answered(Question::Params);
             assert!(readiness.becomes_ready(), "{desc}: the pools are still those of the head");
-            assert_eq!(lose(&mut readiness), Loss::New, "{desc}: told anew");
+            assert_eq!(lose(&mut readiness), Loss::New, "{desc}: reported anew");
         }
     }
 

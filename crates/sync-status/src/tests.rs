@@ -234,7 +234,7 @@ fn how_many_peers_are_needed() {
 }
 
 #[test]
-fn the_gravest_reason_is_told_and_its_sentence_has_the_numbers() {
+fn the_gravest_reason_is_reported_and_its_sentence_has_the_numbers() {
     let skewed = |tip: u64| PeerView { clock_offset_ms: Some(-5003), ..peer(tip) };
     let many = SyncParams { min_ready_peers: 2, ..PARAMS };
     let cases = [

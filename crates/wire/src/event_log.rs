@@ -109,7 +109,7 @@ impl<T: Clone + Send + Sync + 'static> EventLog<T> {
         if ring.kept.len() > self.0.capacity {
             ring.kept.pop_front();
         }
-        // Told under the lock, so that the number never goes backwards.
+        // Sent under the lock, so that the number never goes backwards.
         self.0.published.send_replace(sequence + 1);
         drop(ring);
         self.cursor(sequence)

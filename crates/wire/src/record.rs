@@ -1,4 +1,4 @@
-//! Telling how long calls take, from asking to the end of the answer.
+//! Recording how long calls take, from asking to the end of the answer.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};

@@ -97,7 +97,7 @@ async fn main() {
     }
     let each = |bytes: f64| bytes / STREAMS as f64 / 1024.0;
     println!(
-        "{STREAMS} streams: {:.0} KiB each when the first block has been told, {:.0} KiB each at most after \
+        "{STREAMS} streams: {:.0} KiB each when the first block has been sent, {:.0} KiB each at most after \
          {BLOCKS} blocks of {TRANSACTIONS} transactions; a block reaches all within {:.1} ms",
         each(opened - before),
         each(most - before),

@@ -39,7 +39,7 @@ async fn serve() {
     for height in 10.. {
         tokio::time::sleep(EVERY).await;
         let mut status = mining_status(height + 1);
-        // Microseconds, so that the delay can be told to a tenth of a millisecond.
+        // Microseconds, so that the delay can be read to a tenth of a millisecond.
         status.recent_claims[0] =
             Claim { height, claimed_at_ms: now_us(), ..status.recent_claims[0].clone() };
         node.producer.log.publish(status);

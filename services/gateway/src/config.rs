@@ -37,7 +37,7 @@ pub struct Config {
     pub selection: String,
     /// URL of the producer service.
     pub producer: String,
-    /// Reverse proxies whose `X-Forwarded-For` is believed; nobody else's is.
+    /// Reverse proxies whose `X-Forwarded-For` is trusted; nobody else's is.
     pub trusted_proxies: Vec<Network>,
     /// Requests in progress at once of one client: an IPv4 address or an IPv6 network of /64.
     pub max_requests_per_client: NonZeroU32,

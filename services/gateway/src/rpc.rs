@@ -78,7 +78,7 @@ mod tests {
     use crate::live::{Happened, Live, Wanted};
 
     #[tokio::test]
-    async fn a_listener_that_is_too_slow_is_told_why_and_hears_no_more() {
+    async fn a_listener_that_is_too_slow_is_sent_the_reason_and_no_more() {
         let live = Live::new(1, vision_host::Clock::system(0));
         let (listener, _) = live.listen_or_skip("", Wanted::ALL).expect("listens");
         let (first, listener) = next(Some(listener)).await.expect("begins");

@@ -96,7 +96,7 @@ async fn pages_of_other_origins_read_nothing_unless_they_are_allowed() {
                 let answer = ask(&node, "GET", path, origin).await;
                 assert_eq!(answer.header("access-control-allow-origin"), allowed, "{desc}: {path}");
                 let varies = answer.headers.iter().any(|(name, value)| name == "vary" && value == "origin");
-                assert_eq!(varies, listed, "{desc}: caches must tell origins apart");
+                assert_eq!(varies, listed, "{desc}: caches must keep origins apart");
             }
             let reported = ask(&node, "OPTIONS", "/api/transactions", &format!("{origin}{ASKS}")).await;
             assert_eq!(reported.status, 204, "{desc}: {reported:?}");

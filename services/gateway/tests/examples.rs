@@ -47,7 +47,7 @@ fn examples(values: &[(&str, String)]) -> Vec<Example> {
     let lines = DOCUMENT.lines().filter(|line| line.starts_with("curl "));
     let examples = lines.map(|line| {
         let (command, reported) =
-            line.rsplit_once(" # ").unwrap_or_else(|| panic!("{line}: tells no answer"));
+            line.rsplit_once(" # ").unwrap_or_else(|| panic!("{line}: shows no answer"));
         let command = values.iter().fold(command.to_owned(), |text, (name, value)| text.replace(name, value));
         assert!(!command.contains('$'), "{line}: a variable without a value");
         let mut reported = reported.split_whitespace();

@@ -123,7 +123,7 @@ async fn a_service_that_is_away_is_named_and_comes_back() {
     node.selection_server.take().expect("running").kill().await;
     let ready = node.get("/readyz").await;
     assert_eq!((ready.status, ready.json()["metadata"]["service"].as_str()), (503, Some("selection")));
-    assert_eq!(node.get("/api/mining/schedule").await.status, 200, "chain tells of the slots by itself");
+    assert_eq!(node.get("/api/mining/schedule").await.status, 200, "chain reports the slots by itself");
     node.oracle_server.take().expect("running").kill().await;
     let answer = node.get("/api/status").await;
     assert_eq!(answer.status, 503, "{answer:?}");

@@ -20,7 +20,7 @@ fn undone(height: u64) -> What {
 }
 
 #[tokio::test]
-async fn transactions_undone_blocks_and_catching_up_are_told_and_streams_resume() {
+async fn transactions_undone_blocks_and_catching_up_are_sent_and_streams_resume() {
     let node = Node::start().await;
     let signed = node.chain.block(4).transactions()[0].clone();
     let request = GetTransactionRequest { hash: signed.hash().to_string(), with_proof: false };
@@ -86,7 +86,7 @@ async fn a_stream_outlasts_the_chain_service_and_says_what_it_missed() {
 }
 
 #[tokio::test]
-async fn who_finds_no_place_is_told_so_and_who_finds_one_is_heard() {
+async fn who_finds_no_place_is_refused_and_who_finds_one_is_heard() {
     let node = Node::start_with(|config| {
         config.trusted_proxies = vec!["127.0.0.1".parse().expect("an address")];
     })

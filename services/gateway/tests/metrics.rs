@@ -18,7 +18,7 @@ fn up(target: &str, up: bool) -> String {
 }
 
 #[tokio::test]
-async fn requests_are_told_apart_by_route_and_not_by_path() {
+async fn requests_are_counted_by_route_and_not_by_path() {
     let node = Node::start().await;
     for (method, path) in [
         ("GET", "/healthz"),
@@ -124,7 +124,7 @@ async fn one_client_does_not_hold_the_metrics_from_others() {
 }
 
 #[tokio::test]
-async fn a_service_that_does_not_tell_is_missing_and_said_to_be() {
+async fn a_service_that_does_not_answer_is_missing_and_reported() {
     let fine = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n# HELP there Is there.\n# TYPE there gauge\n\
         there{service=\"chain\"} 1\n# TYPE count counter\ncount_total{service=\"chain\"} 1\n\
         # HELP vision_build_info Version.\n# TYPE vision_build_info gauge\n\

@@ -50,7 +50,7 @@ async fn the_health_is_checked_and_not_watched() {
 /// A long text, and more than any head may have.
 const LONG_CHARS: usize = 20_000;
 /// The text of a refusal, with all that comes beside it.
-const MAX_TOLD_BYTES: usize = 900;
+const MAX_REFUSAL_BYTES: usize = 900;
 
 #[tokio::test]
 async fn no_answer_repeats_a_long_text() {
@@ -98,12 +98,12 @@ async fn no_answer_repeats_a_long_text() {
         let answer = parse(&raw(node.gateway.address, request.as_bytes()).await);
         assert_eq!(answer.status, status, "{desc}: {:.300}", answer.body);
         assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{desc}");
-        assert!(answer.body.len() < MAX_TOLD_BYTES, "{desc}: {} bytes", answer.body.len());
+        assert!(answer.body.len() < MAX_REFUSAL_BYTES, "{desc}: {} bytes", answer.body.len());
     }
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_large_is_told_so() {
+async fn a_head_that_is_too_large_is_refused() {
     let node = Node::start().await;
     let head = |headers: usize, bytes: usize| {
         let further: String =

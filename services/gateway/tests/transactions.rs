@@ -24,7 +24,7 @@ fn one(transaction: &SignedTransaction, wait: bool) -> String {
 }
 
 #[tokio::test]
-async fn one_is_handed_in() {
+async fn one_is_submitted() {
     let node = Node::start().await;
     let transaction = transfer(&node, 0);
     let answer = node.post("/api/transactions", &one(&transaction, false)).await;

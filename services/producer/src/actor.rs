@@ -195,7 +195,7 @@ impl<N: Neighbours> Actor<N> {
             }
             // Called off; or a fault of ours, whose answer the machine gives up by itself.
             Err(error) if error.is_cancelled() => {}
-            Err(error) => tracing::error!(%error, "a deed did not end"),
+            Err(error) => tracing::error!(%error, "a task did not end"),
         }
         self.save_floor();
     }

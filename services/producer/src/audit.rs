@@ -15,7 +15,7 @@ use crate::signer::Signer;
 /// Blocks looked through, newest first: as many as the guard remembers when all are of this key.
 const AUDITED_BLOCKS: usize = vision_authoring::MAX_GUARDED_BLOCKS;
 
-/// Tells this key's blocks from others.
+/// Distinguishes this key's blocks from others.
 pub(crate) struct OwnBlockReader {
     signer: Arc<Signer>,
     me: NodeId,

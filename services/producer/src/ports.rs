@@ -29,7 +29,7 @@ pub(crate) trait Neighbours: Clone + Send + Sync + 'static {
     fn watch_blocks_of(&self, producer: NodeId) -> BoxStream<'static, WatchItem<WatchBlocksResponse>>;
     /// The oracle's verdict now and whenever there is a new one; never ends.
     fn watch_snapshot(&self) -> BoxStream<'static, WatchItem<WatchSnapshotResponse>>;
-    /// Tells the oracle why this node makes no block; empty if it may.
+    /// Reports to the oracle why this node makes no block; empty if it may.
     fn report(&self, not_eligible_because: String) -> impl Future<Output = Result<(), Status>> + Send;
     /// The pools that the slots on this parent are dealt over.
     fn pools(&self, parent: Hash) -> impl Future<Output = Result<GetEligiblePoolResponse, Status>> + Send;

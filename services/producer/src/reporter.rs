@@ -1,5 +1,5 @@
-//! Tells the sync-oracle whether this node may produce: at once when that changes, and now and then so that
-//! it knows the service to be there.
+//! Reports to the sync-oracle whether this node may produce: at once when that changes, and now and then so
+//! that it knows the service to be there.
 
 use std::time::Duration;
 

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_is_told_whoever_it_comes_from() {
+    fn the_reason_is_reported_whoever_it_comes_from() {
         let no = Snapshot { not_eligible_because: "CLOCK_SKEW: set it".into(), ..Snapshot::default() };
         let selection = Trouble { selection: Some("gone".into()), ..Trouble::default() };
         let chain = Trouble { chain: Some("gone too".into()), ..selection.clone() };

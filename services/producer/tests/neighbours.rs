@@ -7,7 +7,7 @@ use vision_wire::producer::{ListClaimsRequest, WatchMiningStatusRequest};
 use vision_wire::reason_of;
 
 /// The text of a refusal, with the details, which repeat the sentence.
-const MAX_TOLD_CHARS: usize = 600;
+const MAX_REFUSAL_CHARS: usize = 600;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_refusal_repeats_a_long_text_or_what_a_terminal_obeys() {
@@ -31,7 +31,7 @@ async fn no_refusal_repeats_a_long_text_or_what_a_terminal_obeys() {
         let refusal = refusal.unwrap_or_else(|| panic!("{field} is not refused"));
         assert_eq!(reason_of(&refusal).as_deref(), Some(reason), "{field}: {refusal:?}");
         let length = refusal.message().chars().count() + refusal.details().len();
-        assert!(length < MAX_TOLD_CHARS && !refusal.message().contains(char::is_control), "{refusal:?}");
+        assert!(length < MAX_REFUSAL_CHARS && !refusal.message().contains(char::is_control), "{refusal:?}");
     }
     running.stop().await;
 }
@@ -92,7 +92,7 @@ async fn it_starts_before_its_neighbours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_oracle_is_told_why_no_block_is_made_and_told_again() {
+async fn why_no_block_is_made_is_reported_to_the_oracle_and_again() {
     let mut world = World::start(Facts::new(fast(), 0));
     let home = world.facts.home();
     let running = world.producer(home.path());
@@ -101,7 +101,7 @@ async fn the_oracle_is_told_why_no_block_is_made_and_told_again() {
         let facts = facts.clone();
         eventually(what, move || {
             let reported = facts.state().reported.clone();
-            let fits = |said: &String| said.starts_with(begins) && said.is_empty() == begins.is_empty();
+            let fits = move |said: &String| said.starts_with(begins) && said.is_empty() == begins.is_empty();
             async move { reported.filter(fits) }
         })
     };

@@ -13,7 +13,7 @@ use vision_wire::producer::{IsHeightClaimedRequest, ListClaimsRequest, WatchMini
 use vision_wire::{MAX_SMALL_MESSAGE_BYTES, deadline, metadata_of, reason_of};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn alone_it_makes_block_after_block_and_tells_of_each() {
+async fn alone_it_makes_block_after_block_and_reports_each() {
     let world = World::start(Facts::new(fast(), 0));
     let height = 130;
     world.facts.state().last_height = height;
@@ -23,7 +23,7 @@ async fn alone_it_makes_block_after_block_and_tells_of_each() {
     world.until_height(height).await;
     world.facts.state().eligible = false;
     let status = running.until("it stops", |status| !status.eligible && status.local_height == height).await;
-    assert_eq!(status.not_eligible_because, "BEHIND: told so");
+    assert_eq!(status.not_eligible_because, "BEHIND: for the test");
     assert_eq!(status.next_height, height + 1);
     assert_eq!((status.my_slot, status.eligible_pool_size), (Some(0), 1));
     assert_eq!(status.current_winner, status.my_node_id);

@@ -9,7 +9,7 @@ use vision_producer::{Error, reset_signer_state};
 use vision_wire::producer::MiningStatus;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_block_signed_before_the_kill_is_handed_in_after_it() {
+async fn a_block_signed_before_the_kill_is_submitted_after_it() {
     let world = World::start(Facts::new(fast(), 0));
     {
         let mut state = world.facts.state();
@@ -213,7 +213,7 @@ async fn many_blocks_of_the_key_at_once_are_not_a_write_each() {
         world.facts.foreign_sibling_at(1);
         status.foreign_blocks > 0
     };
-    running.until("it is told of stored blocks", reported).await;
+    running.until("stored blocks are reported to it", reported).await;
     let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
     let before = threads();
     let highest = (2..=BLOCKS).map(|above| world.facts.foreign_sibling_at(above).height).max();

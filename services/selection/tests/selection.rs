@@ -54,7 +54,7 @@ fn ids(n: u64) -> Vec<String> {
 }
 
 /// The text of a refusal, with the details, which repeat the sentence.
-const MAX_TOLD_CHARS: usize = 600;
+const MAX_REFUSAL_CHARS: usize = 600;
 
 #[tokio::test]
 async fn no_refusal_repeats_a_long_text_or_what_a_terminal_obeys() {
@@ -80,7 +80,7 @@ async fn no_refusal_repeats_a_long_text_or_what_a_terminal_obeys() {
         assert_eq!(reason_of(&refusal).as_deref(), Some(reason), "{field}: {refusal:?}");
         assert_eq!(metadata_of(&refusal, "field").as_deref(), Some(field));
         let length = refusal.message().chars().count() + refusal.details().len();
-        assert!(length < MAX_TOLD_CHARS && !refusal.message().contains(char::is_control), "{refusal:?}");
+        assert!(length < MAX_REFUSAL_CHARS && !refusal.message().contains(char::is_control), "{refusal:?}");
     }
 }
 
@@ -342,7 +342,7 @@ async fn the_largest_pools_are_answered_and_larger_ones_refused() {
     assert_eq!(metadata_of(&error, "limit").as_deref(), Some("100000"));
     let empty = question(vec![String::new(); 6_000_000]);
     let error = client.get_schedule(empty).await.expect_err("too many");
-    assert_eq!(reason_of(&error).as_deref(), Some("TOO_MANY_IDS"), "told before they are decoded");
+    assert_eq!(reason_of(&error).as_deref(), Some("TOO_MANY_IDS"), "refused before they are decoded");
     let large = GetScheduleRequest { chain_id: "a".repeat(MAX_SCHEDULE_BYTES), ..question(ids(3)) };
     let error = client.get_schedule(large).await.expect_err("too large");
     assert_eq!(reason_of(&error).as_deref(), Some("MESSAGE_TOO_LARGE"), "not even read");

@@ -179,7 +179,10 @@ impl<C: Chain> Oracle<C> {
             Answer::Params(Err(error)) | Answer::Pools(Err(error)) => {
                 match self.readiness.question_failed() {
                     QuestionFailed::StillReady => {
-                        tracing::debug!(error = error.message(), "the chain service does not tell the pools");
+                        tracing::debug!(
+                            error = error.message(),
+                            "the chain service does not report the pools"
+                        );
                     }
                     QuestionFailed::Lost(loss) => self.on_loss(loss, &error),
                 }
@@ -260,7 +263,7 @@ impl<C: Chain> Oracle<C> {
         self.publish(true);
     }
 
-    /// Tells the watchers, and the chain service too if it matters to it.
+    /// Sends it to the watchers, and to the chain service too if it matters to it.
     fn publish(&self, report: bool) {
         self.metrics.show(self.machine.snapshot());
         let active = self.newest.as_ref().map_or(0, |pools| pools.active.len() as u64);

@@ -37,7 +37,7 @@ pub(crate) trait Chain: Clone + Send + Sync + 'static {
     fn pools(&self, hash: String) -> impl Future<Output = Result<PoolsAfter, Status>> + Send;
     /// The parameters that the rules of health are made of.
     fn health_params(&self) -> impl Future<Output = Result<HealthParams, Status>> + Send;
-    /// Tells the chain service the verdict, and why this node makes no block.
+    /// Reports to the chain service the verdict, and why this node makes no block.
     fn report(
         &self,
         snapshot: Snapshot,

@@ -1,5 +1,5 @@
-//! Tells the chain service the newest verdict, with the producer service's word. A slow chain service makes
-//! it skip verdicts, never queue them.
+//! Reports to the chain service the newest verdict, with the producer service's word. A slow chain service
+//! makes it skip verdicts, never queue them.
 
 use tokio::sync::watch;
 use vision_host::Clock;

@@ -31,7 +31,7 @@ struct ByChance {
     clock: Clock,
     randomness: Randomness,
     height: Arc<AtomicU64>,
-    /// What it was told, and when.
+    /// What was reported to it, and when.
     reports: Arc<Mutex<Vec<(u64, Snapshot, String)>>>,
 }
 
@@ -44,17 +44,17 @@ impl ByChance {
     fn watch<T: Send + 'static>(
         &self,
         pause: impl Fn(&Self) -> Duration + Send + 'static,
-        tell: impl Fn(&Self) -> T + Send + 'static,
+        shown: impl Fn(&Self) -> T + Send + 'static,
     ) -> BoxStream<'static, WatchItem<T>> {
-        let told = futures::stream::unfold((self.clone(), pause, tell), |(chain, pause, tell)| async {
+        let sent = futures::stream::unfold((self.clone(), pause, shown), |(chain, pause, shown)| async {
             tokio::time::sleep(pause(&chain)).await;
             let item = match chain.below(100) {
                 0 => WatchItem::Lost(Status::unavailable("chain: by chance")),
-                _ => WatchItem::Event(tell(&chain)),
+                _ => WatchItem::Event(shown(&chain)),
             };
-            Some((item, (chain, pause, tell)))
+            Some((item, (chain, pause, shown)))
         });
-        told.boxed()
+        sent.boxed()
     }
 
     fn head(&self) -> Head {
@@ -137,36 +137,36 @@ impl Chain for ByChance {
 
     fn watch_nodes(&self) -> BoxStream<'static, WatchItem<WatchNodesResponse>> {
         let nodes = |chain: &Self| ["a", "b", "c"].map(|name| chain.node(name)).into();
-        let tell = move |chain: &Self| WatchNodesResponse { nodes: nodes(chain), ..Default::default() };
-        self.watch(|_| Duration::from_secs(2), tell)
+        let shown = move |chain: &Self| WatchNodesResponse { nodes: nodes(chain), ..Default::default() };
+        self.watch(|_| Duration::from_secs(2), shown)
     }
 }
 
-/// All that the service told in an hour, and when.
+/// All that the service sent in an hour, and when.
 #[derive(Debug, PartialEq)]
-struct Told {
+struct Sent {
     snapshots: Vec<(u64, Snapshot)>,
     judgements: Vec<(u64, NetworkHealth)>,
     reports: Vec<(u64, Snapshot, String)>,
 }
 
 async fn listen<T>(clock: Clock, mut events: impl Stream<Item = Result<T, Status>> + Unpin) -> Vec<(u64, T)> {
-    let (end, mut told) = (clock.instant() + HOUR, Vec::new());
+    let (end, mut sent) = (clock.instant() + HOUR, Vec::new());
     while let Ok(Some(event)) = tokio::time::timeout_at(end, events.next()).await {
-        told.push((clock.monotonic_ms(), event.expect("it keeps up")));
+        sent.push((clock.monotonic_ms(), event.expect("it keeps up")));
     }
-    told
+    sent
 }
 
 /// An hour with this seed, in a runtime of its own: one that has run before may order its timers otherwise.
-fn an_hour(seed: u64) -> Told {
+fn an_hour(seed: u64) -> Sent {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(pass_an_hour(seed))
 }
 
 /// An hour with this seed. In the middle of it the node's clock is set back by a minute, and right again
 /// later.
-async fn pass_an_hour(seed: u64) -> Told {
+async fn pass_an_hour(seed: u64) -> Sent {
     let simulated = SimulatedClock::new(START_MS);
     let env = Env::simulated("/nonexistent", "test", &simulated, seed);
     let chain = ByChance {
@@ -183,7 +183,7 @@ async fn pass_an_hour(seed: u64) -> Told {
         listen(env.clock.clone(), events.map(|event| event.map(|event| event.event)))
     };
     let _working: Vec<_> = tasks.into_iter().map(|task| AbortOnDropHandle::new(tokio::spawn(task))).collect();
-    // Its first judgement is told as soon as it runs.
+    // Its first judgement is sent as soon as it runs.
     while rpc.judgements.latest().is_none() {
         tokio::task::yield_now().await;
     }
@@ -199,21 +199,21 @@ async fn pass_an_hour(seed: u64) -> Told {
         tokio::join!(listen_to_snapshots, listen(env.clock.clone(), judgements), setting);
     assert_eq!(env.clock.monotonic_ms(), 3_600_000);
     let reports = reports.lock().expect("nobody panicked").clone();
-    Told { snapshots, judgements, reports }
+    Sent { snapshots, judgements, reports }
 }
 
 #[test]
-fn an_hour_passes_at_once_and_the_same_seed_tells_the_same() {
-    let told = an_hour(7);
-    assert!(told.snapshots.len() > 3_600, "one a second at least: {}", told.snapshots.len());
+fn an_hour_passes_at_once_and_the_same_seed_sends_the_same() {
+    let sent = an_hour(7);
+    assert!(sent.snapshots.len() > 3_600, "one a second at least: {}", sent.snapshots.len());
     let head_ahead = |(at_ms, snapshot): &(u64, Snapshot)| {
         snapshot.not_eligible_because.starts_with("HEAD_AHEAD").then_some(*at_ms)
     };
-    let ahead: Vec<u64> = told.snapshots.iter().filter_map(head_ahead).collect();
+    let ahead: Vec<u64> = sent.snapshots.iter().filter_map(head_ahead).collect();
     let set_back = 1_800_000..2_702_000;
     assert!(!ahead.is_empty() && ahead.iter().all(|at_ms| set_back.contains(at_ms)), "{ahead:?}");
-    assert!(told.snapshots.iter().any(|(_, snapshot)| snapshot.eligible), "chance is kind at times");
-    assert!(told.judgements.len() > 1 && told.reports.len() > 3_000);
-    assert!(told == an_hour(7), "the same seed tells the same, at the same times");
-    assert!(told != an_hour(8), "another seed tells something else");
+    assert!(sent.snapshots.iter().any(|(_, snapshot)| snapshot.eligible), "chance is kind at times");
+    assert!(sent.judgements.len() > 1 && sent.reports.len() > 3_000);
+    assert!(sent == an_hour(7), "the same seed sends the same, at the same times");
+    assert!(sent != an_hour(8), "another seed sends something else");
 }

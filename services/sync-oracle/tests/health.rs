@@ -58,7 +58,7 @@ fn alive(facts: &Arc<Facts>, gone: &'static [&'static str]) -> tokio_util::task:
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_dies_is_a_reason_and_the_rest_is_told_with_it() {
+async fn a_node_that_dies_is_a_reason_and_the_rest_is_sent_with_it() {
     let (address, facts) = (free_address(), Facts::new());
     let _chain = ChainProcess::start(address, &facts);
     let alive_all = alive(&facts, &[]);
@@ -88,7 +88,7 @@ async fn a_node_that_dies_is_a_reason_and_the_rest_is_told_with_it() {
             }
         }
     });
-    let reported = reported.await.expect("the watch tells of it");
+    let reported = reported.await.expect("the watch reports it");
     let reason = &reported.reasons[0];
     assert_eq!((reason.code.as_str(), &reason.node_id), ("NODE_LOST", &id("b")), "{reported:?}");
     assert_eq!(reason.remedy, "start node2 again");
@@ -107,10 +107,10 @@ async fn the_producers_word_and_its_silence_are_heard_and_passed_on() {
         health.reasons.iter().any(|reason| reason.code == "SIGNING_FLOOR")
     })
     .await;
-    let me = trouble.this_node.expect("told");
+    let me = trouble.this_node.expect("sent");
     assert_eq!((me.eligible, me.remedy.as_str()), (false, "wait for that height"));
     assert_eq!(trouble.producing, 2, "{:?}", trouble.reasons);
-    eventually("the chain service is told", || async {
+    eventually("it is reported to the chain service", || async {
         facts.makes_no_block_because.lock().unwrap().starts_with("SIGNING_FLOOR: ").then_some(())
     })
     .await;
@@ -120,7 +120,7 @@ async fn the_producers_word_and_its_silence_are_heard_and_passed_on() {
         health.reasons.iter().any(|reason| reason.code == "CLAIMS_UNAVAILABLE")
     })
     .await;
-    let because = reported.this_node.expect("told").not_eligible_because;
+    let because = reported.this_node.expect("sent").not_eligible_because;
     assert!(because.chars().count() < 500 && !because.contains(char::is_control), "{because:?}");
     // Then it says nothing any more.
     let gone = until(&oracle, "it is missed", |health| {

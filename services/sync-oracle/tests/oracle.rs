@@ -26,7 +26,7 @@ async fn pool(oracle: &OracleProcess, parent: &str) -> Result<GetEligiblePoolRes
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_at_the_tip_becomes_eligible_and_the_chain_is_told() {
+async fn a_node_at_the_tip_becomes_eligible_and_reports_it_to_the_chain() {
     let (address, facts) = (free_address(), Facts::new());
     let _chain = ChainProcess::start(address, &facts);
     let _fresh = facts.keep_peers(&[(10, 0.4), (10, -3.0)]);
@@ -51,7 +51,7 @@ async fn a_node_at_the_tip_becomes_eligible_and_the_chain_is_told() {
     };
     assert_eq!(found, expect);
     let reported = || async { facts.reports.lock().unwrap().iter().find(|report| report.eligible).cloned() };
-    assert_eq!(eventually("the chain is told", reported).await.ready_peers, 2);
+    assert_eq!(eventually("it is reported to the chain", reported).await.ready_peers, 2);
     let first = facts.reports.lock().unwrap()[0].clone();
     assert!(first.not_eligible_because.starts_with("STREAK: "), "{first:?}");
     check(oracle.channel.clone(), SERVICE_NAME, Duration::from_secs(5)).await.expect("serving");
@@ -60,7 +60,7 @@ async fn a_node_at_the_tip_becomes_eligible_and_the_chain_is_told() {
 }
 
 /// The text of a refusal, with the details, which repeat the sentence.
-const MAX_TOLD_CHARS: usize = 600;
+const MAX_REFUSAL_CHARS: usize = 600;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_refusal_repeats_a_long_text_or_what_a_terminal_obeys() {
@@ -79,7 +79,7 @@ async fn no_refusal_repeats_a_long_text_or_what_a_terminal_obeys() {
         let refusal = refusal.unwrap_or_else(|| panic!("{field} is not refused"));
         assert_eq!(reason_of(&refusal).as_deref(), Some(reason), "{field}: {refusal:?}");
         let length = refusal.message().chars().count() + refusal.details().len();
-        assert!(length < MAX_TOLD_CHARS && !refusal.message().contains(char::is_control), "{refusal:?}");
+        assert!(length < MAX_REFUSAL_CHARS && !refusal.message().contains(char::is_control), "{refusal:?}");
     }
     oracle.stop().await;
 }
@@ -114,7 +114,7 @@ async fn a_moved_head_shows_at_once_without_a_tick() {
     assert!(snapshot.not_eligible_because.starts_with("CATCHING_UP: "), "{snapshot:?}");
     let reported =
         || async { facts.reports.lock().unwrap().last().filter(|report| !report.eligible).cloned() };
-    eventually("a changed verdict is told between ticks too", reported).await;
+    eventually("a changed verdict is reported between ticks too", reported).await;
 
     // A watch that comes back gets what it missed.
     let request = WatchSnapshotRequest { cursor: current.cursor };
@@ -173,7 +173,7 @@ async fn verdicts_bear_their_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_ahead_of_the_clock_is_told_until_the_clock_is_there() {
+async fn a_head_ahead_of_the_clock_is_reported_until_the_clock_is_there() {
     let (address, facts) = (free_address(), Facts::new());
     let _chain = ChainProcess::start(address, &facts);
     let _fresh = facts.keep_peers(&[(10, 0.0), (10, 0.0)]);
@@ -232,7 +232,7 @@ async fn pools_are_asked_for_once_per_change_of_membership() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_chain_service_is_told_and_survived() {
+async fn a_dead_chain_service_is_reported_and_survived() {
     let (address, facts) = (free_address(), Facts::new());
     let oracle = OracleProcess::start(address, FAST_MS);
     let not_serving = |what: &'static str| {

@@ -18,7 +18,7 @@ const TRIES: u32 = 5;
 /// Pause between two of these tries.
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 /// Said when the node gives no reason.
-const UNTOLD: &str = "no reason given";
+const NO_REASON: &str = "no reason given";
 
 /// Whether the node is in sync and producing, or how all nodes are.
 pub(crate) async fn run(args: &StatusArgs, format: Format) -> Outcome {
@@ -82,7 +82,7 @@ fn rows(chain: &Value, mining: Result<&Value, String>, names: &Names) -> Vec<Row
     rows.extend(sync(chain));
     rows.push(("eligible", if eligible { "yes".into() } else { "no".into() }));
     if !eligible {
-        rows.push(("because", if because.is_empty() { UNTOLD.into() } else { because.into() }));
+        rows.push(("because", if because.is_empty() { NO_REASON.into() } else { because.into() }));
     }
     rows.extend(plans(chain, mining, names));
     rows.push(("uptime s", cell(&chain["uptime_seconds"])));

@@ -190,7 +190,7 @@ impl Node {
 
     /// A block by height or hash; `None` if the node does not have it.
     pub fn block(&self, id: impl std::fmt::Display) -> Option<Value> {
-        let answer = wait_for(&format!("{} tells of block {id}", self.name), 10, || {
+        let answer = wait_for(&format!("{} shows block {id}", self.name), 10, || {
             self.try_get(&format!("/api/chain/blocks/{id}"))
                 .filter(|answer| matches!(answer.status, 200 | 404))
         });

@@ -12,7 +12,7 @@ pub(crate) enum Stage {
     /// The promise is on disk.
     Committed,
     /// It was signed and submitted at least once, and "created" was said.
-    HandedIn,
+    Submitted,
     /// The chain service has it.
     Stored,
     /// The chain service will never have it.
@@ -30,7 +30,7 @@ impl Own {
     /// Whether there is something left to do for it.
     pub(crate) const fn is_under_way(&self) -> bool {
         match self.stage {
-            Stage::Promised | Stage::Committed | Stage::HandedIn => true,
+            Stage::Promised | Stage::Committed | Stage::Submitted => true,
             Stage::Stored | Stage::GivenUp => false,
         }
     }

@@ -6,10 +6,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
-/// The value of a label that stands for all values that are not told apart.
+/// The value of a label that stands for all values that are not distinguished.
 pub const OTHER: &str = "_OTHER";
 
-/// Combinations of label values that are told apart; all further ones are [`OTHER`].
+/// Combinations of label values that are distinguished; all further ones are [`OTHER`].
 const MAX_COMBINATIONS: usize = 512;
 
 /// A metric with labels. Unlike the library's own family it is exposed by name and type before it has a

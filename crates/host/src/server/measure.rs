@@ -17,7 +17,7 @@ use crate::metrics::{OTHER, RpcDurations};
 #[derive(Clone)]
 pub(super) struct Measure {
     durations: RpcDurations,
-    /// Full names of the methods that are told apart, sorted.
+    /// Full names of the methods that are counted separately, sorted.
     known: Arc<[&'static str]>,
 }
 

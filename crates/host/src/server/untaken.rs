@@ -23,7 +23,7 @@ pub(super) struct Untaken(Arc<Shared>);
 struct Shared {
     clock: Clock,
     table: Mutex<Table>,
-    /// Told when the first piece comes while none waits.
+    /// Notified when the first piece comes while none waits.
     begun: Notify,
 }
 

@@ -58,7 +58,7 @@ pub(super) enum Item {
     Keep(TraceId),
 }
 
-/// Which service of the process a span is of; handed down from a span to those below it.
+/// Which service of the process a span is of; passed down from a span to those below it.
 pub(super) struct Service(pub &'static str);
 
 /// What callers and the worker share.

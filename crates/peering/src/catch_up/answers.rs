@@ -28,7 +28,7 @@ pub(crate) enum End {
     Broken(String),
     /// The connection has ended, or the peer has sent more than it may.
     Gone,
-    /// The question had no room on its way.
+    /// The queue to the peer had no room for the question.
     NotAsked,
 }
 
@@ -65,7 +65,7 @@ impl Answers {
         answer.blocks.pop_front().map(Ok).or_else(|| answer.end.clone().map(Err))
     }
 
-    /// Whether the question had no room on its way.
+    /// Whether the queue had no room for the question.
     pub(crate) fn is_not_asked(&self, id: AnswerId) -> bool {
         self.open.get(&id).is_some_and(|answer| answer.end == Some(End::NotAsked))
     }
@@ -110,7 +110,7 @@ impl Peering {
         self.end_with(answer, if reason.is_empty() { End::Whole } else { End::Broken(reason) });
     }
 
-    /// A question had no room on its way.
+    /// The queue had no room for a question.
     pub(crate) fn not_asked(&mut self, id: &NodeId, request_id: u64) {
         let answer = self.peers.get_mut(id).and_then(|peer| peer.questions.end(request_id));
         self.end_with(answer, End::NotAsked);

@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_judges_is_believed_and_for_another_it_is_made_up() {
+    fn a_node_that_judges_is_trusted_and_for_another_it_is_made_up() {
         type Edit = fn(&mut Value);
         let cases: [(&str, Edit, u64, Verdict, &str); 6] = [
             (

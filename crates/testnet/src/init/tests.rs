@@ -100,9 +100,9 @@ fn a_seed_gives_the_same_network_and_no_seed_a_new_one() {
 fn other_commands_find_the_nodes_in_the_facts() {
     let (_dir, layout, facts) = made(None);
     let known = vision_terminal::names::known_in(layout.dir());
-    let told: Vec<_> = known.iter().map(|node| (&node.id, &node.name, &node.url)).collect();
+    let shown: Vec<_> = known.iter().map(|node| (&node.id, &node.name, &node.url)).collect();
     let made: Vec<_> = facts.nodes.iter().map(|node| (&node.id, &node.name, &node.urls.rest)).collect();
-    assert_eq!(told, made);
+    assert_eq!(shown, made);
     assert_eq!(vision_terminal::names::known_in(&layout.dir().join("none")), []);
 }
 

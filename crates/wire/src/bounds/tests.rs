@@ -55,8 +55,8 @@ fn lists_are_counted_wherever_they_are() {
         ("new block, one short", checked(&new(entries(1, short))), bad("INVALID_ARGUMENT")),
         ("part", checked(&part(entries(3000, whole))), ok.clone()),
         ("part of nothing", checked(&part(entries(650_000, 0))), bad("INVALID_ARGUMENT")),
-        ("told", checked(&reported(1024)), ok.clone()),
-        ("told too much", checked(&reported(1025)), bad("MALFORMED_MESSAGE")),
+        ("reported", checked(&reported(1024)), ok.clone()),
+        ("reported too much", checked(&reported(1025)), bad("MALFORMED_MESSAGE")),
         ("addresses", checked(&known(64)), ok.clone()),
         ("too many addresses", checked(&known(65)), bad("MALFORMED_MESSAGE")),
         ("question", checked(&question(64)), ok.clone()),
@@ -121,7 +121,7 @@ fn every_list_that_comes_from_outside_is_in_the_table() {
                 .map(|message| (format!(".{}.{}", file.package(), message.name()), message))
         })
         .collect();
-    // Answers of this node's own services are believed; those of peers are not.
+    // Answers of this node's own services are trusted; those of peers are not.
     let outside = set.file.iter().flat_map(|file| &file.service).flat_map(|service| {
         let peers = service.name() == "PeerService";
         service.method.iter().flat_map(move |method| {

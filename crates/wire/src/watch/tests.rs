@@ -253,7 +253,7 @@ async fn an_outage_is_told_once_however_often_it_is_tried() {
         assert!(tokio::time::Instant::now() < deadline, "it goes on trying");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert!(items.try_recv().is_err(), "told once");
+    assert!(items.try_recv().is_err(), "sent once");
     fake.log.publish(1);
     assert_eq!(event(&mut items).await, (1, false));
 }

@@ -14,7 +14,7 @@ const P2P: &str = "p2p";
 const HALF: usize = 2;
 /// Heights that each half makes by itself.
 const BLOCKS: u64 = 100;
-/// Payments handed to each half at a time.
+/// Payments submitted to each half at a time.
 const PAYMENTS: u16 = 2;
 /// Longest that a half takes for its heights, and that all take to come together, seconds.
 const LONG_S: u64 = 600;

@@ -7,7 +7,7 @@ use crate::net::Net;
 use crate::payments::Payments;
 use crate::wait;
 
-/// Payments handed over just before, one of each of the first accounts.
+/// Payments submitted just before, one of each of the first accounts.
 const PAYMENTS: u16 = 5;
 /// Longest until docker has started all, seconds.
 const STARTED_S: u64 = 120;

@@ -1,4 +1,4 @@
-//! A node freezes for a while. What it believed when it froze is over when it thaws.
+//! A node freezes for a while. What it took for true when it froze is over when it thaws.
 
 use vision_wire::producer::Claim;
 

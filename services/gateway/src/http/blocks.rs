@@ -9,7 +9,7 @@ use vision_primitives::Hash;
 use vision_wire::chain::BlockInfo;
 
 use super::caching::Final;
-use super::limits::Place;
+use super::limits::Admission;
 use super::query::{Params, block_id};
 use super::{Answer, AppState, json};
 use crate::ports::{BlockId, Stretch};
@@ -34,7 +34,7 @@ fn next_before(blocks: &[BlockInfo], limit: u32, lowest: u64) -> Option<u64> {
 /// Ascending from a height, or newest first below one, without transactions.
 pub(super) async fn list(
     State(state): State<AppState>,
-    Extension(place): Extension<Place>,
+    Extension(admission): Extension<Admission>,
     params: Params,
 ) -> Answer {
     #[derive(Serialize)]
@@ -51,7 +51,7 @@ pub(super) async fn list(
     }
     let params = params.allow(&["from", "before", "limit"])?;
     let (stretch, limit) = (params.stretch()?, params.limit()?);
-    place.reserve(limit as usize * LISTED_BYTES).await?;
+    admission.reserve(limit as usize * LISTED_BYTES).await?;
     let found = state.backends.blocks(stretch, limit).await?;
     let blocks = found.iter().map(Into::into).collect();
     Ok(match stretch {
@@ -67,7 +67,7 @@ pub(super) async fn list(
 /// One block with its transactions.
 pub(super) async fn one(
     State(state): State<AppState>,
-    Extension(place): Extension<Place>,
+    Extension(admission): Extension<Admission>,
     path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     params: Params,
@@ -91,7 +91,7 @@ pub(super) async fn one(
         return show(&head);
     }
     let size_bytes = usize::try_from(head.size_bytes).unwrap_or(usize::MAX);
-    place.reserve(size_bytes.saturating_mul(BLOCK_WEIGHT).saturating_add(BLOCK_BYTES)).await?;
+    admission.reserve(size_bytes.saturating_mul(BLOCK_WEIGHT).saturating_add(BLOCK_BYTES)).await?;
     // By hash: another block may be at that height by now.
     let hash: Hash = vision_wire::parse_hash("hash", &head.hash)?;
     show(&state.backends.block(BlockId::Hash(hash)).await?)
@@ -100,7 +100,7 @@ pub(super) async fn one(
 /// The newest blocks, or those below a height, newest first; block 0 has no producer and is left out.
 pub(super) async fn history(
     State(state): State<AppState>,
-    Extension(place): Extension<Place>,
+    Extension(admission): Extension<Admission>,
     params: Params,
 ) -> Answer {
     #[derive(Serialize)]
@@ -111,7 +111,7 @@ pub(super) async fn history(
     }
     let params = params.allow(&["before", "limit"])?;
     let (before, limit) = (params.height("before")?.unwrap_or(u64::MAX), params.limit()?);
-    place.reserve(limit as usize * BRIEF_BYTES).await?;
+    admission.reserve(limit as usize * BRIEF_BYTES).await?;
     let found = state.backends.blocks(Stretch::Before(before), limit).await?;
     let next_before = next_before(&found, limit, 1);
     let blocks = found.iter().filter(|block| block.height > 0).map(Into::into).collect();

@@ -14,7 +14,7 @@ const A_DAY: &str = "public, max-age=86400";
 /// For what another version of this program may have another of: caches ask whether it is still the same.
 pub(super) const ASK_AGAIN: &str = "no-cache";
 
-/// Tells one state of a thing from all others.
+/// Distinguishes one state of a thing from all others.
 #[derive(Clone)]
 pub(super) struct Tag(HeaderValue);
 

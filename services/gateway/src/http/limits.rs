@@ -44,7 +44,7 @@ const BODY_DEADLINE: Duration = Duration::from_secs(15);
 /// A body's own bytes, and at the same time what is decoded from it.
 const BODY_WEIGHT: usize = 2;
 
-/// Places and bytes.
+/// Permits and bytes.
 pub(super) struct Limits {
     requests: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
@@ -54,7 +54,7 @@ pub(super) struct Limits {
     clients: Clients,
 }
 
-/// A place among those of a client, and one among all where all are counted here.
+/// A permit among those of a client, and one among all where all are counted here.
 pub(crate) struct Permit {
     _all: Option<OwnedSemaphorePermit>,
     _own: OwnedSemaphorePermit,
@@ -70,63 +70,63 @@ impl Permit {
         what: &str,
     ) -> Result<Self, Status> {
         let permit = Self::own(own, share, what)?;
-        Ok(Self { _all: Some(place(all, "", what)?), ..permit })
+        Ok(Self { _all: Some(acquire(all, "", what)?), ..permit })
     }
 
     /// For what is counted in all elsewhere.
     fn own(own: &Arc<Semaphore>, share: &Arc<Share>, what: &str) -> Result<Self, Status> {
-        let own = place(own, "this client has ", what)?;
+        let own = acquire(own, "this client has ", what)?;
         Ok(Self { _all: None, _own: own, _share: Arc::clone(share) })
     }
 }
 
-fn place(places: &Arc<Semaphore>, whose: &str, what: &str) -> Result<OwnedSemaphorePermit, Status> {
-    Arc::clone(places)
+fn acquire(semaphore: &Arc<Semaphore>, whose: &str, what: &str) -> Result<OwnedSemaphorePermit, Status> {
+    Arc::clone(semaphore)
         .try_acquire_owned()
         .map_err(|_| status(Reason::Overloaded, format!("{whose}too many {what}: try again later"), &[]))
 }
 
 impl Limits {
     pub(super) fn new(config: &Config) -> Self {
-        let places = |count| Arc::new(Semaphore::new(count));
+        let semaphore = |count| Arc::new(Semaphore::new(count));
         Self {
-            requests: places(MAX_REQUESTS_IN_PROGRESS),
-            waiting: places(MAX_WAITING),
-            streams: places(MAX_STREAMS),
-            followers: places(MAX_FOLLOWERS),
+            requests: semaphore(MAX_REQUESTS_IN_PROGRESS),
+            waiting: semaphore(MAX_WAITING),
+            streams: semaphore(MAX_STREAMS),
+            followers: semaphore(MAX_FOLLOWERS),
             budget: Budget::new(),
             clients: Clients::new(config),
         }
     }
 
-    /// A place for a stream of events.
+    /// A permit for a stream of events.
     pub(super) fn stream(&self, extensions: &Extensions, headers: &HeaderMap) -> Result<Permit, Status> {
         let share = self.clients.share_of(extensions, headers);
         Permit::take(&self.streams, &share.streams, &share, "open streams of events")
     }
 
-    /// A place for a stream that follows the chain's transactions.
+    /// A permit for a stream that follows the chain's transactions.
     pub(super) fn follower(
         &self,
         extensions: &Extensions,
         headers: &HeaderMap,
     ) -> Result<(Permit, OwnedSemaphorePermit), Status> {
         let permit = self.stream(extensions, headers)?;
-        Ok((permit, place(&self.followers, "", "streams that follow the chain's transactions")?))
+        Ok((permit, acquire(&self.followers, "", "streams that follow the chain's transactions")?))
     }
 
-    fn enter(&self, share: Arc<Share>) -> Result<Place, Problem> {
+    fn enter(&self, share: Arc<Share>) -> Result<Admission, Problem> {
         let permit = Permit::take(&self.requests, &share.requests, &share, "requests in progress")?;
-        Ok(self.place(share, permit))
+        Ok(self.admission(share, permit))
     }
 
-    fn scrape(&self, share: Arc<Share>) -> Result<Place, Problem> {
+    fn scrape(&self, share: Arc<Share>) -> Result<Admission, Problem> {
         let permit = Permit::own(&share.scrapes, &share, "questions for the metrics")?;
-        Ok(self.place(share, permit))
+        Ok(self.admission(share, permit))
     }
 
-    fn place(&self, share: Arc<Share>, permit: Permit) -> Place {
-        Place {
+    fn admission(&self, share: Arc<Share>, permit: Permit) -> Admission {
+        Admission {
             share,
             budget: self.budget.clone(),
             waiting: Arc::clone(&self.waiting),
@@ -136,9 +136,9 @@ impl Limits {
     }
 }
 
-/// A request's place among those in progress, and the bytes it holds. Cheap to clone; all clones are one.
+/// A request's permit to be in progress, and the bytes it holds. Cheap to clone; all clones are one.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct Admission {
     share: Arc<Share>,
     budget: Budget,
     waiting: Arc<Semaphore>,
@@ -146,7 +146,7 @@ pub(super) struct Place {
     bytes: Arc<tokio::sync::Mutex<Option<Held>>>,
 }
 
-impl Place {
+impl Admission {
     /// Holds as many bytes as an answer may need while it is made; waits for them for a moment.
     pub(super) async fn reserve(&self, bytes: usize) -> Result<(), Problem> {
         self.budget.adjust(&self.share, &mut *self.bytes.lock().await, bytes).await
@@ -159,7 +159,7 @@ impl Place {
         self.budget.adjust(&self.share, &mut held, bytes.max(has)).await
     }
 
-    /// Changes this place for one among those that wait for a block.
+    /// Changes the permit for one among those that wait for a block.
     pub(super) async fn wait(&self) -> Result<Permit, Problem> {
         let what = "requests that wait for a block (submit without `wait`)";
         let waiting = Permit::take(&self.waiting, &self.share.waiting, &self.share, what)?;
@@ -168,7 +168,7 @@ impl Place {
         Ok(waiting)
     }
 
-    /// Gives the place to the answer, which holds it, and as many bytes as it is long, until it is sent.
+    /// Gives the admission to the answer, which holds it, and as many bytes as it is long, until it is sent.
     pub(super) async fn hold(self, answer: Response) -> Response {
         let Some(length) = answer.body().size_hint().exact() else { return answer };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
@@ -181,7 +181,7 @@ impl Place {
         let (parts, body) = answer.into_parts();
         match axum::body::to_bytes(body, length).await {
             Ok(bytes) => {
-                Response::from_parts(parts, Body::from(Bytes::from_owner(Unsent { bytes, _place: self })))
+                Response::from_parts(parts, Body::from(Bytes::from_owner(Unsent { bytes, _admission: self })))
             }
             Err(error) => Problem::new(Reason::Internal, error.to_string()).into_response(),
         }
@@ -191,7 +191,7 @@ impl Place {
 /// Bytes of an answer. The server drops them when the last of them has been sent, or the connection is gone.
 struct Unsent {
     bytes: Bytes,
-    _place: Place,
+    _admission: Admission,
 }
 
 impl AsRef<[u8]> for Unsent {
@@ -208,7 +208,7 @@ impl Received {
     pub(super) async fn read<S: Send + Sync>(
         request: Request,
         state: &S,
-        place: &Place,
+        admission: &Admission,
         max_bytes: usize,
     ) -> Result<Self, Problem> {
         as_it_is(request.headers())?;
@@ -218,7 +218,7 @@ impl Received {
             let detail = format!("the body has {length} bytes, at most {max_bytes} are accepted");
             return Err(Problem::new(Reason::MessageTooLarge, detail));
         }
-        place.reserve(length.unwrap_or(max_bytes).min(max_bytes).saturating_mul(BODY_WEIGHT)).await?;
+        admission.reserve(length.unwrap_or(max_bytes).min(max_bytes).saturating_mul(BODY_WEIGHT)).await?;
         match tokio::time::timeout(BODY_DEADLINE, Bytes::from_request(request, state)).await {
             Ok(body) => Ok(Self(body?)),
             Err(_) => {
@@ -229,7 +229,7 @@ impl Received {
     }
 }
 
-/// Limits routes that answer soon, and routes that may wait for a block. Both share the places.
+/// Limits routes that answer soon, and routes that may wait for a block. Both share the permits.
 pub(super) fn limited(
     state: &AppState,
     soon: Router<AppState>,
@@ -247,32 +247,32 @@ async fn limit(
     next: Next,
 ) -> Response {
     let share = state.limits.clients.share_of(request.extensions(), request.headers());
-    let place = match state.limits.enter(share) {
-        Ok(place) => place,
+    let admission = match state.limits.enter(share) {
+        Ok(admission) => admission,
         Err(problem) => return problem.into_response(),
     };
-    request.extensions_mut().insert(place.clone());
+    request.extensions_mut().insert(admission.clone());
     let answer = tokio::time::timeout(deadline, next.run(request)).await;
     let mut answer = answer.unwrap_or_else(|_| {
         let detail = format!("not done within {} s", deadline.as_secs());
         Problem::new(Reason::Deadline, detail).into_response()
     });
     // It is held when it is as long as it is sent: `packing`.
-    answer.extensions_mut().insert(place);
+    answer.extensions_mut().insert(admission);
     answer
 }
 
 /// For the metrics, which are outside of those limits and long: an answer weighs as all others do, and takes
-/// one of its client's places for them, until it is sent.
+/// one of its client's permits for them, until it is sent.
 pub(super) async fn scraped(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let limits = &state.limits;
     let share = limits.clients.share_of(request.extensions(), request.headers());
-    let place = match limits.scrape(share) {
-        Ok(place) => place,
+    let admission = match limits.scrape(share) {
+        Ok(admission) => admission,
         Err(problem) => return problem.into_response(),
     };
     let mut answer = next.run(request).await;
-    answer.extensions_mut().insert(place);
+    answer.extensions_mut().insert(admission);
     answer
 }
 
@@ -280,30 +280,30 @@ pub(super) async fn scraped(State(state): State<AppState>, request: Request, nex
 mod tests {
     use super::*;
 
-    fn place() -> (Limits, Place) {
+    fn admission() -> (Limits, Admission) {
         let limits = Limits::new(&Config::default());
         let share = limits.clients.share_of(&Extensions::new(), &HeaderMap::new());
-        let place = limits.enter(share).expect("a place");
-        (limits, place)
+        let admission = limits.enter(share).expect("an admission");
+        (limits, admission)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_come_is_given_up() {
-        let (_limits, place) = place();
+        let (_limits, admission) = admission();
         let body = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
         let (clock, begin) = (vision_host::Clock::system(0), vision_host::Clock::system(0).instant());
-        let answer = Received::read(Request::new(body), &(), &place, 1 << 20).await.map(|body| body.0);
+        let answer = Received::read(Request::new(body), &(), &admission, 1 << 20).await.map(|body| body.0);
         let answer = answer.expect_err("it does not come").into_response();
         assert_eq!((answer.status().as_u16(), clock.instant() - begin), (408, BODY_DEADLINE));
     }
 
     #[tokio::test]
     async fn an_answer_holds_its_place_and_its_bytes_until_the_last_of_them_is_sent() {
-        let (limits, place) = place();
+        let (limits, admission) = admission();
         let share = limits.clients.share_of(&Extensions::new(), &HeaderMap::new());
-        place.reserve(4 << 20).await.expect("room");
+        admission.reserve(4 << 20).await.expect("room");
         let before = share.bytes.available_permits();
-        let answer = place.hold(Response::new(Body::from(vec![7; 1 << 20]))).await;
+        let answer = admission.hold(Response::new(Body::from(vec![7; 1 << 20]))).await;
         let free = || (limits.requests.available_permits(), share.bytes.available_permits());
         assert_eq!(free(), (MAX_REQUESTS_IN_PROGRESS - 1, before + (3 << 20)), "as many as it is long");
         let mut bytes = axum::body::to_bytes(answer.into_body(), usize::MAX).await.expect("a body");
@@ -325,24 +325,24 @@ mod tests {
         };
         let mut unsent = Vec::new();
         for _ in 0..2 {
-            let place = limits.scrape(share_of(1)).expect("a place");
-            unsent.push(place.hold(Response::new(Body::from("# EOF"))).await);
+            let admission = limits.scrape(share_of(1)).expect("an admission");
+            unsent.push(admission.hold(Response::new(Body::from("# EOF"))).await);
         }
-        let refused = limits.scrape(share_of(1)).err().expect("its places are taken").into_response();
+        let refused = limits.scrape(share_of(1)).err().expect("its permits are taken").into_response();
         assert_eq!(refused.status(), 429);
         assert!(limits.scrape(share_of(2)).is_ok(), "another client has its own");
         unsent.pop();
-        assert!(limits.scrape(share_of(1)).is_ok(), "what was sent gave its place back");
+        assert!(limits.scrape(share_of(1)).is_ok(), "what was sent gave its permit back");
     }
 
     #[tokio::test]
     async fn who_waits_for_a_block_gives_the_place_and_the_bytes_back() {
-        let (limits, place) = place();
-        place.reserve(1 << 20).await.expect("room");
-        let waiting = place.wait().await.expect("a place");
+        let (limits, admission) = admission();
+        admission.reserve(1 << 20).await.expect("room");
+        let waiting = admission.wait().await.expect("an admission");
         assert_eq!(limits.requests.available_permits(), MAX_REQUESTS_IN_PROGRESS);
         assert_eq!(limits.waiting.available_permits(), MAX_WAITING - 1);
-        assert!(place.bytes.lock().await.is_none());
+        assert!(admission.bytes.lock().await.is_none());
         drop(waiting);
         assert_eq!(limits.waiting.available_permits(), MAX_WAITING);
     }

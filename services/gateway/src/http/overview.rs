@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tonic::Status;
 use vision_wire::rest::api;
 
-use super::limits::Place;
+use super::limits::Admission;
 use super::query::Params;
 use super::{Answer, AppState, json_bytes};
 use crate::live::{Happened, brief};
@@ -28,11 +28,11 @@ const HEAD_BYTES: usize = 1 << 10;
 
 pub(super) async fn overview(
     State(state): State<AppState>,
-    Extension(place): Extension<Place>,
+    Extension(admission): Extension<Admission>,
     params: Params,
 ) -> Answer {
     params.allow(&[])?;
-    place.reserve(ANSWER_BYTES).await?;
+    admission.reserve(ANSWER_BYTES).await?;
     // First, so that nothing is missed between what is read and what follows the cursor.
     let cursor = state.live.cursor();
     let status = state.live.status(&state.backends, state.clock.now_ms());
@@ -46,7 +46,7 @@ pub(super) async fn overview(
     answer.part("chain", chain);
     answer.part("blocks", blocks);
     // The parts, and the answer that is made of them.
-    place.at_least(2 * answer.bytes(&status)).await?;
+    admission.at_least(2 * answer.bytes(&status)).await?;
     Ok(json_bytes(answer.end(&status, state.clock.now_ms())))
 }
 

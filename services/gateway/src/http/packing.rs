@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use vision_host::metrics::wants_gzip;
 use vision_wire::Reason;
 
-use super::limits::Place;
+use super::limits::Admission;
 use super::problem::Problem;
 
 /// Bodies below this are sent as they are: they fit into one packet.
@@ -28,22 +28,22 @@ const STEP_BYTES: usize = 64 << 10;
 
 static PACKERS: Semaphore = Semaphore::const_new(MAX_AT_ONCE);
 
-/// Compresses what is asked for compressed, and then lets the answer hold its place until it is sent.
+/// Compresses what is asked for compressed, and then lets the answer hold its admission until it is sent.
 pub(super) async fn packed(request: Request, next: Next) -> Response {
     // Of HEAD too: its answer has the body that GET would have, up to here, and its length.
     let wanted = wants_gzip(request.headers());
     let mut answer = next.run(request).await;
-    let place = answer.extensions_mut().remove::<Place>();
+    let admission = answer.extensions_mut().remove::<Admission>();
     let is_worth_it = is_worth_it(&answer);
     // Of what the caller has already, it is not known how long it is.
     if is_worth_it || answer.status() == StatusCode::NOT_MODIFIED {
         answer.headers_mut().append(VARY, HeaderValue::from_name(ACCEPT_ENCODING));
     }
     if is_worth_it && wanted {
-        answer = pack(place.as_ref(), answer).await;
+        answer = pack(admission.as_ref(), answer).await;
     }
-    match place {
-        Some(place) => place.hold(answer).await,
+    match admission {
+        Some(admission) => admission.hold(answer).await,
         None => answer,
     }
 }
@@ -62,15 +62,15 @@ fn is_worth_it(answer: &Response) -> bool {
         && length.is_some_and(|length| length >= MIN_BYTES as u64)
 }
 
-async fn pack(place: Option<&Place>, answer: Response) -> Response {
+async fn pack(admission: Option<&Admission>, answer: Response) -> Response {
     let Ok(_permit) = PACKERS.try_acquire() else { return answer };
     let length = answer
         .body()
         .size_hint()
         .exact()
         .map_or(usize::MAX, |length| usize::try_from(length).unwrap_or(usize::MAX));
-    if let Some(place) = place
-        && let Err(problem) = place.at_least(length.saturating_mul(3) / 2).await
+    if let Some(admission) = admission
+        && let Err(problem) = admission.at_least(length.saturating_mul(3) / 2).await
     {
         return problem.into_response();
     }

@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_is_too_slow_is_told_why() {
+    async fn a_client_that_is_too_slow_is_sent_the_reason() {
         let (live, drain) = (Live::new(1, vision_host::Clock::system(0)), Drain::new());
         let (say, said) = mpsc::unbounded();
         let (outgoing, sent) = mpsc::unbounded();

@@ -15,7 +15,7 @@ use vision_host::text::cut;
 use vision_wire::Reason;
 use vision_wire::chain::SubmitOutcome;
 
-use super::limits::{Place, Received};
+use super::limits::{Admission, Received};
 use super::problem::Problem;
 use super::query::Params;
 use super::{Answer, AppState, json};
@@ -197,12 +197,12 @@ impl From<SubmitOutcome> for ResultView {
 /// `POST /api/transactions`.
 pub(super) async fn submit(
     State(state): State<AppState>,
-    Extension(place): Extension<Place>,
+    Extension(admission): Extension<Admission>,
     params: Params,
     request: Request,
 ) -> Answer {
     params.allow(&[])?;
-    let Received(body) = Received::read(request, &state, &place, MAX_BODY_BYTES).await?;
+    let Received(body) = Received::read(request, &state, &admission, MAX_BODY_BYTES).await?;
     let wish = Wish::parse(&body)?;
     // What was decoded from it is on its way now.
     drop(body);
@@ -211,7 +211,7 @@ pub(super) async fn submit(
             let (hash, missing_nonce) = state.backends.submit(transaction).await?;
             Ok(accepted(hash, missing_nonce))
         }
-        Wish::One { transaction, wait: true } => wait(&state, &place, transaction).await,
+        Wish::One { transaction, wait: true } => wait(&state, &admission, transaction).await,
         Wish::Many(transactions) => {
             let outcomes = state.backends.submit_many(transactions).await?;
             Ok(json(&Results { results: outcomes.into_iter().map(Into::into).collect() }))
@@ -223,8 +223,8 @@ fn accepted(hash: String, missing_nonce: Option<u64>) -> Response {
     (StatusCode::ACCEPTED, json(&Accepted { hash, status: "pending", missing_nonce })).into_response()
 }
 
-async fn wait(state: &AppState, place: &Place, transaction: Bytes) -> Answer {
-    let _waiting = place.wait().await?;
+async fn wait(state: &AppState, admission: &Admission, transaction: Bytes) -> Answer {
+    let _waiting = admission.wait().await?;
     let (hash, transaction) = tokio::select! {
         biased;
         // What has been answered is passed on, even if the end begins at the same time.

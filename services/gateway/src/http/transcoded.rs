@@ -6,7 +6,7 @@ use axum::extract::{Extension, Path, State};
 use axum::routing::get;
 use vision_wire::rest::{Refusal, Route, api};
 
-use super::limits::Place;
+use super::limits::Admission;
 use super::problem::Problem;
 use super::query::Params;
 use super::{Answer, AppState, json_bytes};
@@ -16,9 +16,9 @@ pub(super) fn routes() -> Router<AppState> {
     let plain = api().routes().iter().filter(|route| route.own_code.is_empty() && route.verb == "GET");
     plain.fold(Router::new(), |router, route| {
         let handler = move |State(state): State<AppState>,
-                            Extension(place): Extension<Place>,
+                            Extension(admission): Extension<Admission>,
                             path,
-                            params| { answer(route, state, place, path, params) };
+                            params| { answer(route, state, admission, path, params) };
         router.route(&route.path, get(handler))
     })
 }
@@ -26,14 +26,14 @@ pub(super) fn routes() -> Router<AppState> {
 async fn answer(
     route: &'static Route,
     state: AppState,
-    place: Place,
+    admission: Admission,
     path: Result<Path<Vec<(String, String)>>, PathRejection>,
     params: Params,
 ) -> Answer {
     // What is no text fits no parameter.
     let path = path.map(|Path(path)| path).unwrap_or_default();
     let asked = route.ask(&path, params.pairs())?;
-    place.reserve(asked.weight_bytes).await?;
+    admission.reserve(asked.weight_bytes).await?;
     let encoded = state.backends.ask(route, asked.request).await?;
     Ok(json_bytes(api().answer(route, &encoded)?))
 }

@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gap_is_told_when_the_watch_has_begun_anew() {
+    fn a_gap_is_reported_when_the_watch_has_begun_anew() {
         let (live, mut missed) = (Live::new(1, vision_host::Clock::system(0)), None);
         let begin = live.cursor();
         for item in [FollowItem::Gap(Status::out_of_range("x")), FollowItem::Lost(Status::unavailable("x"))] {

@@ -147,7 +147,7 @@ fn claim_json(claim: &Claim) -> Bytes {
     })
 }
 
-/// Tells new claims from those seen.
+/// Distinguishes new claims from those seen.
 #[derive(Default)]
 struct Claims(Option<BTreeSet<(u64, String)>>);
 
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_new_claims_are_told() {
+    fn only_new_claims_are_sent() {
         let status = |heights: &[u64]| MiningStatus {
             recent_claims: heights
                 .iter()

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_peer_can_tell_is_not_told() {
+    fn what_no_peer_knows_is_not_shown() {
         let info = ChainInfo {
             chain_id: String::new(),
             genesis_hash: vision_primitives::Hash::ZERO,

@@ -1,4 +1,4 @@
-//! A chain service that believes all but signatures and slots.
+//! A chain service that accepts all but signatures and slots.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use vision_wire::{EventKind, Reason, ResponseStream, status, types};
 use super::{Facts, Mood, Stored};
 
 /// The chain service of a world.
-pub struct BelievingChain(pub Arc<Facts>);
+pub struct TrustingChain(pub Arc<Facts>);
 
 /// A header on this head.
 pub fn header(
@@ -70,7 +70,7 @@ fn info(block: &Stored) -> BlockInfo {
     }
 }
 
-impl BelievingChain {
+impl TrustingChain {
     fn submit(&self, request: SubmitBlockRequest) -> Result<SubmitBlockResponse, Status> {
         let facts = &self.0;
         let header = Header::from_bytes(&request.header).expect("header bytes as prepared");
@@ -127,7 +127,7 @@ impl BelievingChain {
 }
 
 #[tonic::async_trait]
-impl PlayedChain for BelievingChain {
+impl PlayedChain for TrustingChain {
     async fn get_chain_info(
         &self,
         _: Request<GetChainInfoRequest>,

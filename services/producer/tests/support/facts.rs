@@ -178,7 +178,7 @@ impl Facts {
         Head { entropy: base.hash.clone(), pool_root, registered_root, ..base }
     }
 
-    /// Tells the watchers of the head.
+    /// Sends the head to the watchers.
     pub fn announce(&self) {
         self.heads.publish(self.head());
     }

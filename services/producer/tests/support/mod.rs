@@ -48,7 +48,7 @@ impl World {
     }
 
     pub fn start_chain(&mut self) {
-        let service = FakeChain(chain::BelievingChain(Arc::clone(&self.facts))).into_service();
+        let service = FakeChain(chain::TrustingChain(Arc::clone(&self.facts))).into_service();
         self.chain = Some(Process::start(self.addresses[0], GrpcServer::new(&Health::new()).add(service)));
     }
 

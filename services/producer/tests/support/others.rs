@@ -32,7 +32,7 @@ impl FakeOracle {
             streak: 5,
             ready_peers: 2,
             eligible: state.eligible,
-            not_eligible_because: if state.eligible { String::new() } else { "BEHIND: told so".into() },
+            not_eligible_because: if state.eligible { String::new() } else { "BEHIND: for the test".into() },
             active_pool_size: state.active.len() as u64,
             ..Snapshot::default()
         }
@@ -113,14 +113,14 @@ impl SelectionService for FakeSelection {
     ) -> Result<Response<GetScheduleResponse>, Status> {
         self.0.state().schedules_asked += 1;
         let request = request.into_inner();
-        let params = request.params.expect("the producer tells its parameters");
+        let params = request.params.expect("the producer sends its parameters");
         let expect = SlotTiming::from(&self.0.genesis.params);
         let timing = SlotTiming {
-            block_interval_ms: params.block_interval_ms.expect("told"),
-            claim_timeout_ms: params.claim_timeout_ms.expect("told"),
-            main_slots: params.backup_slots.expect("told") + 1,
-            jitter_min_ms: params.jitter_min_ms.expect("told"),
-            jitter_max_ms: params.jitter_max_ms.expect("told"),
+            block_interval_ms: params.block_interval_ms.expect("sent"),
+            claim_timeout_ms: params.claim_timeout_ms.expect("sent"),
+            main_slots: params.backup_slots.expect("sent") + 1,
+            jitter_min_ms: params.jitter_min_ms.expect("sent"),
+            jitter_max_ms: params.jitter_max_ms.expect("sent"),
         };
         assert_eq!(timing, expect);
         let pool = |ids: &[String]| Pool::new(ids.iter().map(|id| id.parse().expect("a hash")));

@@ -27,7 +27,7 @@ pub fn id(name: &str) -> String {
 
 type ActiveAndRegistered = (Vec<String>, Vec<String>);
 
-/// What the fake chain service tells and has been told. Outlives its server.
+/// What the fake chain service reports, and what is reported to it. Outlives its server.
 pub struct Facts {
     heads: EventLog<Head>,
     peers: EventLog<Vec<Peer>>,
@@ -148,7 +148,7 @@ impl Facts {
     }
 }
 
-/// Tells what the facts are.
+/// Reports what the facts are.
 struct FactsChain(Arc<Facts>);
 
 #[tonic::async_trait]

@@ -78,7 +78,7 @@ impl World {
         self.tree.schedule_on(&self.block(FULL).header().parent).unwrap().window(Slot(slot))
     }
 
-    /// A node that tells the truth.
+    /// A node that reports the truth.
     pub fn node(&self) -> Node {
         let genesis_hash = self.net.rules.genesis_hash;
         let blocks = self.blocks.iter().map(|block| reported(block, &genesis_hash)).collect();

@@ -1,6 +1,6 @@
 //! `vision verify --proof`: checks a proof from what it bears alone, asking nobody.
 //!
-//! Nothing in the file is believed. What it shows is recomputed from bytes: the transaction's hash from its
+//! Nothing in the file is trusted. What it shows is recomputed from bytes: the transaction's hash from its
 //! signed bytes, the block's hash from the header's. What the file says besides must agree with that. That
 //! there is such a block must come from elsewhere: a block hash the caller trusts, or the signature of a
 //! producer that the genesis names.
@@ -13,7 +13,7 @@ use vision_light::{Claim, Proof, Subject};
 use vision_primitives::{Hash, MerkleProof, MerkleStep, TimestampMs};
 
 use super::reported::{Claims, Facts, bytes, contradictions, field, transaction_claims, transaction_facts};
-use super::seal::{Belief, Trusted};
+use super::seal::{Basis, Trusted};
 use vision_terminal::exit::{Exit, Failure, Outcome};
 use vision_terminal::output::{self, Format, cell, properties_within, time};
 
@@ -79,7 +79,7 @@ struct Proven {
     /// Who shall have made it.
     producer: Hash,
     /// Why there is such a block.
-    belief: Belief,
+    basis: Basis,
     /// `transaction` or `account`.
     what: &'static str,
     facts: Facts,
@@ -89,9 +89,9 @@ impl Proven {
     fn frame(&self) -> Facts {
         vec![
             // Null: it would, if there were such a block.
-            ("holds", self.belief.name().map_or(Value::Null, |_| json!(true))),
-            ("proven_by", json!(self.belief.name())),
-            ("not_proven", json!(self.belief.open())),
+            ("holds", self.basis.name().map_or(Value::Null, |_| json!(true))),
+            ("proven_by", json!(self.basis.name())),
+            ("not_proven", json!(self.basis.open())),
             ("block_hash", json!(self.block)),
             ("height", json!(self.height)),
             ("timestamp_ms", json!(self.stamp)),
@@ -102,9 +102,9 @@ impl Proven {
 
     /// Whether the caller may rely on it.
     fn verdict(&self) -> Outcome {
-        match &self.belief {
-            Belief::Block | Belief::Genesis => Ok(()),
-            Belief::None(why) => Err(Failure::unhealthy(format!("nothing is proven: {why}"))),
+        match &self.basis {
+            Basis::Block | Basis::Genesis => Ok(()),
+            Basis::None(why) => Err(Failure::unhealthy(format!("nothing is proven: {why}"))),
         }
     }
 
@@ -165,9 +165,9 @@ fn check(file: &Value, trusted: &Trusted) -> Result<Proven, String> {
     if let Some(contradiction) = contradictions(&claims).next() {
         return Err(contradiction);
     }
-    let belief = Belief::of(&shown, proof, trusted)?;
+    let basis = Basis::of(&shown, proof, trusted)?;
     let (stamp, producer) = (shown.header.timestamp_ms, shown.header.producer);
-    Ok(Proven { genesis, block: shown.block, height, stamp, producer, belief, what, facts })
+    Ok(Proven { genesis, block: shown.block, height, stamp, producer, basis, what, facts })
 }
 
 /// What the file shall show.

@@ -18,9 +18,9 @@ pub(super) struct Trusted {
     pub flags: String,
 }
 
-/// How far a header is to be believed.
+/// What trust in a header rests on.
 #[derive(Debug, PartialEq)]
-pub(super) enum Belief {
+pub(super) enum Basis {
     /// It is the block the caller trusts.
     Block,
     /// A producer that the genesis names has signed it.
@@ -29,16 +29,16 @@ pub(super) enum Belief {
     None(String),
 }
 
-impl Belief {
+impl Basis {
     /// Judges the header of a proof by the seal that the proof has.
     pub(super) fn of(shown: &Shown, proof: &Value, trusted: &Trusted) -> Result<Self, String> {
         let Trusted { block, genesis, flags } = trusted;
         let trusted = vision_light::Trusted { block: *block, genesis: genesis.clone() };
-        let belief = shown.judge(seal(proof)?.as_ref(), &trusted)?;
-        Ok(match belief {
-            vision_light::Belief::Block => Self::Block,
-            vision_light::Belief::Genesis => Self::Genesis,
-            vision_light::Belief::None(doubt) => Self::None(in_words(&doubt, flags)),
+        let basis = shown.judge(seal(proof)?.as_ref(), &trusted)?;
+        Ok(match basis {
+            vision_light::Basis::Block => Self::Block,
+            vision_light::Basis::Genesis => Self::Genesis,
+            vision_light::Basis::None(doubt) => Self::None(in_words(&doubt, flags)),
         })
     }
 

@@ -97,15 +97,15 @@ struct Whole {
 
 impl Whole {
     fn of(overview: &Value, now: Instant) -> Self {
-        let is_told_in_events = overview["nodes"].is_array() && overview["health"].is_object();
+        let is_sent_in_events = overview["nodes"].is_array() && overview["health"].is_object();
         Self {
             cursor: overview["cursor"].as_str().filter(|cursor| !cursor.is_empty()).map(str::to_owned),
             head: entries(overview, "blocks").last().and_then(|block| block["height"].as_u64()).unwrap_or(0),
-            again_at: (!is_told_in_events).then(|| now + ASK_EVERY),
+            again_at: (!is_sent_in_events).then(|| now + ASK_EVERY),
         }
     }
 
-    /// Waits until it is time to ask again; for ever if all is told.
+    /// Waits until it is time to ask again; for ever if all is sent.
     async fn ask_again(&self) {
         match self.again_at {
             Some(at) => sleep_until(at).await,
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_whole_is_asked_for_again_where_events_do_not_tell_all() {
+    fn the_whole_is_asked_for_again_where_events_do_not_hold_all() {
         let overview = |nodes: Value| {
             json!({ "nodes": nodes, "health": {},
         "blocks": [{ "height": 7 }], "cursor": "a-1" })
@@ -193,9 +193,9 @@ mod tests {
         let event = |name: &str, data: Value| Event { name: name.into(), data };
         let status = |height: u64| event("status", json!({ "mining": { "local_height": height } }));
         let cases = [
-            ("all is told", vec![status(7), event("block", json!({ "height": 8 })), status(8)], false),
+            ("all is sent", vec![status(7), event("block", json!({ "height": 8 })), status(8)], false),
             ("a nested block", vec![event("block", json!({ "block": { "height": 8 } })), status(8)], false),
-            ("a block is not told", vec![status(8)], true),
+            ("a block is not sent", vec![status(8)], true),
             ("caught up", vec![event("caught_up", json!({ "from": 8, "to": 90 }))], true),
         ];
         for (desc, events, expect) in cases {

@@ -1,4 +1,4 @@
-//! The last blocks as a ribbon: a column each, told apart by letters first and colours second.
+//! The last blocks as a ribbon: a column each, distinguished by letters first and colours second.
 
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_told_apart_without_colours() {
+    fn blocks_are_distinguished_without_colours() {
         let mut names = Names::default();
         for (id, name) in [("id0", "node1"), ("id1", "node12"), ("id2", "7")] {
             names.learn(id, name);

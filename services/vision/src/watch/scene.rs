@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_is_lost_is_said_to_be_until_it_tells_again() {
+    fn a_node_that_is_lost_is_said_to_be_until_it_reports_again() {
         let mut scene = scene();
         scene.lost("gone", 4_000, 9_000);
         let lost = Contact::Lost { heard_ms: Some(1_000), why: "gone".into(), retry_ms: 13_000 };

@@ -18,8 +18,8 @@ use crate::adapters::Backends;
 /// A listener whose address nothing concerns is sent so often how far it has read.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// How a listener hears.
-enum Way {
+/// The watch that a listener is on.
+enum Watch {
     Shared(Subscription<Arc<Rendered>>),
     Own(Pin<Box<dyn Stream<Item = Rendered> + Send>>),
 }
@@ -31,7 +31,7 @@ pub(super) struct Listener {
     address: Option<Hash>,
     /// The shared watch.
     running: Arc<Running>,
-    way: Way,
+    watch: Watch,
     /// How far it has heard.
     cursor: String,
     /// When it was last sent something.
@@ -51,26 +51,26 @@ impl Listener {
         let spoken = clock.instant();
         let running = feed.running(&backends);
         let shared = if cursor.is_empty() { running.now() } else { running.after(&cursor) };
-        let way = shared.map_or_else(|| own(&backends, &cursor, address), Way::Shared);
-        Self { backends, address, running, way, cursor, spoken, clock }
+        let watch = shared.map_or_else(|| own(&backends, &cursor, address), Watch::Shared);
+        Self { backends, address, running, watch, cursor, spoken, clock }
     }
 
     /// The next text; none at the end: the client comes back by itself.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         loop {
-            let text = match &mut self.way {
-                Way::Own(texts) => {
+            let text = match &mut self.watch {
+                Watch::Own(texts) => {
                     let rendered = texts.next().await?;
                     self.heard(&rendered);
                     if let Some(shared) = self.running.after(&self.cursor) {
-                        self.way = Way::Shared(shared);
+                        self.watch = Watch::Shared(shared);
                     }
                     Some(rendered.text)
                 }
-                Way::Shared(texts) => match texts.next().await? {
+                Watch::Shared(texts) => match texts.next().await? {
                     // Too slow: what it missed the chain service may still know.
                     Err(_) => {
-                        self.way = own(&self.backends, &self.cursor, self.address);
+                        self.watch = own(&self.backends, &self.cursor, self.address);
                         None
                     }
                     Ok(item) => {
@@ -105,6 +105,6 @@ impl Listener {
     }
 }
 
-fn own(backends: &Backends, cursor: &str, address: Option<Hash>) -> Way {
-    Way::Own(Box::pin(texts(backends.clone(), cursor.to_owned(), address)))
+fn own(backends: &Backends, cursor: &str, address: Option<Hash>) -> Watch {
+    Watch::Own(Box::pin(texts(backends.clone(), cursor.to_owned(), address)))
 }

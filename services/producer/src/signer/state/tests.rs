@@ -100,7 +100,7 @@ fn claims_are_refused_where_they_cannot_be_trusted() {
 }
 
 #[test]
-fn a_reset_bars_all_it_was_told_and_keeps_what_it_can() {
+fn a_reset_bars_all_it_was_given_and_keeps_what_it_can() {
     for (desc, prepare) in [
         ("missing", (|_| {}) as fn(&Path)),
         ("damaged", |home| std::fs::write(state_path(home), b"dust").unwrap()),

@@ -146,7 +146,7 @@ fn what_is_shown_and_what_it_is_shown_under_stand_apart() {
         height: 9,
         stamp: TimestampMs(1_702_668_960_000),
         producer: Hash([4; 32]),
-        belief: Belief::Block,
+        basis: Basis::Block,
         what: "transaction",
         facts: action(&Action::SyncProof(SyncProof { height: Height(7), hash: Hash([2; 32]) })),
     };
@@ -156,19 +156,19 @@ fn what_is_shown_and_what_it_is_shown_under_stand_apart() {
     let text = proven.to_text(None);
     assert!(text.starts_with("holds         true\nproven_by     block\n"), "{text}");
     assert!(text.contains("time          2023-12-15 19:36:00.000 UTC\n"), "{text}");
-    let made_up = Proven { belief: Belief::None("so it is".into()), ..proven };
+    let made_up = Proven { basis: Basis::None("so it is".into()), ..proven };
     let (value, text) = (made_up.to_json(), made_up.to_text(None));
     assert_eq!((&value["holds"], &value["proven_by"]), (&Value::Null, &Value::Null));
     assert!(text.starts_with("holds         not proven\nproven_by     nothing\n"), "{text}");
     assert!(text.contains("that there is such a block: so it is"), "{text}");
-    let wordy = Proven { belief: Belief::None("for this reason and ".repeat(20)), ..made_up };
+    let wordy = Proven { basis: Basis::None("for this reason and ".repeat(20)), ..made_up };
     let narrow = wordy.to_text(Some(80));
     assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
     assert_eq!(narrow.matches("reason").count(), 20, "{narrow}");
 }
 
 #[test]
-fn nothing_in_the_file_is_believed() {
+fn nothing_in_the_file_is_trusted() {
     type Forgery = (&'static str, fn(&mut Value), &'static str);
     let forgeries: [Forgery; 16] = [
         ("amount", |f| f["transaction"]["amount"] = json!("43"), "it says amount 43, the bytes say 42"),
@@ -226,10 +226,10 @@ fn check_all(cases: Vec<Case>) {
     for (desc, file, trusted, expect) in cases {
         match (super::check(&file, &trusted), expect) {
             (Ok(proven), Ok(by)) => {
-                assert_eq!(proven.belief.name(), by, "{desc}");
+                assert_eq!(proven.basis.name(), by, "{desc}");
                 let exit = proven.verdict().err().map(|failure| failure.exit());
                 assert_eq!(exit, by.is_none().then_some(Exit::Unhealthy), "{desc}");
-                let open = proven.belief.open();
+                let open = proven.basis.open();
                 let typed =
                     open.contains("`vision verify --from 1 --to 9 --genesis net/g.json --node http://n`");
                 assert_eq!(typed, open.contains("registered later"), "{desc}: {open}");

@@ -233,7 +233,7 @@ fn whatever_is_said_otherwise_than_the_bytes_say_it_is_named() {
 }
 
 #[test]
-fn a_list_is_believed_no_more_than_a_block() {
+fn a_list_is_trusted_no_more_than_a_block() {
     let world = world();
     let mut node = world.node();
     let mut listed = node.full().clone();
