@@ -1,5 +1,6 @@
 //! The style that a reader can count on, of all Rust sources: short files, short functions, lines that fit.
-//! And one version of Rust, wherever it is named.
+//! Where runs must repeat, no choice between futures is left to chance. And one version of Rust, wherever it
+//! is named.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,6 +15,19 @@ const MAX_COLUMNS: usize = 110;
 
 /// Folders with sources.
 const ROOTS: [&str; 5] = ["crates", "services", "deploy", "tests", "fuzz"];
+
+/// Folders that run in simulations, where the same seed must give the same run.
+const REPEATABLE: [&str; 9] = [
+    "crates/host",
+    "crates/rpc",
+    "crates/sim",
+    "crates/wire",
+    "services/chain",
+    "services/gateway",
+    "services/producer",
+    "services/selection",
+    "services/sync-oracle",
+];
 
 /// A source with its path below the root of the repository.
 struct Source {
@@ -89,6 +103,12 @@ fn wide_lines(text: &str) -> usize {
     text.lines().filter(|line| line.chars().count() > MAX_COLUMNS).count()
 }
 
+/// How many choices between futures are made by chance, which no seed decides.
+fn choices_by_chance(text: &str) -> usize {
+    let choices = text.split("select!").skip(1);
+    choices.filter(|rest| !rest.trim_start_matches([' ', '{', '\n']).starts_with("biased;")).count()
+}
+
 /// The crate or folder that a source is counted with: two names deep.
 fn folder(path: &str) -> String {
     path.split('/').take(2).collect::<Vec<_>>().join("/")
@@ -125,6 +145,18 @@ fn lines_fit() {
     for Source { path, text } in sources() {
         *found.entry(folder(&path)).or_insert(0) += wide_lines(&text);
     }
+    assert_eq!(above(&found, 0), Vec::<String>::new());
+}
+
+#[test]
+fn choices_between_futures_have_an_order() {
+    let mut found = BTreeMap::new();
+    for Source { path, text } in sources() {
+        if REPEATABLE.contains(&folder(&path).as_str()) && path.contains("/src/") {
+            *found.entry(path).or_insert(0) += choices_by_chance(&text);
+        }
+    }
+    assert!(found.len() > 100, "{} sources", found.len());
     assert_eq!(above(&found, 0), Vec::<String>::new());
 }
 
@@ -169,6 +201,8 @@ fn the_checks_can_fail() {
     assert_eq!(functions("    fn g(\n        a: u8,\n    ) -> u8 {\n        a\n    }\n"), [("g", 5)]);
     assert_eq!(functions("    fn h(\n        a: u8,\n    );\n    fn i() {\n    }\n"), [("h", 3), ("i", 2)]);
     assert_eq!(wide_lines(&format!("{}\n{}\n", "ä".repeat(110), "a".repeat(111))), 1);
+    let choices = "select! {\n    biased;\n}\nwhile select! { biased; a => {} } {}\nselect! { a }";
+    assert_eq!(choices_by_chance(choices), 1);
     let found = BTreeMap::from([("long".to_owned(), 401), ("fine".to_owned(), 400)]);
     assert_eq!(above(&found, 400), ["long: 401, at most 400"]);
 }
