@@ -136,6 +136,11 @@ impl Importer {
                 false => self.charge(peer, 50, "another block 0"),
             };
         }
+        // Most statuses show a block that is here, and most of them the same one as before.
+        let known = self.tree.get(&hash).filter(|entry| entry.header_bytes() == tip.header);
+        if let Some(entry) = known.filter(|entry| entry.height().get() == tip.height) {
+            return self.out.push(Output::TipKnown { peer, height: entry.height(), hash });
+        }
         let shown = Header::from_bytes(&tip.header);
         let fits = Header::hash_bytes(&genesis_hash, &tip.header) == hash;
         let Some(header) = shown.ok().filter(|header| fits && header.height.get() == tip.height) else {

@@ -7,7 +7,7 @@ use vision_authoring::Proposal;
 use vision_block_tree::{BlockTree, ChainRules};
 use vision_ledger::State;
 use vision_peering::ConnectionId;
-use vision_primitives::{Block, Hash, NodeId};
+use vision_primitives::{Block, Hash, NodeId, RecentSet, SignedTransaction};
 
 use crate::Scenario;
 use crate::behaviour::{Behaviour, Evil};
@@ -72,6 +72,8 @@ pub(crate) struct Shared {
     pub ids: Vec<NodeId>,
     pub evil: BTreeMap<usize, Evil>,
     pub hung_up: Vec<HungUp>,
+    /// Transactions whose signatures are right. All nodes would find the same, so it is found once.
+    pub verified: RecentSet<Hash>,
 }
 
 impl Shared {
@@ -146,6 +148,19 @@ impl Shared {
         if let Some(wire) = self.net.end(connection) {
             self.hung_up.push(HungUp { connection, wire, by, why: why.clone() });
         }
+    }
+
+    /// Whether a transaction's signature is right.
+    pub(crate) fn is_signed(&mut self, transaction: &SignedTransaction) -> bool {
+        let hash = transaction.hash();
+        if self.verified.contains(&hash) {
+            return true;
+        }
+        let right = transaction.verify(&self.rules.genesis_hash).is_ok();
+        if right {
+            self.verified.insert(hash);
+        }
+        right
     }
 
     /// What a caller was answered.

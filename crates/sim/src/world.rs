@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vision_block_tree::{BlockTree, ChainRules};
 use vision_peering::ConnectionId;
-use vision_primitives::{Action, Hasher, Transaction};
+use vision_primitives::{Action, Hasher, RecentSet, Transaction};
 
 use crate::chance::Chance;
 use crate::checks::Checks;
@@ -18,6 +18,8 @@ use crate::scenario::{CLIENTS, client_key, node_key};
 use crate::shared::{Counts, HungUp, Shared};
 use crate::{Progress, Report, Scenario, ScenarioError};
 
+/// Transactions remembered as rightly signed.
+const MAX_VERIFIED: usize = 65_536;
 /// Between two looks at sums and bounds, microseconds.
 const CHECK_US: u64 = 60_000_000;
 
@@ -55,6 +57,7 @@ impl World {
             ids: nodes.iter().map(|node| node.who.id).collect(),
             evil: BTreeMap::new(),
             hung_up: Vec::new(),
+            verified: RecentSet::new(MAX_VERIFIED),
         };
         Ok(Self { nodes, shared, calm: false, audit: Hasher::new(), events: 0 })
     }

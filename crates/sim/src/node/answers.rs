@@ -82,7 +82,7 @@ impl Node {
     /// Signatures are verified, and what is right goes on.
     fn screened(&mut self, Screened { mut verified, unverified }: Screened, shared: &mut Shared) {
         for arrival in unverified {
-            if arrival.transaction.verify(&shared.rules.genesis_hash).is_ok() {
+            if shared.is_signed(&arrival.transaction) {
                 verified.push(arrival);
             } else if let Some(peer) = arrival.peer {
                 let why = "a transaction with a wrong signature".to_owned();
