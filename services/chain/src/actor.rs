@@ -1,6 +1,6 @@
 //! The one owner of the chain: receive, ask the machine, store, publish.
 //!
-//! It takes what waits in its mailbox and hands it to the machine (`vision_importer`), writes everything the
+//! It takes what waits in its mailbox and gives it to the machine (`vision_importer`), writes everything the
 //! turn has changed in one transaction that is synced to disk, and only then publishes, announces and
 //! replies. The machine knows ids only: who waits for an answer, and whose room a transaction takes, is kept
 //! here. Spans, counts and log lines are made here too.
@@ -27,7 +27,7 @@ use vision_primitives::{Hash, NodeId, TimestampMs};
 use vision_wire::p2p::Status as PeerStatus;
 
 use crate::error::Error;
-use crate::incoming::{Incoming, Place, Source};
+use crate::incoming::{Incoming, Permit, Source};
 use crate::logs::Logs;
 use crate::mailbox::{Command, Envelope, Reply, ScreenedBatch, StoredBlock};
 use crate::metrics::{ChainMetrics, Tally};
@@ -70,7 +70,7 @@ pub(crate) struct Parts {
     pub store_condition: Condition,
     /// What is counted.
     pub metrics: ChainMetrics,
-    /// How many transactions wait, for whoever tells it.
+    /// How many transactions wait, for whoever reports it.
     pub pending: Arc<AtomicU64>,
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct Actor {
     out: Vec<Output>,
     asked: BTreeMap<RequestId, Asked>,
     /// Transactions that are in the machine.
-    incoming: BTreeMap<Ticket, (Source, Place)>,
+    incoming: BTreeMap<Ticket, (Source, Permit)>,
     next_id: u64,
     /// A commit that the disk did not take yet.
     unwritten: Option<Commit>,
@@ -173,8 +173,8 @@ impl Actor {
 
     fn take(&mut self, command: Command) -> Result<(), Error> {
         match command {
-            Command::FromPeer { command, arrived, place } => {
-                drop(place);
+            Command::FromPeer { command, arrived, permit } => {
+                drop(permit);
                 self.observed.arrived = Some(arrived);
                 let taken = self.take(*command);
                 self.observed.arrived = None;
@@ -187,7 +187,7 @@ impl Actor {
             Command::Header { peer, header, signature } => {
                 self.step(Input::Header { peer, header, signature })
             }
-            Command::Claim { peer, status } => match self.tip_of(peer, &status) {
+            Command::Status { peer, status } => match self.tip_of(peer, &status) {
                 Some(tip) => self.step(tip),
                 None => Ok(()),
             },
@@ -271,9 +271,9 @@ impl Actor {
 
     /// Keeps who waits for these transactions; the machine gets numbers.
     fn arrivals(&mut self, batch: Vec<Incoming>) -> Vec<Arrival> {
-        let arrival = |Incoming { transaction, source, place }| {
+        let arrival = |Incoming { transaction, source, permit }| {
             let (ticket, peer) = (Ticket(self.new_id()), source.peer());
-            self.incoming.insert(ticket, (source, place));
+            self.incoming.insert(ticket, (source, permit));
             Arrival { ticket, peer, transaction }
         };
         batch.into_iter().map(arrival).collect()

@@ -1,4 +1,4 @@
-//! What the way of transactions needs, given by the table of peers.
+//! What the pipeline of transactions needs, given by the table of peers.
 
 use vision_primitives::NodeId;
 

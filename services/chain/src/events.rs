@@ -28,8 +28,8 @@ impl Events {
         Self { log, clock }
     }
 
-    /// Tells something.
-    pub(crate) fn tell(&self, what: What) {
+    /// Publishes what has happened.
+    pub(crate) fn publish(&self, what: What) {
         let at_ms = self.clock.now_ms();
         self.log.publish(Arc::new(ChainEvent { at_ms, what: Some(what), ..ChainEvent::default() }));
     }

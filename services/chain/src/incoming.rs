@@ -1,11 +1,11 @@
 //! A transaction on its way into the pool, with whoever waits for it and the room it takes meanwhile.
 
-mod place;
+mod permit;
 mod source;
 
 use vision_primitives::SignedTransaction;
 
-pub(crate) use place::Place;
+pub(crate) use permit::Permit;
 pub(crate) use source::Source;
 
 /// A transaction on its way.
@@ -14,6 +14,6 @@ pub(crate) struct Incoming {
     pub transaction: SignedTransaction,
     /// Who submitted it or passed it on.
     pub source: Source,
-    /// Its room, given back when its way has ended.
-    pub place: Place,
+    /// Its room, given back when it has come through.
+    pub permit: Permit,
 }

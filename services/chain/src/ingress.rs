@@ -1,5 +1,6 @@
-//! The way of a transaction to the pool: screened on the chain's thread, its signature verified beside it
-//! together with those of many others, admitted and stored, and only then acknowledged and passed on.
+//! The pipeline of transactions to the pool: each is screened on the chain's thread, its signature verified
+//! beside it together with those of many others, admitted and stored, and only then acknowledged and
+//! passed on.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,8 +18,8 @@ use vision_primitives::{
 };
 use vision_wire::Reason;
 
-use crate::incoming::{Incoming, Place, Source};
-use crate::mailbox::{Command, CoreHandle};
+use crate::incoming::{Incoming, Permit, Source};
+use crate::mailbox::{Command, CommandSender};
 use crate::metrics::ChainMetrics;
 use crate::ports::Conduct;
 
@@ -46,17 +47,17 @@ pub(crate) struct Ingress {
 }
 
 impl Ingress {
-    /// Starts the way.
+    /// Starts the pipeline.
     pub(crate) fn start(
-        core: CoreHandle,
+        core: CommandSender,
         conduct: Arc<dyn Conduct>,
         genesis_hash: Hash,
         drain: Drain,
         metrics: ChainMetrics,
     ) -> Self {
         let (queue, arriving) = mpsc::channel(2 * MAX_QUEUED);
-        let way = Way { core, conduct, genesis_hash, metrics: metrics.clone() };
-        tokio::spawn(run(arriving, way, drain.clone()));
+        let pipeline = Pipeline { core, conduct, genesis_hash, metrics: metrics.clone() };
+        tokio::spawn(run(arriving, pipeline, drain.clone()));
         let room = || Arc::new(Semaphore::new(MAX_QUEUED_BYTES));
         Self { queue, callers: room(), peers: room(), genesis_hash, drain, metrics }
     }
@@ -65,9 +66,9 @@ impl Ingress {
     pub(crate) async fn submit(&self, transactions: Vec<SignedTransaction>) -> Vec<Result<Taken, Status>> {
         let answers = transactions.into_iter().map(|transaction| {
             let (caller, answer) = oneshot::channel();
-            let place = self.callers.clone().try_acquire_many_owned(permits_of(&transaction));
-            let refused = match place {
-                Ok(place) => self.enter(transaction, Source::Caller(Some(caller)), place).err(),
+            let permit = self.callers.clone().try_acquire_many_owned(permits_of(&transaction));
+            let refused = match permit {
+                Ok(permit) => self.enter(transaction, Source::Caller(Some(caller)), permit).err(),
                 Err(_) => {
                     self.metrics.transactions.refused.get([Reason::Overloaded.as_str()]).inc();
                     Some(overloaded())
@@ -98,15 +99,15 @@ impl Ingress {
         for bytes in transactions {
             let transaction = SignedTransaction::from_bytes(bytes.to_vec(), &self.genesis_hash)
                 .map_err(|error| error.to_string())?;
-            let place = self.peers.clone().acquire_many_owned(permits_of(&transaction));
-            let place = tokio::select! {
+            let permit = self.peers.clone().acquire_many_owned(permits_of(&transaction));
+            let permit = tokio::select! {
                 biased;
                 // Room that is there is taken, however late: the message is as long as it is.
-                place = place => place,
+                permit = permit => permit,
                 () = patience.as_mut() => break,
             };
-            let Ok(place) = place else { break };
-            if self.enter(transaction, Source::Peer(peer), place).is_err() {
+            let Ok(permit) = permit else { break };
+            if self.enter(transaction, Source::Peer(peer), permit).is_err() {
                 break;
             }
         }
@@ -117,13 +118,13 @@ impl Ingress {
         &self,
         transaction: SignedTransaction,
         source: Source,
-        place: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
     ) -> Result<(), Status> {
         let depth = match source {
             Source::Caller(_) => &self.metrics.queues.callers,
             Source::Peer(_) => &self.metrics.queues.peers,
         };
-        let incoming = Incoming { transaction, source, place: Place::new(place, depth) };
+        let incoming = Incoming { transaction, source, permit: Permit::new(permit, depth) };
         self.queue.try_send(incoming).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => overloaded(),
             mpsc::error::TrySendError::Closed(_) => stopping(),
@@ -149,18 +150,18 @@ fn stopping() -> Status {
 
 /// What a batch passes through.
 #[derive(Clone)]
-struct Way {
-    core: CoreHandle,
+struct Pipeline {
+    core: CommandSender,
     conduct: Arc<dyn Conduct>,
     genesis_hash: Hash,
     metrics: ChainMetrics,
 }
 
-async fn run(mut arriving: mpsc::Receiver<Incoming>, way: Way, drain: Drain) {
+async fn run(mut arriving: mpsc::Receiver<Incoming>, pipeline: Pipeline, drain: Drain) {
     let under_way = Arc::new(Semaphore::new(MAX_BATCHES));
     loop {
-        // Without a place for another batch nothing is taken: what arrives meanwhile makes it a large one.
-        let Ok(place) = under_way.clone().acquire_owned().await else { return };
+        // Without a permit for another batch nothing is taken: what arrives meanwhile makes it a large one.
+        let Ok(permit) = under_way.clone().acquire_owned().await else { return };
         let mut batch = Vec::new();
         tokio::select! {
             biased;
@@ -169,16 +170,16 @@ async fn run(mut arriving: mpsc::Receiver<Incoming>, way: Way, drain: Drain) {
                 return;
             },
         }
-        let way = way.clone();
+        let pipeline = pipeline.clone();
         tokio::spawn(async move {
-            pass(batch, &way).await;
-            drop(place);
+            pass(batch, &pipeline).await;
+            drop(permit);
         });
     }
 }
 
-async fn pass(mut batch: Vec<Incoming>, way: &Way) {
-    let Way { core, conduct, genesis_hash, metrics } = way;
+async fn pass(mut batch: Vec<Incoming>, pipeline: &Pipeline) {
+    let Pipeline { core, conduct, genesis_hash, metrics } = pipeline;
     let genesis_hash = *genesis_hash;
     // What a peer sent before it was banned is not worth the work.
     batch.retain(|incoming| incoming.source.peer().is_none_or(|peer| !conduct.is_banned(&peer)));
@@ -200,7 +201,7 @@ async fn pass(mut batch: Vec<Incoming>, way: &Way) {
         }
     }
     if !good.is_empty() {
-        core.tell(Command::Admit { batch: good }).await;
+        core.send(Command::Admit { batch: good }).await;
     }
 }
 
@@ -286,7 +287,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_on_its_way_is_bounded_for_callers_and_peers_each_and_answered_at_the_end() {
-        let (core, mailbox) = CoreHandle::new();
+        let (core, mailbox) = CommandSender::new();
         let drain = Drain::new();
         // Nobody looks into the mailbox: nothing that enters comes out.
         let ingress = Ingress::start(core, Arc::new(Lenient), GENESIS, drain.clone(), metrics());
@@ -328,7 +329,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_peer_without_room_is_held_up_for_a_moment_and_loses_nothing_if_there_is_some_then() {
-        let (core, _mailbox) = CoreHandle::new();
+        let (core, _mailbox) = CommandSender::new();
         let ingress = Ingress::start(core, Arc::new(Lenient), GENESIS, Drain::new(), metrics());
         let all = u32::try_from(MAX_QUEUED_BYTES).expect("in range");
         let others = ingress.peers.clone().try_acquire_many_owned(all).expect("all of it");
@@ -345,7 +346,7 @@ mod tests {
         let incoming = |transaction: SignedTransaction| Incoming {
             transaction,
             source: Source::Peer(Hash::ZERO),
-            place: Place::new(room.clone().try_acquire_owned().expect("room"), &Default::default()),
+            permit: Permit::new(room.clone().try_acquire_owned().expect("room"), &Default::default()),
         };
         let (payer, producer) = (SecretKey::from_seed(&[2; 32]), SecretKey::from_seed(&[3; 32]));
         let register = |prover: &SecretKey| {

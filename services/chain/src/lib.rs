@@ -21,13 +21,13 @@ mod logs;
 mod mailbox;
 mod metrics;
 mod nodes;
-mod parts;
 mod peer_list;
 mod peers;
 mod ports;
 mod refusals;
 mod rpc;
 mod sampling;
+mod shared;
 mod shown;
 mod statistics;
 mod status_page;
@@ -50,10 +50,10 @@ pub use error::Error;
 use faces::Faces;
 use home::Home;
 use logs::Logs;
-use mailbox::{Command, CoreHandle};
+use mailbox::{Command, CommandSender};
 use metrics::ChainMetrics;
-use parts::Shared;
 use peers::PeerTable;
+use shared::Shared;
 use shown::Shown;
 use view::HeadView;
 
@@ -81,7 +81,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     let (view_sender, view) = watch::channel(Arc::new(head));
     let (verdict_sender, verdict) = watch::channel(None);
     let (pending, metrics) = (Arc::<AtomicU64>::default(), ChainMetrics::new(&env.metrics));
-    let (core, mailbox) = CoreHandle::new();
+    let (core, mailbox) = CommandSender::new();
     let shared = Shared {
         config,
         env,
@@ -118,7 +118,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         },
         served = faces.serve(config, env, (chain_rpc, peer_rpc, shared.status_page())) => {
             served?;
-            shared.core.tell(Command::Stop).await;
+            shared.core.send(Command::Stop).await;
             // Whatever it could not write any more is not acknowledged to anybody.
             let _ = core_ended.await;
             shared.store.close();

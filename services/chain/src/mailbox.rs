@@ -1,4 +1,4 @@
-//! What the owner of the chain is asked, and the way to it.
+//! What the owner of the chain is asked, and how it is reached.
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -42,9 +42,9 @@ pub(crate) enum Command {
     /// A peer announced a new block by its header.
     Header { peer: NodeId, header: Vec<u8>, signature: Vec<u8> },
     /// A peer reported its head; the peer's signature is checked.
-    Claim { peer: NodeId, status: PeerStatus },
-    /// What a peer said, holding one of the places this peer has in the mailbox until its turn comes.
-    FromPeer { command: Box<Self>, arrived: Instant, place: OwnedSemaphorePermit },
+    Status { peer: NodeId, status: PeerStatus },
+    /// What a peer said, holding one of the permits this peer has for the mailbox until its turn comes.
+    FromPeer { command: Box<Self>, arrived: Instant, permit: OwnedSemaphorePermit },
     /// Blocks fetched from a peer, ascending.
     Import { peer: NodeId, blocks: Vec<Block>, reply: oneshot::Sender<ImportEnd> },
     /// This node's producer wants a header to sign.
@@ -75,12 +75,12 @@ impl From<Command> for Envelope {
     }
 }
 
-/// The way to the chain's owner. Cheap to clone.
+/// Sends commands to the chain's owner. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct CoreHandle(mpsc::Sender<Envelope>);
+pub(crate) struct CommandSender(mpsc::Sender<Envelope>);
 
-impl CoreHandle {
-    /// A handle and the mailbox it fills.
+impl CommandSender {
+    /// A sender and the mailbox it fills.
     pub(crate) fn new() -> (Self, mpsc::Receiver<Envelope>) {
         let (sender, mailbox) = mpsc::channel(MAILBOX_COMMANDS);
         (Self(sender), mailbox)
@@ -91,8 +91,8 @@ impl CoreHandle {
         self.0.max_capacity() - self.0.capacity()
     }
 
-    /// Tells something that has no answer; waits for room.
-    pub(crate) async fn tell(&self, command: Command) {
+    /// Sends what has no answer; waits for room.
+    pub(crate) async fn send(&self, command: Command) {
         // The owner has gone only when the service is going too.
         let _ = self.0.send(command.into()).await;
     }
@@ -122,7 +122,7 @@ impl CoreHandle {
     /// Imports fetched blocks.
     pub(crate) async fn import(&self, peer: NodeId, blocks: Vec<Block>) -> ImportEnd {
         let (reply, end) = oneshot::channel();
-        self.tell(Command::Import { peer, blocks, reply }).await;
+        self.send(Command::Import { peer, blocks, reply }).await;
         end.await.unwrap_or(ImportEnd::Stopped(0))
     }
 

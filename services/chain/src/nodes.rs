@@ -29,12 +29,12 @@ use roster::{Contact, Roster};
 /// Lists of nodes kept for watchers that reconnect.
 pub(crate) const NODE_EVENTS: usize = 8;
 /// Changes of the nodes within this time are reported together.
-const TELL_EVERY: Duration = Duration::from_millis(200);
+const REPORT_EVERY: Duration = Duration::from_millis(200);
 /// Ages alone are reported so often, milliseconds.
 const AGES_EVERY_MS: u64 = 1_000;
 
 /// Contacts of nodes that are no producers reported in ten seconds.
-const MAX_STRANGERS_TOLD: u32 = 20;
+const MAX_STRANGERS_REPORTED: u32 = 20;
 
 #[derive(Default)]
 struct Inner {
@@ -51,14 +51,14 @@ pub(crate) struct Nodes {
     /// Where contacts that come and go are reported.
     chain_events: Events,
     /// How many of strangers are reported.
-    strangers_told: Mutex<LineLimit>,
+    strangers_reported: Mutex<LineLimit>,
 }
 
 impl Nodes {
     /// Nothing known but this node.
     pub(crate) fn new(own: Own, store: Store, events: EventLog<Vec<Node>>, chain_events: Events) -> Self {
-        let strangers_told = Mutex::new(LineLimit::new(0, MAX_STRANGERS_TOLD));
-        Self { own, store, inner: Mutex::default(), events, chain_events, strangers_told }
+        let strangers_reported = Mutex::new(LineLimit::new(0, MAX_STRANGERS_REPORTED));
+        Self { own, store, inner: Mutex::default(), events, chain_events, strangers_reported }
     }
 
     /// What this node knows of itself.
@@ -102,7 +102,7 @@ impl Nodes {
     /// Keeps the list up and publishes it until the drain begins.
     pub(crate) async fn run(self: Arc<Self>, mut peers: watch::Receiver<Arc<Vec<PeerView>>>, drain: Drain) {
         let (mut view, mut verdict) = (self.own.view.clone(), self.own.verdict.clone());
-        let mut told: Option<(Vec<Node>, u64)> = None;
+        let mut reported: Option<(Vec<Node>, u64)> = None;
         loop {
             let head = view.borrow_and_update().clone();
             verdict.mark_unchanged();
@@ -112,16 +112,16 @@ impl Nodes {
             let is_producer = |id: &NodeId| head.state.registered().contains(id);
             let contacts = self.lock().roster.see(&present, is_producer, now_ms);
             for contact in contacts {
-                self.tell(contact, is_producer);
+                self.report(contact, is_producer);
             }
             let nodes = self.list();
             let content = row::without_ages(&nodes);
             let monotonic_ms = self.own.clock.monotonic_ms();
-            let is_due = told.as_ref().is_none_or(|(before, at)| {
+            let is_due = reported.as_ref().is_none_or(|(before, at)| {
                 *before != content || monotonic_ms.saturating_sub(*at) >= AGES_EVERY_MS
             });
             if is_due {
-                told = Some((content, monotonic_ms));
+                reported = Some((content, monotonic_ms));
                 self.events.publish(nodes);
             }
             tokio::select! {
@@ -132,22 +132,23 @@ impl Nodes {
                 changed = view.changed() => if changed.is_err() { return },
                 changed = verdict.changed() => if changed.is_err() { return },
             }
-            tokio::time::sleep(TELL_EVERY).await;
+            tokio::time::sleep(REPORT_EVERY).await;
         }
     }
 
-    /// Tells who came or went. Ids cost nothing, so whoever makes many must not push all else out of the log.
-    fn tell(&self, contact: Contact, is_producer: impl Fn(&NodeId) -> bool) {
+    /// Reports who came or went. Ids cost nothing, so whoever makes many must not push all else out of the
+    /// log.
+    fn report(&self, contact: Contact, is_producer: impl Fn(&NodeId) -> bool) {
         let now_ms = self.own.clock.monotonic_ms();
-        let may_tell = || {
-            let mut told = self.strangers_told.lock().unwrap_or_else(PoisonError::into_inner);
-            told.pass("stranger", now_ms).is_some()
+        let may_report = || {
+            let mut reported = self.strangers_reported.lock().unwrap_or_else(PoisonError::into_inner);
+            reported.pass("stranger", now_ms).is_some()
         };
-        if !is_producer(&contact.id) && !may_tell() {
+        if !is_producer(&contact.id) && !may_report() {
             return;
         }
         let (node_id, address) = (contact.id.to_string(), contact.address);
-        self.chain_events.tell(match contact.lost_because {
+        self.chain_events.publish(match contact.lost_because {
             Some(reason) => What::ContactLost(ContactLost { node_id, address, reason }),
             None => What::ContactFound(ContactFound { node_id, address }),
         });

@@ -17,8 +17,8 @@ const PEERS_EVERY: Duration = Duration::from_millis(20);
 /// The table of peers is reported so often even if nothing changed: ages count.
 const PEERS_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
-/// Tells watchers of the peers' table, changes of a moment together.
-pub(crate) async fn tell(
+/// Publishes the peers' table to watchers, changes of a moment together.
+pub(crate) async fn publish(
     table: Arc<PeerTable>,
     events: EventLog<Vec<Peer>>,
     present: watch::Sender<Arc<Vec<PeerView>>>,

@@ -1,8 +1,9 @@
 //! The other nodes: how they are reached, and how what the machine of `vision-peering` decides about them is
 //! done.
 
-mod answer_places;
+mod answer_permits;
 mod blocks;
+mod channels;
 mod context;
 mod convert;
 mod dial;
@@ -13,7 +14,6 @@ mod serve;
 mod session;
 mod table;
 mod tasks;
-mod ways;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the way of transactions needs of the peers' side.
+//! What the pipeline of transactions needs of the peers' side.
 
 use vision_primitives::NodeId;
 

@@ -25,7 +25,7 @@ use vision_wire::{EventKind, EventLog, Reason, ResponseStream, parse_hash};
 
 use crate::events::Events;
 use crate::ingress::Ingress;
-use crate::mailbox::{Command, CoreHandle};
+use crate::mailbox::{Command, CommandSender};
 use crate::nodes::Nodes;
 use crate::refusals::store_status;
 use crate::shown::Shown;
@@ -43,7 +43,7 @@ pub(crate) struct ChainRpc {
     /// This node.
     pub node_id: NodeId,
     /// The thread that owns the chain.
-    pub core: CoreHandle,
+    pub core: CommandSender,
     /// Its store.
     pub store: Store,
     /// The head as published.
@@ -58,7 +58,7 @@ pub(crate) struct ChainRpc {
     pub shown: Shown,
     /// What the newest blocks show, as far as it was asked for.
     pub statistics: Arc<tokio::sync::Mutex<Window>>,
-    /// Where transactions are handed in.
+    /// Where transactions are submitted.
     pub ingress: Ingress,
     /// What happens to them.
     pub transaction_events: TransactionEvents,

@@ -8,7 +8,7 @@ use tokio::time::MissedTickBehavior;
 use vision_host::Drain;
 use vision_peering::PeerView;
 
-use crate::mailbox::CoreHandle;
+use crate::mailbox::CommandSender;
 use crate::metrics::ChainMetrics;
 use crate::peers::PeerTable;
 
@@ -16,17 +16,17 @@ use crate::peers::PeerTable;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// What is looked at.
-pub(crate) struct Sources {
+pub(crate) struct Sampled {
     /// The connections.
     pub table: Arc<PeerTable>,
     /// The chain's thread.
-    pub core: CoreHandle,
+    pub core: CommandSender,
     /// The store's file.
     pub store: PathBuf,
 }
 
 /// Looks until the drain begins.
-pub(crate) async fn sample(metrics: ChainMetrics, sources: Sources, drain: Drain) {
+pub(crate) async fn sample(metrics: ChainMetrics, sampled: Sampled, drain: Drain) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -35,9 +35,9 @@ pub(crate) async fn sample(metrics: ChainMetrics, sources: Sources, drain: Drain
             () = drain.begun() => return,
             _ = ticks.tick() => {}
         }
-        sample_peers(&metrics, &sources.table.list());
-        metrics.queues.core.set(sources.core.depth() as f64);
-        let (metrics, store) = (metrics.clone(), sources.store.clone());
+        sample_peers(&metrics, &sampled.table.list());
+        metrics.queues.core.set(sampled.core.depth() as f64);
+        let (metrics, store) = (metrics.clone(), sampled.store.clone());
         // A disk in trouble may keep its answer for long.
         let looking = tokio::task::spawn_blocking(move || {
             if let Ok(file) = std::fs::metadata(&store) {

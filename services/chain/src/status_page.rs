@@ -13,7 +13,7 @@ use vision_primitives::{Hash, NodeId};
 use crate::verdict::{ORACLE_SILENT, Verdict};
 use crate::view::HeadView;
 
-/// What the page tells.
+/// What the page shows.
 #[derive(Clone)]
 pub(crate) struct StatusPage {
     /// This node.

@@ -23,7 +23,7 @@ use vision_ledger::{Account, Changes, Producer, State};
 use vision_primitives::{Address, Hash, Height, NodeId};
 
 pub(crate) use fates::Fate;
-pub(crate) use follow::{Ahead, Told, Untold};
+pub(crate) use follow::{Ahead, Position, Unsent};
 pub(crate) use headers::Stretch;
 pub(crate) use index::{Indexed, MAX_DATA_HEAD_BYTES, Wanted};
 pub(crate) use record::{BlockRecord, HeaderRecord};

@@ -33,7 +33,7 @@ impl Verdict {
     pub(crate) fn received(snapshot: Snapshot, makes_no_block_because: String, clock: &Clock) -> Self {
         // Two processes have only the wall clock in common; from here on the other one counts.
         let age_ms = clock.now_ms().saturating_sub(snapshot.taken_at_ms);
-        // An oracle that knows nothing of the producer tells its own reason alone.
+        // An oracle that knows nothing of the producer reports its own reason alone.
         let because = match makes_no_block_because.is_empty() {
             true => &snapshot.not_eligible_because,
             false => &makes_no_block_because,
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn the_last_word_is_the_producers_if_the_oracle_has_none_and_grows_old() {
         let clock = Clock::system(0);
-        let told = |oracle: &str, joined: &str| {
+        let reported = |oracle: &str, joined: &str| {
             let snapshot = Snapshot {
                 taken_at_ms: clock.now_ms(),
                 not_eligible_because: oracle.into(),
@@ -133,11 +133,11 @@ mod tests {
         };
         let cases = [
             (None, 0, (ORACLE_SILENT, 0)),
-            (Some(told("", "")), 0, ("", 2)),
-            (Some(told("BEHIND: 9", "")), 0, ("BEHIND: 9", 2)),
-            (Some(told("", "SIGNING_FLOOR: 5")), 0, ("SIGNING_FLOOR: 5", 2)),
-            (Some(told("BEHIND: \u{1b}[2J", "")), 0, ("BEHIND: ?[2J", 2)),
-            (Some(told("", "")), VERDICT_MAX_AGE_MS + 1_000, (ORACLE_SILENT, 0)),
+            (Some(reported("", "")), 0, ("", 2)),
+            (Some(reported("BEHIND: 9", "")), 0, ("BEHIND: 9", 2)),
+            (Some(reported("", "SIGNING_FLOOR: 5")), 0, ("SIGNING_FLOOR: 5", 2)),
+            (Some(reported("BEHIND: \u{1b}[2J", "")), 0, ("BEHIND: ?[2J", 2)),
+            (Some(reported("", "")), VERDICT_MAX_AGE_MS + 1_000, (ORACLE_SILENT, 0)),
         ];
         for (verdict, later_ms, expect) in cases {
             let now_ms = clock.monotonic_ms() + later_ms;

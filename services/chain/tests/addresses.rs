@@ -1,4 +1,4 @@
-//! Addresses that peers tell: whom a node calls again, and whom a flood cannot push out.
+//! Addresses that peers send: whom a node calls again, and whom a flood cannot push out.
 
 mod support;
 
@@ -16,7 +16,7 @@ const IN_MESSAGE: u32 = vision_wire::MAX_ADDRESSES_IN_MESSAGE as u32;
 /// Messages of a flood: many times what an address book holds.
 const FLOOD_MESSAGES: u32 = 50;
 
-fn tell(addresses: Vec<String>) -> Kind {
+fn addresses(addresses: Vec<String>) -> Kind {
     Kind::Addresses(PeerAddresses { addresses })
 }
 
@@ -52,7 +52,7 @@ fn listener(home: &std::path::Path) -> Node {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_a_peer_told_of_is_called_again_after_it_was_away() {
+async fn a_node_whose_address_a_peer_sent_is_called_again_after_it_was_away() {
     let net = Net::new(3);
     let (home, other_home) = (net.home(0), net.home(1));
     let node = listener(home.path());
@@ -60,13 +60,13 @@ async fn a_node_that_a_peer_told_of_is_called_again_after_it_was_away() {
     let (grpc, p2p) = (free_port(), free_port());
     let other = Node::start_on(other_home.path(), grpc, p2p, &[]);
     other.client().await;
-    assert!(!has_called(&client, p2p).await, "nobody has told of it");
+    assert!(!has_called(&client, p2p).await, "nobody has sent its address");
 
-    let teller = caller(&net, &node, 2, 9).await;
-    teller.say(tell(vec![format!("127.0.0.1:{p2p}")])).await;
-    wait_until("the node calls whom it was told of", || has_called(&client, p2p)).await;
-    // Nobody tells of it again, and it knows nobody when it comes back.
-    drop(teller);
+    let sender = caller(&net, &node, 2, 9).await;
+    sender.say(addresses(vec![format!("127.0.0.1:{p2p}")])).await;
+    wait_until("the node calls whose address it was sent", || has_called(&client, p2p)).await;
+    // Nobody sends its address again, and it knows nobody when it comes back.
+    drop(sender);
     other.stop().await;
     wait_until("the connection is gone", || async { !has_called(&client, p2p).await }).await;
     let other = Node::start_on(other_home.path(), grpc, p2p, &[]);
@@ -84,20 +84,21 @@ async fn a_flood_of_addresses_by_one_peer_pushes_out_nobody_elses() {
     let client = node.client().await;
     let (grpc, p2p) = (free_port(), free_port());
     let mut honest = caller(&net, &node, 2, 9).await;
-    honest.say(tell(vec![format!("127.0.0.1:{p2p}")])).await;
+    honest.say(addresses(vec![format!("127.0.0.1:{p2p}")])).await;
     heard_out(&mut honest, 1).await;
 
     let mut flooder = caller(&net, &node, 3, 10).await;
     for message in 0..FLOOD_MESSAGES {
         let address = |n: u32| format!("{}:1", Ipv4Addr::from_bits(0x7f01_0000 + message * IN_MESSAGE + n));
-        flooder.say(tell((1..=IN_MESSAGE).map(address).collect())).await;
+        flooder.say(addresses((1..=IN_MESSAGE).map(address).collect())).await;
     }
     heard_out(&mut flooder, 2).await;
-    // Nobody tells of it after the flood.
+    // Nobody sends its address after the flood.
     drop((honest, flooder));
     let other = Node::start_on(other_home.path(), grpc, p2p, &[]);
     other.client().await;
-    wait_until("the node calls whom it was told of before the flood", || has_called(&client, p2p)).await;
+    wait_until("the node calls whose address it was sent before the flood", || has_called(&client, p2p))
+        .await;
     other.stop().await;
     node.stop().await;
 }

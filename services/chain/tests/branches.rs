@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use support::adversary::{Adversary, POLITE};
-use support::{Client, Net, Node, head, produce, schedule, wait_for_head, wait_until};
+use support::{Client, Net, Node, head, peers, produce, schedule, wait_for_head, wait_until};
 use tokio::time::Instant;
 use vision_host::Clock;
 use vision_primitives::{Header, Slot, Tag};
@@ -22,7 +22,7 @@ fn bounded(seeds: &[u16]) -> vision_chain::Config {
     vision_chain::Config { seeds, max_open_blocks: BOUND, ..Default::default() }
 }
 
-async fn block_of(client: &mut Client, hash: &str) -> Option<Block> {
+async fn whole_block(client: &mut Client, hash: &str) -> Option<Block> {
     let id = Some(proto::get_block_request::Id::Hash(hash.to_owned()));
     let found = client.get_block(proto::GetBlockRequest { id, ..Default::default() }).await.ok()?;
     found.into_inner().block?.into_whole()
@@ -31,7 +31,7 @@ async fn block_of(client: &mut Client, hash: &str) -> Option<Block> {
 /// The blocks of a node's chain, from height 1 on.
 async fn chain(client: &mut Client) -> Vec<Block> {
     let (mut blocks, mut hash) = (Vec::new(), head(client).await.hash);
-    while let Some(next) = block_of(client, &hash).await.filter(|block| !block.header.is_empty()) {
+    while let Some(next) = whole_block(client, &hash).await.filter(|block| !block.header.is_empty()) {
         hash = Header::from_bytes(&next.header).expect("a header").parent.to_string();
         blocks.push(next);
     }
@@ -39,8 +39,8 @@ async fn chain(client: &mut Client) -> Vec<Block> {
     blocks
 }
 
-/// A block on a node's head by the owner of slot 0, stamped so long after its window opens, without handing
-/// it in.
+/// A block on a node's head by the owner of slot 0, stamped so long after its window opens, without
+/// submitting it.
 async fn twin(net: &Net, client: &mut Client, delay_ms: u64) -> (String, proto::SubmitBlockRequest) {
     let head = head(client).await;
     let window = schedule(net, client, &head).await.window(Slot(0));
@@ -161,7 +161,7 @@ async fn a_third_block_of_one_producer_is_taken_when_a_heavier_chain_stands_on_i
             .any(|line| line.contains("_refused_total{") && line.ends_with("\"TOO_MANY_SIBLINGS\"} 2"))
     })
     .await;
-    assert!(block_of(&mut client, &third).await.is_none());
+    assert!(whole_block(&mut client, &third).await.is_none());
     produce(&net, &mut other_client, 0).await;
     let heavier = head(&mut other_client).await;
     assert_eq!(heavier.parent, third);
@@ -179,8 +179,4 @@ async fn metrics(port: u16) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).await.expect("text");
     text
-}
-
-async fn peers(client: &mut Client) -> Vec<proto::Peer> {
-    client.list_peers(proto::ListPeersRequest {}).await.expect("peers").into_inner().peers
 }

@@ -1,4 +1,4 @@
-//! What is told to those who watch events, over real gRPC.
+//! What is sent to those who watch events, over real gRPC.
 
 mod support;
 
@@ -17,7 +17,7 @@ use vision_wire::chain::{BlockInfo, ChainEvent, MissedSlot};
 /// Longest that an event may be waited for.
 const SOON: Duration = Duration::from_secs(30);
 
-async fn watch(client: &mut Client, cursor: &str) -> Streaming<ChainEvent> {
+async fn watch_events(client: &mut Client, cursor: &str) -> Streaming<ChainEvent> {
     let request = proto::WatchEventsRequest { cursor: cursor.to_owned() };
     client.watch_events(request).await.expect("a watch").into_inner()
 }
@@ -82,12 +82,12 @@ async fn block(client: &mut Client, height: u64) -> BlockInfo {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn blocks_and_missed_slots_are_told_in_order_and_from_any_cursor_on() {
+async fn blocks_and_missed_slots_are_reported_in_order_and_from_any_cursor_on() {
     let net = Net::new(3);
     let home = net.home(0);
     let node = Node::start(home.path(), &[]);
     let mut client = node.client().await;
-    let mut events = watch(&mut client, "").await;
+    let mut events = watch_events(&mut client, "").await;
     let first = next(&mut events).await;
     assert!(first.heartbeat && first.what.is_none() && !first.cursor.is_empty(), "{first:?}");
     for slot in [2, 0, 1, 8] {
@@ -108,14 +108,14 @@ async fn blocks_and_missed_slots_are_told_in_order_and_from_any_cursor_on() {
         "missed 4 slot 5 made in 8",
         "missed 4 slot 6 made in 8",
     ];
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for expect in expect {
         let (cursor, what) = happened(&mut events).await;
         assert_eq!(line(&what), expect);
-        told.push((cursor, what));
+        reported.push((cursor, what));
     }
     let active = Pool::new(net.keys.keys().copied());
-    for (_, what) in &told {
+    for (_, what) in &reported {
         match what {
             What::Block(info) => {
                 let shown = block(&mut client, info.height).await;
@@ -132,9 +132,9 @@ async fn blocks_and_missed_slots_are_told_in_order_and_from_any_cursor_on() {
             other => panic!("{other:?}"),
         }
     }
-    for (at, (cursor, _)) in told.iter().enumerate() {
-        let mut again = watch(&mut client, cursor).await;
-        for (cursor, what) in &told[at + 1..] {
+    for (at, (cursor, _)) in reported.iter().enumerate() {
+        let mut again = watch_events(&mut client, cursor).await;
+        for (cursor, what) in &reported[at + 1..] {
             assert_eq!(&happened(&mut again).await, &(cursor.clone(), what.clone()));
         }
     }
@@ -145,13 +145,13 @@ async fn blocks_and_missed_slots_are_told_in_order_and_from_any_cursor_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_suspension_and_a_return_are_told() {
+async fn a_suspension_and_a_return_are_reported() {
     use vision_primitives::{Action, SyncProof, Transaction};
     let net = Net::new(3);
     let home = net.home(0);
     let node = Node::start(home.path(), &[]);
     let mut client = node.client().await;
-    let mut events = watch(&mut client, "").await;
+    let mut events = watch_events(&mut client, "").await;
     let ids: Vec<Hash> = net.keys.keys().copied().collect();
     // The first two make all blocks until the third is suspended.
     let status_of = async |client: &mut Client, id: &Hash| {
@@ -170,9 +170,9 @@ async fn a_suspension_and_a_return_are_told() {
         }
         assert!(head(&mut client).await.height < 200, "nobody is suspended");
     };
-    let told = loop {
+    let reported = loop {
         match happened(&mut events).await.1 {
-            What::Suspended(told) => break told,
+            What::Suspended(reported) => break reported,
             What::Block(_) | What::MissedSlot(_) => {}
             other => panic!("{other:?}"),
         }
@@ -182,8 +182,8 @@ async fn a_suspension_and_a_return_are_told() {
         height: suspended.suspended_at,
         missed: suspended.missed,
     };
-    assert_eq!(told, expect);
-    assert_eq!(told.height, head(&mut client).await.height);
+    assert_eq!(reported, expect);
+    assert_eq!(reported.height, head(&mut client).await.height);
     while head(&mut client).await.height + 1 < suspended.may_return_at {
         produce(&net, &mut client, 0).await;
     }
@@ -210,7 +210,7 @@ async fn a_suspension_and_a_return_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reorganisation_tells_what_left_and_what_joined_with_the_transactions_put_back() {
+async fn a_reorganisation_reports_what_left_and_what_joined_with_the_transactions_put_back() {
     use support::transactions::{submit_one, transfer};
     let (net, nodes, mut client_a, mut client_b) = Apart::start().await;
     submit_one(&mut client_a, &transfer(&net, &net.senders[0], 0, 1), false).await.expect("taken");
@@ -223,7 +223,7 @@ async fn a_reorganisation_tells_what_left_and_what_joined_with_the_transactions_
         left.push(block(&mut client_a, height).await.hash);
     }
     let heavier = head(&mut client_b).await;
-    let mut events = watch(&mut client_a, "").await;
+    let mut events = watch_events(&mut client_a, "").await;
     next(&mut events).await;
     let nodes = nodes.meet(&mut client_a, &heavier.hash).await;
     let reorg = match happened(&mut events).await.1 {
@@ -248,7 +248,7 @@ async fn a_reorganisation_tells_what_left_and_what_joined_with_the_transactions_
 
 /// A branch so long that it becomes final in the very move that makes it the head's chain.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reorganisation_that_makes_its_branch_final_tells_both_sides_too() {
+async fn a_reorganisation_that_makes_its_branch_final_reports_both_sides_too() {
     const MOST: usize = 64;
     let (net, nodes, mut client_a, mut client_b) = Apart::start().await;
     // What one producer makes alone does not become final.
@@ -268,7 +268,7 @@ async fn a_reorganisation_that_makes_its_branch_final_tells_both_sides_too() {
     for height in (1..=tip.height).rev().take(MOST) {
         left.push(block(&mut client_a, height).await.hash);
     }
-    let mut events = watch(&mut client_a, "").await;
+    let mut events = watch_events(&mut client_a, "").await;
     next(&mut events).await;
     let nodes = nodes.meet(&mut client_a, &heavier.hash).await;
     let reorg = loop {
@@ -295,7 +295,7 @@ async fn a_reorganisation_that_makes_its_branch_final_tells_both_sides_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_catches_up_tells_of_old_blocks_together_and_has_their_missed_slots_also_after_a_restart() {
+async fn who_catches_up_reports_old_blocks_together_and_has_their_missed_slots_also_after_a_restart() {
     let net = Net::new(3);
     let homes = [net.home(0), net.home(1)];
     let a = Node::start(homes[0].path(), &[]);
@@ -308,22 +308,22 @@ async fn who_catches_up_tells_of_old_blocks_together_and_has_their_missed_slots_
     let (grpc, p2p) = (free_port(), free_port());
     let b = Node::start_on(homes[1].path(), grpc, p2p, &[a.p2p]);
     let mut client_b = b.client().await;
-    let mut events = watch(&mut client_b, "").await;
+    let mut events = watch_events(&mut client_b, "").await;
     wait_for_head(&mut client_b, &tip.hash).await;
-    let (mut told, mut upto) = (Vec::new(), 0);
+    let (mut seen, mut upto) = (Vec::new(), 0);
     while upto < blocks {
         let (_, what) = happened(&mut events).await;
         if let What::CaughtUp(it) = &what {
             upto = it.to;
         }
-        told.push(line(&what));
+        seen.push(line(&what));
     }
     // Not one for each block, none of missed slots of long ago; a part may come before the watch begins.
-    assert!(told.len() <= 20, "{told:?}");
-    assert!(told.iter().all(|line| !line.starts_with("block") && !line.starts_with("missed")), "{told:?}");
-    wait_until("finality is told too", || async { head(&mut b.client().await).await.finalized_height > 0 })
+    assert!(seen.len() <= 20, "{seen:?}");
+    assert!(seen.iter().all(|line| !line.starts_with("block") && !line.starts_with("missed")), "{seen:?}");
+    wait_until("finality is sent too", || async { head(&mut b.client().await).await.finalized_height > 0 })
         .await;
-    // The next one is told by itself: it is announced.
+    // The next one is reported by itself: it is announced.
     produce(&net, &mut client_a, 2).await;
     let expect = ["block 151 slot 2", "missed 151 slot 0 made in 2", "missed 151 slot 1 made in 2"];
     let mut live = Vec::new();

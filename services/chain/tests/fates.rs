@@ -1,4 +1,4 @@
-//! What became of what was acknowledged: told for as long as the documents say, whatever the clock and
+//! What became of what was acknowledged: reported for as long as the documents say, whatever the clock and
 //! however full the pool.
 
 mod support;
@@ -37,7 +37,7 @@ async fn a_restart_under_a_stepped_clock_expires_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_fate_of_what_was_acknowledged_is_told_after_a_stop_and_after_a_crash() {
+async fn the_fate_of_what_was_acknowledged_is_reported_after_a_stop_and_after_a_crash() {
     let net = Net::new(3);
     let home = net.home(0);
     let config = || vision_chain::Config { max_waiting_transactions: 3, ..Default::default() };
@@ -87,8 +87,12 @@ async fn what_waits_behind_a_gap_says_which_nonce_is_missing() {
     let answer = submit_one(&mut client, &by(2), false).await.expect("taken");
     assert_eq!(missing(answer.transaction), Some(0), "in the answer");
     let outcomes = submit_all(&mut client, [&by(4), &by(0)]).await;
-    let told: Vec<_> = outcomes.iter().map(|outcome| (&outcome.reason[..], outcome.missing_nonce)).collect();
-    assert!(told == [("", Some(0)), ("", None)] || told == [("", Some(1)), ("", None)], "{told:?}");
+    let reported: Vec<_> =
+        outcomes.iter().map(|outcome| (&outcome.reason[..], outcome.missing_nonce)).collect();
+    assert!(
+        reported == [("", Some(0)), ("", None)] || reported == [("", Some(1)), ("", None)],
+        "{reported:?}"
+    );
     let cases = [(0, None), (2, Some(1)), (4, Some(1))];
     for (nonce, expect) in cases {
         let info = look_up(&mut client, &by(nonce), false).await.expect("waits");

@@ -3,53 +3,42 @@
 mod support;
 
 use support::follower::{Follower, all_of_the_chain, request};
-use support::transactions::{signed, submit_one, transfer};
+use support::transactions::{data, produce_with, signed, submit_one, transfer};
 use support::{Client, Net, Node, crashed, free_port, head, produce, schedule, wait_for_head};
 use vision_primitives::{Action, Hash, NodeId, SignedTransaction, Slot};
 use vision_wire::chain as proto;
 use vision_wire::chain::follow_transactions_response::What;
 use vision_wire::reason_of;
 
-/// A block with these.
-async fn block_of(net: &Net, client: &mut Client, transactions: &[&SignedTransaction]) {
-    for transaction in transactions {
-        submit_one(client, transaction, false).await.expect("taken");
-    }
-    produce(net, client, 0).await;
-    assert_eq!(head(client).await.tx_count as usize, transactions.len());
-}
-
-fn data(net: &Net, sender: usize, nonce: u64, text: &str) -> SignedTransaction {
-    signed(net, &net.senders[sender], nonce, 1, Action::Data { bytes: text.into() })
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_transaction_is_told_once_in_order_and_from_any_cursor_on() {
+async fn every_transaction_is_reported_once_in_order_and_from_any_cursor_on() {
     let net = Net::new(3);
     let (home, genesis_hash) = (net.home(0), net.genesis.hash());
     let node = Node::start(home.path(), &[]);
     let mut client = node.client().await;
     let pay = |sender: usize, nonce| transfer(&net, &net.senders[sender], nonce, 1);
-    block_of(&net, &mut client, &[&pay(0, 0), &pay(1, 0), &data(&net, 2, 0, "doc:1")]).await;
-    block_of(&net, &mut client, &[]).await;
-    block_of(&net, &mut client, &[&pay(0, 1), &data(&net, 2, 1, "note")]).await;
+    produce_with(&net, &mut client, &[&pay(0, 0), &pay(1, 0), &data(&net, 2, 0, "doc:1")]).await;
+    produce_with(&net, &mut client, &[]).await;
+    produce_with(&net, &mut client, &[&pay(0, 1), &data(&net, 2, 1, "note")]).await;
 
     let mut live = Follower::open(&mut client, request(""), vec![]).await.expect("a stream");
     let first = live.event().await.expect("no error");
     assert_eq!(first, Some(What::CaughtUp(proto::CaughtUp { height: 3 })), "from now on");
     let mut whole = Follower::from_the_beginning(&mut client).await;
     let mut cursors = vec![("1".to_owned(), 0)];
-    for told in 1..=5 {
-        let Some(What::Transaction(info)) = whole.event().await.expect("no error") else { panic!("{told}") };
+    for reported in 1..=5 {
+        let Some(What::Transaction(info)) = whole.event().await.expect("no error") else {
+            panic!("{reported}")
+        };
         assert_eq!(info.transaction.as_ref().map(|of| &of.hash), Some(&info.hash));
-        cursors.push((whole.cursor.clone(), told));
+        cursors.push((whole.cursor.clone(), reported));
     }
     assert_eq!(whole.event().await.expect("no error"), Some(What::CaughtUp(proto::CaughtUp { height: 3 })));
     cursors.push((whole.cursor.clone(), 5));
 
     let last = pay(3, 0);
-    block_of(&net, &mut client, &[]).await;
-    block_of(&net, &mut client, &[&last]).await;
+    produce_with(&net, &mut client, &[]).await;
+    produce_with(&net, &mut client, &[&last]).await;
     live.until(&last).await;
     whole.until(&last).await;
     let all = all_of_the_chain(&mut client, &genesis_hash).await;
@@ -57,9 +46,9 @@ async fn every_transaction_is_told_once_in_order_and_from_any_cursor_on() {
     assert_eq!(whole.holds, all);
     assert_eq!(live.holds, all[5..]);
     // A cursor without the block's hash is as good while the chain is the same.
-    let bare: Vec<_> = cursors.iter().map(|(cursor, told)| (without_hash(cursor), *told)).collect();
-    for (cursor, told) in cursors.iter().chain(&bare) {
-        let resumed = Follower::open(&mut client, request(cursor), all[..*told].to_vec()).await;
+    let bare: Vec<_> = cursors.iter().map(|(cursor, reported)| (without_hash(cursor), *reported)).collect();
+    for (cursor, reported) in cursors.iter().chain(&bare) {
+        let resumed = Follower::open(&mut client, request(cursor), all[..*reported].to_vec()).await;
         let resumed = resumed.expect("a stream").caught_up().await;
         assert_eq!(resumed.holds, all, "{cursor}");
     }
@@ -67,8 +56,8 @@ async fn every_transaction_is_told_once_in_order_and_from_any_cursor_on() {
     // And after a restart.
     let node = Node::start(home.path(), &[]);
     let mut client = node.client().await;
-    for (cursor, told) in &cursors {
-        let resumed = Follower::open(&mut client, request(cursor), all[..*told].to_vec()).await;
+    for (cursor, reported) in &cursors {
+        let resumed = Follower::open(&mut client, request(cursor), all[..*reported].to_vec()).await;
         assert_eq!(resumed.expect("a stream").caught_up().await.holds, all, "{cursor}");
     }
     node.stop().await;
@@ -79,7 +68,7 @@ fn without_hash(cursor: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_follower_is_told_what_it_wants_and_nothing_else() {
+async fn a_follower_is_sent_what_it_wants_and_nothing_else() {
     let net = Net::new(3);
     let home = net.home(0);
     let node = Node::start(home.path(), &[]);
@@ -88,8 +77,8 @@ async fn a_follower_is_told_what_it_wants_and_nothing_else() {
     let paid = signed(&net, &net.senders[0], 0, 1, Action::Transfer { to, amount: 3 });
     let other = transfer(&net, &net.senders[1], 0, 1);
     let (doc, note, sent) = (data(&net, 2, 0, "doc:1"), data(&net, 3, 0, "note"), data(&net, 5, 0, "doc:2"));
-    block_of(&net, &mut client, &[&paid, &other, &doc]).await;
-    block_of(&net, &mut client, &[&note, &sent]).await;
+    produce_with(&net, &mut client, &[&paid, &other, &doc]).await;
+    produce_with(&net, &mut client, &[&note, &sent]).await;
     let address = to.to_string();
     let cases: [(&str, &str, &str, &[&SignedTransaction]); 5] = [
         ("sent by or paid to an address", &address, "", &[&paid, &sent]),
@@ -104,8 +93,9 @@ async fn a_follower_is_told_what_it_wants_and_nothing_else() {
             address: address.to_owned(),
             data_prefix: prefix.as_bytes().to_vec().into(),
         };
-        let told = Follower::open(&mut client, request, vec![]).await.expect("a stream").caught_up().await;
-        let mut hashes: Vec<_> = told.holds.into_iter().map(|(.., hash)| hash).collect();
+        let reported =
+            Follower::open(&mut client, request, vec![]).await.expect("a stream").caught_up().await;
+        let mut hashes: Vec<_> = reported.holds.into_iter().map(|(.., hash)| hash).collect();
         let mut expect: Vec<_> = expect.iter().map(|transaction| transaction.hash().to_string()).collect();
         // Within a block the order is the block's.
         hashes.sort();
@@ -121,7 +111,7 @@ async fn a_cursor_that_is_none_or_that_nobody_knows_is_refused() {
     let home = net.home(0);
     let node = Node::start(home.path(), &[]);
     let mut client = node.client().await;
-    block_of(&net, &mut client, &[&transfer(&net, &net.senders[0], 0, 1)]).await;
+    produce_with(&net, &mut client, &[&transfer(&net, &net.senders[0], 0, 1)]).await;
     let known = head(&mut client).await.hash;
     let unknown = Hash([9; 32]);
     let cases = [
@@ -150,7 +140,7 @@ async fn a_cursor_that_is_none_or_that_nobody_knows_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_told_before_a_crash_is_known_after_it_and_nothing_is_missed_or_told_twice() {
+async fn what_was_sent_before_a_crash_is_known_after_it_and_nothing_is_missed_or_sent_twice() {
     let net = Net::new(3);
     let genesis_hash = net.genesis.hash();
     let mut home = net.home(0);
@@ -162,7 +152,7 @@ async fn what_was_told_before_a_crash_is_known_after_it_and_nothing_is_missed_or
         let mut follower = Follower::open(&mut client, request(&cursor), holds).await.expect("known");
         // In blocks of three, of which the follower has seen one, two or three when the node dies.
         let all = [0, 1, 2].map(|sender| transfer(&net, &net.senders[sender], crash, 1));
-        block_of(&net, &mut client, &[&all[0], &all[1], &all[2]]).await;
+        produce_with(&net, &mut client, &[&all[0], &all[1], &all[2]]).await;
         let seen = follower.holds.len();
         while follower.holds.len() <= seen + crash as usize {
             follower.event().await.expect("no error");
@@ -191,7 +181,7 @@ async fn produce_by(net: &Net, client: &mut Client, maker: &NodeId, from: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reorganisation_undoes_what_was_told_and_so_does_a_cursor_of_a_block_that_was_left() {
+async fn a_reorganisation_undoes_what_was_sent_and_so_does_a_cursor_of_a_block_that_was_left() {
     const BRANCH: usize = 4;
     let net = Net::new(3);
     let genesis_hash = net.genesis.hash();

@@ -18,13 +18,13 @@ fn gossip<'a>(transactions: impl IntoIterator<Item = &'a SignedTransaction>) -> 
     Kind::Transactions(Transactions { transactions })
 }
 
-/// Hashes of the next transactions told.
+/// Hashes of the next transactions sent.
 async fn hear_transactions(peer: &mut Adversary, net: &Net) -> Vec<String> {
     loop {
-        if let Kind::Transactions(told) = peer.hear().await.expect("connected") {
+        if let Kind::Transactions(sent) = peer.hear().await.expect("connected") {
             let read =
                 |bytes: &bytes::Bytes| SignedTransaction::from_bytes(bytes.to_vec(), &net.genesis.hash());
-            return told
+            return sent
                 .transactions
                 .iter()
                 .map(|bytes| read(bytes).expect("good").hash().to_string())
@@ -39,7 +39,7 @@ async fn charges(client: &mut Client) -> Vec<u32> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_transaction_goes_on_to_every_node_and_whoever_comes_later_is_told_all_that_wait() {
+async fn a_transaction_goes_on_to_every_node_and_whoever_comes_later_is_sent_all_that_wait() {
     let net = Net::new(3);
     let homes = [net.home(0), net.home(1), net.home(2)];
     let first = Node::start(homes[0].path(), &[]);
@@ -72,7 +72,7 @@ async fn a_transaction_goes_on_to_every_node_and_whoever_comes_later_is_told_all
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_handed_in_here_and_still_waits_is_told_again() {
+async fn what_was_submitted_here_and_still_waits_is_sent_again() {
     let net = Net::new(3);
     let home = net.home(0);
     let node = Node::start(home.path(), &[]);
@@ -80,13 +80,13 @@ async fn what_was_handed_in_here_and_still_waits_is_told_again() {
     // Behind a gap: no block takes them.
     let [own, others] = [0, 1].map(|number| transfer(&net, &net.senders[number], 1, 1));
     let mut peer = Adversary::call(node.p2p, &net.genesis, 50, &POLITE).await.expect("a peer");
-    let teller = Adversary::call(node.p2p, &net.genesis, 51, &POLITE).await.expect("a peer");
+    let relayer = Adversary::call(node.p2p, &net.genesis, 51, &POLITE).await.expect("a peer");
     submit_one(&mut client, &own, false).await.expect("taken");
     assert_eq!(hear_transactions(&mut peer, &net).await, [own.hash().to_string()]);
-    teller.say(gossip([&others])).await;
+    relayer.say(gossip([&others])).await;
     assert_eq!(hear_transactions(&mut peer, &net).await, [others.hash().to_string()]);
-    // The peer may have had no room for it. While the head moves, it hears of it again; of what another told
-    // the node it does not.
+    // The peer may have had no room for it. While the head moves, it hears of it again; of what another
+    // sent the node it does not.
     let moving = async {
         for _ in 0..600 {
             produce(&net, &mut client, 0).await;
@@ -95,13 +95,13 @@ async fn what_was_handed_in_here_and_still_waits_is_told_again() {
     };
     tokio::select! {
         heard = hear_transactions(&mut peer, &net) => assert_eq!(heard, [own.hash().to_string()]),
-        () = moving => panic!("told nothing during 600 moves of the head"),
+        () = moving => panic!("sent nothing during 600 moves of the head"),
     }
     node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_peer_is_told_what_others_hand_in_and_never_its_own_back() {
+async fn a_peer_is_sent_what_others_submit_and_never_its_own_back() {
     let net = Net::new(3);
     let home = net.home(0);
     let node = Node::start(home.path(), &[]);
@@ -169,11 +169,11 @@ async fn a_peer_that_floods_does_not_keep_out_callers_or_other_peers() {
         }
     });
     for number in 1..8 {
-        let (handed, told) =
+        let (submitted, relayed) =
             (transfer(&net, &net.senders[number], 0, 1), transfer(&net, &net.senders[number + 8], 0, 1));
-        other.say(gossip([&told])).await;
-        submit_one(&mut client, &handed, false).await.expect("taken");
-        for transaction in [&handed, &told] {
+        other.say(gossip([&relayed])).await;
+        submit_one(&mut client, &submitted, false).await.expect("taken");
+        for transaction in [&submitted, &relayed] {
             wait_for_place(&client, transaction, "waiting").await;
         }
     }

@@ -7,9 +7,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use futures::StreamExt;
-use support::adversary::{Adversary, Manners, POLITE, channel_from};
+use support::adversary::{Adversary, Manners, POLITE, channel_from, peer_of};
 use support::transactions::{large, registration, submit_one};
-use support::{Client, Net, Node, head, produce, schedule, wait_until};
+use support::{Client, Net, Node, head, peers, produce, schedule, wait_until};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -20,15 +20,6 @@ use vision_wire::p2p::peer_message::Kind;
 use vision_wire::p2p::peer_service_client::PeerServiceClient;
 use vision_wire::p2p::{BlocksEnd, BlocksRequest, ExchangeRequest, ExchangeResponse, GetBlocksRequest};
 use vision_wire::reason_of;
-
-async fn peers(client: &mut Client) -> Vec<proto::Peer> {
-    client.list_peers(proto::ListPeersRequest {}).await.expect("peers").into_inner().peers
-}
-
-async fn peer_of(client: &mut Client, adversary: &Adversary) -> Option<proto::Peer> {
-    let id = adversary.node_key.public_key().id().to_string();
-    peers(client).await.into_iter().find(|peer| peer.node_id == id)
-}
 
 /// Seeds of the keys of producers other than the one whose home is number 0.
 fn other_producers(net: &Net) -> Vec<u8> {
@@ -57,14 +48,6 @@ async fn tall(net: &Net, client: &mut Client, seed: u8, above: u64) -> Block {
     let hash = Header::hash_bytes(&net.genesis.hash(), &header.to_bytes());
     let signature = key.sign(Tag::Block, &net.genesis.hash(), hash.as_bytes());
     Block::assemble(header, signature, Vec::new(), &net.genesis.hash())
-}
-
-fn claim(peer: &Adversary, block: &Block) -> Kind {
-    let height = block.header().height.get();
-    let mut status = peer.status(height, block.hash(), Clock::system(0).now_ms());
-    status.header = block.header_bytes().to_vec().into();
-    status.header_signature = block.signature().0.to_vec().into();
-    Kind::Status(status)
 }
 
 /// Says that its head is the node's.
@@ -106,7 +89,7 @@ async fn a_producer_that_claims_blocks_it_lacks_stalls_nobody_and_is_banned_when
     // What the liar is asked for it has not: nothing, and that is all.
     let mut banned = None;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
-    liar.say(claim(&liar, &lie)).await;
+    liar.say(liar.claim(&lie)).await;
     while banned.is_none() {
         assert!(tokio::time::Instant::now() < deadline, "it lies and is not banned");
         follow(&honest, &mut client).await;
@@ -118,9 +101,9 @@ async fn a_producer_that_claims_blocks_it_lacks_stalls_nobody_and_is_banned_when
                 liar.say(Kind::BlocksEnd(BlocksEnd { request_id, reason: String::new() })).await;
                 // It takes back what it said, and says it again.
                 follow(&liar, &mut client).await;
-                liar.say(claim(&liar, &lie)).await;
+                liar.say(liar.claim(&lie)).await;
             }
-            Ok(_) => liar.say(claim(&liar, &lie)).await,
+            Ok(_) => liar.say(liar.claim(&lie)).await,
             Err(status) => banned = Some(status),
         }
     }
@@ -144,7 +127,7 @@ async fn a_claim_signed_by_a_candidate_does_not_count() {
     for (peer_seed, (seed, counts)) in (91..).zip(signed_by) {
         let peer = Adversary::call(node.p2p, &net.genesis, peer_seed, &POLITE).await.expect("a peer");
         let claimed = tall(&net, &mut client, seed, 3).await;
-        peer.say(claim(&peer, &claimed)).await;
+        peer.say(peer.claim(&claimed)).await;
         wait_until("the claim is judged", || {
             let (mut client, peer, hash) = (client.clone(), &peer, claimed.hash().to_string());
             async move { peer_of(&mut client, peer).await.is_some_and(|seen| seen.tip_hash == hash) }

@@ -2,23 +2,12 @@
 
 mod support;
 
-use support::transactions::{signed, submit_one, transfer};
+use support::transactions::{data, produce_with, submit_one, transfer};
 use support::{Client, Net, Node, produce};
-use vision_primitives::{Action, MAX_DATA_BYTES, SignedTransaction};
+use vision_primitives::{MAX_DATA_BYTES, SignedTransaction};
 use vision_wire::chain as proto;
 use vision_wire::chain::transaction_info::Place;
 use vision_wire::reason_of;
-
-fn data(net: &Net, sender: usize, nonce: u64, text: &str) -> SignedTransaction {
-    signed(net, &net.senders[sender], nonce, 1, Action::Data { bytes: text.into() })
-}
-
-async fn block_of(net: &Net, client: &mut Client, transactions: &[&SignedTransaction]) {
-    for transaction in transactions {
-        submit_one(client, transaction, false).await.expect("taken");
-    }
-    produce(net, client, 0).await;
-}
 
 fn wish(sender: Option<usize>, prefix: &str, net: &Net) -> proto::ListTransactionsRequest {
     let sender = sender.map(|sender| net.senders[sender].public_key().id().to_string());
@@ -61,7 +50,7 @@ async fn transactions_are_listed_by_sender_and_data_newest_first() {
     ];
     let [first, second, third, fourth] = &all_of_them;
     for transaction in &all_of_them {
-        block_of(&net, &mut client, &[transaction]).await;
+        produce_with(&net, &mut client, &[transaction]).await;
     }
     let cases = [
         ("of a sender", wish(Some(0), "", &net), hashes(&[fourth, second, first])),
@@ -118,7 +107,7 @@ async fn a_page_of_large_transactions_fits_a_message() {
         let text = "d".repeat(MAX_DATA_BYTES);
         let of = |sender| data(&net, sender, nonce, &text);
         let block: Vec<_> = (0..15).map(of).collect();
-        block_of(&net, &mut client, &block.iter().collect::<Vec<_>>()).await;
+        produce_with(&net, &mut client, &block.iter().collect::<Vec<_>>()).await;
         expect.extend(block.iter().map(|transaction| transaction.hash().to_string()));
     }
     let mut found = all(&mut client, &wish(None, "dd", &net), 500).await;
@@ -143,13 +132,13 @@ async fn what_waits_is_listed_newest_first_and_gone_when_a_block_has_it() {
     for transaction in [&payment, &first, &gapped] {
         submit_one(&mut client, transaction, false).await.expect("taken");
     }
-    let told = client.list_pending(list(0)).await.expect("a list").into_inner();
+    let reported = client.list_pending(list(0)).await.expect("a list").into_inner();
     let bytes: usize = [&payment, &first, &gapped].iter().map(|transaction| transaction.bytes().len()).sum();
-    assert_eq!((told.count, told.bytes), (3, bytes as u64));
-    let listed: Vec<_> = told.transactions.iter().map(|pending| pending.hash.clone()).collect();
+    assert_eq!((reported.count, reported.bytes), (3, bytes as u64));
+    let listed: Vec<_> = reported.transactions.iter().map(|pending| pending.hash.clone()).collect();
     assert_eq!(listed, hashes(&[&gapped, &first, &payment]));
-    let [of_gapped, of_first, of_payment] = &told.transactions[..] else { panic!("{told:?}") };
-    assert_eq!(told.oldest_since_ms, Some(of_payment.since_ms));
+    let [of_gapped, of_first, of_payment] = &reported.transactions[..] else { panic!("{reported:?}") };
+    assert_eq!(reported.oldest_since_ms, Some(of_payment.since_ms));
     assert_eq!((of_gapped.kind.as_str(), of_gapped.data.as_deref()), ("data", Some(&b""[..])));
     assert_eq!(of_first.data.as_deref(), Some(&long.as_bytes()[..64]));
     assert_eq!((of_payment.kind.as_str(), of_payment.fee, of_payment.amount), ("transfer", 7, Some(1)));
@@ -157,9 +146,9 @@ async fn what_waits_is_listed_newest_first_and_gone_when_a_block_has_it() {
     assert_eq!((of_payment.to.clone(), of_payment.data.clone()), (Some("05".repeat(32)), None));
 
     let two = client.list_pending(list(2)).await.expect("a list").into_inner();
-    assert_eq!((two.count, &two.transactions[..]), (3, &told.transactions[..2]));
+    assert_eq!((two.count, &two.transactions[..]), (3, &reported.transactions[..2]));
     produce(&net, &mut client, 0).await;
     let left = client.list_pending(list(0)).await.expect("a list").into_inner();
-    assert_eq!((left.count, &left.transactions[..]), (1, &told.transactions[..1]));
+    assert_eq!((left.count, &left.transactions[..]), (1, &reported.transactions[..1]));
     node.stop().await;
 }

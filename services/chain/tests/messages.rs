@@ -58,8 +58,8 @@ async fn a_message_may_be_as_large_as_its_method_needs_and_no_larger() {
     node.stop().await;
 }
 
-/// What is told of a refusal, of which the details repeat the sentence.
-const MAX_TOLD_CHARS: usize = 600;
+/// What a caller is sent of a refusal, of which the details repeat the sentence.
+const MAX_REFUSAL_CHARS: usize = 600;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_refusal_repeats_a_long_text() {
@@ -109,8 +109,8 @@ async fn no_refusal_repeats_a_long_text() {
     ];
     for (desc, refusal) in refusals {
         let refusal = refusal.unwrap_or_else(|| panic!("{desc} is not refused"));
-        let told = refusal.message().chars().count() + refusal.details().len();
-        assert!(told < MAX_TOLD_CHARS, "{desc}: {told} characters: {:.300}", refusal.message());
+        let sent = refusal.message().chars().count() + refusal.details().len();
+        assert!(sent < MAX_REFUSAL_CHARS, "{desc}: {sent} characters: {:.300}", refusal.message());
         assert_ne!(refusal.code(), tonic::Code::Internal, "{desc}: {refusal:?}");
     }
     node.stop().await;

@@ -6,16 +6,11 @@ use std::time::Duration;
 
 use support::adversary::{Adversary, POLITE};
 use support::transactions::{account, place, submit_one, transfer};
-use support::{Client, Net, Node, crashed, head, produce, schedule, wait_for_head, wait_until};
-use vision_host::Clock;
+use support::{Client, Net, Node, crashed, head, peers, produce, schedule, wait_for_head, wait_until};
 use vision_primitives::{Block, Hash, Header, Height, SecretKey, Slot, Tag};
 use vision_wire::chain as proto;
 use vision_wire::p2p::peer_message::Kind;
 use vision_wire::p2p::{BlockAnnouncement, NewBlock};
-
-async fn peers(client: &mut Client) -> Vec<proto::Peer> {
-    client.list_peers(proto::ListPeersRequest {}).await.expect("peers").into_inner().peers
-}
 
 async fn wait_for_peers(client: &Client, count: usize) {
     wait_until("as many peers as there are other nodes", || {
@@ -37,7 +32,7 @@ async fn prepare(net: &Net, client: &mut Client, head: &proto::Head, slot: u64) 
     Header::from_bytes(&prepared.header).expect("a header")
 }
 
-/// A block with the transactions that wait, without handing it in.
+/// A block with the transactions that wait, without submitting it.
 async fn prepare_whole(net: &Net, client: &mut Client, head: &proto::Head, slot: u64) -> Block {
     let window = schedule(net, client, head).await.window(Slot(slot));
     let request = proto::PrepareBlockRequest {
@@ -68,15 +63,6 @@ async fn submit(client: &mut Client, block: &Block) -> Result<proto::SubmitBlock
         transactions: block.transactions().iter().map(|signed| signed.bytes().to_vec().into()).collect(),
     };
     Ok(client.submit_block(request).await?.into_inner())
-}
-
-/// A status that shows this block as the peer's head.
-fn claim(peer: &Adversary, block: &Block) -> Kind {
-    let height = block.header().height.get();
-    let mut status = peer.status(height, block.hash(), Clock::system(0).now_ms());
-    status.header = block.header_bytes().to_vec().into();
-    status.header_signature = block.signature().0.to_vec().into();
-    Kind::Status(status)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -138,7 +124,7 @@ async fn peers_that_claim_much_and_send_nothing_do_not_keep_a_node_from_catching
         let tall = tall.clone();
         liars.push(tokio::spawn(async move {
             loop {
-                liar.say(claim(&liar, &tall)).await;
+                liar.say(liar.claim(&tall)).await;
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }));
@@ -187,7 +173,7 @@ async fn what_a_node_says_in_good_faith_is_not_charged() {
     let block = Some(vision_wire::block_to_proto(&good));
     peer.say(Kind::NewBlock(NewBlock { block, traceparent: String::new() })).await;
     wait_for_head(&mut client, &good.hash().to_string()).await;
-    // The list is told a moment after what it shows: this one is of after the block.
+    // The list is published a moment after what it shows: this one is of after the block.
     let delivered = tip.height + 1;
     wait_until("the list shows the peer with the block it sent", || {
         let mut client = client.clone();

@@ -35,7 +35,7 @@ async fn until(client: &Client, what: &str, fits: impl Fn(&[proto::Node]) -> boo
     found.into_inner().expect("no panic")
 }
 
-/// The oracle's word as its service would tell it.
+/// The oracle's word as its service would report it.
 async fn judge(client: &mut Client, oracle: &str, joined: &str) {
     let snapshot = Snapshot {
         taken_at_ms: Clock::system(0).now_ms(),
@@ -112,7 +112,7 @@ async fn nodes_know_each_other_by_name_and_a_dead_one_stays_on_the_list() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn watchers_are_told_what_changes() {
+async fn watchers_are_sent_what_changes() {
     use futures::StreamExt;
     let net = Net::new(2);
     let (home, other) = (net.home(0), net.home(1));
@@ -131,7 +131,7 @@ async fn watchers_are_told_what_changes() {
             }
         }
     });
-    let seen = seen.await.expect("told in time");
+    let seen = seen.await.expect("reported in time");
     let request = proto::WatchNodesRequest { cursor: seen.cursor };
     let mut resumed = client.watch_nodes(request).await.expect("it resumes").into_inner();
     let next = resumed.next().await.expect("an event").expect("no error");
@@ -160,7 +160,7 @@ async fn contacts_that_come_and_go_are_events() {
                 }
             }
         });
-        next.await.expect("told in time")
+        next.await.expect("reported in time")
     };
     let id = net.keys.keys().nth(1).expect("two keys").to_string();
     let peer = Node::start_named(other.path(), "node2", &[node.p2p], 0);
@@ -212,7 +212,7 @@ fn status_with(peer: &Adversary, net: &Net, bytes: Vec<u8>) -> PeerStatus {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reports_are_believed_only_as_far_as_they_are_signed_and_well_formed() {
+async fn reports_count_only_as_far_as_they_are_signed_and_well_formed() {
     let net = Net::new(1);
     let home = net.home(0);
     let node = Node::start_named(home.path(), "node1", &[], 0);
@@ -297,19 +297,19 @@ async fn clocks_apart_do_not_change_how_long_blocks_take() {
     for node in [&ahead, &behind] {
         wait_for_head(&mut node.client().await, &block.hash).await;
     }
-    let told = Mutex::new(Vec::new());
-    wait_until("both tell when it came", || {
-        let (mut client, told) = (client.clone(), &told);
+    let reported = Mutex::new(Vec::new());
+    wait_until("both report when it came", || {
+        let (mut client, reported) = (client.clone(), &reported);
         async move {
             let request = proto::GetPropagationRequest {};
-            let nodes = client.get_propagation(request).await.expect("told").into_inner().nodes;
+            let nodes = client.get_propagation(request).await.expect("reported").into_inner().nodes;
             let count = nodes.len();
-            *told.lock().expect("no panic") = nodes;
+            *reported.lock().expect("no panic") = nodes;
             count == 2
         }
     })
     .await;
-    for (node, row) in told.into_inner().expect("no panic").iter().zip(&found[1..]) {
+    for (node, row) in reported.into_inner().expect("no panic").iter().zip(&found[1..]) {
         assert_eq!(node.node_id, row.node_id, "and this node has none of its own blocks");
         let heights: Vec<_> = node.samples.iter().map(|sample| sample.height).collect();
         assert_eq!(heights, [1]);

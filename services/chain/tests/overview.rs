@@ -33,17 +33,17 @@ async fn blocks(client: &mut Client) -> Vec<proto::BlockInfo> {
 }
 
 /// A height's slots as a schedule made of the answer's own inputs has them.
-fn recomputed(net: &Net, told: &proto::GetSlotsResponse, wanted: &[u64]) -> Vec<proto::Slot> {
+fn recomputed(net: &Net, reported: &proto::GetSlotsResponse, wanted: &[u64]) -> Vec<proto::Slot> {
     let pool = |ids: &[String]| Pool::new(ids.iter().map(|id| id.parse().expect("an id")));
-    let entropy: Hash = told.entropy.parse().expect("a hash");
-    let seed = seed(&entropy, Height(told.height), &epoch_salt(&told.chain_id));
+    let entropy: Hash = reported.entropy.parse().expect("a hash");
+    let seed = seed(&entropy, Height(reported.height), &epoch_salt(&reported.chain_id));
     assert_eq!(
-        (seed.to_string(), epoch_salt(&told.chain_id).to_string()),
-        (told.seed.clone(), told.epoch_salt.clone())
+        (seed.to_string(), epoch_salt(&reported.chain_id).to_string()),
+        (reported.seed.clone(), reported.epoch_salt.clone())
     );
     let timing = SlotTiming::from(&net.genesis.params);
-    let (active, registered) = (pool(&told.active), pool(&told.registered));
-    let parent = TimestampMs(told.parent_timestamp_ms);
+    let (active, registered) = (pool(&reported.active), pool(&reported.registered));
+    let parent = TimestampMs(reported.parent_timestamp_ms);
     let schedule =
         Schedule::new(seed, active.clone(), registered.clone(), parent, timing).expect("a schedule");
     let show = |slot: &u64| {
@@ -89,12 +89,17 @@ async fn slots_of_every_height_are_those_its_block_was_made_in() {
     let mut pools: BTreeMap<Vec<String>, u32> = BTreeMap::new();
     for block in blocks(&mut client).await.into_iter().skip(1) {
         let wanted = [block.slot, 0, 9, 1_000_000];
-        let told = slots(&mut client, Some(block.height), &wanted).await;
-        assert_eq!((told.height, &told.parent, &told.entropy), (block.height, &block.parent, &block.parent));
-        assert_eq!(told.slots, recomputed(&net, &told, &wanted), "height {}", block.height);
-        assert_eq!(told.slots[0].node_id, block.producer, "height {}", block.height);
-        assert!((told.slots[0].opens_at_ms..told.slots[0].closes_at_ms).contains(&block.timestamp_ms));
-        *pools.entry(told.active).or_default() += 1;
+        let reported = slots(&mut client, Some(block.height), &wanted).await;
+        assert_eq!(
+            (reported.height, &reported.parent, &reported.entropy),
+            (block.height, &block.parent, &block.parent)
+        );
+        assert_eq!(reported.slots, recomputed(&net, &reported, &wanted), "height {}", block.height);
+        assert_eq!(reported.slots[0].node_id, block.producer, "height {}", block.height);
+        assert!(
+            (reported.slots[0].opens_at_ms..reported.slots[0].closes_at_ms).contains(&block.timestamp_ms)
+        );
+        *pools.entry(reported.active).or_default() += 1;
     }
     assert!(pools.len() > 1, "some producer was suspended for a while");
     let refusals = [
@@ -130,11 +135,11 @@ fn counted(net: &Net, all: &[proto::BlockInfo], window: usize) -> Vec<(String, [
     counts.into_iter().map(row).collect()
 }
 
-fn rows(told: &proto::GetStatisticsResponse) -> Vec<(String, [u64; 4], String)> {
+fn rows(reported: &proto::GetStatisticsResponse) -> Vec<(String, [u64; 4], String)> {
     let row = |of: &proto::ProducerStatistics| {
         (of.node_id.clone(), [of.primary, of.backup, of.tail, of.missed], of.rewards.clone())
     };
-    told.producers.iter().map(row).collect()
+    reported.producers.iter().map(row).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -146,23 +151,27 @@ async fn statistics_go_on_from_what_was_counted_and_are_right_after_a_reorganisa
     let check = async |client: &mut Client, what: &str| {
         let all = blocks(client).await;
         for window in [0_u32, 1, 5, 1000] {
-            let told = statistics(client, window).await;
+            let reported = statistics(client, window).await;
             let size = if window == 0 { 1000 } else { window as usize };
             let from = all.len().saturating_sub(size).max(1);
-            assert_eq!((told.from_height, told.to_height), (from as u64, all.len() as u64 - 1), "{what}");
+            assert_eq!(
+                (reported.from_height, reported.to_height),
+                (from as u64, all.len() as u64 - 1),
+                "{what}"
+            );
             let mut expect = counted(&net, &all, size);
-            expect.retain(|(id, ..)| told.producers.iter().any(|told| told.node_id == *id));
-            assert_eq!(rows(&told), expect, "{what}, {window}");
-            assert_eq!(told.blocks, all.len() as u64 - from as u64, "{what}");
+            expect.retain(|(id, ..)| reported.producers.iter().any(|reported| reported.node_id == *id));
+            assert_eq!(rows(&reported), expect, "{what}, {window}");
+            assert_eq!(reported.blocks, all.len() as u64 - from as u64, "{what}");
             let mut intervals: Vec<u64> = all[from..].iter().map(|block| block.interval_ms).collect();
             intervals.sort_unstable();
             let middle = intervals[(intervals.len() - 1) / 2];
             assert_eq!(
-                (told.interval_median_ms, told.interval_max_ms),
+                (reported.interval_median_ms, reported.interval_max_ms),
                 (Some(middle), intervals.last().copied())
             );
-            let due: f64 = told.producers.iter().map(|of| of.expected_share).sum();
-            let share: f64 = told.producers.iter().map(|of| of.share).sum();
+            let due: f64 = reported.producers.iter().map(|of| of.expected_share).sum();
+            let share: f64 = reported.producers.iter().map(|of| of.share).sum();
             assert!((due - 1.0).abs() < 1e-9 && (share - 1.0).abs() < 1e-9, "{what}: {due} {share}");
         }
     };
@@ -205,13 +214,13 @@ async fn the_tree_shows_what_was_replaced_when_and_why() {
     let slow = produce(&net, &mut client_a, 1).await.hash;
     let fast = produce(&net, &mut client_b, 0).await.hash;
     let nodes = nodes.meet(&mut client_a, &fast).await;
-    let told = tree(&mut client_a, 1).await;
+    let reported = tree(&mut client_a, 1).await;
     assert_eq!(
-        told.iter().map(|block| &block.hash).collect::<Vec<_>>(),
+        reported.iter().map(|block| &block.hash).collect::<Vec<_>>(),
         [&fast, &slow],
         "the head's chain first"
     );
-    let (fast_row, slow_row) = (&told[0], &told[1]);
+    let (fast_row, slow_row) = (&reported[0], &reported[1]);
     assert_eq!((fast_row.canonical, slow_row.canonical), (true, false));
     assert_eq!((&fast_row.parent, &slow_row.parent), (&parent.hash, &parent.hash));
     assert_eq!((fast_row.replaced_at_ms, fast_row.replaced_because.as_str()), (None, ""));
@@ -225,11 +234,11 @@ async fn the_tree_shows_what_was_replaced_when_and_why() {
     }
     let tip = head(&mut client_a).await;
     assert_eq!((tip.height, tip.finalized_height > 2), (101, true));
-    let told = tree(&mut client_a, 64).await;
-    assert_eq!(told.iter().map(|block| block.height).collect::<Vec<_>>(), (38..=101).collect::<Vec<_>>());
-    assert_eq!(told.last().map(|block| &block.hash), Some(&tip.hash));
+    let reported = tree(&mut client_a, 64).await;
+    assert_eq!(reported.iter().map(|block| block.height).collect::<Vec<_>>(), (38..=101).collect::<Vec<_>>());
+    assert_eq!(reported.last().map(|block| &block.hash), Some(&tip.hash));
     let all = blocks(&mut client_a).await;
-    for block in &told {
+    for block in &reported {
         let info = &all[usize::try_from(block.height).expect("few")];
         let expect = (&info.hash, &info.parent, &info.producer, info.slot, info.timestamp_ms, info.finalized);
         let got =

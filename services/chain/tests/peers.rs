@@ -5,7 +5,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use support::adversary::{Adversary, Manners, POLITE};
+use support::adversary::{Adversary, Manners, POLITE, peer_of};
 use support::{Client, Net, Node, head, produce, schedule, wait_for_head, wait_until};
 use vision_host::Clock;
 use vision_primitives::{Block, Hash, Header, Signature, Slot, Tag};
@@ -13,12 +13,6 @@ use vision_wire::chain as proto;
 use vision_wire::p2p::peer_message::Kind;
 use vision_wire::p2p::{BlockAnnouncement, NewBlock, PeerAddresses, Transactions};
 use vision_wire::reason_of;
-
-async fn peer_of(client: &mut Client, adversary: &Adversary) -> Option<proto::Peer> {
-    let id = adversary.node_key.public_key().id().to_string();
-    let peers = client.list_peers(proto::ListPeersRequest {}).await.expect("peers").into_inner().peers;
-    peers.into_iter().find(|peer| peer.node_id == id)
-}
 
 /// A good block on the node's head that only the test knows, made on a twin of the node.
 async fn next_block(net: &Net, client: &mut Client) -> Block {

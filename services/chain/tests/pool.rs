@@ -94,25 +94,25 @@ async fn what_was_acknowledged_waits_after_a_stop_and_after_a_crash() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_caller_who_hands_in_what_peers_told_may_rely_on_it_too_and_on_all_that_it_waits_behind() {
+async fn a_caller_who_submits_what_peers_sent_may_rely_on_it_too_and_on_all_that_it_waits_behind() {
     let net = Net::new(3);
     let homes = [net.home(0), net.home(1)];
     let first = Node::start(homes[0].path(), &[]);
     let mut first_client = first.client().await;
-    let [payer, teller] = [&net.senders[0], &net.senders[1]];
+    let [payer, relayed_sender] = [&net.senders[0], &net.senders[1]];
     let registers = {
         let proven =
             registration(&net, payer, &SecretKey::from_seed(&[91; 32]), &SecretKey::from_seed(&[91; 32]));
         signed(&net, payer, 2, 50, proven.transaction().action.clone())
     };
     let before = [transfer(&net, payer, 0, 1), transfer(&net, payer, 1, 1)];
-    let told = transfer(&net, teller, 0, 1);
-    for transaction in before.iter().chain([&told]) {
+    let relayed = transfer(&net, relayed_sender, 0, 1);
+    for transaction in before.iter().chain([&relayed]) {
         submit_one(&mut first_client, transaction, false).await.expect("taken");
     }
     let second = Node::start(homes[1].path(), &[first.p2p]);
     let mut client = second.client().await;
-    for transaction in before.iter().chain([&told]) {
+    for transaction in before.iter().chain([&relayed]) {
         wait_for_place(&client, transaction, "waiting").await;
     }
     submit_one(&mut client, &registers, false).await.expect("taken");
@@ -120,16 +120,16 @@ async fn a_caller_who_hands_in_what_peers_told_may_rely_on_it_too_and_on_all_tha
     wait_for_place(&first_client, &registers, "waiting").await;
     submit_one(&mut first_client, &replaced, false).await.expect("it pays more");
     wait_for_place(&client, &replaced, "waiting").await;
-    let known = submit_one(&mut client, &told, false).await.expect_err("it waits already");
+    let known = submit_one(&mut client, &relayed, false).await.expect_err("it waits already");
     assert_eq!(reason_of(&known).as_deref(), Some("TRANSACTION_KNOWN"));
     let crashed = crashed(homes[1].path());
     second.stop().await;
     first.stop().await;
-    // Alone: nobody tells it anything.
+    // Alone: nobody sends it anything.
     for home in [homes[1].path(), crashed.path()] {
         let node = Node::start(home, &[]);
         let mut client = node.client().await;
-        for transaction in [&before[0], &replaced, &registers, &told] {
+        for transaction in [&before[0], &replaced, &registers, &relayed] {
             assert_eq!(place(&mut client, transaction).await, "waiting");
         }
         node.stop().await;

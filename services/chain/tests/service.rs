@@ -74,7 +74,7 @@ async fn blocks_are_stored_served_and_survive_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_stored_block_of_a_producer_is_told_with_its_signature() {
+async fn every_stored_block_of_a_producer_is_sent_with_its_signature() {
     let net = Net::new(2);
     let home = net.home(0);
     let node = Node::start(home.path(), &[]);

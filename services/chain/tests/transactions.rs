@@ -1,4 +1,4 @@
-//! Transactions handed in: waiting, in blocks, dropped, watched and proven.
+//! Transactions submitted: waiting, in blocks, dropped, watched and proven.
 #![expect(clippy::disallowed_methods, reason = "a test waits in real time, with a deadline")]
 
 mod support;
@@ -236,7 +236,7 @@ async fn a_caller_may_wait_until_its_transaction_is_in_a_block_or_dropped() {
         let refused = submit_one(&mut client, again, true).await.expect_err("its nonce is used");
         assert_eq!(metadata_of(&refused, "rule").as_deref(), Some(rule));
     }
-    // Whoever waits when the node stops is told how it stands.
+    // Whoever waits when the node stops is answered how it stands.
     let last = transfer(&net, &net.senders[2], 0, 1);
     let of_last = wait(&last);
     wait_for_place(&client, &last, "waiting").await;
@@ -247,7 +247,7 @@ async fn a_caller_may_wait_until_its_transaction_is_in_a_block_or_dropped() {
     assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
 }
 
-async fn watch(
+async fn watch_transactions(
     client: &mut Client,
     cursor: &str,
     address: Option<Hash>,
@@ -269,23 +269,23 @@ async fn next_event(
             assert_eq!(event.transactions, []);
             continue;
         }
-        let told = event.transactions.into_iter();
-        let told = told.map(|info| (info.hash, place_text(info.place.as_ref()))).collect();
-        return (event.cursor, told);
+        let reported = event.transactions.into_iter();
+        let reported = reported.map(|info| (info.hash, place_text(info.place.as_ref()))).collect();
+        return (event.cursor, reported);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn watchers_are_told_what_concerns_them_and_resume_where_they_were() {
+async fn watchers_are_sent_what_concerns_them_and_resume_where_they_were() {
     let net = Net::new(3);
     let home = net.home(0);
     let node = Node::start(home.path(), &[]);
     let mut client = node.client().await;
     let [other, key] = [&net.senders[0], &net.senders[1]];
     let to = Hash([77; 32]);
-    let mut all = watch(&mut client, "", None).await;
-    let mut of_sender = watch(&mut client, "", Some(key.public_key().id())).await;
-    let mut of_receiver = watch(&mut client, "", Some(to)).await;
+    let mut all = watch_transactions(&mut client, "", None).await;
+    let mut of_sender = watch_transactions(&mut client, "", Some(key.public_key().id())).await;
+    let mut of_receiver = watch_transactions(&mut client, "", Some(to)).await;
     // Begun before the call was answered: nothing done since is missed.
     let (unrelated, first) =
         (transfer(&net, other, 0, 9), signed(&net, key, 0, 1, Action::Transfer { to, amount: 3 }));
@@ -294,14 +294,14 @@ async fn watchers_are_told_what_concerns_them_and_resume_where_they_were() {
     let begin = all.next().await.expect("no end").expect("no error").cursor;
     for transaction in [&unrelated, &first] {
         submit_one(&mut client, transaction, false).await.expect("taken");
-        let (_, told) = next_event(&mut all).await;
-        assert_eq!(told, [at(transaction, "waiting")]);
+        let (_, reported) = next_event(&mut all).await;
+        assert_eq!(reported, [at(transaction, "waiting")]);
     }
     for stream in [&mut of_sender, &mut of_receiver] {
         assert_eq!(next_event(stream).await.1, [at(&first, "waiting")]);
     }
-    // Whoever watches all can tell whom an event concerns.
-    let mut repeated = watch(&mut client, &begin, None).await;
+    // Whoever watches all can see whom an event concerns.
+    let mut repeated = watch_transactions(&mut client, &begin, None).await;
     let mut parties = Vec::new();
     while parties.len() < 2 {
         let event = repeated.next().await.expect("no end").expect("no error");
@@ -309,9 +309,9 @@ async fn watchers_are_told_what_concerns_them_and_resume_where_they_were() {
     }
     assert_eq!(parties[1], (key.public_key().id().to_string(), to.to_string()));
     produce(&net, &mut client, 0).await;
-    let (cursor, mut told) = next_event(&mut all).await;
-    told.sort_by(|a, b| a.1.cmp(&b.1));
-    assert_eq!(told, [at(&unrelated, "included 1/0"), at(&first, "included 1/1")]);
+    let (cursor, mut reported) = next_event(&mut all).await;
+    reported.sort_by(|a, b| a.1.cmp(&b.1));
+    assert_eq!(reported, [at(&unrelated, "included 1/0"), at(&first, "included 1/1")]);
     for stream in [&mut of_sender, &mut of_receiver] {
         assert_eq!(next_event(stream).await.1, [at(&first, "included 1/1")]);
     }
@@ -321,12 +321,12 @@ async fn watchers_are_told_what_concerns_them_and_resume_where_they_were() {
     for transaction in [&second, &better] {
         submit_one(&mut client, transaction, false).await.expect("taken");
     }
-    let mut resumed = watch(&mut client, &cursor, Some(key.public_key().id())).await;
-    let (middle, told) = next_event(&mut resumed).await;
-    assert_eq!(told, [at(&second, "waiting")]);
-    let (_, told) = next_event(&mut resumed).await;
-    assert_eq!(told, [at(&second, "dropped REPLACED"), at(&better, "waiting")]);
-    let mut from_middle = watch(&mut client, &middle, Some(to)).await;
+    let mut resumed = watch_transactions(&mut client, &cursor, Some(key.public_key().id())).await;
+    let (middle, reported) = next_event(&mut resumed).await;
+    assert_eq!(reported, [at(&second, "waiting")]);
+    let (_, reported) = next_event(&mut resumed).await;
+    assert_eq!(reported, [at(&second, "dropped REPLACED"), at(&better, "waiting")]);
+    let mut from_middle = watch_transactions(&mut client, &middle, Some(to)).await;
     let heartbeat = tokio::time::timeout(Duration::from_millis(500), next_event(&mut from_middle)).await;
     assert!(heartbeat.is_err(), "nothing of this address: {heartbeat:?}");
 

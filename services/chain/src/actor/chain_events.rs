@@ -9,7 +9,7 @@ use super::Actor;
 use crate::shown::{About, Shown};
 
 impl Actor {
-    pub(super) fn tell_event(&self, event: ChainEvent) {
+    pub(super) fn publish_event(&self, event: ChainEvent) {
         let shown = &self.shown;
         let what = match event {
             ChainEvent::Block(block) => block_info(shown, &block)
@@ -26,7 +26,7 @@ impl Actor {
             }
         };
         if let Some(what) = what {
-            self.logs.events.tell(what);
+            self.logs.events.publish(what);
         }
     }
 }

@@ -99,7 +99,7 @@ impl Observed {
                 );
             }
             Blame::Peer(peer) => {
-                if let Some(left_out) = self.peers.may_say(&peer, "block") {
+                if let Some(left_out) = self.peers.may_log(&peer, "block") {
                     tracing::warn!(
                         height = height.get(),
                         %hash,

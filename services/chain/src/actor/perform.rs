@@ -12,7 +12,7 @@ use vision_primitives::{Block, Hash, Height, Invariant, SignedTransaction, Slot,
 use super::observe::block_span;
 use super::{Actor, Asked};
 use crate::error::Error;
-use crate::incoming::{Incoming, Place, Source};
+use crate::incoming::{Incoming, Permit, Source};
 use crate::mailbox::StoredBlock;
 use crate::refusals::{not_prepared, not_stored, not_taken};
 use crate::trace;
@@ -42,7 +42,7 @@ impl Actor {
             Output::Retry { id } => return self.retry(id),
             Output::Reply { id, answer } => self.reply(id, answer),
             Output::Settled { ticket, answer } => {
-                let (mut source, _place) = self.incoming(ticket);
+                let (mut source, _permit) = self.incoming(ticket);
                 source.answer(answer.map_err(|refused| not_taken(&refused)));
             }
             Output::Charge { peer, points, why } => self.peers.charge(&peer, points, why),
@@ -59,16 +59,16 @@ impl Actor {
             Output::Stored { block, origin, became_head, parent_stamp, reply } => {
                 self.stored(&block, origin, became_head, parent_stamp, reply);
             }
-            Output::Event(event) => self.tell_event(event),
+            Output::Event(event) => self.publish_event(event),
             Output::Forward { transactions, except } => {
-                self.peers.broadcast_transactions(&bytes_of(&transactions), except.as_ref());
+                self.peers.relay_transactions(&bytes_of(&transactions), except.as_ref());
             }
             Output::ForwardAgain { transactions } => {
                 let pool = self.importer.pool();
                 let waiting = transactions.iter().filter_map(|hash| pool.get(hash));
-                self.peers.broadcast_transactions(&bytes_of(waiting), None);
+                self.peers.relay_transactions(&bytes_of(waiting), None);
             }
-            Output::Happened(events) => self.tell_transactions(&events),
+            Output::Happened(events) => self.publish_transactions(&events),
         }
         Ok(())
     }
@@ -87,8 +87,8 @@ impl Actor {
             }
             (Some(Asked::Screen(reply)), Answer::Screened(Screened { verified, unverified })) => {
                 let mut back = |Arrival { ticket, transaction, .. }| {
-                    let (source, place) = self.incoming(ticket);
-                    Incoming { transaction, source, place }
+                    let (source, permit) = self.incoming(ticket);
+                    Incoming { transaction, source, permit }
                 };
                 let verified = verified.into_iter().map(&mut back).collect();
                 let unverified = unverified.into_iter().map(back).collect();
@@ -99,7 +99,7 @@ impl Actor {
     }
 
     /// Who waits for a transaction that leaves the machine's hands, and the room it has taken.
-    fn incoming(&mut self, ticket: Ticket) -> (Source, Place) {
+    fn incoming(&mut self, ticket: Ticket) -> (Source, Permit) {
         self.incoming.remove(&ticket).invariant("a transaction leaves the machine's hands once")
     }
 
@@ -154,14 +154,14 @@ impl Actor {
         let (head, now) = (self.importer.tree().head().height(), TimestampMs(self.clock.now_ms()));
         let is_recent = trace::is_recent(block.header(), head, now);
         let span = block_span!(is_recent, "chain.block.announce", &self.genesis_hash, block).entered();
-        let sent = self.peers.broadcast_block(block, &telemetry::traceparent(&span));
+        let sent = self.peers.announce_block(block, &telemetry::traceparent(&span));
         if matches!(origin, Origin::Own) {
             self.roots.announced(block, parent, TimestampMs(self.clock.now_ms()));
         }
         sent
     }
 
-    fn tell_transactions(&self, events: &[TransactionEvent]) {
+    fn publish_transactions(&self, events: &[TransactionEvent]) {
         for part in events.chunks(MAX_HAPPENED_IN_EVENT) {
             self.logs.transactions.publish(Arc::new(part.to_vec()));
         }

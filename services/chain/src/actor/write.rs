@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::store::{Commit, Store, StoreError};
 use crate::trace;
 
-/// A way to write a commit.
+/// How a commit is written.
 type Write = fn(&Store, &Commit) -> Result<(), StoreError>;
 
 /// How many fates the store has. One that cannot be read takes nothing more either.
@@ -98,7 +98,7 @@ impl Actor {
         });
         self.written = Some(commit);
         let announce = self.metrics.phases.announce.clone();
-        let tell = || {
+        let report = || {
             if let Some(head) = last.map(Arc::new) {
                 // The table has statuses sent, which show the view.
                 self.view.send_replace(head.clone());
@@ -106,8 +106,8 @@ impl Actor {
             }
             self.perform_all()
         };
-        let told = if has_blocks { time(&announce, tell) } else { tell() };
+        let reported = if has_blocks { time(&announce, report) } else { report() };
         self.written = None;
-        told
+        reported
     }
 }

@@ -1,11 +1,11 @@
-//! Who handed a transaction in, and what such a caller is answered.
+//! Who submitted or relayed a transaction, and what a caller is answered.
 
 use tokio::sync::oneshot;
 use tonic::Status;
 use vision_importer::Taken;
 use vision_primitives::NodeId;
 
-/// Who handed a transaction in.
+/// Who submitted or relayed a transaction.
 pub(crate) enum Source {
     /// A caller, who waits for the answer.
     Caller(Option<oneshot::Sender<Result<Taken, Status>>>),

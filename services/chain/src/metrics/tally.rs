@@ -40,13 +40,13 @@ impl Tally {
     /// Counts what a commit has stored `now` and what is reported of it; `came` says when a block came.
     pub(crate) fn stored(
         &mut self,
-        told: &[Output],
+        reported: &[Output],
         commit: &Commit,
         tree: &BlockTree,
         now: Instant,
         came: impl Fn(&Hash) -> Option<Instant>,
     ) {
-        for output in told {
+        for output in reported {
             let Output::Stored { block, became_head, .. } = output else { continue };
             let (hash, header) = (block.hash(), block.header());
             self.open.insert(hash, (header.slot, header.timestamp_ms));
@@ -72,7 +72,7 @@ impl Tally {
             self.open.remove(hash);
         }
         let mut last = None;
-        for output in told {
+        for output in reported {
             let Output::HeadMoved { head, finalized, left, .. } = output else { continue };
             if *left > 0 {
                 self.metrics.reorg_depth.observe(*left as f64);

@@ -72,7 +72,7 @@ mod tests {
         Made { height: Height(height), hash, producer: id_of(producer), stamp: TimestampMs(AT + stamp) }
     }
 
-    fn told(roster: &mut Roster, by: u16, height: u64, at: u64) {
+    fn reported(roster: &mut Roster, by: u16, height: u64, at: u64) {
         let report = NodeReport {
             name: "a".parse().unwrap(),
             not_eligible: None,
@@ -111,12 +111,12 @@ mod tests {
         let with = |id, clock_offset_ms| PeerView { clock_offset_ms, ..peer(id) };
         let present = [with(2, Some(3_600_000.0)), with(3, Some(-1_800_000.0)), with(4, None)];
         roster.see(&present, |_| true, AT);
-        told(&mut roster, 2, 2, HOUR + 12_007);
-        told(&mut roster, 2, 3, HOUR + 14_013);
-        told(&mut roster, 4, 2, 12_005);
+        reported(&mut roster, 2, 2, HOUR + 12_007);
+        reported(&mut roster, 2, 3, HOUR + 14_013);
+        reported(&mut roster, 4, 2, 12_005);
         // A block that is not of the head's chain, and one that came with the node's catching up.
-        told(&mut roster, 2, 77, HOUR);
-        told(&mut roster, 3, 1, HOUR);
+        reported(&mut roster, 2, 77, HOUR);
+        reported(&mut roster, 3, 1, HOUR);
         let found = of(&id_of(OWN), &line, &roster);
         let shown: Vec<_> = found
             .iter()

@@ -231,7 +231,7 @@ pub mod tests {
             })
         };
         roster.heard(&id_of(1), report(9, 0));
-        assert!(roster.get(&id_of(1)).is_none(), "it is told of with its connection, and not before");
+        assert!(roster.get(&id_of(1)).is_none(), "it is listed with its connection, and not before");
         roster.see(&[peer(1)], |_| true, 0);
         for (hash, at) in [(1, 0), (2, 5), (2, 6), (3, 7)] {
             roster.heard(&id_of(1), report(hash, at));

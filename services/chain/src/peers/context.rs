@@ -12,11 +12,11 @@ use vision_peering::Echo;
 use vision_wire::Recorder;
 use vision_wire::p2p::Status as PeerStatus;
 
-use super::answer_places::AnswerPlaces;
+use super::answer_permits::AnswerPermits;
 use super::identity::Identity;
 use super::table::PeerTable;
 use crate::ingress::Ingress;
-use crate::mailbox::CoreHandle;
+use crate::mailbox::CommandSender;
 use crate::nodes::Nodes;
 use crate::store::Store;
 use crate::view::HeadView;
@@ -28,7 +28,7 @@ pub(crate) struct Context {
     /// The connections.
     pub table: Arc<PeerTable>,
     /// The chain.
-    pub core: CoreHandle,
+    pub core: CommandSender,
     /// Its store.
     pub store: Store,
     /// Its head.
@@ -58,8 +58,8 @@ pub(crate) struct Context {
 pub(crate) struct InProgress {
     /// What was last reported of this node, and its signature.
     reported: Mutex<(Bytes, Bytes)>,
-    /// Places for answers to questions for blocks.
-    pub(super) answering: AnswerPlaces,
+    /// Permits for answers to questions for blocks.
+    pub(super) answering: AnswerPermits,
     /// Challenges of the introductions under way: one that comes back is our own.
     pub(super) challenges: Mutex<BTreeSet<[u8; 32]>>,
 }

@@ -12,9 +12,9 @@ use vision_wire::p2p::peer_service_client::PeerServiceClient;
 use vision_wire::p2p::{ExchangeRequest, PeerMessage};
 use vision_wire::{IntroducedAnswers, Reason};
 
+use super::channels::channels;
 use super::context::Context;
-use super::session::{self, End, Way};
-use super::ways::ways;
+use super::session::{self, End, Endpoint};
 
 /// A call must be answered in this time.
 const CALL_DEADLINE: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ async fn connect(context: &Arc<Context>, address: &str) -> End {
     let mut client = PeerServiceClient::new(IntroducedAnswers::new(channel))
         .max_decoding_message_size(context.max_message_bytes)
         .max_encoding_message_size(context.max_message_bytes);
-    let (out, outbound) = ways();
+    let (out, outbound) = channels();
     // Towards the side that was called an error has no way; ending the stream is all there is.
     let outbound = outbound
         .take_while(|sent: &Result<PeerMessage, _>| futures::future::ready(sent.is_ok()))
@@ -80,6 +80,6 @@ async fn connect(context: &Arc<Context>, address: &str) -> End {
         Ok(Ok(response)) => response.into_inner(),
     };
     let inbound = inbound.map(|received| received.map(|answer| answer.message.unwrap_or_default()));
-    let way = Way::Called(address.to_owned());
-    session::run(context.clone(), way, out, CancellationToken::new(), inbound, |_| {}).await
+    let endpoint = Endpoint::Called(address.to_owned());
+    session::run(context.clone(), endpoint, out, CancellationToken::new(), inbound, |_| {}).await
 }

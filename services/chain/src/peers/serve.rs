@@ -21,10 +21,10 @@ use vision_wire::p2p::{
 use vision_wire::types::Block;
 
 use super::blocks::BlockQuery;
+use super::channels::channels;
 use super::context::Context;
-use super::introductions::{Introductions, NoPlace, Place};
-use super::session::{self, Way};
-use super::ways::ways;
+use super::introductions::{Introductions, NoPermit, Permit};
+use super::session::{self, Endpoint};
 
 /// Connections that are not proven yet.
 const MAX_INTRODUCTIONS: usize = 64;
@@ -34,7 +34,7 @@ const MAX_BLOCK_STREAMS: usize = 16;
 const MAX_BLOCK_STREAMS_PER_ADDRESS: usize = 2;
 /// Blocks one call may ask for.
 const MAX_BLOCKS_IN_CALL: usize = 1000;
-/// A call whose caller has not read everything in this time ends, so that it keeps no place.
+/// A call whose caller has not read everything in this time ends, so that it keeps no permit.
 const CALL_DEADLINE: Duration = Duration::from_secs(60);
 /// Blocks read ahead of the network.
 const AHEAD_BLOCKS: usize = 8;
@@ -64,11 +64,11 @@ fn address_of<T>(request: &Request<T>) -> Result<SocketAddr, Status> {
     request.remote_addr().ok_or_else(missing)
 }
 
-fn place(of: &Arc<Introductions>, from: SocketAddr, what: &str) -> Result<Place, Status> {
+fn permit(of: &Arc<Introductions>, from: SocketAddr, what: &str) -> Result<Permit, Status> {
     of.enter(from.ip()).map_err(|none| {
         let whose = match none {
-            NoPlace::OfAddress => "of this address",
-            NoPlace::OfAll => "in all",
+            NoPermit::OfAddress => "of this address",
+            NoPermit::OfAll => "in all",
         };
         vision_wire::status(Reason::Overloaded, format!("too many {what} {whose} at once, try again"), &[])
     })
@@ -124,20 +124,21 @@ impl PeerService for PeerRpc {
         request: Request<Streaming<ExchangeRequest>>,
     ) -> Result<Response<Self::ExchangeStream>, Status> {
         let from = address_of(&request)?;
-        let place = place(&self.introductions, from, "introductions")?;
+        let permit = permit(&self.introductions, from, "introductions")?;
         let inbound =
             request.into_inner().map(|received| received.map(|sent| sent.message.unwrap_or_default()));
-        let (out, outbound) = ways();
+        let (out, outbound) = channels();
         let (context, introductions) = (self.context.clone(), self.introductions.clone());
         tokio::spawn(async move {
-            let (table, gives_way) = (context.table.clone(), place.gives_way());
+            let (table, gives_way) = (context.table.clone(), permit.gives_way());
             let on_stand = |id| {
                 if table.is_producer(&id) {
                     introductions.producer_at(from.ip());
                 }
-                drop(place);
+                drop(permit);
             };
-            let end = session::run(context, Way::CalledBy(from), out, gives_way, inbound, on_stand).await;
+            let end =
+                session::run(context, Endpoint::CalledBy(from), out, gives_way, inbound, on_stand).await;
             tracing::debug!(%from, ?end, "inbound connection over");
         });
         let outbound = outbound.map(|sent| sent.map(|message| ExchangeResponse { message: Some(message) }));
@@ -148,13 +149,13 @@ impl PeerService for PeerRpc {
         &self,
         request: Request<GetBlocksRequest>,
     ) -> Result<Response<Self::GetBlocksStream>, Status> {
-        let place = place(&self.block_streams, address_of(&request)?, "block streams")?;
+        let permit = permit(&self.block_streams, address_of(&request)?, "block streams")?;
         let query = BlockQuery::parse(&request.into_inner(), MAX_BLOCKS_IN_CALL)?;
         let store = self.context.store.clone();
-        let (gives_way, deadline) = (place.gives_way(), self.context.clock.instant() + CALL_DEADLINE);
+        let (gives_way, deadline) = (permit.gives_way(), self.context.clock.instant() + CALL_DEADLINE);
         let blocks = paced(gives_way, deadline, move |give| {
             let given = query.run(&store, usize::MAX, give);
-            drop(place);
+            drop(permit);
             given
         });
         Ok(Response::new(Box::pin(blocks)))

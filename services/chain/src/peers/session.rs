@@ -23,13 +23,13 @@ use vision_primitives::NodeId;
 use vision_wire::Reason;
 use vision_wire::p2p::{PeerMessage, peer_message::Kind};
 
-use super::answer_places::AnswerTurns;
+use super::answer_permits::AnswerTurns;
+use super::channels::{Channels, Gossip, Outbox};
 use super::context::Context;
 use super::convert::message;
 use super::identity::Remote;
 use super::refused::{MAX_REASON_CHARS, Refused};
 use super::table::{Connection, Entered};
-use super::ways::{Gossip, Outbox, Ways};
 
 /// Both introductions must be over in this time.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
@@ -62,7 +62,7 @@ pub(super) enum End {
 }
 
 /// How the other side is reached.
-pub(super) enum Way {
+pub(super) enum Endpoint {
     /// We called this address.
     Called(String),
     /// It called from this socket.
@@ -72,8 +72,8 @@ pub(super) enum Way {
 /// Runs a connection from the first message to its end.
 pub(super) async fn run<S>(
     context: Arc<Context>,
-    way: Way,
-    ways: Ways,
+    endpoint: Endpoint,
+    channels: Channels,
     gives_way: CancellationToken,
     mut inbound: S,
     on_stand: impl FnOnce(NodeId),
@@ -81,12 +81,12 @@ pub(super) async fn run<S>(
 where
     S: Stream<Item = Result<PeerMessage, Status>> + Unpin,
 {
-    let Ways { outbox, gossip, bulk } = ways;
+    let Channels { outbox, gossip, bulk } = channels;
     let introducing = introduce::introduce(&context, &outbox, &mut inbound);
     let introducing = timeout(HANDSHAKE_DEADLINE, introducing);
     let introduced = tokio::select! {
         biased;
-        // One that is complete gives its place back by itself.
+        // One that is complete gives its permit back by itself.
         introduced = introducing => introduced,
         () = gives_way.cancelled() => {
             let why = "this place is needed for another introduction, try again";
@@ -102,7 +102,7 @@ where
         }
         Ok(Ok(remote)) => remote,
     };
-    let entered = connection(&way, &remote, outbox.clone(), gossip.clone())
+    let entered = connection(&endpoint, &remote, outbox.clone(), gossip.clone())
         .and_then(|connection| context.table.enter(connection));
     let mut entered = match entered {
         Ok(entered) => entered,
@@ -125,7 +125,7 @@ where
         bulk,
         answering: Arc::new(Semaphore::new(MAX_QUESTIONS)),
         turns: AnswerTurns::default(),
-        places: Arc::new(Semaphore::new(MAX_WAITING_MESSAGES)),
+        permits: Arc::new(Semaphore::new(MAX_WAITING_MESSAGES)),
         last_report: Mutex::default(),
     }
     .talk(inbound, &mut entered)
@@ -138,12 +138,12 @@ where
 }
 
 /// Whom an address book counts as the source of what a peer sends: ids cost nothing, hosts do.
-fn source_of(way: &Way) -> String {
-    match way {
-        Way::Called(address) => {
+fn source_of(endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Called(address) => {
             address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).to_owned()
         }
-        Way::CalledBy(socket) => owner_of(socket.ip()).to_string(),
+        Endpoint::CalledBy(socket) => owner_of(socket.ip()).to_string(),
     }
 }
 
@@ -164,10 +164,15 @@ fn does_not_decode(status: &Status) -> bool {
         && !status.message().starts_with("Unexpected EOF")
 }
 
-fn connection(way: &Way, remote: &Remote, outbox: Outbox, gossip: Gossip) -> Result<Connection, Refused> {
-    let (address, inbound, leads_to) = match way {
-        Way::Called(address) => (address.clone(), false, address.clone()),
-        Way::CalledBy(socket) => {
+fn connection(
+    endpoint: &Endpoint,
+    remote: &Remote,
+    outbox: Outbox,
+    gossip: Gossip,
+) -> Result<Connection, Refused> {
+    let (address, inbound, leads_to) = match endpoint {
+        Endpoint::Called(address) => (address.clone(), false, address.clone()),
+        Endpoint::CalledBy(socket) => {
             let address = of_caller(&remote.listen_address, socket.ip()).map_err(|why| {
                 Refused::new(Reason::MalformedMessage, format!("hello: listen_address: {why}"))
             })?;
@@ -180,7 +185,7 @@ fn connection(way: &Way, remote: &Remote, outbox: Outbox, gossip: Gossip) -> Res
         address,
         inbound,
         remote: leads_to,
-        source: source_of(way),
+        source: source_of(endpoint),
         outbox,
         gossip,
     })
@@ -196,8 +201,8 @@ struct Session<'a> {
     answering: Arc<Semaphore>,
     /// Its turns at being answered.
     turns: AnswerTurns,
-    /// This peer's places in the mailbox of the chain's thread.
-    places: Arc<Semaphore>,
+    /// This peer's permits for the mailbox of the chain's thread.
+    permits: Arc<Semaphore>,
     /// What the peer last reported of itself, and its signature, which need not be checked again.
     last_report: Mutex<(Bytes, Bytes)>,
 }

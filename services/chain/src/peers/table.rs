@@ -1,5 +1,5 @@
-//! The connections of this node: the machine of `vision-peering` behind a mutex, and the ways to the peers it
-//! speaks of.
+//! The connections of this node: the machine of `vision-peering` behind a mutex, and the channels to the
+//! peers it speaks of.
 //!
 //! The mutex is held for a few instructions and never across an await. What the machine wants done at once is
 //! done under it, in order: to queue a message, to cancel, to log. What takes time goes out as a [`Job`], and
@@ -24,9 +24,9 @@ use vision_peering::{
 use vision_primitives::{Block, Hash, Height, NodeId, Pool};
 use vision_wire::p2p::PeerMessage;
 
+use super::channels::{Gossip, Outbox};
 use super::convert;
 use super::refused::Refused;
-use super::ways::{Gossip, Outbox};
 pub(crate) use perform::Job;
 use perform::{Inner, Link, Outlets, Turn};
 
@@ -44,9 +44,9 @@ pub(crate) struct Connection {
     pub remote: String,
     /// Whom the address book counts as the source of what it sends.
     pub source: String,
-    /// The way to it.
+    /// The channel to it.
     pub outbox: Outbox,
-    /// The way of transactions to it.
+    /// The channel of transactions to it.
     pub gossip: Gossip,
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct PeerTable {
     outlets: Outlets,
     next_connection: AtomicU64,
     next_fetch: AtomicU64,
-    /// Told whenever what [`PeerTable::list`] gives may have changed.
+    /// Notified whenever what [`PeerTable::list`] gives may have changed.
     pub changed: Arc<Notify>,
 }
 
@@ -270,7 +270,7 @@ impl PeerTable {
 
     /// Whether a line about a node's misbehaviour may be written now, and how many were left out since the
     /// last one.
-    pub(crate) fn may_say(&self, id: &NodeId, what: &str) -> Option<u64> {
+    pub(crate) fn may_log(&self, id: &NodeId, what: &str) -> Option<u64> {
         self.lock().machine.may_log(id, what, self.clock.monotonic_ms())
     }
 
@@ -281,7 +281,7 @@ impl PeerTable {
 
     /// Queues a new block, or its announcement, for every peer that is not known to have it; gives how
     /// many took it and how many had no room.
-    pub(crate) fn broadcast_block(&self, block: &Block, traceparent: &str) -> (u32, u32) {
+    pub(crate) fn announce_block(&self, block: &Block, traceparent: &str) -> (u32, u32) {
         let form = Form::of(block);
         let message = convert::new_block(block, form, traceparent);
         let turn = self.turn(Turn::gossiping(message), Input::GossipBlock { hash: block.hash(), form });
@@ -289,7 +289,7 @@ impl PeerTable {
     }
 
     /// Queues transactions for every peer but the one they came from.
-    pub(crate) fn broadcast_transactions(&self, transactions: &[Bytes], except: Option<&NodeId>) {
+    pub(crate) fn relay_transactions(&self, transactions: &[Bytes], except: Option<&NodeId>) {
         let input = Input::GossipTransactions { from: except.copied() };
         let to = self.turn(Turn::default(), input).gossip;
         for message in convert::transactions(transactions) {

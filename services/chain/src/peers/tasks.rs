@@ -26,7 +26,7 @@ pub(super) async fn perform_all(context: Arc<Context>, mut jobs: mpsc::Receiver<
     }
 }
 
-/// Tells the machine when its time has come, until the node stops.
+/// Wakes the machine when its time has come, until the node stops.
 pub(super) async fn keep_time(context: Arc<Context>) {
     let mut wake_ms = context.table.wake_ms();
     loop {
@@ -59,7 +59,7 @@ async fn perform(context: Arc<Context>, task: Task) {
         }
         Task::LookUp { round, hash } => table.looked_up(round, core.knows(hash).await),
         Task::Deliver { fetch, peer, block } => {
-            core.tell(Command::Announced { peer, block }).await;
+            core.send(Command::Announced { peer, block }).await;
             table.delivered(fetch);
         }
     }

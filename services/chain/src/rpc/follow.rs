@@ -20,7 +20,7 @@ use cursor::Cursor;
 use super::listing::data_prefix;
 use super::transactions::{SILENCE_MS, included_info};
 use super::{ChainRpc, load, store_status};
-use crate::store::{Ahead, Store, StoreError, Told, Untold};
+use crate::store::{Ahead, Position, Store, StoreError, Unsent};
 use crate::view::HeadView;
 
 /// Which transactions a follower wants.
@@ -47,7 +47,7 @@ struct Follower {
     view: watch::Receiver<Arc<HeadView>>,
     clock: Clock,
     filter: Filter,
-    told: Told,
+    position: Position,
     /// What is read and has yet to be sent: of one step of the store.
     ready: VecDeque<proto::FollowTransactionsResponse>,
     caught_up: bool,
@@ -63,14 +63,14 @@ impl ChainRpc {
         let filter = Filter { address, data: data_prefix(&request.data_prefix)? };
         let cursor = Cursor::parse(&request.cursor)?;
         // Before the call is answered: whatever happens then is reported.
-        let told = self.load(move |store| begin(store, cursor)).await?.ok_or_else(unknown)?;
+        let position = self.load(move |store| begin(store, cursor)).await?.ok_or_else(unknown)?;
         let follower = Follower {
             store: self.store.clone(),
             genesis_hash: self.rules.genesis_hash,
             view: self.view.clone(),
             clock: self.clock.clone(),
             filter,
-            told,
+            position,
             ready: VecDeque::new(),
             caught_up: false,
             sent_at_ms: self.clock.monotonic_ms(),
@@ -87,17 +87,18 @@ impl ChainRpc {
 }
 
 /// Where a follower begins; nowhere if the block of its cursor is not known.
-fn begin(store: &Store, cursor: Cursor) -> Result<Option<Told>, StoreError> {
-    let told = match cursor {
-        Cursor::Now => return store.told_now().map(Some),
-        Cursor::From(height) => return store.told_at(Height(height.get().saturating_sub(1))),
+fn begin(store: &Store, cursor: Cursor) -> Result<Option<Position>, StoreError> {
+    let position = match cursor {
+        Cursor::Now => return store.position_now().map(Some),
+        Cursor::From(height) => return store.position_at(Height(height.get().saturating_sub(1))),
         Cursor::After { height, index, block: None } => {
-            let there = store.told_at(height)?;
-            return Ok(there.map(|told| Told { index, ..told }));
+            let there = store.position_at(height)?;
+            return Ok(there.map(|position| Position { index, ..position }));
         }
-        Cursor::After { height, index, block: Some(block) } => Told { height, index, block },
+        Cursor::After { height, index, block: Some(block) } => Position { height, index, block },
     };
-    Ok(Some(told).filter(|told| told.height > Height::GENESIS || told.block == store.genesis_hash()))
+    Ok(Some(position)
+        .filter(|position| position.height > Height::GENESIS || position.block == store.genesis_hash()))
 }
 
 fn unknown() -> Status {
@@ -116,58 +117,58 @@ impl Follower {
             }
             // Seen before the store is read: a move of the head after that is noticed below.
             let finalized = self.view.borrow_and_update().finalized_height;
-            let told = self.told;
-            match load(&self.store, move |store| store.ahead(&told)).await? {
+            let position = self.position;
+            match load(&self.store, move |store| store.ahead(&position)).await? {
                 Ahead::Unknown => return Err(unknown()),
                 Ahead::Left(parent) => {
-                    let block_hash = told.block.to_string();
-                    let undo = proto::BlockUndone { height: told.height.get(), block_hash };
-                    self.told = parent;
+                    let block_hash = position.block.to_string();
+                    let undo = proto::BlockUndone { height: position.height.get(), block_hash };
+                    self.position = parent;
                     self.push(parent, Some(What::Undo(undo)));
                 }
                 Ahead::Blocks(blocks) if !blocks.is_empty() => {
                     for block in &blocks {
-                        self.tell(block, finalized)?;
+                        self.push_block(block, finalized)?;
                     }
                     let silent_ms = self.clock.monotonic_ms().saturating_sub(self.sent_at_ms);
                     if self.ready.is_empty() && silent_ms >= SILENCE_MS {
-                        self.push(self.told, None);
+                        self.push(self.position, None);
                     }
                 }
                 Ahead::Blocks(_) if !self.caught_up => {
                     self.caught_up = true;
-                    let height = told.height.get();
-                    self.push(told, Some(What::CaughtUp(proto::CaughtUp { height })));
+                    let height = position.height.get();
+                    self.push(position, Some(What::CaughtUp(proto::CaughtUp { height })));
                 }
                 Ahead::Blocks(_) => {
                     match tokio::time::timeout(Duration::from_millis(SILENCE_MS), self.view.changed()).await {
                         Ok(Ok(())) => {}
                         Ok(Err(_)) => return Ok(None),
-                        Err(_) => self.push(told, None),
+                        Err(_) => self.push(position, None),
                     }
                 }
             }
         }
     }
 
-    fn tell(&mut self, block: &Untold, finalized: Height) -> Result<(), Status> {
+    fn push_block(&mut self, block: &Unsent, finalized: Height) -> Result<(), Status> {
         for (bytes, index) in block.transactions.iter().zip(0..).skip(block.from as usize) {
             let transaction = SignedTransaction::from_bytes(bytes.clone(), &self.genesis_hash);
             let transaction = transaction.map_err(|error| {
                 store_status(&StoreError::Corrupt(format!("block {}: {error}", block.block)))
             })?;
             if self.filter.takes(&transaction) {
-                let told = Told { height: block.height, index, block: block.block };
-                let info = included_info(&transaction, &told, &self.genesis_hash, finalized);
-                self.push(told, Some(What::Transaction(info)));
+                let position = Position { height: block.height, index, block: block.block };
+                let info = included_info(&transaction, &position, &self.genesis_hash, finalized);
+                self.push(position, Some(What::Transaction(info)));
             }
         }
-        self.told = block.told();
+        self.position = block.end();
         Ok(())
     }
 
-    fn push(&mut self, told: Told, what: Option<What>) {
-        let (cursor, heartbeat) = (cursor::text(&told), what.is_none());
+    fn push(&mut self, position: Position, what: Option<What>) {
+        let (cursor, heartbeat) = (cursor::text(&position), what.is_none());
         self.ready.push_back(proto::FollowTransactionsResponse { cursor, heartbeat, what });
     }
 }

@@ -9,7 +9,7 @@ use vision_wire::{Reason, parse_optional_hash};
 
 use super::ChainRpc;
 use super::transactions::included_info;
-use crate::store::{MAX_DATA_HEAD_BYTES, Told, Wanted};
+use crate::store::{MAX_DATA_HEAD_BYTES, Position, Wanted};
 
 /// Bytes of transactions on a page, past the first.
 const MAX_PAGE_BYTES: usize = 256 << 10;
@@ -74,8 +74,8 @@ impl ChainRpc {
         let found = self.load(move |store| store.list(&wanted, below, items, MAX_PAGE_BYTES)).await?;
         let finalized = self.head().finalized_height;
         let transactions = found.found.iter().map(|listed| {
-            let place = Told { height: listed.height, index: listed.index, block: listed.block };
-            included_info(&listed.transaction, &place, &self.rules.genesis_hash, finalized)
+            let position = Position { height: listed.height, index: listed.index, block: listed.block };
+            included_info(&listed.transaction, &position, &self.rules.genesis_hash, finalized)
         });
         Ok(Response::new(proto::ListTransactionsResponse {
             transactions: transactions.collect(),

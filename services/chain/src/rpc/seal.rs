@@ -1,4 +1,4 @@
-//! Who signed the header of a proof, so that nobody must be believed about the header either.
+//! Who signed the header of a proof, so that nobody must be trusted for the header either.
 
 use bytes::Bytes;
 use tonic::Status;

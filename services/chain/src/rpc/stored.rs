@@ -16,7 +16,7 @@ impl ChainRpc {
         let producer = parse_optional_hash("producer", &request.producer)?;
         let mut events = self.stored.subscribe(&request.cursor)?;
         let clock = self.clock.clone();
-        let mut told_at_ms = clock.monotonic_ms();
+        let mut sent_at_ms = clock.monotonic_ms();
         // Without a cursor, the place to begin at is taken before the call is answered: whatever is stored
         // then is reported.
         let first = if request.cursor.is_empty() { events.next().await } else { None };
@@ -35,10 +35,10 @@ impl ChainRpc {
             });
             let now_ms = clock.monotonic_ms();
             let silent = answer.as_ref().is_ok_and(|answer| answer.heartbeat && !answer.begins);
-            if silent && now_ms.saturating_sub(told_at_ms) < SILENCE_MS {
+            if silent && now_ms.saturating_sub(sent_at_ms) < SILENCE_MS {
                 return std::future::ready(None);
             }
-            told_at_ms = now_ms;
+            sent_at_ms = now_ms;
             std::future::ready(Some(answer))
         });
         Ok(Box::pin(answers))

@@ -1,4 +1,4 @@
-//! Transactions and accounts: handed in, looked up, watched, proven.
+//! Transactions and accounts: submitted, looked up, watched, proven.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use vision_wire::{EventKind, Reason, ResponseStream, parse_hash};
 
 use super::ChainRpc;
 use crate::refusals::{store_status, store_unavailable};
-use crate::store::{Place, StoreError, Told};
+use crate::store::{Place, Position, StoreError};
 use crate::transaction_events::{event_to_proto, fate_to_proto, place_to_proto};
 use crate::view::HeadView;
 
@@ -266,7 +266,7 @@ impl ChainRpc {
         };
         let (mut events, view) = (self.transaction_events.subscribe(&request.cursor)?, self.view.clone());
         let (clock, genesis_hash) = (self.clock.clone(), self.rules.genesis_hash);
-        let mut told_at_ms = clock.monotonic_ms();
+        let mut sent_at_ms = clock.monotonic_ms();
         // Without a cursor, the place to begin at is taken before the call is answered: whatever the watcher
         // does then is reported.
         let first = if request.cursor.is_empty() { events.next().await } else { None };
@@ -286,13 +286,13 @@ impl ChainRpc {
             let silent =
                 answer.as_ref().is_ok_and(|answer| !answer.heartbeat && answer.transactions.is_empty());
             let now_ms = clock.monotonic_ms();
-            if silent && now_ms.saturating_sub(told_at_ms) < SILENCE_MS {
+            if silent && now_ms.saturating_sub(sent_at_ms) < SILENCE_MS {
                 return std::future::ready(None);
             }
             if let Ok(answer) = &mut answer {
                 answer.heartbeat |= silent;
             }
-            told_at_ms = now_ms;
+            sent_at_ms = now_ms;
             std::future::ready(Some(answer))
         });
         Ok(Box::pin(answers))
@@ -341,7 +341,7 @@ impl ChainRpc {
 /// A transaction of the head's chain with its place.
 pub(super) fn included_info(
     transaction: &SignedTransaction,
-    place: &Told,
+    position: &Position,
     genesis_hash: &Hash,
     finalized: Height,
 ) -> proto::TransactionInfo {
@@ -349,12 +349,12 @@ pub(super) fn included_info(
         hash: transaction.hash().to_string(),
         transaction: Some(vision_wire::transaction_to_proto(transaction)),
         place: Some(transaction_info::Place::Included(proto::Included {
-            height: place.height.get(),
-            block_hash: place.block.to_string(),
-            index: place.index,
-            finalized: place.height <= finalized,
+            height: position.height.get(),
+            block_hash: position.block.to_string(),
+            index: position.index,
+            finalized: position.height <= finalized,
             proof: None,
-            trace_id: HeightTrace::of(genesis_hash, place.height).to_string(),
+            trace_id: HeightTrace::of(genesis_hash, position.height).to_string(),
         })),
         ..Default::default()
     }

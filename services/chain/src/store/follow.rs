@@ -13,9 +13,9 @@ const MAX_BLOCKS: usize = 256;
 /// Bytes of blocks that one step gives, past the first.
 const MAX_BYTES: usize = 256 << 10;
 
-/// How far somebody has been sent events: up to a transaction of a block.
+/// A position on the chain: how far somebody has been sent events.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Told {
+pub(crate) struct Position {
     /// Height of the block.
     pub height: Height,
     /// The last transaction reported; at or above the last one of the block, all of it has been reported.
@@ -26,7 +26,7 @@ pub(crate) struct Told {
 
 /// A block of the head's chain with transactions that have yet to be reported.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Untold {
+pub(crate) struct Unsent {
     /// Its height.
     pub height: Height,
     /// Its hash.
@@ -37,11 +37,11 @@ pub(crate) struct Untold {
     pub transactions: Vec<Vec<u8>>,
 }
 
-impl Untold {
+impl Unsent {
     /// How far is reported with this block.
-    pub(crate) fn told(&self) -> Told {
+    pub(crate) fn end(&self) -> Position {
         let last = u32::try_from(self.transactions.len()).unwrap_or(u32::MAX).saturating_sub(1);
-        Told { height: self.height, index: last, block: self.block }
+        Position { height: self.height, index: last, block: self.block }
     }
 }
 
@@ -51,14 +51,14 @@ pub(crate) enum Ahead {
     /// Nobody knows: the block is known here neither as one of the head's chain nor as one that it has left.
     Unknown,
     /// The head's chain has left the block; before it the block's parent had been reported.
-    Left(Told),
+    Left(Position),
     /// These blocks, ascending; none at the head.
-    Blocks(Vec<Untold>),
+    Blocks(Vec<Unsent>),
 }
 
 impl Store {
     /// What comes after what has been reported, a part of it.
-    pub(crate) fn ahead(&self, told: &Told) -> Result<Ahead, StoreError> {
+    pub(crate) fn ahead(&self, position: &Position) -> Result<Ahead, StoreError> {
         let read = self.begin_read()?;
         let chain = read.open_table(CHAIN).map_err(failed)?;
         let blocks = read.open_table(BLOCKS).map_err(failed)?;
@@ -72,31 +72,32 @@ impl Store {
                 Ok::<_, StoreError>(Some((header, record.tx_count)))
             }
         };
-        if self.canonical(&chain, told.height)? != Some(told.block) {
-            let parent = match tx_count(&told.block)? {
-                Some((header, _)) if header.height == told.height => Some(header.parent),
+        if self.canonical(&chain, position.height)? != Some(position.block) {
+            let parent = match tx_count(&position.block)? {
+                Some((header, _)) if header.height == position.height => Some(header.parent),
                 Some(_) => None,
                 None => {
                     let left = read.open_table(LEFT).map_err(failed)?;
-                    let row = left.get((told.height.get(), told.block.as_bytes())).map_err(failed)?;
+                    let row = left.get((position.height.get(), position.block.as_bytes())).map_err(failed)?;
                     row.map(|parent| Hash(*parent.value()))
                 }
             };
-            let Some((parent, height)) = parent.zip(told.height.get().checked_sub(1)) else {
+            let Some((parent, height)) = parent.zip(position.height.get().checked_sub(1)) else {
                 return Ok(Ahead::Unknown);
             };
             let count = tx_count(&parent)?.map_or(0, |(_, count)| count);
             let index = count.saturating_sub(1);
-            return Ok(Ahead::Left(Told { height: Height(height), index, block: parent }));
+            return Ok(Ahead::Left(Position { height: Height(height), index, block: parent }));
         }
-        let (mut untold, mut bytes) = (Vec::new(), 0);
-        let rest = tx_count(&told.block)?.is_some_and(|(_, count)| u64::from(told.index) + 1 < count.into());
+        let (mut unsent, mut bytes) = (Vec::new(), 0);
+        let rest =
+            tx_count(&position.block)?.is_some_and(|(_, count)| u64::from(position.index) + 1 < count.into());
         if rest {
-            let block = block_of(&blocks, &told.block)?;
+            let block = block_of(&blocks, &position.block)?;
             bytes += block.size_bytes();
-            untold.push(untold_of(told.height, told.block, told.index + 1, block));
+            unsent.push(unsent_of(position.height, position.block, position.index + 1, block));
         }
-        for row in chain.range(told.height.get() + 1..).map_err(failed)?.take(MAX_BLOCKS) {
+        for row in chain.range(position.height.get() + 1..).map_err(failed)?.take(MAX_BLOCKS) {
             if bytes > MAX_BYTES {
                 break;
             }
@@ -105,26 +106,26 @@ impl Store {
             let missing = || StoreError::Corrupt(format!("header {hash} at height {height} is missing"));
             let (_, count) = tx_count(&hash)?.ok_or_else(missing)?;
             if count == 0 {
-                untold.push(Untold { height, block: hash, from: 0, transactions: Vec::new() });
+                unsent.push(Unsent { height, block: hash, from: 0, transactions: Vec::new() });
                 continue;
             }
             let block = block_of(&blocks, &hash)?;
             bytes += block.size_bytes();
-            untold.push(untold_of(height, hash, 0, block));
+            unsent.push(unsent_of(height, hash, 0, block));
         }
-        Ok(Ahead::Blocks(untold))
+        Ok(Ahead::Blocks(unsent))
     }
 
     /// All of the block at a height reported, whatever block is there; none above the head.
-    pub(crate) fn told_at(&self, height: Height) -> Result<Option<Told>, StoreError> {
+    pub(crate) fn position_at(&self, height: Height) -> Result<Option<Position>, StoreError> {
         let read = self.begin_read()?;
         let chain = read.open_table(CHAIN).map_err(failed)?;
         let Some(block) = self.canonical(&chain, height)? else { return Ok(None) };
-        Ok(Some(Told { height, index: u32::MAX, block }))
+        Ok(Some(Position { height, index: u32::MAX, block }))
     }
 
     /// Everything up to the head reported.
-    pub(crate) fn told_now(&self) -> Result<Told, StoreError> {
+    pub(crate) fn position_now(&self) -> Result<Position, StoreError> {
         let read = self.begin_read()?;
         let chain = read.open_table(CHAIN).map_err(failed)?;
         let last = chain.last().map_err(failed)?;
@@ -132,7 +133,7 @@ impl Store {
             None => (Height::GENESIS, self.genesis_hash),
             Some((height, hash)) => (Height(height.value()), Hash(*hash.value())),
         };
-        Ok(Told { height, index: u32::MAX, block })
+        Ok(Position { height, index: u32::MAX, block })
     }
 
     fn canonical(
@@ -147,6 +148,6 @@ impl Store {
     }
 }
 
-fn untold_of(height: Height, block: Hash, from: u32, record: BlockRecord) -> Untold {
-    Untold { height, block, from, transactions: record.transactions }
+fn unsent_of(height: Height, block: Hash, from: u32, record: BlockRecord) -> Unsent {
+    Unsent { height, block, from, transactions: record.transactions }
 }

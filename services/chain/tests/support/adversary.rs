@@ -8,12 +8,16 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
-use vision_primitives::{Genesis, Hash, SecretKey, Tag};
+use vision_host::Clock;
+use vision_primitives::{Block, Genesis, Hash, SecretKey, Tag};
+use vision_wire::chain as proto;
 use vision_wire::p2p::peer_message::Kind;
 use vision_wire::p2p::peer_service_client::PeerServiceClient;
 use vision_wire::p2p::{
     ExchangeRequest, ExchangeResponse, Hello, HelloProof, PeerMessage, Status as PeerStatus,
 };
+
+use super::{Client, peers};
 
 pub struct Adversary {
     pub node_key: SecretKey,
@@ -123,6 +127,15 @@ impl Adversary {
         status
     }
 
+    /// A status that claims this block as the peer's head.
+    pub fn claim(&self, block: &Block) -> Kind {
+        let height = block.header().height.get();
+        let mut status = self.status(height, block.hash(), Clock::system(0).now_ms());
+        status.header = block.header_bytes().to_vec().into();
+        status.header_signature = block.signature().0.to_vec().into();
+        Kind::Status(status)
+    }
+
     pub fn sign(&self, status: &mut PeerStatus) {
         let payload = [
             b"status".as_slice(),
@@ -135,4 +148,10 @@ impl Adversary {
         let signature = self.peer_key.sign(Tag::Status, &self.genesis_hash, &payload);
         status.signature = signature.0.to_vec().into();
     }
+}
+
+/// What a node shows of this peer, if it is one.
+pub async fn peer_of(client: &mut Client, adversary: &Adversary) -> Option<proto::Peer> {
+    let id = adversary.node_key.public_key().id().to_string();
+    peers(client).await.into_iter().find(|peer| peer.node_id == id)
 }

@@ -14,16 +14,16 @@ use super::{Client, head};
 /// An event must come within this.
 const SOON: Duration = Duration::from_secs(30);
 
-/// A transaction told: height, block, index, hash.
-pub type ToldOf = (u64, String, u32, String);
+/// A transaction reported: height, block, index, hash.
+pub type Included = (u64, String, u32, String);
 
 pub struct Follower {
     stream: Streaming<proto::FollowTransactionsResponse>,
     /// Cursor of the last event.
     pub cursor: String,
-    /// Every transaction told that has not been undone.
-    pub holds: Vec<ToldOf>,
-    /// Blocks undone, in the order told.
+    /// Every transaction reported that has not been undone.
+    pub holds: Vec<Included>,
+    /// Blocks undone, in the order reported.
     pub undone: Vec<(u64, String)>,
 }
 
@@ -36,7 +36,7 @@ impl Follower {
     pub async fn open(
         client: &mut Client,
         request: proto::FollowTransactionsRequest,
-        holds: Vec<ToldOf>,
+        holds: Vec<Included>,
     ) -> Result<Self, Status> {
         let cursor = request.cursor.clone();
         let stream = client.follow_transactions(request).await?.into_inner();
@@ -57,11 +57,15 @@ impl Follower {
         match &event.what {
             Some(What::Transaction(info)) => {
                 let Some(Place::Included(place)) = &info.place else { panic!("{info:?}") };
-                let told = (place.height, place.block_hash.clone(), place.index, info.hash.clone());
+                let reported = (place.height, place.block_hash.clone(), place.index, info.hash.clone());
                 if let Some((height, _, index, _)) = self.holds.last() {
-                    assert!((*height, *index) < (told.0, told.2), "in order: {:?} then {told:?}", self.holds);
+                    assert!(
+                        (*height, *index) < (reported.0, reported.2),
+                        "in order: {:?} then {reported:?}",
+                        self.holds
+                    );
                 }
-                self.holds.push(told);
+                self.holds.push(reported);
             }
             Some(What::Undo(undo)) => {
                 self.undone.push((undo.height, undo.block_hash.clone()));
@@ -74,13 +78,13 @@ impl Follower {
         Ok(event.what)
     }
 
-    /// Until everything up to the head has been told for the first time.
+    /// Until everything up to the head has been reported for the first time.
     pub async fn caught_up(mut self) -> Self {
         while !matches!(self.event().await.expect("no error"), Some(What::CaughtUp(_))) {}
         self
     }
 
-    /// Until this one is told.
+    /// Until this one is reported.
     pub async fn until(&mut self, transaction: &SignedTransaction) {
         let hash = transaction.hash().to_string();
         while self.holds.last().is_none_or(|(.., last)| *last != hash) {
@@ -90,7 +94,7 @@ impl Follower {
 }
 
 /// Every transaction of the head's chain, as its blocks have them.
-pub async fn all_of_the_chain(client: &mut Client, genesis_hash: &vision_primitives::Hash) -> Vec<ToldOf> {
+pub async fn all_of_the_chain(client: &mut Client, genesis_hash: &vision_primitives::Hash) -> Vec<Included> {
     let mut all = Vec::new();
     for height in 1..=head(client).await.height {
         let id = Some(proto::get_block_request::Id::Height(height));

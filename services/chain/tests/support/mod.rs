@@ -208,6 +208,11 @@ pub async fn head(client: &mut Client) -> proto::Head {
     client.get_head(proto::GetHeadRequest {}).await.expect("a head").into_inner().head.expect("a head")
 }
 
+/// A node's peers.
+pub async fn peers(client: &mut Client) -> Vec<proto::Peer> {
+    client.list_peers(proto::ListPeersRequest {}).await.expect("peers").into_inner().peers
+}
+
 /// Waits until a condition holds.
 pub async fn wait_until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     // What takes longest needs two rounds of the addresses that go out every ten seconds.
@@ -230,7 +235,7 @@ pub async fn wait_for_head(client: &mut Client, hash: &str) {
     panic!("the head is not {hash} after 60 s");
 }
 
-/// Hands in `per_sender` transfers of every sender, whose next nonce is `nonce`.
+/// Submits `per_sender` transfers of every sender, whose next nonce is `nonce`.
 pub async fn submit_transfers(net: &Net, client: &mut Client, nonce: u64, per_sender: u64) {
     use vision_primitives::{Action, Transaction};
     for (number, key) in net.senders.iter().enumerate() {
@@ -249,7 +254,7 @@ pub async fn submit_transfers(net: &Net, client: &mut Client, nonce: u64, per_se
     }
 }
 
-/// The schedule on a head, from the pools the service tells.
+/// The schedule on a head, from the pools the service reports.
 pub async fn schedule(net: &Net, client: &mut Client, head: &proto::Head) -> Schedule {
     use vision_primitives::Pool;
     let pools =

@@ -1,4 +1,4 @@
-//! Transactions made, handed in and looked up.
+//! Transactions made, submitted and looked up.
 
 use tonic::Status;
 use vision_primitives::{
@@ -7,7 +7,7 @@ use vision_primitives::{
 use vision_wire::chain as proto;
 use vision_wire::chain::transaction_info::Place;
 
-use super::{Client, Net, wait_until};
+use super::{Client, Net, head, produce, wait_until};
 
 pub fn signed(net: &Net, key: &SecretKey, nonce: u64, fee: u64, action: Action) -> SignedTransaction {
     Transaction { sender: key.public_key(), nonce, fee, action }.sign(key, &net.genesis.hash())
@@ -16,6 +16,11 @@ pub fn signed(net: &Net, key: &SecretKey, nonce: u64, fee: u64, action: Action) 
 /// A transfer of 1 to an address that nobody holds.
 pub fn transfer(net: &Net, key: &SecretKey, nonce: u64, fee: u64) -> SignedTransaction {
     signed(net, key, nonce, fee, Action::Transfer { to: Hash([5; 32]), amount: 1 })
+}
+
+/// Text published by the sender with this number.
+pub fn data(net: &Net, sender: usize, nonce: u64, text: &str) -> SignedTransaction {
+    signed(net, &net.senders[sender], nonce, 1, Action::Data { bytes: text.into() })
 }
 
 /// The largest transaction there is.
@@ -62,6 +67,15 @@ pub async fn submit_all<'a>(
     let transactions = transactions.into_iter().map(|signed| signed.bytes().to_vec().into()).collect();
     let request = proto::SubmitTransactionsRequest { transactions };
     client.submit_transactions(request).await.expect("answered").into_inner().outcomes
+}
+
+/// Has a block made with just these.
+pub async fn produce_with(net: &Net, client: &mut Client, transactions: &[&SignedTransaction]) {
+    for transaction in transactions {
+        submit_one(client, transaction, false).await.expect("taken");
+    }
+    produce(net, client, 0).await;
+    assert_eq!(head(client).await.tx_count as usize, transactions.len());
 }
 
 pub async fn look_up(

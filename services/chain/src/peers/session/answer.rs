@@ -1,7 +1,7 @@
 //! Answers to a peer's questions for blocks.
 //!
 //! A peer that asks and does not read must not hold what others need: a question waits, at no cost, for its
-//! peer's turn and then for a place, and producers have places that strangers never get.
+//! peer's turn and then for a permit, and producers have permits that strangers never get.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,17 +17,17 @@ use super::super::blocks::BlockQuery;
 use super::super::convert::message;
 use super::Session;
 
-/// So long a question waits for its turn and a place; its asker gives up after 10 s without a block.
-const PLACE_DEADLINE: Duration = Duration::from_secs(8);
+/// So long a question waits for its turn and a permit; its asker gives up after 10 s without a block.
+const PERMIT_DEADLINE: Duration = Duration::from_secs(8);
 /// A part that the network does not take in this time ends its answer.
 const PART_DEADLINE: Duration = Duration::from_secs(10);
 /// An answer that the network does not take in this time is given up.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
-/// A peer's turn and a place, in this order.
-async fn place(turns: Arc<Semaphore>, places: Arc<Semaphore>) -> Option<[OwnedSemaphorePermit; 2]> {
-    let both = async { Some([turns.acquire_owned().await.ok()?, places.acquire_owned().await.ok()?]) };
-    timeout(PLACE_DEADLINE, both).await.ok().flatten()
+/// A peer's turn and a permit, in this order.
+async fn acquire(turns: Arc<Semaphore>, permits: Arc<Semaphore>) -> Option<[OwnedSemaphorePermit; 2]> {
+    let both = async { Some([turns.acquire_owned().await.ok()?, permits.acquire_owned().await.ok()?]) };
+    timeout(PERMIT_DEADLINE, both).await.ok().flatten()
 }
 
 impl Session<'_> {
@@ -45,11 +45,11 @@ impl Session<'_> {
             Ok(query) => query,
             Err(status) => return self.charge(Fault::Question(reason_of(&status))),
         };
-        let places = &self.context.in_progress.answering;
-        let (turns, places) = if self.context.table.is_producer(&self.id) {
-            (self.turns.producer.clone(), places.producers.clone())
+        let permits = &self.context.in_progress.answering;
+        let (turns, permits) = if self.context.table.is_producer(&self.id) {
+            (self.turns.producer.clone(), permits.producers.clone())
         } else {
-            (self.turns.stranger.clone(), places.strangers.clone())
+            (self.turns.stranger.clone(), permits.strangers.clone())
         };
         let (bulk, store, clock) =
             (self.bulk.clone(), self.context.store.clone(), self.context.clock.clone());
@@ -59,7 +59,7 @@ impl Session<'_> {
                 biased;
                 // The peer has gone.
                 () = bulk.closed() => return,
-                permits = place(turns, places) => permits,
+                permits = acquire(turns, permits) => permits,
             };
             let Some(permits) = permits else {
                 let _ = bulk.try_send(end(Reason::Overloaded.as_str().to_owned()));

@@ -7,11 +7,11 @@ use vision_peering::MAX_ADDRESS_BYTES;
 use vision_wire::Reason;
 use vision_wire::p2p::{Hello, PeerMessage, peer_message::Kind};
 
+use super::super::channels::Outbox;
 use super::super::context::{Context, lock};
 use super::super::convert::message;
 use super::super::identity::Remote;
 use super::super::refused::{MAX_REASON_CHARS, Refused};
-use super::super::ways::Outbox;
 
 /// Why there is no next message: it was too large to be read, or the other side says so in words of its own.
 fn broken(status: &Status) -> Refused {

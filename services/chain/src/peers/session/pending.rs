@@ -5,13 +5,13 @@ use std::sync::Arc;
 use vision_peering::TRANSACTIONS_BYTES;
 use vision_primitives::Hash;
 
+use super::super::channels::Gossip;
 use super::super::convert;
-use super::super::ways::Gossip;
-use crate::mailbox::{CoreHandle, waiting_part};
+use crate::mailbox::{CommandSender, waiting_part};
 
 /// Sends all transactions that wait, as fast as the peer takes them. A part is copied only when there is room
 /// for it, so that a peer that takes them slowly costs little.
-pub(super) async fn send_all(core: &CoreHandle, gossip: &Gossip) {
+pub(super) async fn send_all(core: &CommandSender, gossip: &Gossip) {
     // The thread has gone only when the service is going too.
     let Ok(waiting) = core.read(|core| Ok(core.waiting())).await else { return };
     let waiting: Arc<[Hash]> = waiting.into();

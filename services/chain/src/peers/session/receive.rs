@@ -17,11 +17,11 @@ use crate::mailbox::Command;
 use crate::trace;
 
 impl Session<'_> {
-    /// Passes a message on to the chain's thread, once there is a place for it.
-    async fn tell(&self, command: Command) {
+    /// Passes a message on to the chain's thread, once there is room for it.
+    async fn pass_on(&self, command: Command) {
         let arrived = self.context.clock.instant();
-        let Ok(place) = self.places.clone().acquire_owned().await else { return };
-        self.context.core.tell(Command::FromPeer { command: Box::new(command), arrived, place }).await;
+        let Ok(permit) = self.permits.clone().acquire_owned().await else { return };
+        self.context.core.send(Command::FromPeer { command: Box::new(command), arrived, permit }).await;
     }
 
     /// The span of a block that came from this peer. What the peer says of its own part is linked, not
@@ -82,7 +82,7 @@ impl Session<'_> {
                     return self.charge(fault);
                 }
                 self.hears(convert::times(&status));
-                self.tell(Command::Claim { peer: self.id, status }).await;
+                self.pass_on(Command::Status { peer: self.id, status }).await;
             }
             Kind::NewBlock(new) => match convert::block(new.block, Fault::NoNewBlock, genesis_hash) {
                 Err(fault) => self.charge(fault),
@@ -90,7 +90,7 @@ impl Session<'_> {
                     let span = self.receive_span(block.header(), &new.traceparent);
                     self.hears(Received::Has(block.hash()));
                     let command = Command::Announced { peer: self.id, block: Box::new(block) };
-                    self.tell(command).instrument(span).await;
+                    self.pass_on(command).instrument(span).await;
                 }
             },
             Kind::Announcement(new) => {
@@ -100,7 +100,7 @@ impl Session<'_> {
                     Err(_) => Span::none(),
                 };
                 let (header, signature) = (new.header.to_vec(), new.signature.to_vec());
-                self.tell(Command::Header { peer: self.id, header, signature }).instrument(span).await;
+                self.pass_on(Command::Header { peer: self.id, header, signature }).instrument(span).await;
             }
             Kind::Transactions(batch) => {
                 if let Err(why) = self.context.ingress.take_from(self.id, batch.transactions).await {

@@ -11,9 +11,9 @@ use vision_peering::{ConnectionId, FetchId, Input, Message, Now, Output, Peering
 use vision_primitives::NodeId;
 use vision_wire::p2p::PeerMessage;
 
+use super::super::channels::{Gossip, Outbox};
 use super::super::convert;
 use super::super::refused::Refused;
-use super::super::ways::{Gossip, Outbox};
 use super::lines;
 
 /// Something that takes time, and the span it belongs to.
@@ -24,7 +24,7 @@ pub(crate) struct Job {
     pub span: Span,
 }
 
-/// The ways to one peer.
+/// The channels to one peer.
 pub(super) struct Link {
     /// On which connection.
     pub connection: ConnectionId,
@@ -40,7 +40,7 @@ pub(super) struct Link {
     pub full: bool,
 }
 
-/// The machine, and the ways to the peers it speaks of.
+/// The machine, and the channels to the peers it speaks of.
 pub(super) struct Inner {
     /// The machine.
     pub machine: Peering,
@@ -73,7 +73,7 @@ pub(super) struct Turn {
     pub blocks_sent: u32,
     /// Peers whose outbox had no room for it.
     pub blocks_unsent: u32,
-    /// Ways to the peers that get the transactions being gossiped.
+    /// Channels to the peers that get the transactions being gossiped.
     pub gossip: Vec<(NodeId, Gossip)>,
     /// What the caller is to do.
     pub rest: Vec<Output>,

@@ -6,7 +6,7 @@ use tonic::Status;
 use vision_primitives::{Hash, Height};
 use vision_wire::Reason;
 
-use crate::store::Told;
+use crate::store::Position;
 
 /// Where a follower wants to go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,8 +50,8 @@ fn number<T: FromStr>(text: &str) -> Option<T> {
 }
 
 /// The cursor of somebody who has been sent events so far.
-pub(super) fn text(told: &Told) -> String {
-    let Told { height, index, block } = told;
+pub(super) fn text(position: &Position) -> String {
+    let Position { height, index, block } = position;
     format!("{height}.{index}.{block}")
 }
 
@@ -63,7 +63,7 @@ mod tests {
     fn cursors() {
         let block = Hash([0xab; 32]);
         let (height, index) = (Height(7), 3);
-        let whole = text(&Told { height, index, block });
+        let whole = text(&Position { height, index, block });
         assert_eq!(whole, format!("7.3.{}", "ab".repeat(32)));
         let cases = [
             ("", Some(Cursor::Now)),

@@ -2,7 +2,7 @@ use vision_ledger::{Changes, State};
 use vision_primitives::{SecretKey, encode, hash};
 use vision_test_blocks::bare_header;
 
-use super::super::{Ahead, Commit, FORMAT, NewBlock, Told};
+use super::super::{Ahead, Commit, FORMAT, NewBlock, Position};
 use super::page::*;
 use super::*;
 use crate::fixtures::published;
@@ -118,7 +118,7 @@ fn transactions_are_found_by_sender_and_by_data_newest_first_in_pages_of_any_siz
 }
 
 #[test]
-fn data_is_told_from_the_place_behind_it() {
+fn data_is_distinguished_from_the_place_behind_it() {
     let home = tempfile::tempdir().expect("a folder");
     let store = open(&home).expect("a store");
     // The height of its block is big-endian behind the data: zeros, and then a 7.
@@ -180,8 +180,8 @@ fn what_a_reorganisation_leaves_is_found_no_more_and_its_parent_is_known() {
     let prune = Commit { pruned: vec![block("a3"), block("a2")], ..Commit::default() };
     store.commit(&prune).expect("written");
     let left = |height, name: &str| {
-        let told = Told { height: Height(height), index: 0, block: block(name) };
-        match store.ahead(&told).expect("readable") {
+        let position = Position { height: Height(height), index: 0, block: block(name) };
+        match store.ahead(&position).expect("readable") {
             Ahead::Left(parent) => Some((parent.height.get(), parent.block)),
             Ahead::Unknown => None,
             blocks => panic!("{blocks:?}"),

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::home::STORE;
 use crate::ingress::Ingress;
 use crate::logs::Logs;
-use crate::mailbox::CoreHandle;
+use crate::mailbox::CommandSender;
 use crate::metrics::ChainMetrics;
 use crate::nodes::{Nodes, Own};
 use crate::peer_list;
@@ -41,7 +41,7 @@ pub(crate) struct Shared {
     /// Its store.
     pub store: Store,
     /// Its owner.
-    pub core: CoreHandle,
+    pub core: CommandSender,
     /// The connections.
     pub table: Arc<PeerTable>,
     /// Logs that watchers follow.
@@ -87,7 +87,7 @@ impl Shared {
         }
     }
 
-    /// Starts the way of transactions.
+    /// Starts the pipeline of transactions.
     pub(crate) fn start_ingress(&self) -> Ingress {
         let (core, drain) = (self.core.clone(), self.env.drain.clone());
         Ingress::start(core, self.table.clone(), self.rules.genesis_hash, drain, self.metrics.clone())
@@ -95,19 +95,19 @@ impl Shared {
 
     /// Starts looking at what is not counted when it happens.
     pub(crate) fn start_sampling(&self) {
-        let sources = sampling::Sources {
+        let sampled = sampling::Sampled {
             table: self.table.clone(),
             core: self.core.clone(),
             store: self.env.home.join("data").join(STORE),
         };
-        tokio::spawn(sampling::sample(self.metrics.clone(), sources, self.env.drain.clone()));
+        tokio::spawn(sampling::sample(self.metrics.clone(), sampled, self.env.drain.clone()));
     }
 
     /// Starts the lists of peers and of all nodes.
     pub(crate) fn start_nodes(&self, name: NodeName, address: String) -> Arc<Nodes> {
         let (present_sender, present) = watch::channel(Arc::default());
         let (table, drain) = (self.table.clone(), self.env.drain.clone());
-        tokio::spawn(peer_list::tell(table, self.logs.peers.clone(), present_sender, drain));
+        tokio::spawn(peer_list::publish(table, self.logs.peers.clone(), present_sender, drain));
         let own = Own {
             node_id: self.node_id,
             name,

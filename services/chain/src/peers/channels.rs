@@ -1,4 +1,4 @@
-//! The ways out of this node on one connection.
+//! The channels out of this node on one connection.
 
 use futures::stream::{PollNext, select, select_with_strategy};
 use futures::{Stream, StreamExt};
@@ -13,13 +13,13 @@ const OUTBOX_MESSAGES: usize = 128;
 const GOSSIP_MESSAGES: usize = 32;
 /// Parts of answers that wait for the network.
 const BULK_MESSAGES: usize = 4;
-/// The way to the other side; an `Err` ends the connection and says why.
+/// The channel to the other side; an `Err` ends the connection and says why.
 pub(super) type Outbox = mpsc::Sender<Result<PeerMessage, Status>>;
-/// The way of transactions to one peer.
+/// The channel of transactions to one peer.
 pub(super) type Gossip = mpsc::Sender<PeerMessage>;
 
-/// The ways out of this node on one connection.
-pub(super) struct Ways {
+/// The channels out of this node on one connection.
+pub(super) struct Channels {
     /// For everything but transactions and answers to questions for blocks.
     pub outbox: Outbox,
     /// For transactions.
@@ -28,13 +28,13 @@ pub(super) struct Ways {
     pub bulk: mpsc::Sender<PeerMessage>,
 }
 
-/// All ways, and the stream they flow together in: what is in the outbox goes first.
-pub(super) fn ways() -> (Ways, impl Stream<Item = Result<PeerMessage, Status>> + Send + 'static) {
+/// All channels, and the stream they flow together in: what is in the outbox goes first.
+pub(super) fn channels() -> (Channels, impl Stream<Item = Result<PeerMessage, Status>> + Send + 'static) {
     let (outbox, messages) = mpsc::channel(OUTBOX_MESSAGES);
     let (bulk, parts) = mpsc::channel(BULK_MESSAGES);
     let (gossip, transactions) = mpsc::channel(GOSSIP_MESSAGES);
     // Neither of these two can starve the other.
     let large = select(ReceiverStream::new(transactions), ReceiverStream::new(parts)).map(Ok);
     let outbound = select_with_strategy(ReceiverStream::new(messages), large, |(): &mut ()| PollNext::Left);
-    (Ways { outbox, gossip, bulk }, outbound)
+    (Channels { outbox, gossip, bulk }, outbound)
 }

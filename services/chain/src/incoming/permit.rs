@@ -1,15 +1,15 @@
-//! A transaction's place on the way.
+//! The room that a transaction takes while it is verified and stored.
 
 use tokio::sync::OwnedSemaphorePermit;
 use vision_host::metrics::Gauge;
 
 /// Counted while it is held, and given back when the transaction has come through.
-pub(crate) struct Place {
+pub(crate) struct Permit {
     _room: OwnedSemaphorePermit,
     depth: Gauge,
 }
 
-impl Place {
+impl Permit {
     /// Counts it from now on.
     pub(crate) fn new(room: OwnedSemaphorePermit, depth: &Gauge) -> Self {
         depth.inc();
@@ -17,7 +17,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.depth.dec();
     }

@@ -11,15 +11,15 @@ const MAX_ANSWERS_TO_PRODUCERS: usize = 8;
 /// Answers given to one peer at once, if it is a registered producer.
 const MAX_ANSWERS_OF_PRODUCER: usize = 2;
 
-/// The places of all peers.
-pub(crate) struct AnswerPlaces {
+/// The permits of all peers.
+pub(crate) struct AnswerPermits {
     /// For peers that are no registered producers.
     pub strangers: Arc<Semaphore>,
     /// For registered producers.
     pub producers: Arc<Semaphore>,
 }
 
-impl Default for AnswerPlaces {
+impl Default for AnswerPermits {
     fn default() -> Self {
         Self {
             strangers: Arc::new(Semaphore::new(MAX_ANSWERS_TO_STRANGERS)),
