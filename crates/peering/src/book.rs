@@ -61,6 +61,8 @@ pub(crate) struct Room {
 #[derive(Debug, Default)]
 pub(crate) struct AddressBook {
     entries: BTreeMap<String, Entry>,
+    /// How many of them each source has sent.
+    of_sources: BTreeMap<String, usize>,
     accepts: Accepts,
     random: Random,
 }
@@ -69,7 +71,7 @@ impl AddressBook {
     /// A book that holds the configured seeds.
     pub(crate) fn new(seeds: impl IntoIterator<Item = String>, accepts: Accepts, random_seed: u64) -> Self {
         let entries = seeds.into_iter().map(|address| (address, Entry::default())).collect();
-        Self { entries, accepts, random: Random(random_seed) }
+        Self { entries, of_sources: BTreeMap::new(), accepts, random: Random(random_seed) }
     }
 
     /// Takes an address that a peer sent. One that may not be called is passed over, as is one that its
@@ -87,14 +89,34 @@ impl AddressBook {
         }
         let entry = Entry { source: Some(source.to_owned()), ..Entry::default() };
         self.entries.insert(address.to_owned(), entry);
+        *self.of_sources.entry(source.to_owned()).or_default() += 1;
     }
 
     fn of_source(&self, source: &str) -> usize {
-        self.entries.values().filter(|entry| entry.source.as_deref() == Some(source)).count()
+        self.of_sources.get(source).copied().unwrap_or_default()
+    }
+
+    fn remove(&mut self, address: &str) -> bool {
+        let Some(entry) = self.entries.remove(address) else { return false };
+        if let Some(source) = entry.source
+            && let Some(count) = self.of_sources.get_mut(&source)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.of_sources.remove(&source);
+            }
+        }
+        true
     }
 
     /// Forgets an address where nobody has ever answered, else one where nobody did when it was last called.
     fn make_room(&mut self, of_source: usize) -> bool {
+        // Peers send the same addresses again and again: a full book is to cost little.
+        let most = self.of_sources.values().max().copied().unwrap_or_default();
+        most > of_source && self.forget_any(of_source)
+    }
+
+    fn forget_any(&mut self, of_source: usize) -> bool {
         self.forget_one(of_source, |entry| !entry.ever_reached)
             || self.forget_one(of_source, |entry| entry.failures > 0)
     }
@@ -114,7 +136,7 @@ impl AddressBook {
         let Some(address) = most.get(self.random.below(most.len())).map(|address| (*address).clone()) else {
             return false;
         };
-        self.entries.remove(&address).is_some()
+        self.remove(&address)
     }
 
     /// Addresses to call now, the seeds first and the rest in random order; each is marked as being called.
@@ -125,20 +147,24 @@ impl AddressBook {
         connected: impl Fn(&NodeId) -> bool,
         producer: impl Fn(&NodeId) -> bool,
     ) -> Vec<String> {
+        if room.calls == 0 {
+            return Vec::new();
+        }
         let is_due = |entry: &Entry| {
             let known = entry.node_id.as_ref().is_some_and(&connected);
             !entry.calling && !known && entry.not_before_ms <= now_ms
         };
         let is_stranger =
             |entry: &Entry| entry.source.is_some() && !entry.node_id.as_ref().is_some_and(&producer);
+        let called = self.entries.values().filter(|entry| entry.calling && is_stranger(entry)).count();
+        let mut strangers = room.strangers.saturating_sub(called);
         let due = |seed: bool| {
             let entries = self.entries.iter();
             let due = entries.filter(|(_, entry)| entry.source.is_none() == seed && is_due(entry));
-            due.map(|(address, entry)| (address.clone(), is_stranger(entry))).collect::<Vec<_>>()
+            let due = due.map(|(address, entry)| (address, is_stranger(entry)));
+            due.filter(|(_, stranger)| !stranger || strangers > 0).collect::<Vec<_>>()
         };
         let (mut seeds, mut learned) = (due(true), due(false));
-        let called = self.entries.values().filter(|entry| entry.calling && is_stranger(entry)).count();
-        let mut strangers = room.strangers.saturating_sub(called);
         self.random.shuffle(&mut seeds);
         self.random.shuffle(&mut learned);
         let mut chosen = Vec::new();
@@ -150,10 +176,12 @@ impl AddressBook {
                 let Some(left) = strangers.checked_sub(1) else { continue };
                 strangers = left;
             }
-            if let Some(entry) = self.entries.get_mut(&address) {
+            chosen.push(address.clone());
+        }
+        for address in &chosen {
+            if let Some(entry) = self.entries.get_mut(address) {
                 entry.calling = true;
             }
-            chosen.push(address);
         }
         chosen
     }
@@ -196,7 +224,7 @@ impl AddressBook {
         entry.not_before_ms = now_ms + pause_ms + pause_ms * jitter / 1024;
         let (seed, failures) = (entry.source.is_none(), entry.failures);
         if !seed && failures >= MAX_FAILURES {
-            self.entries.remove(address);
+            self.remove(address);
         }
         (seed && !matches!(end, CallEnd::Connected(_))).then_some(failures)
     }
