@@ -8,7 +8,7 @@ mod http;
 mod memory;
 mod peers;
 mod services;
-mod stranger;
+pub mod stranger;
 
 use std::fs;
 

@@ -11,6 +11,7 @@ mod attacks;
 mod bad_input;
 mod clocks;
 mod crash;
+mod crowd;
 mod distance;
 mod full_disk;
 mod live;

@@ -73,6 +73,8 @@ type Mount = Box<dyn FnOnce(Router, &CancellationToken, &Port) -> Router + Send>
 struct Port {
     traced_as: Option<&'static str>,
     for_strangers: bool,
+    /// How many it may hold.
+    connections: usize,
 }
 
 struct Named {
@@ -128,7 +130,7 @@ impl GrpcServer {
         self.health.register(S::NAME);
         let mount: Mount = Box::new(|router, ending, port| {
             let guard = match port.for_strangers {
-                true => Guard::of_strangers(service, ending),
+                true => Guard::of_strangers(service, ending, port.connections),
                 false => Guard::limited(service, ending),
             };
             mount(router, Traced::new(guard, port.traced_as), S::NAME)
@@ -255,7 +257,7 @@ impl GrpcServer {
             false => reflection::router(&self.descriptors, &names, ending)?,
         };
         let checks = match self.for_strangers {
-            true => Guard::of_strangers_checks(self.health.rpc(), ending),
+            true => Guard::of_strangers_checks(self.health.rpc(), ending, self.connections),
             false => Guard::of_checks(self.health.rpc(), ending),
         };
         router = router.route_service(&format!("/{HEALTH}/Check"), checks);
@@ -263,7 +265,8 @@ impl GrpcServer {
             let watches = Guard::of_health_watches(self.health.rpc(), ending);
             router = router.route_service(&format!("/{HEALTH}/Watch"), watches);
         }
-        let port = Port { traced_as: self.traced_as, for_strangers: self.for_strangers };
+        let (traced_as, for_strangers) = (self.traced_as, self.for_strangers);
+        let port = Port { traced_as, for_strangers, connections: self.connections };
         for service in self.services {
             router = (service.mount)(router, ending, &port);
         }

@@ -5,6 +5,9 @@ use vision_primitives::NodeId;
 use crate::peer::Peer;
 use crate::{ConnectionId, Log, Output, Peering, Proven, Refusal};
 
+/// Most places kept for nodes that this node calls: more of them make nobody safer.
+const MAX_KEPT_PLACES: usize = 64;
+
 impl Peering {
     /// Whether a node may connect at all.
     ///
@@ -70,7 +73,9 @@ impl Peering {
             return Err(Refusal::Full { max_peers: self.config.max_peers });
         }
         let max_callers = self.max_calling_strangers();
-        if new.inbound && !self.is_producer(&id) && self.strangers(true) >= max_callers {
+        // They are counted only when there can be so many.
+        let many = self.peers.len() >= max_callers;
+        if many && new.inbound && !self.is_producer(&id) && self.strangers(true) >= max_callers {
             return Err(Refusal::FullOfCallers { max_callers });
         }
         Ok(())
@@ -145,6 +150,7 @@ impl Peering {
     /// Most connections with nodes that have called and are no producers: the rest is for those that this
     /// node calls.
     const fn max_calling_strangers(&self) -> usize {
-        self.config.max_peers - self.config.max_peers / 4
+        let kept = self.config.max_peers / 4;
+        self.config.max_peers - if kept < MAX_KEPT_PLACES { kept } else { MAX_KEPT_PLACES }
     }
 }

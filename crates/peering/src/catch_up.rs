@@ -37,11 +37,15 @@ struct UnderWay {
     progress_ms: u64,
 }
 
-/// Who leads one more round, if it is time for one: only when those under way are stuck, and with a place
-/// kept for a producer.
-fn next_leader(sources: &[Source], under_way: &[UnderWay], now_ms: u64) -> Option<Source> {
+/// Whether it is time for one more round: only when those under way are stuck.
+fn may_begin(under_way: &[UnderWay], now_ms: u64) -> bool {
     let stuck = |round: &UnderWay| now_ms.saturating_sub(round.progress_ms) >= STUCK_MS;
-    if under_way.len() >= MAX_ROUNDS || !under_way.iter().all(stuck) {
+    under_way.len() < MAX_ROUNDS && under_way.iter().all(stuck)
+}
+
+/// Who leads one more round, if it is time for one, with a place kept for a producer.
+fn next_leader(sources: &[Source], under_way: &[UnderWay], now_ms: u64) -> Option<Source> {
+    if !may_begin(under_way, now_ms) {
         return None;
     }
     let strangers = under_way.iter().filter(|round| !round.producer).count();
@@ -49,17 +53,20 @@ fn next_leader(sources: &[Source], under_way: &[UnderWay], now_ms: u64) -> Optio
 }
 
 impl Peering {
-    /// Looks through all claims: charges what is overdue, and begins a round if it is time for one.
+    /// Begins a round if it is time for one. Claims are looked through only then: many come while a round is
+    /// under way.
     pub(crate) fn look_for_rounds(&mut self, now_ms: u64) {
-        self.charge_overdue(now_ms);
-        let mut sources = self.reputation.order(self.sources(), now_ms);
-        // A leader that brings nothing is no help to others.
-        sources.retain(|source| self.rounds.values().all(|round| round.leader.node_id != source.node_id));
         let under_way: Vec<UnderWay> = self
             .rounds
             .values()
             .map(|round| UnderWay { producer: round.leader.producer, progress_ms: round.progress_ms })
             .collect();
+        if !may_begin(&under_way, now_ms) {
+            return;
+        }
+        let mut sources = self.reputation.order(self.sources(), now_ms);
+        // A leader that brings nothing is no help to others.
+        sources.retain(|source| self.rounds.values().all(|round| round.leader.node_id != source.node_id));
         let Some(leader) = next_leader(&sources, &under_way, now_ms) else { return };
         let id = RoundId(self.next_round);
         self.next_round += 1;

@@ -8,8 +8,8 @@ use crate::{Log, Output, Peering, Refusal};
 pub const MAX_CHARGE: u32 = 100;
 /// How long a ban lasts, milliseconds.
 const BAN_MS: u64 = 60_000;
-/// Bans and charges remembered of nodes that are gone.
-pub(crate) const MAX_RECORDS: usize = 1024;
+/// Bans, charges and claims remembered of nodes, connected or gone: more than there can be peers.
+pub(crate) const MAX_RECORDS: usize = 2048;
 
 /// What no honest peer sends, by its form alone.
 #[derive(Clone, PartialEq, Eq, Debug)]

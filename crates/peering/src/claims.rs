@@ -62,25 +62,64 @@ pub(crate) struct Source {
     pub(crate) verified: bool,
 }
 
+/// The highest of some heights, each said by a peer, and the next one: without any one of the peers the
+/// highest of the others is known.
+#[derive(Debug, Default)]
+pub(crate) struct Highest {
+    first: Option<(Height, NodeId)>,
+    second: Option<Height>,
+}
+
+impl Highest {
+    fn add(&mut self, id: NodeId, height: Height) {
+        let before = self.first;
+        if before.is_none_or(|(first, _)| height > first) {
+            self.first = Some((height, id));
+            self.second = before.map(|(first, _)| first);
+        } else {
+            self.second = self.second.max(Some(height));
+        }
+    }
+
+    fn besides(&self, id: &NodeId) -> Option<Height> {
+        self.first.and_then(|(height, of)| if of == *id { self.second } else { Some(height) })
+    }
+}
+
+/// How far the peers reach, found once for all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Reach {
+    all: Highest,
+    producers: Highest,
+}
+
 impl Peering {
     /// How high a peer's tip counts: as far as it is a block we have. What it claims beyond that counts as
     /// far as another peer bears it out, a producer if this one is; without another peer there is nothing but
     /// its word, for as long as it may take to deliver.
-    pub(crate) fn counted_height(&self, id: &NodeId, peer: &Peer, now_ms: u64) -> Height {
+    pub(crate) fn counted_height(&self, id: &NodeId, peer: &Peer, reach: &Reach) -> Height {
         let Some(claim) = peer.claim.filter(|claim| claim.verified) else { return peer.tip.0 };
-        let producer = self.is_producer(id);
-        let others = self.peers.iter().filter(|(other, peer)| {
-            let counts = peer.is_heard(now_ms) && peer.delivers(self.own_head, now_ms);
-            *other != id && counts && (!producer || self.is_producer(other))
-        });
-        let says = |peer: &Peer| {
-            let claim = peer.claim.filter(|claim| claim.verified);
-            claim.map_or(peer.tip.0, |claim| claim.height).max(peer.tip.0)
-        };
-        match others.map(|(_, peer)| says(peer)).max() {
+        let of = if self.is_producer(id) { &reach.producers } else { &reach.all };
+        match of.besides(id) {
             None => claim.height,
             Some(reach) => claim.height.min(reach.max(peer.tip.0)),
         }
+    }
+
+    /// How far the peers reach that can bear out what others claim.
+    pub(crate) fn reach(&self, now_ms: u64) -> Reach {
+        let mut reach = Reach::default();
+        for (id, peer) in &self.peers {
+            if peer.is_heard(now_ms) && peer.delivers(self.own_head, now_ms) {
+                let claim = peer.claim.filter(|claim| claim.verified);
+                let says = claim.map_or(peer.tip.0, |claim| claim.height).max(peer.tip.0);
+                reach.all.add(*id, says);
+                if self.is_producer(id) {
+                    reach.producers.add(*id, says);
+                }
+            }
+        }
+        reach
     }
 
     /// Keeps how long a claim has waited to be met, so that its time does not start anew with the next

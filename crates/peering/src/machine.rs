@@ -148,7 +148,8 @@ impl Peering {
             Input::TipKnown { peer, height, hash } => self.tip_known(&peer, height, hash),
             Input::TipClaimed { peer, height, hash, weight, verified } => {
                 self.tip_claimed(&peer, (height, hash), weight, verified, now_ms);
-                self.look_now = true;
+                // Most peers claim what this node has or is getting.
+                self.look_now |= weight > self.own_head.1 || height > self.own_head.0;
             }
             Input::Excused { peer } => self.excuse(&peer, now_ms),
             Input::Charged { peer, points, why } => self.charge(peer, points, &why, now_ms),
@@ -196,6 +197,7 @@ impl Peering {
         }
         if self.catch_up_due_ms <= now_ms {
             self.catch_up_due_ms = now_ms + catch_up::LOOK_EVERY_MS;
+            self.charge_overdue(now_ms);
             self.look_now = true;
         }
         let late = self.deadlines().filter(|(at_ms, _)| *at_ms <= now_ms).map(|(_, owner)| owner);

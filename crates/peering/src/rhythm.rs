@@ -8,8 +8,12 @@ use crate::{ConnectionId, Message, Output, Peering};
 pub const MAX_ADDRESSES_IN_MESSAGE: usize = 64;
 /// A status goes out at least so often, milliseconds.
 const STATUS_EVERY_MS: u64 = 1_000;
-/// After a moved head a status goes out so soon, milliseconds; moves in between share it.
+/// After a moved head a status goes out so soon, milliseconds; moves in between share it. With more than
+/// [`PEERS_AT_ONCE`] peers it goes out later.
 const STATUS_AFTER_MOVE_MS: u64 = 50;
+/// Peers that are sent a status within [`STATUS_AFTER_MOVE_MS`]: however fast the head moves, a node sends at
+/// most 4,000 statuses a second because of it.
+const PEERS_AT_ONCE: u64 = 200;
 /// Addresses go out so often, milliseconds.
 const ADDRESSES_EVERY_MS: u64 = 10_000;
 /// So often a peer that has missed transactions is sent all that are pending, milliseconds.
@@ -61,9 +65,11 @@ impl Peering {
 
     /// The head has moved: everybody hears of it soon.
     pub(crate) fn hasten_statuses(&mut self, now_ms: u64) {
+        let peers = self.peers.len() as u64;
+        let soon_ms = STATUS_AFTER_MOVE_MS.max(STATUS_AFTER_MOVE_MS * peers / PEERS_AT_ONCE);
         for (id, peer) in &mut self.peers {
             let (before, connection) = (peer.rhythm.next_ms(), peer.connection);
-            peer.rhythm.status_ms = peer.rhythm.status_ms.min(now_ms + STATUS_AFTER_MOVE_MS);
+            peer.rhythm.status_ms = peer.rhythm.status_ms.min(now_ms + soon_ms);
             let at_ms = peer.rhythm.next_ms();
             if at_ms < before {
                 self.out.push(Output::WakePeerAt { peer: *id, connection, at_ms });

@@ -42,11 +42,12 @@ impl Peering {
     pub fn list(&self, now_ms: u64) -> Vec<PeerView> {
         let charge =
             |id: &NodeId| self.charges.get(id).map_or(0, |(charge, at)| decayed(*charge, *at, now_ms));
+        let reach = self.reach(now_ms);
         let views = self.peers.iter().map(|(id, peer)| PeerView {
             node_id: *id,
             address: peer.address.clone(),
             inbound: peer.inbound,
-            height: self.counted_height(id, peer, now_ms),
+            height: self.counted_height(id, peer, &reach),
             tip_hash: peer.claim.map_or(peer.tip.1, |claim| claim.hash),
             rtt_ms: peer.rtt_ms,
             clock_offset_ms: peer.clock_offset_ms,

@@ -116,6 +116,42 @@ fn what_is_due_goes_out_at_its_time() {
     assert_eq!(due(&mut table).0, ["status", "pending"]);
 }
 
+/// More peers than the machine's own tests have.
+fn many(number: usize) -> NodeId {
+    vision_primitives::hash(&[&number.to_le_bytes()])
+}
+
+#[test]
+fn of_many_places_few_are_kept_for_peers_that_are_called() {
+    for (max_peers, expect) in [(12, 9), (256, 192), (260, 196), (1_100, 1_036), (1_280, 1_216)] {
+        let mut table = Table::of(max_peers);
+        let mut number = 0..;
+        let refused = number.by_ref().find_map(|number| table.enter(many(number), true).err());
+        assert_eq!(refused, Some(Refusal::FullOfCallers { max_callers: expect }), "{max_peers} places");
+        let entered = number.by_ref().take_while(|number| table.enter(many(*number), false).is_ok());
+        assert_eq!(expect + entered.count(), max_peers);
+    }
+}
+
+#[test]
+fn the_more_peers_the_later_they_hear_of_a_moved_head() {
+    for (peers, expect_ms) in [(1, 50), (200, 50), (201, 50), (400, 100), (1_000, 250)] {
+        let mut table = Table::of(1_280);
+        for number in 0..peers {
+            let connection = table.enter(many(number), false).expect("a place");
+            table.give(Input::PeerDue { peer: many(number), connection });
+        }
+        let now_ms = table.now_ms();
+        let head = Input::HeadMoved { height: Height(1), weight: 1, registered: Pool::new([]) };
+        let outputs = table.give(head);
+        let wakes = outputs.iter().filter_map(|output| match output {
+            Output::WakePeerAt { at_ms, .. } => Some(*at_ms - now_ms),
+            _ => None,
+        });
+        assert_eq!(wakes.collect::<Vec<_>>(), vec![expect_ms; peers], "{peers} peers");
+    }
+}
+
 #[test]
 fn a_connection_that_gave_way_takes_nothing_with_it() {
     let mut table = Table::new();

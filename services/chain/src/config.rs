@@ -3,13 +3,19 @@
 use serde::Deserialize;
 use vision_block_tree::MAX_OPEN_BLOCKS;
 use vision_host::Randomness;
-use vision_host::server::{ListenAddress, MAX_CONNECTIONS_PER_ADDRESS};
+use vision_host::server::{ListenAddress, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS};
 use vision_mempool::Limits;
 pub use vision_peering::Accepts;
 use vision_peering::check_address;
 use vision_primitives::NodeId;
 
 use crate::error::Error;
+
+/// Most connections to other nodes that can be configured.
+const MAX_PEERS: usize = 1_280;
+/// Connections of the port for other nodes that are no peers: callers that introduce themselves, tools, and
+/// those that are about to end.
+const FURTHER_CONNECTIONS: usize = 512;
 
 /// Where to listen and whom to call.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,7 +33,8 @@ pub struct Config {
     /// Which addresses are taken from other nodes: `routable` (IP addresses that can lead to another machine)
     /// or `any` (loopback, link-local and names too). Seeds are always called.
     pub accept_addresses: Accepts,
-    /// Most connections to other nodes, 1 to 256; further callers are turned away.
+    /// Most connections to other nodes, 1 to 1,280; further callers are turned away. Above 512 the port for
+    /// other nodes may hold more than its 1,024 connections: so many and 512 more.
     pub max_peers: usize,
     /// Most introductions under way from one address, 1 to 64.
     pub max_introductions_per_address: usize,
@@ -62,6 +69,17 @@ impl Default for Config {
 }
 
 impl Config {
+    /// How many connections the port for other nodes may hold.
+    pub(crate) fn p2p_connections(&self) -> usize {
+        MAX_CONNECTIONS.max(self.max_peers.saturating_add(FURTHER_CONNECTIONS))
+    }
+
+    /// How many connections both ports may hold.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        MAX_CONNECTIONS + self.p2p_connections()
+    }
+
     /// Bounds of the pool.
     pub(crate) fn pool_limits(&self) -> Limits {
         Limits {
@@ -86,7 +104,7 @@ impl Config {
     /// Refuses values that can be right nowhere.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let ranges = [
-            ("max_peers", self.max_peers, 1..=256),
+            ("max_peers", self.max_peers, 1..=MAX_PEERS),
             (
                 "max_connections_per_address",
                 self.max_connections_per_address,
@@ -118,6 +136,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_port_for_other_nodes_has_room_for_all_peers_and_callers_besides() {
+        for (max_peers, expect) in [(1, 1_024), (512, 1_024), (513, 1_025), (1_280, 1_792)] {
+            let config = Config { max_peers, ..Config::default() };
+            assert_eq!(config.p2p_connections(), expect, "{max_peers}");
+            assert_eq!(config.connections(), 1_024 + expect, "{max_peers}");
+        }
+    }
+
+    #[test]
     fn settings_that_can_be_right_nowhere_are_named() {
         let seed = |text: &str| Config { seeds: vec!["node2:7072".into(), text.into()], ..Config::default() };
         let advertise = |text: &str| Config { p2p_advertise: text.into(), ..Config::default() };
@@ -133,7 +160,9 @@ mod tests {
                 "[chain] p2p_advertise: \"0.0.0.0:7072\": this address means every interface",
             ),
             (advertise("::1:17072"), "[chain] p2p_advertise"),
-            (Config { max_peers: 0, ..Config::default() }, "[chain] max_peers: 0 is not 1 to 256"),
+            (Config { max_peers: 0, ..Config::default() }, "[chain] max_peers: 0 is not 1 to 1280"),
+            (Config { max_peers: 1281, ..Config::default() }, "[chain] max_peers: 1281 is not 1 to 1280"),
+            (Config { max_peers: 1280, ..Config::default() }, ""),
             (
                 Config { max_introductions_per_address: 65, ..Config::default() },
                 "[chain] max_introductions_per_address: 65 is not 1 to 64",

@@ -71,6 +71,7 @@ impl Faces {
         let advertised_host = config.p2p_advertise.rsplit_once(':').map_or("", |(host, _)| host);
         let peer_face = GrpcServer::new(&health)
             .for_strangers()
+            .connections(config.p2p_connections())
             .connections_per_address(config.max_connections_per_address)
             .called(config.p2p_listen.host())
             .called(advertised_host)

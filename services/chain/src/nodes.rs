@@ -30,6 +30,8 @@ use roster::{Contact, Roster};
 pub(crate) const NODE_EVENTS: usize = 8;
 /// Changes of the nodes within this time are reported together.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
+/// And for each node within so much: the list is made anew each time.
+const REPORT_EVERY_EACH: Duration = Duration::from_millis(1);
 /// Ages alone are reported so often, milliseconds.
 const AGES_EVERY_MS: u64 = 1_000;
 
@@ -115,6 +117,7 @@ impl Nodes {
                 self.report(contact, is_producer);
             }
             let nodes = self.list();
+            let pause = pause_after(nodes.len());
             let content = row::without_ages(&nodes);
             let monotonic_ms = self.own.clock.monotonic_ms();
             let is_due = reported.as_ref().is_none_or(|(before, at)| {
@@ -132,7 +135,7 @@ impl Nodes {
                 changed = view.changed() => if changed.is_err() { return },
                 changed = verdict.changed() => if changed.is_err() { return },
             }
-            tokio::time::sleep(REPORT_EVERY).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -176,6 +179,11 @@ impl Nodes {
             Err(error) => tracing::debug!(%error, "headers not read"),
         }
     }
+}
+
+/// How long the next list waits after one of so many nodes.
+fn pause_after(nodes: usize) -> Duration {
+    REPORT_EVERY.max(REPORT_EVERY_EACH * u32::try_from(nodes).unwrap_or(u32::MAX))
 }
 
 fn made(hash: Hash, header: &[u8]) -> Option<Made> {

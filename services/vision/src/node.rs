@@ -30,10 +30,11 @@ pub(crate) async fn run(args: &NodeArgs) -> Outcome {
     }
     let (mut settings, env) = enter(&args.service)?;
     apply_ports(&mut settings, args)?;
-    open_files::make_room(Service::ALL.map(connections).iter().sum());
     // All settings are read before anything starts.
     let services = Service::ALL.map(|service| Ok((service, prepare(service, &settings, &env)?)));
     let services = services.into_iter().collect::<Outcome<Vec<_>>>()?;
+    let needed = Service::ALL.into_iter().map(|service| connections(service, &settings));
+    open_files::make_room(needed.sum::<Outcome<usize>>()?);
     let mut running = Running::new(env, args.service.clone())?;
     for (service, serving) in services {
         running.spawn(service, serving);
@@ -50,7 +51,7 @@ pub(crate) async fn run(args: &NodeArgs) -> Outcome {
 /// Runs one service until a signal comes.
 pub(crate) async fn run_one(service: Service, args: &ServiceArgs) -> Outcome {
     let (settings, env) = enter(args)?;
-    open_files::make_room(connections(service));
+    open_files::make_room(connections(service, &settings)?);
     let mut running = Running::new(env.clone(), args.clone())?;
     running.spawn(service, prepare(service, &settings, &env)?);
     running.until_ended().await

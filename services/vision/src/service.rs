@@ -15,12 +15,12 @@ use vision_terminal::service::Service;
 use vision_terminal::signals;
 
 /// How many connections its ports may hold: chain has a port for peers, too.
-pub(crate) const fn connections(service: Service) -> usize {
-    match service {
-        Service::Chain => 2 * MAX_CONNECTIONS,
+pub(crate) fn connections(service: Service, settings: &Settings) -> Outcome<usize> {
+    Ok(match service {
+        Service::Chain => read::<vision_chain::Config>(settings, service.section())?.connections(),
         Service::SyncOracle | Service::Selection | Service::Producer => MAX_CONNECTIONS,
         Service::Gateway => vision_gateway::MAX_CONNECTIONS,
-    }
+    })
 }
 
 /// Reads its settings and makes the future that serves until the drain begins.

@@ -44,7 +44,8 @@ impl Target<'_> {
     fn admits_another(&self, runtime: &Runtime, number: u8) -> Stranger {
         let mut admitted = None;
         wait_until("another peer is admitted", 30, || {
-            admitted = runtime.block_on(Stranger::call(address(number), self.p2p, self.genesis, number)).ok();
+            admitted =
+                runtime.block_on(Stranger::call(address(number), self.p2p, self.genesis, number.into())).ok();
             admitted.is_some()
         });
         admitted.expect("just admitted")
@@ -86,7 +87,7 @@ pub fn mute_introductions(target: &Target<'_>, runtime: &Runtime) -> String {
         opened.load(Ordering::Relaxed) >= MUTE_INTRODUCTIONS
     });
     let call = |number| {
-        let calling = Stranger::call(address(number), target.p2p, target.genesis, number);
+        let calling = Stranger::call(address(number), target.p2p, target.genesis, number.into());
         runtime.block_on(calling).map(drop).map_err(|status| status.to_string())
     };
     let refused: Vec<String> = (21..29).filter_map(|number| call(number).err()).collect();

@@ -1,14 +1,15 @@
 //! A peer that says what the attacker wants, from an address of its own.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::StreamExt;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
-use vision_primitives::{Genesis, Hash, SecretKey, Tag};
+use vision_primitives::{Genesis, Hash, Header, SecretKey, Tag, hash};
 use vision_wire::p2p::peer_message::Kind;
 use vision_wire::p2p::peer_service_client::PeerServiceClient;
 use vision_wire::p2p::{self, ExchangeRequest, ExchangeResponse, Hello, HelloProof, PeerMessage};
@@ -16,6 +17,9 @@ use vision_wire::p2p::{self, ExchangeRequest, ExchangeResponse, Hello, HelloProo
 /// Longest wait for a word of the node.
 const DEADLINE: Duration = Duration::from_secs(10);
 const MAX_BYTES: usize = 64 << 20;
+/// How often a follower sends a status, and how soon after its head has moved.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+const STATUS_SOON: Duration = Duration::from_millis(50);
 
 /// The address of an attacker: all of 127/8 is this machine.
 pub const fn address(number: u8) -> IpAddr {
@@ -38,9 +42,9 @@ pub struct Stranger {
 
 impl Stranger {
     /// Calls and introduces itself; an `Err` is what the node answered.
-    pub async fn call(from: IpAddr, p2p: u16, genesis: &Genesis, seed: u8) -> Result<Self, Status> {
-        let (node_key, peer_key) =
-            (SecretKey::from_seed(&[seed; 32]), SecretKey::from_seed(&[seed ^ 0x80; 32]));
+    pub async fn call(from: IpAddr, p2p: u16, genesis: &Genesis, number: u32) -> Result<Self, Status> {
+        let key = |which: &[u8]| SecretKey::from_seed(&hash(&[which, &number.to_le_bytes()]).0);
+        let (node_key, peer_key) = (key(b"node"), key(b"peer"));
         let genesis_hash = genesis.hash();
         let certificate = node_key.sign(Tag::PeerKey, &genesis_hash, &peer_key.public_key().0);
         let peer_public = peer_key.public_key().0.to_vec();
@@ -102,15 +106,78 @@ impl Stranger {
         }
     }
 
+    /// Lives as an honest node that follows the chain: takes what comes, and claims the head that it has
+    /// heard of, every second and soon after it has moved. Gives why the node hangs up.
+    pub async fn follow(mut self, mut hears: impl FnMut(&Kind)) -> Status {
+        let mut head: Option<p2p::Status> = None;
+        let mut due = Instant::now();
+        loop {
+            tokio::select! {
+                () = sleep_until(due), if head.is_some() => {
+                    due = Instant::now() + STATUS_EVERY;
+                    let mut status = p2p::Status { sent_at_ms: now_ms(), ..head.clone().unwrap_or_default() };
+                    self.sign(&mut status);
+                    // If it has hung up, it says why.
+                    self.say(Kind::Status(status)).await;
+                }
+                heard = self.hear() => match heard {
+                    Err(status) => return status,
+                    Ok(kind) => {
+                        hears(&kind);
+                        if self.take(&mut head, kind) {
+                            due = due.min(Instant::now() + STATUS_SOON);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Learns of the node's head; whether it has moved.
+    fn take(&self, head: &mut Option<p2p::Status>, kind: Kind) -> bool {
+        let (header, signature) = match kind {
+            Kind::Status(theirs) => {
+                let before = head.take();
+                let moved = before.as_ref().is_none_or(|before| before.tip_hash != theirs.tip_hash);
+                let (echo_sent_at_ms, echo_received_at_ms) = (theirs.sent_at_ms, now_ms());
+                *head = Some(p2p::Status {
+                    echo_sent_at_ms,
+                    echo_received_at_ms,
+                    report: <_>::default(),
+                    report_signature: <_>::default(),
+                    ..theirs
+                });
+                return moved;
+            }
+            Kind::NewBlock(new) => new.block.map(|block| (block.header, block.signature)).unwrap_or_default(),
+            Kind::Announcement(new) => (new.header, new.signature),
+            _ => return false,
+        };
+        let (Some(head), Ok(read)) = (head.as_mut(), Header::from_bytes(&header)) else { return false };
+        if read.height.get() <= head.height {
+            return false;
+        }
+        head.height = read.height.get();
+        head.tip_hash = Header::hash_bytes(&self.genesis_hash, &header).0.to_vec().into();
+        (head.header, head.header_signature) = (header, signature);
+        true
+    }
+
     /// Why the node hangs up.
     pub async fn end(mut self) -> Status {
-        let deadline = tokio::time::Instant::now() + DEADLINE;
+        let deadline = Instant::now() + DEADLINE;
         loop {
             match self.hear().await {
                 Err(status) => return status,
-                Ok(_) if tokio::time::Instant::now() > deadline => return Status::ok("still connected"),
+                Ok(_) if Instant::now() > deadline => return Status::ok("still connected"),
                 Ok(_) => {}
             }
         }
     }
+}
+
+/// Milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    u64::try_from(since.as_millis()).expect("in range")
 }

@@ -20,9 +20,9 @@ use tower::Service;
 use vision_rpc::deadline::{self, MAX_CALL};
 
 use super::body::GuardedBody;
-use super::stop::MAX_CONNECTIONS;
 
-/// Calls of one service in progress at once, open streams included; more are refused at once.
+/// Calls of one service in progress at once, open streams included; more are refused at once. A port that
+/// strangers reach has as many as it may hold connections, if those are more.
 const MAX_CALLS_IN_PROGRESS: usize = 1024;
 /// Health checks of one port in progress at once.
 const MAX_CHECKS: usize = 256;
@@ -85,9 +85,10 @@ impl<S> Guard<S> {
         Self { inner, places, share: None, max_call: MAX_CALL, ending: ending.clone() }
     }
 
-    /// For services that anybody may call.
-    pub(super) fn of_strangers(inner: S, ending: &CancellationToken) -> Self {
-        Self { share: Some(|shares| &shares.calls), ..Self::limited(inner, ending) }
+    /// For services that anybody may call, on a port that may hold so many connections.
+    pub(super) fn of_strangers(inner: S, ending: &CancellationToken, connections: usize) -> Self {
+        let guard = Self::with_places(inner, ending, connections.max(MAX_CALLS_IN_PROGRESS));
+        Self { share: Some(|shares| &shares.calls), ..guard }
     }
 
     /// For health checks: in places of their own, so that they are answered however busy the rest is.
@@ -97,8 +98,8 @@ impl<S> Guard<S> {
     }
 
     /// For health checks on a port that anybody may reach.
-    pub(super) fn of_strangers_checks(inner: S, ending: &CancellationToken) -> Self {
-        let guard = Self::with_places(inner, ending, MAX_CONNECTIONS * MAX_CHECKS_PER_STRANGER);
+    pub(super) fn of_strangers_checks(inner: S, ending: &CancellationToken, connections: usize) -> Self {
+        let guard = Self::with_places(inner, ending, connections * MAX_CHECKS_PER_STRANGER);
         Self { share: Some(|shares| &shares.strangers_checks), max_call: MAX_CHECK, ..guard }
     }
 

@@ -8,8 +8,8 @@ use crate::claims::Source;
 
 /// What is known of a source is forgotten after this time, milliseconds.
 const REMEMBER_MS: u64 = 60_000;
-/// Sources remembered.
-const MAX_REMEMBERED: usize = 1024;
+/// Sources remembered: more than there can be peers.
+const MAX_REMEMBERED: usize = 2048;
 /// Pause of a source after a round without success, milliseconds; doubles up to five times.
 const FIRST_PAUSE_MS: u64 = 250;
 

@@ -17,9 +17,14 @@ pub struct Table {
 impl Table {
     /// A machine with the highest id, at a time when nothing is due.
     pub fn new() -> Self {
+        Self::of(MAX_PEERS)
+    }
+
+    /// The same with room for so many peers.
+    pub fn of(max_peers: usize) -> Self {
         let machine = Peering::new(Config {
             own: Hash([0xff; 32]),
-            max_peers: MAX_PEERS,
+            max_peers,
             seeds: vec![],
             accepts: Accepts::Routable,
             random_seed: 0,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use vision_peering::PeerView;
 use vision_primitives::{Hash, Height, NodeId, NodeReport};
 
-/// Nodes remembered; the registered producers are listed besides.
-pub(super) const MAX_KNOWN_NODES: usize = 512;
+/// Nodes remembered that are gone; the connected ones and the registered producers are listed besides.
+pub(super) const MAX_GONE_NODES: usize = 512;
 /// Arrivals of heads remembered of a node.
 const MAX_ARRIVALS: usize = 128;
 
@@ -107,15 +107,15 @@ impl Roster {
         contacts
     }
 
+    /// Forgets the nodes that matter least: no producers, and gone for longest.
     fn make_room(&mut self, is_producer: &impl Fn(&NodeId) -> bool) {
-        while self.known.len() > MAX_KNOWN_NODES && self.forget_one(is_producer) {}
-    }
-
-    /// Forgets the node that matters least: no producer, and gone for longest.
-    fn forget_one(&mut self, is_producer: &impl Fn(&NodeId) -> bool) -> bool {
         let gone = self.known.iter().filter(|(_, known)| !known.connected);
-        let least = gone.min_by_key(|(id, known)| (is_producer(id), known.lost_at_ms)).map(|(id, _)| *id);
-        least.is_some_and(|id| self.known.remove(&id).is_some())
+        let mut gone: Vec<_> = gone.map(|(id, known)| (is_producer(id), known.lost_at_ms, *id)).collect();
+        let too_many = gone.len().saturating_sub(MAX_GONE_NODES);
+        if too_many > 0 {
+            gone.sort_unstable();
+            gone.iter().take(too_many).for_each(|(_, _, id)| drop(self.known.remove(id)));
+        }
     }
 
     /// Notes why a connection ends.
@@ -209,11 +209,21 @@ pub mod tests {
     fn strangers_that_come_and_go_take_no_room_and_no_producer_is_forgotten_for_them() {
         let mut roster = Roster::default();
         roster.see(&[peer(0)], |id| *id == id_of(0), 0);
-        for stranger in 1..=2 * MAX_KNOWN_NODES as u16 {
+        for stranger in 1..=2 * MAX_GONE_NODES as u16 {
             roster.see(&[peer(stranger)], |id| *id == id_of(0), stranger.into());
         }
-        assert_eq!(roster.iter().count(), MAX_KNOWN_NODES);
+        assert_eq!(roster.iter().count(), MAX_GONE_NODES + 1, "and the one that is connected");
         assert!(roster.get(&id_of(0)).is_some() && roster.get(&id_of(1)).is_none());
+    }
+
+    #[test]
+    fn however_many_are_connected_those_that_are_gone_are_remembered() {
+        let mut roster = Roster::default();
+        let all: Vec<PeerView> = (0..3 * MAX_GONE_NODES as u16).map(peer).collect();
+        roster.see(&all, |_| false, 1);
+        roster.see(&all[1..], |_| false, 2);
+        assert_eq!(roster.iter().count(), all.len());
+        assert!(roster.get(&id_of(0)).is_some_and(|known| known.lost_at_ms == Some(2)));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use vision_wire::Recorder;
 use vision_wire::p2p::Status as PeerStatus;
 
 use super::answer_permits::AnswerPermits;
-use super::identity::Identity;
+use super::identity::{Identity, signs_alike};
 use super::table::PeerTable;
 use crate::ingress::Ingress;
 use crate::mailbox::CommandSender;
@@ -58,6 +58,8 @@ pub(crate) struct Context {
 pub(crate) struct InProgress {
     /// What was last reported of this node, and its signature.
     reported: Mutex<(Bytes, Bytes)>,
+    /// The last head status that was signed.
+    signed: Mutex<PeerStatus>,
     /// Permits for answers to questions for blocks.
     pub(super) answering: AnswerPermits,
     /// Challenges of the introductions under way: one that comes back is our own.
@@ -81,9 +83,20 @@ impl Context {
             report: Bytes::new(),
             report_signature: Bytes::new(),
         };
-        self.identity.sign_status(&mut status);
+        self.sign(&mut status);
         (status.report, status.report_signature) = self.report();
         status
+    }
+
+    /// Signs a status. Echoes are not signed, so peers that are sent one in the same millisecond share the
+    /// signature: after a moved head that is many of them.
+    fn sign(&self, status: &mut PeerStatus) {
+        let mut last = lock(&self.in_progress.signed);
+        if !signs_alike(&last, status) {
+            self.identity.sign_status(status);
+            last.clone_from(status);
+        }
+        status.signature = last.signature.clone();
     }
 
     /// What this node reports of itself, signed once for all peers as long as it stays the same.

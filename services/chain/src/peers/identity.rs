@@ -215,6 +215,11 @@ fn proof_payload(received: &[u8], sent: &[u8], receiver_key: &[u8]) -> Vec<u8> {
     [b"hello", received, sent, receiver_key].concat()
 }
 
+/// Whether a status needs the same signature as one that has been signed.
+pub(super) fn signs_alike(signed: &PeerStatus, status: &PeerStatus) -> bool {
+    !signed.signature.is_empty() && status_payload(signed) == status_payload(status)
+}
+
 fn status_payload(status: &PeerStatus) -> Vec<u8> {
     [
         b"status".as_slice(),
@@ -224,4 +229,31 @@ fn status_payload(status: &PeerStatus) -> Vec<u8> {
         &status.sent_at_ms.to_le_bytes(),
     ]
     .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_signed_needs_another_signature() {
+        let signed = PeerStatus { height: 7, sent_at_ms: 9, signature: vec![1].into(), ..<_>::default() };
+        let status = PeerStatus { signature: Bytes::new(), ..signed.clone() };
+        let cases = [
+            ("the same", status.clone(), true),
+            (
+                "another echo",
+                PeerStatus { echo_sent_at_ms: 3, echo_received_at_ms: 4, ..status.clone() },
+                true,
+            ),
+            ("another height", PeerStatus { height: 8, ..status.clone() }, false),
+            ("another tip", PeerStatus { tip_hash: vec![2].into(), ..status.clone() }, false),
+            ("another final height", PeerStatus { finalized_height: 1, ..status.clone() }, false),
+            ("a millisecond later", PeerStatus { sent_at_ms: 10, ..status.clone() }, false),
+        ];
+        for (desc, next, expect) in cases {
+            assert_eq!(signs_alike(&signed, &next), expect, "{desc}");
+        }
+        assert!(!signs_alike(&PeerStatus::default(), &PeerStatus::default()), "nothing is signed yet");
+    }
 }

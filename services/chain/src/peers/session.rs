@@ -81,7 +81,7 @@ pub(super) async fn run<S>(
 where
     S: Stream<Item = Result<PeerMessage, Status>> + Unpin,
 {
-    let Channels { outbox, gossip, bulk } = channels;
+    let Channels { outbox, gossip, pending, bulk } = channels;
     let introducing = introduce::introduce(&context, &outbox, &mut inbound);
     let introducing = timeout(HANDSHAKE_DEADLINE, introducing);
     let introduced = tokio::select! {
@@ -102,7 +102,7 @@ where
         }
         Ok(Ok(remote)) => remote,
     };
-    let entered = connection(&endpoint, &remote, outbox.clone(), gossip.clone())
+    let entered = connection(&endpoint, &remote, outbox.clone(), gossip)
         .and_then(|connection| context.table.enter(connection));
     let mut entered = match entered {
         Ok(entered) => entered,
@@ -121,7 +121,7 @@ where
         context: &context,
         remote: &remote,
         id,
-        gossip,
+        pending,
         bulk,
         answering: Arc::new(Semaphore::new(MAX_QUESTIONS)),
         turns: AnswerTurns::default(),
@@ -195,7 +195,8 @@ struct Session<'a> {
     context: &'a Arc<Context>,
     remote: &'a Remote,
     id: NodeId,
-    gossip: Gossip,
+    /// For what is pending.
+    pending: Gossip,
     bulk: mpsc::Sender<PeerMessage>,
     /// Questions of this peer that are answered or wait for it.
     answering: Arc<Semaphore>,
@@ -254,9 +255,9 @@ impl Session<'_> {
                     self.context.table.send_status(peer, status);
                 }
                 Output::SendPending { peer, connection } => {
-                    let (context, gossip) = (self.context.clone(), self.gossip.clone());
+                    let (context, channel) = (self.context.clone(), self.pending.clone());
                     tokio::spawn(async move {
-                        pending::send_all(&context.core, &gossip).await;
+                        pending::send_all(&context.core, &channel).await;
                         context.table.pending_sent(peer, connection);
                     });
                 }

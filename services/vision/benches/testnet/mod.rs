@@ -12,7 +12,8 @@ use serde_json::Value;
 pub const VISION: &str = env!("CARGO_BIN_EXE_vision");
 /// REST port of the first node; the others' follow.
 pub const API: u16 = 28_080;
-const P2P: u16 = 27_072;
+/// P2P port of the first node.
+pub const P2P: u16 = 27_072;
 const GRPC: u16 = 25_051;
 
 /// A running test network; stopped when dropped.
