@@ -23,10 +23,14 @@ const HOPELESS_PAUSE_MS: u64 = 300_000;
 /// Failures in a row after which an address learned from a peer is forgotten.
 const MAX_FAILURES: u32 = 10;
 
+/// Number of a source.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct SourceId(u64);
+
 #[derive(Clone, Debug, Default)]
 struct Entry {
     /// Who sent it; `None` for a seed.
-    source: Option<String>,
+    source: Option<SourceId>,
     /// Who answered there last.
     node_id: Option<NodeId>,
     failures: u32,
@@ -61,8 +65,11 @@ pub(crate) struct Room {
 #[derive(Debug, Default)]
 pub(crate) struct AddressBook {
     entries: BTreeMap<String, Entry>,
+    /// The sources of some of them.
+    sources: BTreeMap<String, SourceId>,
     /// How many of them each source has sent.
-    of_sources: BTreeMap<String, usize>,
+    of_sources: BTreeMap<SourceId, usize>,
+    last_source: u64,
     accepts: Accepts,
     random: Random,
 }
@@ -71,7 +78,7 @@ impl AddressBook {
     /// A book that holds the configured seeds.
     pub(crate) fn new(seeds: impl IntoIterator<Item = String>, accepts: Accepts, random_seed: u64) -> Self {
         let entries = seeds.into_iter().map(|address| (address, Entry::default())).collect();
-        Self { entries, of_sources: BTreeMap::new(), accepts, random: Random(random_seed) }
+        Self { entries, accepts, random: Random(random_seed), ..Self::default() }
     }
 
     /// Takes an address that a peer sent. One that may not be called is passed over, as is one that its
@@ -80,20 +87,27 @@ impl AddressBook {
         if self.entries.contains_key(address) || !self.accepts.takes(address) {
             return;
         }
-        let of_source = self.of_source(source);
+        let known = self.sources.get(source).copied();
+        let of_source = known.and_then(|id| self.of_sources.get(&id)).copied().unwrap_or_default();
         if of_source >= MAX_ADDRESSES_OF_SOURCE {
             return;
         }
         if self.entries.len() >= MAX_ADDRESSES && !self.make_room(of_source) {
             return;
         }
-        let entry = Entry { source: Some(source.to_owned()), ..Entry::default() };
-        self.entries.insert(address.to_owned(), entry);
-        *self.of_sources.entry(source.to_owned()).or_default() += 1;
+        let id = self.source_id(source);
+        self.entries.insert(address.to_owned(), Entry { source: Some(id), ..Entry::default() });
+        *self.of_sources.entry(id).or_default() += 1;
     }
 
-    fn of_source(&self, source: &str) -> usize {
-        self.of_sources.get(source).copied().unwrap_or_default()
+    fn source_id(&mut self, source: &str) -> SourceId {
+        if let Some(known) = self.sources.get(source) {
+            return *known;
+        }
+        self.last_source += 1;
+        let id = SourceId(self.last_source);
+        self.sources.insert(source.to_owned(), id);
+        id
     }
 
     fn remove(&mut self, address: &str) -> bool {
@@ -104,6 +118,7 @@ impl AddressBook {
             *count -= 1;
             if *count == 0 {
                 self.of_sources.remove(&source);
+                self.sources.retain(|_, id| *id != source);
             }
         }
         true
@@ -123,19 +138,17 @@ impl AddressBook {
 
     /// Forgets such an address of the source that has most of them: it must have more than who asks.
     fn forget_one(&mut self, of_source: usize, gives_way: impl Fn(&Entry) -> bool) -> bool {
-        let mut counts: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
-        for (address, entry) in &self.entries {
-            if let Some(source) = entry.source.as_ref().filter(|_| !entry.calling && gives_way(entry)) {
-                counts.entry(source).or_default().push(address);
-            }
+        let may_go = |entry: &Entry| !entry.calling && gives_way(entry);
+        let mut counts: BTreeMap<SourceId, usize> = BTreeMap::new();
+        for source in self.entries.values().filter(|entry| may_go(entry)).filter_map(|entry| entry.source) {
+            *counts.entry(source).or_default() += 1;
         }
-        let Some(most) = counts.into_values().max_by_key(Vec::len).filter(|most| most.len() > of_source)
-        else {
-            return false;
-        };
-        let Some(address) = most.get(self.random.below(most.len())).map(|address| (*address).clone()) else {
-            return false;
-        };
+        let most = counts.into_iter().max_by_key(|(_, count)| *count);
+        let Some((source, count)) = most.filter(|(_, count)| *count > of_source) else { return false };
+        let which = self.random.below(count);
+        let mut of_it =
+            self.entries.iter().filter(|(_, entry)| entry.source == Some(source) && may_go(entry));
+        let Some(address) = of_it.nth(which).map(|(address, _)| address.clone()) else { return false };
         self.remove(&address)
     }
 
@@ -150,19 +163,18 @@ impl AddressBook {
         if room.calls == 0 {
             return Vec::new();
         }
-        let is_due = |entry: &Entry| {
-            let known = entry.node_id.as_ref().is_some_and(&connected);
-            !entry.calling && !known && entry.not_before_ms <= now_ms
-        };
         let is_stranger =
             |entry: &Entry| entry.source.is_some() && !entry.node_id.as_ref().is_some_and(&producer);
         let called = self.entries.values().filter(|entry| entry.calling && is_stranger(entry)).count();
         let mut strangers = room.strangers.saturating_sub(called);
         let due = |seed: bool| {
             let entries = self.entries.iter();
-            let due = entries.filter(|(_, entry)| entry.source.is_none() == seed && is_due(entry));
-            let due = due.map(|(address, entry)| (address, is_stranger(entry)));
-            due.filter(|(_, stranger)| !stranger || strangers > 0).collect::<Vec<_>>()
+            let waits = |entry: &Entry| entry.calling || entry.not_before_ms > now_ms;
+            let due = entries.filter(|(_, entry)| entry.source.is_none() == seed && !waits(entry));
+            let due = due.map(|(address, entry)| (address, entry, is_stranger(entry)));
+            let due = due.filter(|(_, _, stranger)| !stranger || strangers > 0);
+            let due = due.filter(|(_, entry, _)| !entry.node_id.as_ref().is_some_and(&connected));
+            due.map(|(address, _, stranger)| (address, stranger)).collect::<Vec<_>>()
         };
         let (mut seeds, mut learned) = (due(true), due(false));
         self.random.shuffle(&mut seeds);

@@ -34,8 +34,8 @@ pub(crate) struct PeersShell {
     pub machine: Peering,
     pub links: BTreeMap<NodeId, Link>,
     alarm: Alarm,
-    /// When the sessions are due.
-    due: BTreeMap<ConnectionId, u64>,
+    /// When the sessions are due, by the clock that never jumps, and when each is looked at next.
+    due: BTreeMap<ConnectionId, (u64, Alarm)>,
     /// The block that is being gossiped.
     pub gossiping: Option<SharedBlock>,
     /// The transactions that are.
@@ -83,11 +83,19 @@ impl Node {
     /// The alarm for one peer goes off.
     pub(crate) fn peer_due(&mut self, peer: NodeId, connection: ConnectionId, shared: &mut Shared) {
         let mono_ms = self.mono_ms(shared.queue.now_us());
-        let due = &mut self.running().peers.due;
-        if due.get(&connection).is_some_and(|at_ms| *at_ms <= mono_ms) {
-            due.remove(&connection);
-            self.peers(Input::PeerDue { peer, connection }, shared);
+        let now_us = shared.queue.now_us();
+        let Some((at_ms, alarm)) = self.running().peers.due.get_mut(&connection) else { return };
+        if !alarm.rings(now_us) {
+            return;
         }
+        let in_ms = at_ms.saturating_sub(mono_ms);
+        if in_ms > 0 {
+            // It was put off meanwhile.
+            alarm.set(now_us + in_ms * 1000);
+            return self.plan(in_ms * 1000, What::PeerDue(peer, connection), shared);
+        }
+        self.running().peers.due.remove(&connection);
+        self.peers(Input::PeerDue { peer, connection }, shared);
     }
 
     pub(crate) fn peer_clock(&mut self, peer: &NodeId, shared: &Shared) -> PeerClock {
@@ -113,8 +121,11 @@ impl Node {
             }
             Output::WakePeerAt { peer, connection, at_ms } => {
                 let at_us = self.instant_us(at_ms).max(now_us);
-                self.running().peers.due.insert(connection, at_ms);
-                self.plan(at_us - now_us, What::PeerDue(peer, connection), shared);
+                let (due_ms, alarm) = self.running().peers.due.entry(connection).or_default();
+                *due_ms = at_ms;
+                if alarm.set(at_us) {
+                    self.plan(at_us - now_us, What::PeerDue(peer, connection), shared);
+                }
             }
             Output::Changed | Output::Log(_) | Output::FetchOver(_) => {}
             Output::Admitted { peer, connection } => self.admitted(peer, connection, shared),
@@ -160,7 +171,9 @@ impl Node {
             }
         }
         let mono_ms = self.mono_ms(now_us);
-        self.running().peers.due.insert(connection, mono_ms);
+        let mut alarm = Alarm::default();
+        alarm.set(now_us);
+        self.running().peers.due.insert(connection, (mono_ms, alarm));
         self.plan(0, What::PeerDue(peer, connection), shared);
     }
 
