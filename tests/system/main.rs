@@ -23,6 +23,7 @@ mod partition;
 mod pause;
 mod rapid;
 mod services;
+mod sim;
 mod terminal;
 mod testnet_commands;
 mod traces;

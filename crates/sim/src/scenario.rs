@@ -8,10 +8,9 @@ use vision_primitives::{
 
 use crate::ScenarioError;
 use crate::behaviour::Behaviour;
+use crate::limits;
 use crate::sabotage::Sabotage;
 
-/// Most nodes of a scenario.
-pub const MAX_NODES: usize = 20_000;
 /// Accounts that send transfers, besides the producers' own.
 pub(crate) const CLIENTS: usize = 16;
 /// Balance of each account at the start.
@@ -183,8 +182,9 @@ impl Scenario {
     /// # Errors
     /// [`ScenarioError`] naming the line or the field.
     pub fn from_toml(text: &str) -> Result<Self, ScenarioError> {
-        let scenario: Self =
-            toml::from_str(text).map_err(|error| ScenarioError::Syntax(error.to_string()))?;
+        let wrong = |error: toml::de::Error| ScenarioError::Syntax(place(text, &error));
+        limits::check(&text.parse().map_err(wrong)?)?;
+        let scenario: Self = toml::from_str(text).map_err(wrong)?;
         scenario.check()?;
         Ok(scenario)
     }
@@ -194,17 +194,11 @@ impl Scenario {
     /// # Errors
     /// [`ScenarioError`] naming the field and what it may be.
     pub fn check(&self) -> Result<(), ScenarioError> {
-        let producers = self.producer_count();
-        let fields: [(&'static str, bool, &'static str); 6] = [
-            ("nodes", (1..=MAX_NODES).contains(&self.nodes), "1 to 20000"),
-            ("producers", (1..=self.nodes).contains(&producers), "at most as many as nodes"),
-            ("max_peers", (1..=1024).contains(&self.max_peers), "1 to 1024"),
-            ("seconds", (1..=31_536_000).contains(&self.seconds), "1 to 31536000"),
-            ("byzantine", self.byzantine.len() <= self.nodes, "at most as many as nodes"),
-            ("network.jitter_percent", self.network.jitter_percent <= 1_000, "0 to 1000"),
-        ];
-        if let Some((field, _, needed)) = fields.into_iter().find(|(_, fits, _)| !fits) {
-            return Err(ScenarioError::Field { field, needed });
+        let numbers = toml::Table::try_from(self);
+        limits::check(&numbers.map_err(|error| ScenarioError::Syntax(error.to_string()))?)?;
+        let fields = [("producers", self.producer_count()), ("byzantine", self.byzantine.len())];
+        if let Some((field, _)) = fields.into_iter().find(|(_, count)| *count > self.nodes) {
+            return Err(ScenarioError::Field { field, needed: "at most as many as nodes".into() });
         }
         self.genesis()?;
         Ok(())
@@ -260,6 +254,15 @@ impl Scenario {
     }
 }
 
+/// Where a text is wrong, and why, in one line.
+fn place(text: &str, error: &toml::de::Error) -> String {
+    let why = error.message().replace('\n', ", ");
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return why };
+    let number = before.matches('\n').count();
+    let line = text.lines().nth(number).unwrap_or_default().trim();
+    format!("line {}, `{line}`: {why}", number + 1)
+}
+
 /// The key of a node.
 pub(crate) fn node_key(node: usize) -> SecretKey {
     SecretKey::from_seed(&hash(&[b"simulated node", &(node as u64).to_le_bytes()]).0)
@@ -269,3 +272,6 @@ pub(crate) fn node_key(node: usize) -> SecretKey {
 pub(crate) fn client_key(client: usize) -> SecretKey {
     SecretKey::from_seed(&hash(&[b"simulated client", &(client as u64).to_le_bytes()]).0)
 }
+
+#[cfg(test)]
+mod tests;

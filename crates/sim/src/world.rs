@@ -1,6 +1,7 @@
 //! The world: all nodes, what is between them, and the loop.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use vision_block_tree::{BlockTree, ChainRules};
@@ -22,6 +23,9 @@ use crate::{Progress, Report, Scenario, ScenarioError};
 const MAX_VERIFIED: usize = 65_536;
 /// Between two looks at sums and bounds, microseconds.
 const CHECK_US: u64 = 60_000_000;
+
+/// Events after which progress is reported at the latest.
+const PROGRESS_EVENTS: u64 = 4_096;
 
 /// The world.
 pub(crate) struct World {
@@ -63,7 +67,7 @@ impl World {
     }
 
     /// Runs to the end.
-    pub(crate) fn run(mut self, seed: u64, mut progress: impl FnMut(Progress)) -> Report {
+    pub(crate) fn run(mut self, seed: u64, mut progress: impl FnMut(Progress) -> ControlFlow<()>) -> Report {
         let (scenario, shared) = (self.shared.scenario.clone(), &mut self.shared);
         for node in &mut self.nodes {
             node.boot(shared);
@@ -79,8 +83,9 @@ impl World {
         let end_us = (scenario.seconds + scenario.calm_s) * 1_000_000;
         while let Some(event) = self.shared.queue.next(end_us) {
             self.events += 1;
-            if matches!(event, Event::Check) {
-                progress(self.progress(end_us));
+            let is_due = matches!(event, Event::Check) || self.events.is_multiple_of(PROGRESS_EVENTS);
+            if is_due && progress(self.progress(end_us)).is_break() {
+                return self.report(seed);
             }
             self.happen(event);
             self.hear_of_ends();

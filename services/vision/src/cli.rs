@@ -1,6 +1,7 @@
 //! The command line.
 
 mod notary;
+mod sim;
 mod tx;
 mod verify;
 
@@ -19,6 +20,7 @@ use vision_terminal::url::{DEFAULT_NODE_URL, NODE_VARIABLE, node_flag};
 use vision_terminal::values;
 
 pub(crate) use notary::{NotariseArgs, RecordedArgs};
+pub(crate) use sim::{Seconds, SimArgs};
 pub(crate) use tx::{DataArgs, SendArgs, Tx};
 pub(crate) use verify::VerifyArgs;
 
@@ -114,6 +116,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Send transactions at a steady rate, and measure.
     Load(LoadArgs),
+    /// Run whole networks under faults in simulated time, decided by a seed, and check them.
+    Sim(SimArgs),
     /// Print a shell completion script.
     #[command(
         after_help = "Example:\n  vision completions bash > ~/.local/share/bash-completion/completions/vision"

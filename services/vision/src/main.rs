@@ -13,6 +13,7 @@ mod notary;
 mod open_files;
 mod query;
 mod service;
+mod sim;
 mod status;
 mod tx;
 mod verify;
@@ -78,6 +79,7 @@ async fn dispatch(cli: &Cli) -> Outcome {
         Command::Recorded(args) => notary::recorded(args, format).await,
         Command::Verify(args) => verify::run(args, format).await,
         Command::Load(args) => vision_load::run(args, format).await,
+        Command::Sim(args) => sim::run(args, format).await,
         Command::Completions { shell } => completions::run(*shell),
         Command::Status(args) => status::run(args, format).await,
         Command::Watch(args) => watch::run(args, format).await,

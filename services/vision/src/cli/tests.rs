@@ -56,6 +56,10 @@ fn wrong_use_is_refused_by_name() {
         ("a floor", &["vision", "keys", "reset-claims", "--home", "h", "--above", "+1"], "whole number"),
         ("a signed end", &["vision", "verify", "--from", "1", "--to", "+2"], "whole number"),
         ("a signed interval", &["vision", "testnet", "up", "--block-interval-ms", "+9"], "whole number"),
+        ("no nodes to simulate", &["vision", "sim", "--nodes", "0"], "from 1 to 20000"),
+        ("hours that are none", &["vision", "sim", "--hours", "1h"], "expected hours"),
+        ("no seeds", &["vision", "sim", "--seeds", "0"], "--seeds"),
+        ("a signed seed", &["vision", "sim", "--seed", "-1"], "-1"),
         ("signed lines", &["vision", "testnet", "logs", "-n", "+9"], "whole number"),
     ];
     for (desc, line, expect) in cases {
