@@ -85,11 +85,10 @@ fn in_short_all_faults_one_after_the_other() {
     field.live(3 * SECOND);
     halves(&field, Passage::Lost);
     field.live(6 * SECOND);
-    field.wires.heal();
-    field.live(3 * SECOND);
+    field.heal();
     mute(&field, 2, Passage::Lost);
     field.live(6 * SECOND);
-    field.wires.heal();
+    field.heal();
     flap(&mut field, 5);
     kill(&mut field, 3);
     field.live_until_final(FINAL, 90);
@@ -138,7 +137,7 @@ fn two_and_three_apart_for_twenty_seconds() {
     assert!(ALL.iter().all(|node| apart[*node] > before[*node] + 3), "both go on: {before:?}, {apart:?}");
     let common = apart.into_iter().min().unwrap_or(0);
     assert_ne!(field.net[0].hash_at(common), field.net[2].hash_at(common), "they went apart");
-    field.wires.heal();
+    field.heal();
     field.live_until_final(apart.into_iter().max().unwrap_or(0), 180);
     field.finish();
 }
@@ -157,7 +156,7 @@ fn one_that_hears_and_is_not_heard() {
         field.live(15 * SECOND);
         let after = field.heights();
         assert!(after[1..].iter().zip(&before[1..]).all(|(now, then)| now > then), "{before:?}, {after:?}");
-        field.wires.heal();
+        field.heal();
         let id = field.net[0].id.clone();
         field.live_until("it takes part again", 120, |field| {
             field.net[0].eligible() && field.net[1].is_active(&id)
@@ -172,6 +171,23 @@ fn one_that_hears_and_is_not_heard() {
 fn a_wire_that_comes_and_goes() {
     let mut field = Field::new("100 ms, wires that come and go for 30 s", &Plan::fast(5), Distance::of(100));
     flap(&mut field, 30);
+    field.heal();
+    field.live_until_final(FINAL, 120);
+    field.finish();
+}
+
+#[test]
+#[ignore = "minutes"]
+fn a_node_catches_up_over_a_narrow_wire() {
+    let narrow = Distance::of(100).jitter(50).rate(16 << 10);
+    let mut field = Field::new("100 ms ± 50, 16 KiB/s, one node gone for 20 s", &Plan::fast(5), narrow);
+    field.live(5 * SECOND);
+    field.kill(4, 20 * SECOND);
+    field.heal();
+    let id = field.net[4].id.clone();
+    field.live_until("it takes part again", 120, |field| {
+        field.net[4].eligible() && field.net[0].is_active(&id)
+    });
     field.live_until_final(FINAL, 120);
     field.finish();
 }

@@ -68,6 +68,8 @@ pub struct Field {
     kills: u64,
     steps: usize,
     first_block: Duration,
+    /// How long it took until there was one chain again, after each fault.
+    healed: Vec<Duration>,
 }
 
 impl Field {
@@ -93,7 +95,7 @@ impl Field {
         wait_until("a first block", 60, || ALL.iter().any(|node| net[*node].height() > 0));
         let first_block = started.elapsed();
         let witness = Witness::new(NODES);
-        Self { net, wires, payments, witness, name, kills: 0, steps: 0, first_block }
+        Self { net, wires, payments, witness, name, kills: 0, steps: 0, first_block, healed: Vec::new() }
     }
 
     /// Pays and looks for a while.
@@ -118,6 +120,25 @@ impl Field {
         self.live_until(&format!("height {height} is final everywhere"), seconds, |field| {
             field.witness.finalized() >= height
         });
+    }
+
+    /// Opens all wires, and pays and looks until all nodes have one chain with new blocks.
+    pub fn heal(&mut self) {
+        let highest = self.heights().into_iter().max().unwrap_or(0);
+        self.wires.heal();
+        let healed = Instant::now();
+        self.live_until("all nodes have one chain again", HEAL_S, |field| field.agree(highest + MORE_BLOCKS));
+        self.healed.push(healed.elapsed());
+    }
+
+    /// Whether all nodes have at least this height, and one block at the lowest of their heights.
+    fn agree(&self, from: u64) -> bool {
+        let lowest = self.heights().into_iter().min().unwrap_or(0);
+        let first = || self.net[0].hash_at(lowest);
+        lowest >= from
+            && first().is_some_and(|hash| {
+                ALL.iter().all(|node| self.net[*node].hash_at(lowest).as_ref() == Some(&hash))
+            })
     }
 
     fn step(&mut self) {
@@ -157,14 +178,10 @@ impl Field {
 
     /// Ends all faults, and checks what must hold then. Prints what the network did.
     pub fn finish(mut self) {
-        let highest = self.heights().into_iter().max().unwrap_or(0);
         let faulty = Blocks::of(&self.net[0].blocks(1, self.net[0].height()));
         let connections = self.wires.connections();
-        self.wires.heal();
         self.wires.set_distance(Distance::default());
-        let healed = Instant::now();
-        self.net.wait_agree(&ALL, highest + MORE_BLOCKS, HEAL_S);
-        let took = healed.elapsed();
+        self.heal();
         let fates = self.payments.fates(&self.net, HEAL_S);
         let last = fates.included.iter().map(|(height, ..)| *height).max().unwrap_or(0);
         let agreed = self.net.wait_agree(&ALL, last, HEAL_S);
@@ -172,6 +189,7 @@ impl Field {
         self.check(agreed, &fates);
         let mut reasons = BTreeMap::<&str, u64>::new();
         fates.dropped.iter().for_each(|(_, reason)| *reasons.entry(reason).or_default() += 1);
+        let healed: Vec<String> = self.healed.iter().map(|took| seconds(*took)).collect();
         let lines = [
             format!("{}:", self.name),
             format!("{faulty}; the first after {}", seconds(self.first_block)),
@@ -187,7 +205,7 @@ impl Field {
                 self.witness.finalized(),
                 self.kills
             ),
-            format!("one chain, {MORE_BLOCKS} blocks longer, {} after the last fault", seconds(took)),
+            format!("one chain, {MORE_BLOCKS} blocks longer, after each fault: {}", healed.join(", ")),
         ];
         eprintln!("{}", lines.join("\n  "));
     }
