@@ -1,6 +1,6 @@
 //! What to know of a network that runs, and what to type next.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use vision_host::shell::word;
 
@@ -29,7 +29,8 @@ impl Next {
             known.push(("accounts", format!("{}/", shown(&facts.accounts_dir))));
             known.push(("account1", key.public_key().id().to_string()));
         }
-        let mut commands = Vec::from_iter(alias());
+        let mut commands =
+            Vec::from_iter(std::env::args_os().next().and_then(|called| alias(Path::new(&called))));
         commands.extend([
             format!("export VISION_URL={}", word(&first.urls.rest)),
             "vision watch".into(),
@@ -53,13 +54,13 @@ impl Next {
 }
 
 /// Makes `vision` this program in a shell, if it was not found by that name.
-fn alias() -> Option<String> {
-    let called = PathBuf::from(std::env::args_os().next()?);
+fn alias(called: &Path) -> Option<String> {
     // A bare name was looked up in PATH, where it is found again.
     if called.components().count() < 2 {
         return None;
     }
-    Some(format!("alias vision={}", word(shown(&std::path::absolute(called).ok()?))))
+    // In full, because the shell may go to another folder. A bare name would be looked up in PATH.
+    Some(format!("alias vision={}", word(std::path::absolute(called).ok()?)))
 }
 
 /// A path as short as it can be typed from here.
@@ -67,4 +68,26 @@ fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let below = here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
     below.unwrap_or_else(|| path.to_owned()).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn the_alias_runs_this_program_from_any_folder() {
+        let here = std::env::current_dir().expect("a folder");
+        let cases = [
+            ("found in PATH", "vision", None),
+            ("in this folder", "./vision", Some(here.join("vision"))),
+            ("below this folder", "target/release/vision", Some(here.join("target/release/vision"))),
+            ("elsewhere", "/opt/bin/vision", Some(PathBuf::from("/opt/bin/vision"))),
+        ];
+        for (desc, called, expect) in cases {
+            let expect = expect.map(|path| format!("alias vision={}", word(path)));
+            assert_eq!(alias(Path::new(called)), expect, "{desc}");
+        }
+    }
 }
