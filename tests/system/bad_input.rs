@@ -44,9 +44,9 @@ fn settings_that_can_be_right_nowhere_are_exit_two_and_name_the_fault() {
         ("empty", String::new(), "is empty"),
         ("no brackets", whole.replace("seeds = []", "seeds = [\"::1:17072\"]"), "brackets"),
         (
-            "every interface",
+            "all interfaces",
             whole.replace("p2p_advertise = \"127.0.0.1:", "p2p_advertise = \"0.0.0.0:"),
-            "every interface",
+            "all interfaces",
         ),
     ];
     for (desc, text, expect) in cases {

@@ -82,7 +82,7 @@ fn all_clocks_set_back_are_reported_and_waited_for() {
     net.start_all();
     for node in net.nodes() {
         wait_until("it says what it waits for", 10, || {
-            node.because().starts_with("HEAD_AHEAD: the head, block")
+            node.because().starts_with("HEAD_AHEAD: the timestamp of the head, block")
         });
         let ready = get(node.rest, "/readyz").expect("an answer");
         assert_eq!(ready.status, 503, "{ready:?}");

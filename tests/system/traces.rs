@@ -205,7 +205,7 @@ fn a_collector_that_dies_changes_nothing() {
     collector.kill();
     let height = net.wait_blocks(&all, 15, 60);
     net.wait_agree(&all, height, 20);
-    let message = "traces are not exported and get lost";
+    let message = "traces cannot be exported and are lost";
     wait_until("the log says so", 20, || net.nodes().iter().all(|node| node.log().contains(message)));
     assert_eq!(net[0].log().matches(message).count(), 1, "once");
     let lost = |node: &Node| {

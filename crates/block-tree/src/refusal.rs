@@ -8,7 +8,7 @@ use vision_schedule::{ScheduleError, SlotError};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// No fault: the block is known.
-    #[error("the block is known")]
+    #[error("the block is already known")]
     AlreadyKnown,
     /// No fault: the parent must be fetched first.
     #[error("the parent {0} is not known")]
@@ -17,7 +17,7 @@ pub enum Refusal {
     #[error(transparent)]
     HeaderBytes(#[from] DecodeError),
     /// Another header version.
-    #[error("version {got}, the only one is {expected}")]
+    #[error("version is {got}, must be {expected}")]
     Version {
         /// The version there is.
         expected: u16,
@@ -25,7 +25,7 @@ pub enum Refusal {
         got: u16,
     },
     /// A height other than the parent's plus 1.
-    #[error("height {got}, the parent's child has {expected}")]
+    #[error("height is {got}, must be {expected}")]
     Height {
         /// Parent's height + 1.
         expected: Height,
@@ -36,7 +36,7 @@ pub enum Refusal {
     #[error("it conflicts with the final block at height {0}")]
     ConflictsWithFinal(Height),
     /// No fault of whoever sent it: the tree keeps no more blocks of one producer on one parent.
-    #[error("{producer} has {max} other blocks on {parent}", max = crate::MAX_SIBLINGS)]
+    #[error("{producer} already has {max} other blocks on the parent {parent}", max = crate::MAX_SIBLINGS)]
     TooManySiblings {
         /// Who signed all of them.
         producer: NodeId,
@@ -44,7 +44,7 @@ pub enum Refusal {
         parent: Hash,
     },
     /// A stamp before the slot's window.
-    #[error("stamp {stamp} is too early for slot {slot}, which opens at {opens_at}")]
+    #[error("timestamp {stamp} is too early for slot {slot}, which opens at {opens_at}")]
     TooEarly {
         /// The slot.
         slot: Slot,
@@ -54,7 +54,7 @@ pub enum Refusal {
         opens_at: TimestampMs,
     },
     /// A stamp after the slot's window.
-    #[error("stamp {stamp} is too late for slot {slot}, which closes at {closes_at}")]
+    #[error("timestamp {stamp} is too late for slot {slot}, which closes at {closes_at}")]
     TooLate {
         /// The slot.
         slot: Slot,
@@ -77,7 +77,7 @@ pub enum Refusal {
     #[error("{0} was never registered as a producer")]
     UnknownProducer(NodeId),
     /// Another pool than the parent's state has.
-    #[error("pool root {got}, the parent's state has {expected}")]
+    #[error("pool root is {got}, the parent's state gives {expected}")]
     PoolRoot {
         /// Root of the active pool.
         expected: Hash,
@@ -94,7 +94,7 @@ pub enum Refusal {
     #[error("certificate hash must be zero")]
     Certificate,
     /// Another weight than the parent's and the slot give.
-    #[error("weight {got}, parent and slot give {expected}")]
+    #[error("weight is {got}, parent and slot give {expected}")]
     Weight {
         /// Parent's weight + max(1, m − slot).
         expected: u64,
@@ -105,7 +105,7 @@ pub enum Refusal {
     #[error("the producer's signature does not verify")]
     Signature,
     /// More transactions than `max_block_txs`.
-    #[error("{got} transactions, allowed are at most {max}")]
+    #[error("{got} transactions; at most {max} are allowed")]
     TooManyTransactions {
         /// Most allowed.
         max: u64,
@@ -113,7 +113,7 @@ pub enum Refusal {
         got: u64,
     },
     /// More bytes than `max_block_bytes`.
-    #[error("{got} bytes, allowed are at most {max}")]
+    #[error("{got} bytes; at most {max} are allowed")]
     TooLarge {
         /// Most allowed.
         max: u64,
@@ -121,7 +121,7 @@ pub enum Refusal {
         got: u64,
     },
     /// Other transactions than the header commits to.
-    #[error("tx root {expected} is in the header, the transactions give {got}")]
+    #[error("the header's tx root is {expected}, the transactions give {got}")]
     TxRoot {
         /// The header's.
         expected: Hash,
@@ -129,7 +129,7 @@ pub enum Refusal {
         got: Hash,
     },
     /// A transaction that is in the block twice.
-    #[error("transaction {index} is in the block before")]
+    #[error("transaction {index} appears earlier in the block")]
     DuplicateTransaction {
         /// Its second place.
         index: usize,
@@ -149,7 +149,7 @@ pub enum Refusal {
         fault: TransactionFault,
     },
     /// Another state than executing the block gives.
-    #[error("state root {expected} is in the header, executing gives {got}")]
+    #[error("the header's state root is {expected}, execution gives {got}")]
     StateRoot {
         /// The header's.
         expected: Hash,
@@ -157,7 +157,7 @@ pub enum Refusal {
         got: Hash,
     },
     /// A claimed height that the time since the last final block does not allow.
-    #[error("height {got} claimed, by its stamp a chain is at {highest} at most")]
+    #[error("claimed height {got}, but by its timestamp a chain reaches at most {highest}")]
     ImplausibleHeight {
         /// Highest that time allows.
         highest: Height,
@@ -165,7 +165,7 @@ pub enum Refusal {
         got: Height,
     },
     /// A claimed weight that a chain of the claimed height cannot have.
-    #[error("weight {got} claimed, at height {height} a chain has {highest} at most")]
+    #[error("claimed weight {got}, but at height {height} a chain has at most {highest}")]
     ImplausibleWeight {
         /// The height claimed.
         height: Height,
@@ -175,7 +175,7 @@ pub enum Refusal {
         got: u64,
     },
     /// A claimed block from the future.
-    #[error("stamp {stamp} is more than {ahead_ms} ms ahead", ahead_ms = crate::MAX_CLAIM_AHEAD_MS)]
+    #[error("timestamp {stamp} is more than {ahead_ms} ms ahead", ahead_ms = crate::MAX_CLAIM_AHEAD_MS)]
     FromTheFuture {
         /// The stamp.
         stamp: TimestampMs,

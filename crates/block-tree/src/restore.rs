@@ -84,7 +84,7 @@ pub enum RestoreError {
         got: Hash,
     },
     /// A state that is not the one the header commits to.
-    #[error("block {hash}: its header commits to state {expected}, stored is {got}")]
+    #[error("block {hash}: its header commits to state {expected}, the stored one is {got}")]
     StateRoot {
         /// The block.
         hash: Hash,
@@ -103,7 +103,7 @@ pub enum RestoreError {
         parent: Hash,
     },
     /// Too few hashes below the last final block, or not those of its ancestors.
-    #[error("{got} ancestors of the last final block, needed are {needed}, its parent first")]
+    #[error("{got} ancestors of the last final block; {needed} are needed, its parent first")]
     Trail {
         /// How many are needed.
         needed: u64,

@@ -65,7 +65,7 @@ impl Metrics {
             rpc_client: RpcDurations::register(
                 &mut registry,
                 "rpc_client_call_duration_seconds",
-                "Calls of other services, from asking to the end of the answer",
+                "Calls to other services, from the request to the end of the answer",
             ),
             registry: Mutex::new(registry),
         }));

@@ -323,11 +323,11 @@ impl Routers {
 type Answering = Either<RouteFuture<Infallible>, Ready<Result<Response, Infallible>>>;
 
 fn needs_http2() -> Response {
-    (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC is spoken over HTTP/2 only\n").into_response()
+    (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC needs HTTP/2\n").into_response()
 }
 
 fn refuse_host(host: &str, _: &http::HeaderMap) -> Response {
-    let text = format!("this port is not called {host}: use its IP address or localhost\n");
+    let text = format!("this port does not answer to the name {host}: use its IP address or localhost\n");
     (StatusCode::MISDIRECTED_REQUEST, text).into_response()
 }
 

@@ -63,7 +63,7 @@ pub struct Taken {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NotTaken {
     /// The disk does not take writes.
-    #[error("the disk does not take writes; nothing is lost, the node tries again every second")]
+    #[error("the store cannot be written; nothing is lost, and the node retries every second")]
     StoreUnavailable,
     /// By a rule of the pool.
     #[error(transparent)]
@@ -80,10 +80,10 @@ pub enum NotTaken {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NotPrepared {
     /// The disk does not take writes.
-    #[error("the disk does not take writes; nothing is lost, the node tries again every second")]
+    #[error("the store cannot be written; nothing is lost, and the node retries every second")]
     StoreUnavailable,
     /// The parent is not the head.
-    #[error("the head is another block")]
+    #[error("the parent is not the head")]
     TipChanged {
         /// The head.
         head: Hash,
@@ -97,13 +97,13 @@ pub enum NotPrepared {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NotStored {
     /// The disk does not take writes.
-    #[error("the disk does not take writes; nothing is lost, the node tries again every second")]
+    #[error("the store cannot be written; nothing is lost, and the node retries every second")]
     StoreUnavailable,
     /// Bytes that are no block.
     #[error(transparent)]
     Malformed(#[from] BlockError),
     /// It was prepared too long ago, and came without its transactions.
-    #[error("the body of this block is no longer kept: submit it too, or prepare again")]
+    #[error("the transactions of this block are no longer kept: submit them too, or prepare again")]
     BodyGone,
     /// By a rule of the chain.
     #[error(transparent)]

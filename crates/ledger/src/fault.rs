@@ -6,7 +6,7 @@ use vision_primitives::{Hash, Height, NodeId};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransactionFault {
     /// A nonce already used.
-    #[error("nonce {got} was used before, the account's next is {expected}")]
+    #[error("nonce {got} was already used; the account's next is {expected}")]
     NonceTooLow {
         /// The account's next nonce.
         expected: u64,
@@ -25,7 +25,7 @@ pub enum TransactionFault {
     #[error("the account has used all nonces")]
     NonceExhausted,
     /// A fee below `min_fee`.
-    #[error("fee {got} is below the least allowed, {min}")]
+    #[error("fee {got} is below the minimum, {min}")]
     FeeTooLow {
         /// `min_fee`.
         min: u64,
@@ -33,7 +33,7 @@ pub enum TransactionFault {
         got: u64,
     },
     /// The account cannot pay amount and fee.
-    #[error("the account holds {balance} and would have to pay {needed}")]
+    #[error("the account has {balance}, but needs {needed}")]
     InsufficientBalance {
         /// What it holds.
         balance: u64,
@@ -44,7 +44,7 @@ pub enum TransactionFault {
     #[error("an amount would exceed 2^64 - 1")]
     AmountOverflow,
     /// A `Data` action with too many bytes.
-    #[error("{got} bytes of data, allowed are at most {max}")]
+    #[error("{got} bytes of data; at most {max} are allowed")]
     DataTooLarge {
         /// Most allowed.
         max: usize,
@@ -55,7 +55,7 @@ pub enum TransactionFault {
     #[error("the proof of possession does not verify")]
     ProofOfPossession,
     /// A registration of a key that is, or once was, registered.
-    #[error("producer {0} is or was registered")]
+    #[error("producer {0} is registered, or was")]
     AlreadyRegistered(NodeId),
     /// All places are taken.
     #[error("all {max} places for producers are taken")]
@@ -84,10 +84,10 @@ pub enum TransactionFault {
         height: Height,
     },
     /// A second sync proof by one producer in one block.
-    #[error("a sync proof of producer {0} is in the block already")]
+    #[error("the block already has a sync proof of producer {0}")]
     DuplicateSyncProof(NodeId),
     /// A sync proof naming a block outside the window below the parent.
-    #[error("the sync proof names height {got}, allowed are {lowest} to {highest}")]
+    #[error("the sync proof names height {got}; allowed heights are {lowest} to {highest}")]
     SyncProofHeight {
         /// Parent's height − `max_desync_blocks`, but not below the producer's suspension or registration.
         lowest: Height,

@@ -102,7 +102,7 @@ async fn senders(args: &LoadArgs, gateways: &[Gateway], chain: &Chain) -> Outcom
     if topped_up == 0 {
         return Ok(senders);
     }
-    eprintln!("{} got up to {needed} each", count(topped_up, "account"));
+    eprintln!("funded {} with up to {needed} each", count(topped_up, "account"));
     accounts::ask(&keys, gateways).await
 }
 
@@ -110,9 +110,9 @@ fn warn_if_too_few(args: &LoadArgs, senders: &[Sender], chain: &Chain) {
     let bearable = senders.len() as u64 * NONCE_WINDOW * 1000 / chain.block_interval_ms.max(1);
     if args.rate > bearable {
         eprintln!(
-            "no more than about {} a second can come from {} on this chain; use more --accounts",
-            count(bearable, "transaction"),
-            count(senders.len(), "account")
+            "on this chain, {} can send at most about {} a second; use more --accounts",
+            count(senders.len(), "account"),
+            count(bearable, "transaction")
         );
     }
 }

@@ -57,7 +57,7 @@ fn verdict(book: &Book) -> Outcome {
         missing => {
             let missing = count(missing, "transaction");
             Err(Failure::unhealthy(format!(
-                "missing from all blocks: {missing} that a node accepted, and no node knows what became of it"
+                "no block has {missing} that a node accepted, and no node can say why"
             )))
         }
     }

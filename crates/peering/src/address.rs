@@ -31,10 +31,10 @@ fn host(text: &str) -> Host {
     if let Some(inner) = inner {
         return inner
             .parse::<Ipv6Addr>()
-            .map_or(Host::Wrong("the brackets hold no IPv6 address"), |ip| Host::Ip(ip.into()));
+            .map_or(Host::Wrong("the brackets do not contain an IPv6 address"), |ip| Host::Ip(ip.into()));
     }
     if text.contains(':') {
-        return Host::Wrong("an IPv6 address stands in brackets, such as [::1]:7072");
+        return Host::Wrong("an IPv6 address must be in brackets, such as [::1]:7072");
     }
     if text.is_empty() {
         return Host::Empty;
@@ -76,7 +76,7 @@ fn split(text: &str) -> Result<Host, &'static str> {
 pub fn check(text: &str) -> Result<(), &'static str> {
     match split(text)? {
         Host::Ip(ip) if ip.to_canonical().is_unspecified() => {
-            Err("this address means every interface of a machine; nobody can call it")
+            Err("this address stands for all interfaces of a machine; nobody can connect to it")
         }
         Host::Ip(ip) if !is_one_machine(ip.to_canonical()) => Err("this address does not name one machine"),
         _ => Ok(()),
@@ -162,10 +162,10 @@ mod tests {
             ("http://host/x:1", "brackets", false),
             ("::1:17072", "brackets", false),
             ("[::1:17072", "brackets", false),
-            ("[host]:1", "no IPv6", false),
-            ("0.0.0.0:7072", "every interface", false),
-            ("[::]:7072", "every interface", false),
-            ("[::ffff:0.0.0.0]:7072", "every interface", false),
+            ("[host]:1", "not contain an IPv6", false),
+            ("0.0.0.0:7072", "all interfaces", false),
+            ("[::]:7072", "all interfaces", false),
+            ("[::ffff:0.0.0.0]:7072", "all interfaces", false),
             ("224.0.0.1:7072", "one machine", false),
             ("255.255.255.255:7072", "one machine", false),
             ("[ff02::1]:7072", "one machine", false),

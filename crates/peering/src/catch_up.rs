@@ -94,7 +94,7 @@ impl Peering {
         round.failed.iter().for_each(|id| self.reputation.failed(*id, now_ms));
         for (id, hash) in &round.nothing {
             if self.refuted(id, *hash) {
-                self.charge_broken_claim(id, "claims blocks and has none when asked", now_ms);
+                self.charge_broken_claim(id, "claims blocks but has none when asked", now_ms);
             }
         }
         // There may be more; a look that finds nothing costs nothing.

@@ -55,7 +55,7 @@ impl Fault {
         match self {
             Self::Undecodable => "a message that does not decode",
             Self::Empty => "an empty message, or one with too long a list",
-            Self::SecondIntroduction => "a second introduction",
+            Self::SecondIntroduction => "a second handshake message",
             Self::StatusSignature => "a status with a wrong signature",
             Self::Report => "a report that does not decode",
             Self::ReportSignature => "a report with a wrong signature",

@@ -239,7 +239,7 @@ impl Peering {
             }
         }
         for id in overdue {
-            self.charge_broken_claim(&id, "claims blocks and does not deliver them", now_ms);
+            self.charge_broken_claim(&id, "claims blocks but does not deliver them", now_ms);
         }
     }
 

@@ -39,17 +39,17 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Itself => f.write_str("this is the node itself, or one with its key"),
+            Self::Itself => f.write_str("this is the node itself, or another process with its key"),
             Self::Banned { seconds } => {
                 write!(f, "dropped for misbehaviour, try again in {seconds} s")
             }
             Self::Misbehaved { why } => write!(f, "dropped: {why}"),
-            Self::Connected => f.write_str("there is a connection with this node"),
-            Self::Replaced => f.write_str("another connection of this pair stays"),
-            Self::PlaceForProducer => f.write_str("the place is needed for a producer"),
-            Self::Full { max_peers } => write!(f, "at most {max_peers} connections"),
+            Self::Connected => f.write_str("there is already a connection with this node"),
+            Self::Replaced => f.write_str("another connection between these two nodes is kept"),
+            Self::PlaceForProducer => f.write_str("a producer needs this place"),
+            Self::Full { max_peers } => write!(f, "all {max_peers} places for peers are taken"),
             Self::FullOfCallers { max_callers } => {
-                write!(f, "at most {max_callers} of those that call and are not producers")
+                write!(f, "all {max_callers} places for callers that are not producers are taken")
             }
         }
     }

@@ -68,7 +68,7 @@ fn a_liar_is_charged_each_time_and_banned() {
         };
         net.nodes[0].logs.iter().filter_map(charged).collect::<Vec<_>>()
     };
-    net.run_until("it claims blocks and has none when asked", 5_000, |net| charges(net) == [40]);
+    net.run_until("it claims blocks but has none when asked", 5_000, |net| charges(net) == [40]);
     assert!(!net.peers(0)[0].delivers, "its claim counts no longer");
     net.part(0, 1);
     let banned = |net: &Net| {

@@ -81,10 +81,10 @@ pub enum GenesisError {
     #[error(transparent)]
     Param(#[from] ParamError),
     /// A chain id of another form.
-    #[error("chain_id {0:?}: allowed are 1 to {MAX_CHAIN_ID_BYTES} characters of a-z, 0-9 and -")]
+    #[error("chain_id {0:?} must be 1 to {MAX_CHAIN_ID_BYTES} characters of a-z, 0-9 and -")]
     ChainId(String),
     /// A list not strictly ascending.
-    #[error("{list} must be strictly ascending by {by}, entry {index} is not")]
+    #[error("{list} must be strictly ascending by {by}; entry {index} is not")]
     Order {
         /// Which list.
         list: &'static str,
@@ -94,7 +94,7 @@ pub enum GenesisError {
         index: usize,
     },
     /// No producer, or too many.
-    #[error("{got} producers, allowed are 1 to max_producers ({max})")]
+    #[error("{got} producers; there must be 1 to max_producers ({max})")]
     ProducerCount {
         /// How many there are.
         got: usize,
@@ -258,24 +258,24 @@ mod tests {
     fn faults_are_named() {
         type Case = (&'static str, fn(&mut Genesis), &'static str);
         let cases: [Case; 8] = [
-            ("param", |g| g.params.backup_slots = 99, "backup_slots is 99, allowed is 0 to 63"),
+            ("param", |g| g.params.backup_slots = 99, "backup_slots is 99, must be 0 to 63"),
             (
                 "chain id",
                 |g| g.chain_id = "A b".into(),
-                "chain_id \"A b\": allowed are 1 to 64 characters of a-z, 0-9 and -",
+                "chain_id \"A b\" must be 1 to 64 characters of a-z, 0-9 and -",
             ),
             (
                 "order",
                 |g| g.producers.swap(0, 1),
-                "producers must be strictly ascending by public_key, entry 1 is not",
+                "producers must be strictly ascending by public_key; entry 1 is not",
             ),
             (
                 "twin",
                 |g| g.accounts[1] = g.accounts[0].clone(),
-                "accounts must be strictly ascending by address, entry 1 is not",
+                "accounts must be strictly ascending by address; entry 1 is not",
             ),
-            ("none", |g| g.producers.clear(), "0 producers, allowed are 1 to max_producers (100)"),
-            ("many", |g| g.params.max_producers = 2, "3 producers, allowed are 1 to max_producers (2)"),
+            ("none", |g| g.producers.clear(), "0 producers; there must be 1 to max_producers (100)"),
+            ("many", |g| g.params.max_producers = 2, "3 producers; there must be 1 to max_producers (2)"),
             ("bft", |g| g.finality = Finality::Bft, "finality \"bft\" needs at least 4 producers, got 3"),
             ("supply", |g| g.accounts[2].balance = u64::MAX, "the balances add up to more than 2^64 - 1"),
         ];

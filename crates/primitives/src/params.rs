@@ -54,7 +54,7 @@ impl Finality {
 
 /// A parameter outside its range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field} is {value}, allowed is {allowed}")]
+#[error("{field} is {value}, must be {allowed}")]
 pub struct ParamError {
     /// The parameter's name in the genesis file.
     pub field: &'static str,
@@ -213,47 +213,47 @@ mod tests {
             (
                 "slow interval",
                 ConsensusParams { block_interval_ms: 600_001, ..default.clone() },
-                Some("block_interval_ms is 600001, allowed is 0 to 600000"),
+                Some("block_interval_ms is 600001, must be 0 to 600000"),
             ),
             (
                 "short W",
                 ConsensusParams { claim_timeout_ms: 99, ..default.clone() },
-                Some("claim_timeout_ms is 99, allowed is 100 to 60000"),
+                Some("claim_timeout_ms is 99, must be 100 to 60000"),
             ),
             (
                 "backups",
                 ConsensusParams { backup_slots: 64, ..default.clone() },
-                Some("backup_slots is 64, allowed is 0 to 63"),
+                Some("backup_slots is 64, must be 0 to 63"),
             ),
             (
                 "jitter past W/2",
                 ConsensusParams { jitter_max_ms: 601, ..default.clone() },
-                Some("jitter_max_ms is 601, allowed is 1 to 600"),
+                Some("jitter_max_ms is 601, must be 1 to 600"),
             ),
             (
                 "empty jitter",
                 ConsensusParams { jitter_min_ms: 400, ..default.clone() },
-                Some("jitter_min_ms is 400, allowed is less than jitter_max_ms (400)"),
+                Some("jitter_min_ms is 400, must be less than jitter_max_ms (400)"),
             ),
             (
                 "no misses",
                 ConsensusParams { max_missed_slots: 0, ..default.clone() },
-                Some("max_missed_slots is 0, allowed is 1 to 1000"),
+                Some("max_missed_slots is 0, must be 1 to 1000"),
             ),
             (
                 "huge blocks",
                 ConsensusParams { max_block_bytes: (32 << 20) + 1, ..default.clone() },
-                Some("max_block_bytes is 33554433, allowed is 4096 to 33554432"),
+                Some("max_block_bytes is 33554433, must be 4096 to 33554432"),
             ),
             (
                 "drift",
                 ConsensusParams { max_clock_drift_ms: 9, ..default.clone() },
-                Some("max_clock_drift_ms is 9, allowed is 10 to 10000"),
+                Some("max_clock_drift_ms is 9, must be 10 to 10000"),
             ),
             (
                 "nobody",
                 ConsensusParams { max_producers: 0, ..default },
-                Some("max_producers is 0, allowed is 1 to 1000000"),
+                Some("max_producers is 0, must be 1 to 1000000"),
             ),
         ];
         for (desc, params, expect) in cases {

@@ -19,7 +19,7 @@ pub const MAX_REPORT_BYTES: usize = 256;
 
 /// A text that is no name of a node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("allowed are 1 to {MAX_NODE_NAME_CHARS} characters of a-z, 0-9, \".\", \"_\" and \"-\"")]
+#[error("must be 1 to {MAX_NODE_NAME_CHARS} characters of a-z, 0-9, \".\", \"_\" and \"-\"")]
 pub struct NodeNameError;
 
 /// A name that people call a node by. Not proven to be its own alone.

@@ -9,7 +9,7 @@ pub enum ScheduleError {
     #[error("both the active and the registered pool are empty")]
     EmptyPool,
     /// Timing under which a slot's window could be empty.
-    #[error("{field} is {value}, needed is {needed}")]
+    #[error("{field} is {value}, must be {needed}")]
     Timing {
         /// The field of [`crate::SlotTiming`].
         field: &'static str,
@@ -34,7 +34,7 @@ pub enum SlotError {
         producer: NodeId,
     },
     /// The stamp is before the window.
-    #[error("stamp {stamp} is too early for slot {slot}, which opens at {opens_at}")]
+    #[error("timestamp {stamp} is too early for slot {slot}, which opens at {opens_at}")]
     TooEarly {
         /// The slot.
         slot: Slot,
@@ -44,7 +44,7 @@ pub enum SlotError {
         opens_at: TimestampMs,
     },
     /// The stamp is after the window.
-    #[error("stamp {stamp} is too late for slot {slot}, which closes at {closes_at}")]
+    #[error("timestamp {stamp} is too late for slot {slot}, which closes at {closes_at}")]
     TooLate {
         /// The slot.
         slot: Slot,

@@ -151,18 +151,18 @@ fn what_makes_no_schedule() {
     let (none, some) = (Pool::new([]), Pool::new(ids(3)));
     let cases = [
         ("nobody", &none, good, Some("both the active and the registered pool are empty")),
-        ("m = 0", &some, SlotTiming { main_slots: 0, ..good }, Some("main_slots is 0, needed is 1 to 1024")),
+        ("m = 0", &some, SlotTiming { main_slots: 0, ..good }, Some("main_slots is 0, must be 1 to 1024")),
         (
             "no jitter",
             &some,
             SlotTiming { jitter_min_ms: 50, ..good },
-            Some("jitter_min_ms is 50, needed is less than jitter_max_ms"),
+            Some("jitter_min_ms is 50, must be less than jitter_max_ms"),
         ),
         (
             "jitter past the slot",
             &some,
             SlotTiming { jitter_max_ms: 101, ..good },
-            Some("jitter_max_ms is 101, needed is at most claim_timeout_ms"),
+            Some("jitter_max_ms is 101, must be at most claim_timeout_ms"),
         ),
         ("good", &some, good, None),
     ];

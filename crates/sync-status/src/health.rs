@@ -123,7 +123,7 @@ impl HealthMachine {
             node: None,
             since_ms,
             text: format!(
-                "This node's chain service does not answer ({why}), so nothing is known of the network."
+                "This node's chain service does not answer ({why}), so nothing is known about the network."
             ),
             remedy: remedy_of("CHAIN_UNAVAILABLE", "this node"),
         };

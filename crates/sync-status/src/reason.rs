@@ -122,8 +122,8 @@ impl fmt::Display for NotEligible {
         match self {
             Self::ClockSkew { direction, by_ms, peers: 1, ready: 1, limit_ms } => write!(
                 f,
-                "this clock is {by_ms} ms {} the only ready peer's (limit {limit_ms} ms): no telling which \
-                 of the two is wrong, set both by NTP",
+                "this clock is {by_ms} ms {} the only ready peer's (limit {limit_ms} ms): one of the two is \
+                 wrong, so set both by NTP",
                 direction.words()
             ),
             Self::ClockSkew { direction, by_ms, peers, ready, limit_ms } => write!(
@@ -140,8 +140,8 @@ impl fmt::Display for NotEligible {
             ),
             Self::HeadAhead { height, ahead_ms } => write!(
                 f,
-                "the head, block {height}, is stamped {} s ahead of this clock, and the next block comes \
-                 after it: set the clock by NTP if it is wrong, else wait",
+                "the timestamp of the head, block {height}, is {} s ahead of this clock, and the next block \
+                 must be later: set the clock by NTP if it is wrong, otherwise wait",
                 ahead_ms.div_ceil(1000)
             ),
             Self::ClockUnknown { unmeasured, ready } => write!(

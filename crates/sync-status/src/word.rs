@@ -24,9 +24,9 @@ pub fn code_of(because: &str) -> &str {
 pub fn sentence_of(code: &str) -> &'static str {
     match code {
         "CLOCK_SKEW" => "its clock differs from its peers'",
-        "HEAD_AHEAD" => "its head is stamped ahead of its clock",
-        "CLOCK_UNKNOWN" => "its clock is not compared with its peers' yet",
-        "TOO_FEW_PEERS" => "too few peers count for it",
+        "HEAD_AHEAD" => "its head's timestamp is ahead of its clock",
+        "CLOCK_UNKNOWN" => "its clock has not been compared with its peers' yet",
+        "TOO_FEW_PEERS" => "too few of its peers are ready",
         "CATCHING_UP" => "it is a few blocks behind and catches up",
         "BEHIND" => "it is behind and fetches blocks",
         "STREAK" => "it has not been at the tip for long enough",
@@ -38,11 +38,11 @@ pub fn sentence_of(code: &str) -> &'static str {
         "CLAIMS_UNAVAILABLE" => "its claims cannot be written",
         "CLAIMS_TOO_OLD" => "its claims are older than the last use of its key",
         "CLOCK_SET" => "its clock was just set",
-        "WRONG_GENESIS" => "its services are not of one chain",
+        "WRONG_GENESIS" => "its services belong to different chains",
         "NOT_A_PRODUCER" | "NO_PRODUCER" => "its key is not registered on this chain",
         "KEY_USED_ELSEWHERE" => "another process signs blocks with its key",
         "SIGNING_FLOOR" => "its claims were reset, and it signs nothing up to a height",
-        _ => "it says no more than this code",
+        _ => "it reports only this code",
     }
 }
 

@@ -69,7 +69,7 @@ fn nobody_reads() -> Outcome {
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     let is_gone = poll(&mut watched, Some(&at_once)).is_ok() && watched[0].revents().contains(PollFlags::ERR);
     match is_gone {
-        true => Err(Failure::new(Exit::NobodyReads, "nobody reads stdout any more")),
+        true => Err(Failure::new(Exit::NobodyReads, "the reader of stdout has closed it")),
         false => Ok(()),
     }
 }

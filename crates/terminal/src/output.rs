@@ -35,7 +35,7 @@ pub fn bytes(bytes: &[u8]) -> Outcome {
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::NobodyReads, "nobody reads stdout any more"))
+            Err(Failure::new(Exit::NobodyReads, "the reader of stdout has closed it"))
         }
         Err(error) => Err(Failure::failed(format!("cannot write to stdout: {error}"))),
     }

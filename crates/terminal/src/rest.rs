@@ -162,7 +162,7 @@ impl Gateway {
         let status = answer.status();
         let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
         let body = body.map_err(|error| {
-            let failure = Failure::failed(format!("{url}: the answer broke off: {error}"));
+            let failure = Failure::failed(format!("{url}: the answer was cut off: {error}"));
             Unanswered { failure, is_connected: true }
         })?;
         Ok((status, body.to_bytes()))

@@ -223,16 +223,16 @@ fn check_home(path: &Path, home: &Home, node: &NodeFacts, genesis_hash: &str) ->
             .map_err(|error| format!("genesis.json: {error}"))?
             .hash();
         if hash.to_string() != genesis_hash {
-            return Err("genesis.json is of another chain".into());
+            return Err("genesis.json belongs to another chain".into());
         }
     }
     if home.is_of(Service::Chain) && read("node.pub")?.trim() != node.public_key {
-        return Err("node.pub is of another node".into());
+        return Err("node.pub belongs to another node".into());
     }
     if home.is_of(Service::Producer) {
         let key = read_secret(&path.join("producer.key")).map_err(|failure| failure.to_string())?;
         if key.public_key().to_string() != node.public_key {
-            return Err("producer.key is of another node".into());
+            return Err("producer.key belongs to another node".into());
         }
     }
     Ok(())

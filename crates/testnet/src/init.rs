@@ -167,7 +167,7 @@ pub(crate) fn parameters(args: &GenesisArgs) -> Outcome<(ConsensusParams, Finali
         let (name, value) = param.split_once('=').ok_or_else(form)?;
         if name == "finality" {
             finality = serde_json::from_value(value.into())
-                .map_err(|_| Failure::usage(format!("--param {param:?}: allowed are cft and bft")))?;
+                .map_err(|_| Failure::usage(format!("--param {param:?} must be cft or bft")))?;
             continue;
         }
         if !values.contains_key(name) {

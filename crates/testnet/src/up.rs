@@ -40,7 +40,7 @@ pub(crate) async fn run(args: &UpArgs, clock: &Clock, new_claims: NewClaims, for
     let facts = Facts::load(&layout)?;
     let agreed = tokio::select! {
         agreed = agree(&facts, &mut started, clock) => agreed,
-        name = interrupts.next() => Err(Failure::failed(format!("{name} came before the nodes agreed"))),
+        name = interrupts.next() => Err(Failure::failed(format!("{name} arrived before the nodes agreed"))),
     };
     let views = match agreed {
         Ok(views) => views,
@@ -89,7 +89,7 @@ fn prepare(layout: &Layout, args: &UpArgs, clock: &Clock, new_claims: NewClaims)
         };
         let facts = init::make(layout, &plan)?;
         let nodes = count(facts.nodes.len(), "node");
-        eprintln!("made a network of {nodes} in {}", layout.dir().display());
+        eprintln!("created a network of {nodes} in {}", layout.dir().display());
         return Ok(());
     }
     let facts = Facts::load(layout)?;
@@ -97,7 +97,7 @@ fn prepare(layout: &Layout, args: &UpArgs, clock: &Clock, new_claims: NewClaims)
         return Err(same::other(
             layout,
             facts.profile,
-            "is not made for this machine's loopback; start it where it belongs",
+            "was not created for this machine's loopback; start it where it was meant to run",
         ));
     }
     same::check_genesis(layout, &facts, args.nodes, &args.genesis)?;
@@ -169,7 +169,7 @@ async fn agree(facts: &Facts, started: &mut Started, clock: &Clock) -> Outcome<V
             deadline = now + patience_ms;
             if reported_at.is_none_or(|at| now >= at + millis(REPORT_AGAIN)) {
                 reported_at = Some(now);
-                eprintln!("{name} waits: {because}");
+                eprintln!("{name} is waiting: {because}");
             }
         }
         if now >= deadline {

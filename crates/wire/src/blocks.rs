@@ -34,7 +34,7 @@ pub fn block_from_proto(block: types::Block, genesis_hash: &Hash) -> Result<Bloc
     if !block.certificate.is_empty() {
         return Err(vision_primitives::DecodeError {
             what: "block",
-            why: format!("no certificates are known, got {} bytes of one", block.certificate.len()),
+            why: format!("certificates are not supported, got {} bytes of one", block.certificate.len()),
         }
         .into());
     }

@@ -198,7 +198,7 @@ fn too_many(list: &List) -> Status {
 }
 
 fn too_short(list: &List) -> Status {
-    let why = format!("{}: one has fewer than {} bytes, which none has", list.name, list.least_bytes);
+    let why = format!("{}: one is shorter than the minimum of {} bytes", list.name, list.least_bytes);
     status(list.reason, why, &[("field", list.name.to_owned())])
 }
 

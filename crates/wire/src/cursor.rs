@@ -14,7 +14,7 @@ pub struct Cursor {
 
 /// Text that no watch gave out as a cursor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("a cursor reads <16 hex digits>-<number>")]
+#[error("a cursor has the form <16 hex digits>-<number>")]
 pub struct CursorError;
 
 impl fmt::Display for Cursor {

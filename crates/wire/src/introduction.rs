@@ -110,8 +110,8 @@ impl HttpBody for Introduction {
         let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
         if let Some(Err(bytes)) = data.map(|data| self.measure.pass(data)) {
             let why = format!(
-                "a message of {bytes} bytes before it is proven who sends it: at most \
-                 {MAX_INTRODUCTION_BYTES} are read"
+                "a message of {bytes} bytes before the handshake is complete: at most \
+                 {MAX_INTRODUCTION_BYTES} are accepted"
             );
             return Poll::Ready(Some(Err(status(Reason::MessageTooLarge, why, &[]))));
         }

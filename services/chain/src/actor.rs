@@ -128,7 +128,7 @@ impl Actor {
         let waiting = store.waiting()?.into_iter().map(|(hash, record)| (hash, record.into())).collect();
         let (kept, forgotten) = importer.restore_waiting(waiting);
         if kept + forgotten > 0 {
-            tracing::info!(kept, forgotten, "waiting transactions restored");
+            tracing::info!(kept, forgotten, "pending transactions restored");
         }
         let observed = Observed::new(
             genesis_hash,
@@ -285,7 +285,7 @@ impl Actor {
 
     fn tip_of(&self, peer: NodeId, status: &PeerStatus) -> Option<Input> {
         let Ok(hash) = <[u8; 32]>::try_from(status.tip_hash.as_ref()).map(Hash) else {
-            self.peers.charge(&peer, 20, "a tip hash that has not 32 bytes");
+            self.peers.charge(&peer, 20, "a tip hash that is not 32 bytes long");
             return None;
         };
         let (header, signature) = (status.header.to_vec(), status.header_signature.to_vec());

@@ -99,7 +99,7 @@ fn canonical(tree: &BlockTree) -> Vec<(Height, Hash)> {
 
 fn stored_block(hash: Hash, record: &BlockRecord) -> Result<StoredBlock, Error> {
     let signature = Signature::from_slice(&record.signature)
-        .ok_or_else(|| Error::Restore(format!("block {hash}: its signature has not 64 bytes")))?;
+        .ok_or_else(|| Error::Restore(format!("block {hash}: its signature is not 64 bytes long")))?;
     Ok(StoredBlock {
         hash,
         header_bytes: record.header.clone(),

@@ -35,7 +35,7 @@ pub(crate) struct ChainMetrics {
     pub peers: Labelled<Gauge, 1>,
     /// Round trips to the peers.
     pub round_trip: Labelled<Gauge, 1>,
-    /// Median of the peers' clocks less this one.
+    /// Median of the peers' clocks minus this one.
     pub clock_offset: Gauge,
     /// What waits to be taken.
     pub queues: Queues,
@@ -60,7 +60,7 @@ impl Queues {
     fn new(metrics: &Metrics) -> Self {
         let queues = metrics.gauges(
             "vision_chain_queue_depth",
-            "What waits: commands for the chain's thread, transactions of callers and of peers before they \
+            "Queued: commands for the chain's thread, transactions of callers and of peers before they \
              are admitted",
             ["queue"],
         );
@@ -86,8 +86,7 @@ pub(crate) struct TransactionMetrics {
 impl TransactionMetrics {
     fn new(metrics: &Metrics) -> Self {
         Self {
-            mempool_transactions: metrics
-                .gauge("vision_chain_mempool_transactions", "Transactions that wait"),
+            mempool_transactions: metrics.gauge("vision_chain_mempool_transactions", "Pending transactions"),
             mempool_bytes: metrics.gauge("vision_chain_mempool_bytes", "Their bytes"),
             admitted: metrics
                 .counter("vision_chain_transactions_admitted", "Transactions admitted to the pool"),
@@ -98,7 +97,7 @@ impl TransactionMetrics {
             ),
             dropped: metrics.counters(
                 "vision_chain_transactions_dropped",
-                "Transactions that waited and went without a block, by reason",
+                "Pending transactions dropped without a block, by reason",
                 ["reason"],
             ),
             included: metrics.counter(
@@ -122,9 +121,9 @@ pub(crate) struct StoreMetrics {
     pub size: Gauge,
     /// Room left on its disk.
     pub free: Gauge,
-    /// Writing a turn until the disk has it.
+    /// Writing a turn durably.
     pub commit: Histogram,
-    /// Turns that the disk did not take.
+    /// Failed writes of a turn, each retry counted.
     pub failures: Counter,
 }
 
@@ -132,13 +131,14 @@ impl StoreMetrics {
     fn new(metrics: &Metrics) -> Self {
         Self {
             size: metrics.gauge("vision_chain_store_size_bytes", "Size of the store's file"),
-            free: metrics.gauge("vision_chain_store_free_bytes", "Room left on the store's disk"),
+            free: metrics.gauge("vision_chain_store_free_bytes", "Free space on the store's disk"),
             commit: metrics.histogram(
                 "vision_chain_store_commit_seconds",
-                "Writing a turn until the disk has it",
+                "Writing a turn durably",
                 SHORT_SECONDS,
             ),
-            failures: metrics.counter("vision_chain_store_failures", "Turns that the disk did not take"),
+            failures: metrics
+                .counter("vision_chain_store_failures", "Failed writes of a turn, each retry counted"),
         }
     }
 }
@@ -200,7 +200,7 @@ impl ChainMetrics {
             ),
             import: histogram(
                 "vision_chain_import_duration_seconds",
-                "From a block's arrival to its being durable",
+                "From a block's arrival until it is durable",
                 SHORT_SECONDS,
             ),
             reorg_depth: histogram(
@@ -236,7 +236,7 @@ impl ChainMetrics {
             ),
             clock_offset: gauge(
                 "vision_chain_clock_offset_seconds",
-                "Median of the peers' clocks less this one",
+                "Median of the peers' clocks minus this one",
             ),
             queues: Queues::new(metrics),
             transactions: TransactionMetrics::new(metrics),

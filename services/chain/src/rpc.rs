@@ -383,7 +383,7 @@ impl ChainService for ChainRpc {
     ) -> Result<Response<proto::ReportSnapshotResponse>, Status> {
         let request = request.into_inner();
         let snapshot = request.snapshot.ok_or_else(|| {
-            vision_wire::status(Reason::InvalidArgument, "give a snapshot", &[("field", "snapshot".into())])
+            vision_wire::status(Reason::InvalidArgument, "no snapshot", &[("field", "snapshot".into())])
         })?;
         let verdict = Verdict::received(snapshot, request.makes_no_block_because, &self.clock);
         self.verdict.send_replace(Some(verdict));

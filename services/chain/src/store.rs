@@ -58,9 +58,9 @@ pub enum StoreError {
     Corrupt(String),
     /// The store belongs to another chain.
     #[error(
-        "the store holds the chain {found}, the genesis file gives {expected}: use the genesis the home was \
-         made with, or begin the new chain: move the home's data directory away, then `vision keys peer` and \
-         `vision keys new-claims`, both with --home"
+        "the store belongs to chain {found}, the genesis file to {expected}: use the genesis the home was \
+         created with, or begin the new chain: move the home's data directory away, then run `vision keys \
+         peer` and `vision keys new-claims`, both with --home"
     )]
     OtherGenesis {
         /// Genesis hash in the store.
@@ -70,7 +70,7 @@ pub enum StoreError {
     },
     /// The store was written by another version.
     #[error(
-        "the store has format {found}, this program knows {FORMAT}: use the program that wrote it, or a \
+        "the store has format {found}, this program supports {FORMAT}: use the program that wrote it, or a \
          new home"
     )]
     Format {

@@ -89,7 +89,7 @@ async fn nodes_know_each_other_by_name_and_a_dead_one_stays_on_the_list() {
     // Words without a code make no report that the peers refuse, and charge for.
     judge(&mut other, "", "connection refused").await;
     until(&client, "it objects in words of its own", |nodes| {
-        nodes[1].not_eligible_because == "OTHER: it says no more than this code"
+        nodes[1].not_eligible_because == "OTHER: it reports only this code"
     })
     .await;
     judge(&mut other, "", "").await;
@@ -184,7 +184,7 @@ async fn a_node_without_a_usable_name_does_not_start_and_one_without_any_has_its
         ..Default::default()
     };
     let refused = vision_chain::serve(config(), bad).await.expect_err("no name");
-    assert!(refused.is_usage() && refused.to_string().starts_with("[node] name: allowed are "), "{refused}");
+    assert!(refused.is_usage() && refused.to_string().starts_with("[node] name: must be "), "{refused}");
     let node = Node::start(home.path(), &[]);
     let found = nodes(&mut node.client().await).await;
     assert_eq!(found[0].name, found[0].node_id[..8]);
@@ -266,7 +266,7 @@ async fn reports_count_only_as_far_as_they_are_signed_and_well_formed() {
             .await;
     let row = found.iter().find(|node| node.node_id == id).expect("the row");
     assert_eq!((row.role(), row.peers, row.eligible), (Role::Follower, Some(7), Some(false)));
-    assert_eq!(row.not_eligible_because, "WHATEVER_ELSE: it says no more than this code");
+    assert_eq!(row.not_eligible_because, "WHATEVER_ELSE: it reports only this code");
     assert_eq!(found[0].name, "node1");
     node.stop().await;
 }

@@ -248,5 +248,5 @@ async fn a_damaged_or_foreign_store_is_refused() {
     other.chain_id = "another".into();
     support::write_home(home.path(), net.keys.values().next().expect("one"), &other);
     let text = refusal(&good).await;
-    assert!(text.contains("the store holds the chain"), "{text}");
+    assert!(text.contains("the store belongs to chain"), "{text}");
 }

@@ -55,7 +55,7 @@ const SYNC_ORACLE: &str = Neighbour::SyncOracle.name();
 const PRODUCER: &str = Neighbour::Producer.name();
 
 fn missing(service: &str, field: &str) -> Status {
-    status(Reason::Internal, format!("{service} left out {field} of its answer"), &[])
+    status(Reason::Internal, format!("{service} sent an answer without {field}"), &[])
 }
 
 impl Backends {

@@ -192,8 +192,8 @@ pub(crate) fn routes(state: AppState) -> Router {
 /// The answer to a request that names another host.
 pub(crate) fn wrong_host(host: &str, headers: &HeaderMap) -> Response {
     let detail = format!(
-        "this gateway is not called {host}: use its IP address or localhost, or name it in [gateway] \
-         allowed_hosts"
+        "this gateway does not answer to the name {host}: use its IP address or localhost, or add the name \
+         to [gateway] allowed_hosts"
     );
     let id = RequestId::of(headers);
     let mut answer = id.within_sync(|| Problem::new(Reason::HostNotAllowed, detail).into_response());

@@ -73,11 +73,11 @@ async fn a_stream_outlasts_the_chain_service() {
     let mut staying = Events::open(&node, "").await;
     let seen = staying.nothing().await;
     let address = node.chain_server.take().expect("running").kill().await;
-    staying.until_line(": the chain service is away: the stream goes on when it is back").await;
+    staying.until_line(": the chain service is down: the stream continues when it is back").await;
     // A browser that comes back meanwhile must see 200, or it gives up for good.
     let mut returning = Events::open(&node, &came_back(&seen)).await;
     returning.until_line("retry: 1000").await;
-    returning.until_line(": the chain service is away: the stream goes on when it is back").await;
+    returning.until_line(": the chain service is down: the stream continues when it is back").await;
 
     node.chain.pool = Pool::started(2);
     node.chain.pool.1.publish(vec![info(7)]);

@@ -79,7 +79,7 @@ async fn a_stream_outlasts_the_chain_service_and_says_what_it_missed() {
     let mut events = Events::open_at(&node, PATH, "").await;
     events.until_line(": nothing happened").await;
     let address = node.chain_server.take().expect("running").kill().await;
-    events.until_line(": the chain service is away: the stream goes on when it is back").await;
+    events.until_line(": the chain service is down: the stream continues when it is back").await;
     node.chain_server = Some(node.chain.serve(address).await);
     node.chain.pool.2.publish(Some(undone(9)));
     assert_eq!(events.next().await.name, "undo", "the cursor is known: nothing is missed");

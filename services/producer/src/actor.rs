@@ -227,8 +227,9 @@ impl<N: Neighbours> Actor<N> {
             }
             ShellEvent::OtherChain(other) => {
                 let ours = self.executor.genesis_hash;
-                let why =
-                    format!("the chain service follows the chain {other}, the genesis file gives {ours}");
+                let why = format!(
+                    "the chain service follows the chain {other}, the genesis file is of chain {ours}"
+                );
                 self.conditions.chain.failed(why.clone());
                 self.trouble.other_chain = Some(why);
             }

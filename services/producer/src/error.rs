@@ -12,7 +12,7 @@ use crate::{MAX_MINING_TICK_MS, MIN_MINING_TICK_MS};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A tick out of range.
-    #[error("[producer] mining_tick_ms is {0}, allowed is {MIN_MINING_TICK_MS} to {MAX_MINING_TICK_MS}")]
+    #[error("[producer] mining_tick_ms is {0}, must be {MIN_MINING_TICK_MS} to {MAX_MINING_TICK_MS}")]
     MiningTick(u64),
     /// A URL that cannot be called.
     #[error("[producer] {key}: {source}")]
@@ -49,10 +49,10 @@ pub enum Error {
     },
     /// A key whose claims are missing: what it has signed cannot be known.
     #[error(
-        "{path} is missing, so nobody knows which blocks this key has signed; for a key that has never been \
-         used run `vision keys new-claims --home {typed}`; else, if you are sure that no other node uses the \
-         key, `vision keys reset-claims --home {typed} --above HEIGHT` with a height that the key has not \
-         signed above",
+        "{path} is missing, so nobody knows which blocks this key has signed; for a key that has never \
+         been used, run `vision keys new-claims --home {typed}`; otherwise, if you are sure that no other \
+         node uses the key, run `vision keys reset-claims --home {typed} --above HEIGHT`, with HEIGHT at \
+         or above everything the key may have signed",
         typed = word(home)
     )]
     ClaimsMissing {
@@ -66,7 +66,8 @@ pub enum Error {
     ClaimsExist(PathBuf),
     /// Claims of another key or chain.
     #[error(
-        "{path} belongs to {what} {found}, not to {expected}: use the home it was made for, or another home"
+        "{path} belongs to {what} {found}, not to {expected}: use the home it was created for, or another \
+         home"
     )]
     ClaimsForeign {
         /// The file.
@@ -81,9 +82,10 @@ pub enum Error {
     /// Claims older than the key's last use, as after restoring a backup.
     #[error(
         "the chain has block {highest_own} signed by this key, but the claims in {path} end at \
-         {highest_claimed}: they are older than the key's last use, and what was signed since is unknown; if \
-         you are sure that no other node uses the key, run `vision keys reset-claims --home {typed} --above \
-         HEIGHT` with a height of at least {highest_own} that the key has not signed above",
+         {highest_claimed}: they are older than the key's last use, and what was signed since is unknown; \
+         if you are sure that no other node uses the key, run `vision keys reset-claims --home {typed} \
+         --above HEIGHT`, with HEIGHT at least {highest_own}, and at or above everything the key may have \
+         signed",
         typed = word(home)
     )]
     ClaimsTooOld {
@@ -102,8 +104,8 @@ pub enum Error {
     /// Claims that cannot be trusted.
     #[error(
         "{path} is damaged ({why}), so nobody knows which blocks this key has signed; if you are sure that \
-         no other node uses the key, run `vision keys reset-claims --home {typed} --above HEIGHT` with a \
-         height that the key has not signed above",
+         no other node uses the key, run `vision keys reset-claims --home {typed} --above HEIGHT`, with \
+         HEIGHT at or above everything the key may have signed",
         typed = word(home)
     )]
     ClaimsCorrupt {

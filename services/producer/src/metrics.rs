@@ -41,12 +41,14 @@ impl ProducerMetrics {
             my_slot: metrics
                 .gauge("mining_my_slot", "Lowest slot of the next height that this node owns, -1 for none"),
             claims: metrics.counter("mining_claims", "Claims written to disk"),
-            produced: metrics
-                .counter("mining_blocks_produced", "Blocks of this node that became the head when they came"),
+            produced: metrics.counter(
+                "mining_blocks_produced",
+                "Blocks of this node that became the head when they arrived",
+            ),
             slots: metrics.histogram("mining_slot_distribution", "Slots of the blocks produced", SLOTS),
             claim_commit: metrics.histogram(
                 "vision_producer_claim_commit_seconds",
-                "Writing a claim until the disk has it",
+                "Writing a claim durably",
                 SHORT_SECONDS,
             ),
             missed_slots: metrics
@@ -54,7 +56,7 @@ impl ProducerMetrics {
             failures,
             foreign_blocks: metrics.counter(
                 "vision_producer_foreign_blocks",
-                "Blocks that bear this node's key and that its claims do not know of",
+                "Blocks signed with this node's key and unknown to its claims",
             ),
         };
         made.my_slot.set(-1.0);

@@ -53,7 +53,7 @@ pub(crate) async fn run(
             && let Err(error) = neighbours.report(because).await
         {
             // The watch of the oracle says it too, and this is said again.
-            tracing::debug!(error = error.message(), "word not delivered to the sync-oracle service");
+            tracing::debug!(error = error.message(), "report not delivered to the sync-oracle service");
         }
         tokio::select! {
             biased;

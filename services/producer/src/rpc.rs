@@ -32,7 +32,7 @@ impl ProducerService for Rpc {
         _: Request<GetMiningStatusRequest>,
     ) -> Result<Response<GetMiningStatusResponse>, Status> {
         let latest = self.statuses.latest().ok_or_else(|| {
-            let message = "nothing is known yet of the height to be produced: try again shortly";
+            let message = "nothing is known yet about the next height: try again shortly";
             status(Reason::NotReady, message, &[])
         })?;
         Ok(Response::new(GetMiningStatusResponse { status: Some(latest) }))

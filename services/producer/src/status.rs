@@ -99,7 +99,7 @@ pub(crate) fn judge(
             let said = snapshot.map(|snapshot| snapshot.not_eligible_because.clone());
             Some(
                 said.filter(|said| !said.is_empty())
-                    .unwrap_or_else(|| "NOT_ELIGIBLE: the oracle says no".into()),
+                    .unwrap_or_else(|| "NOT_ELIGIBLE: the sync-oracle gives no reason".into()),
             )
         }
         None if trouble.other_chain.is_some() => shown("WRONG_GENESIS", &trouble.other_chain, ""),
@@ -107,12 +107,12 @@ pub(crate) fn judge(
         None if standing == Some(Standing::None) => Some(follower(snapshot)),
         None if trouble.claims.is_some() => shown("CLAIMS_UNAVAILABLE", &trouble.claims, ""),
         None if let (Some(floor), Some(elsewhere)) = (bars.floor, bars.elsewhere) => Some(format!(
-            "KEY_USED_ELSEWHERE: block {elsewhere} bears this key's signature, which the claims do not know \
-             of, so nothing is signed up to height {floor}; stop the other node that uses the key"
+            "KEY_USED_ELSEWHERE: block {elsewhere} is signed with this key, but not in its claims, so \
+             nothing is signed up to height {floor}; stop the other node that uses the key"
         )),
         None if let Some(floor) = bars.floor => Some(format!(
             "SIGNING_FLOOR: its claims were reset or found old, so nothing is signed up to height {floor}; \
-             it produces again above"
+             it produces again above that"
         )),
         None => None,
     };
@@ -124,14 +124,14 @@ pub(crate) fn judge(
 fn follower(snapshot: Option<&Snapshot>) -> String {
     let ready = snapshot.map_or(0, |snapshot| snapshot.ready_peers);
     if snapshot.is_some_and(|snapshot| snapshot.ready_producers > 0) {
-        return "NOT_A_PRODUCER: this node's key is not registered on this chain, or has left it for good: it \
-                follows and makes no blocks"
+        return "NOT_A_PRODUCER: this node's key is not registered on this chain, or has left it for good: \
+                it follows the chain and produces no blocks"
             .into();
     }
     format!(
-        "NO_PRODUCER: this node's key is not registered on this chain, or has left it for good, and none of \
-         its {ready} ready peers is a registered producer: if no block comes, start a producer, or check \
-         [chain] seeds"
+        "NO_PRODUCER: this node's key is not registered on this chain, or has left it for good, and none \
+         of its {ready} ready peers is a registered producer: if no block comes, start a producer, or \
+         check [chain] seeds"
     )
 }
 

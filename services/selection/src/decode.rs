@@ -64,7 +64,7 @@ impl Question {
         let parent = TimestampMs(request.parent_timestamp_ms);
         let schedule = Schedule::new(seed, active, registered, parent, timing).map_err(refuse)?;
         if schedule.cost(&self.slots) > MAX_DRAWS {
-            let message = "the slots lie in too many laps of so large a pool: ask for fewer at a time";
+            let message = "the slots are in too many laps for a pool of this size: request fewer at a time";
             return Err(too_many_slots(message, MAX_DRAWS));
         }
         Ok(Subject { epoch_salt, schedule, slots: self.slots })

@@ -15,11 +15,7 @@ impl SelectionMetrics {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         Self {
             schedules: metrics.counter("vision_selection_schedules", "Schedules computed and answered"),
-            deal: metrics.histogram(
-                "vision_selection_deal_seconds",
-                "Working out one schedule",
-                SHORT_SECONDS,
-            ),
+            deal: metrics.histogram("vision_selection_deal_seconds", "Computing one schedule", SHORT_SECONDS),
         }
     }
 }

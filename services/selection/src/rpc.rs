@@ -43,7 +43,7 @@ impl Rpc {
         if question.work() <= MAX_WORK_AT_ONCE {
             return answer(question);
         }
-        let broken = |_| status(Reason::Internal, "the answer could not be worked out", &[]);
+        let broken = |_| status(Reason::Internal, "the answer could not be computed", &[]);
         // The place is held until the work is done, also when nobody waits for it any more.
         let place = Arc::clone(&self.places).acquire_owned().await;
         let work = tokio::task::spawn_blocking(move || {

@@ -106,7 +106,7 @@ impl<C: Chain> Oracle<C> {
             warned_ms: None,
         };
         oracle.publish(false);
-        oracle.health.set_not_serving("chain: nothing heard yet");
+        oracle.health.set_not_serving("chain: no answer yet");
         oracle
     }
 

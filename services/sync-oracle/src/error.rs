@@ -7,7 +7,7 @@ use crate::{MAX_SNAPSHOT_INTERVAL_MS, MIN_SNAPSHOT_INTERVAL_MS};
 pub enum Error {
     /// A tick interval out of range.
     #[error(
-        "[sync_oracle] snapshot_interval_ms is {0}, allowed is {MIN_SNAPSHOT_INTERVAL_MS} to \
+        "[sync_oracle] snapshot_interval_ms is {0}, must be {MIN_SNAPSHOT_INTERVAL_MS} to \
          {MAX_SNAPSHOT_INTERVAL_MS}"
     )]
     SnapshotInterval(u64),

@@ -48,7 +48,7 @@ impl<C: Chain> HealthLoop<C> {
     pub(crate) async fn run(self) {
         let mut machine = HealthMachine::new(self.operator.clone());
         let mut heard = Heard::default();
-        let mut why = "nothing heard yet".to_owned();
+        let mut why = "no answer yet".to_owned();
         let mut nodes = self.chain.watch_nodes();
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -23,7 +23,7 @@ struct Inner {
 impl HeardHeads {
     /// Nothing heard.
     pub(crate) fn new() -> Self {
-        let head = Err("nothing heard yet".to_owned());
+        let head = Err("no answer yet".to_owned());
         Self(Arc::new(Mutex::new(Inner { head, intervals: Intervals::default() })))
     }
 

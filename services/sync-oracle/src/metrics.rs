@@ -21,7 +21,7 @@ impl OracleMetrics {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         let state = metrics.gauges(
             "vision_sync_oracle_state",
-            "How this node stands to the network: 1 for the state it is in",
+            "Sync state of this node: 1 for the current one",
             ["state"],
         );
         Self {
@@ -33,7 +33,7 @@ impl OracleMetrics {
             network_height: metrics.gauge("vision_sync_oracle_network_height", "Height of the network"),
             head_ahead: metrics.gauge(
                 "vision_sync_oracle_head_ahead_seconds",
-                "How far the local head is stamped ahead of this node's clock",
+                "How far the head's timestamp is ahead of this node's clock",
             ),
             ready_peers: metrics.gauge("vision_sync_oracle_ready_peers", "Peers that the verdict rests on"),
         }

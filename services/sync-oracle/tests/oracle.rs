@@ -181,7 +181,9 @@ async fn a_head_ahead_of_the_clock_is_reported_until_the_clock_is_there() {
     oracle.until("eligible", |snapshot| snapshot.eligible).await;
     facts.set_head_ahead(11, 3_600_000);
     let ahead = |snapshot: &Snapshot| {
-        snapshot.not_eligible_because.starts_with("HEAD_AHEAD: the head, block 11, is stamped 3600 s ahead")
+        snapshot
+            .not_eligible_because
+            .starts_with("HEAD_AHEAD: the timestamp of the head, block 11, is 3600 s ahead")
     };
     let found = oracle.until("the head is an hour ahead", ahead).await;
     assert!(!found.eligible && (3_500_000..=3_600_000).contains(&found.head_ahead_ms), "{found:?}");
@@ -284,7 +286,7 @@ async fn a_wrong_configuration_is_refused_before_anything_starts() {
     let cases = [
         (
             Config { snapshot_interval_ms: 5, ..good.clone() },
-            "[sync_oracle] snapshot_interval_ms is 5, allowed",
+            "[sync_oracle] snapshot_interval_ms is 5, must be",
         ),
         (
             Config { chain: "chain:50051".into(), ..good.clone() },

@@ -251,7 +251,7 @@ pub(crate) struct ShowArgs {
     /// A key file.
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// The same.
+    /// A key file, as a flag.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
     /// Directory of a node.
@@ -364,7 +364,7 @@ pub(crate) enum Query {
         #[command(flatten)]
         remote: RemoteArgs,
     },
-    /// Where a transaction is: waiting, in a block, or dropped.
+    /// Where a transaction is: pending, in a block, or dropped.
     #[command(
         after_help = "Example:\n  vision query tx HASH --proof -o json\n  vision query tx HASH --data > file"
     )]

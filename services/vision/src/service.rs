@@ -100,8 +100,8 @@ pub(crate) fn enter(args: &ServiceArgs) -> Outcome<(Settings, Env)> {
     let settings = Settings::load(&args.home).map_err(|error| Failure::usage(error.to_string()))?;
     if settings.is_empty_file() {
         return Err(Failure::usage(format!(
-            "{}: the file is empty, so it is not the one that was made for this node; restore it, or remove \
-            it if the defaults are meant",
+            "{}: the file is empty, so it is not the one that was created for this node; restore it, or \
+             remove it to use the defaults",
             args.home.join("config.toml").display()
         )));
     }
@@ -149,7 +149,7 @@ fn instance(home: &Path) -> String {
 /// Reads the level of log lines from the configuration again. One given as a flag stays.
 pub(crate) fn reread_log_level(args: &ServiceArgs) {
     if let Some(level) = &args.log {
-        return tracing::info!(level, "the level of log lines was given by --log and stays");
+        return tracing::info!(level, "the log level was given by --log and does not change");
     }
     let read = Settings::load(&args.home).map_err(|error| error.to_string());
     let level = read.and_then(|settings| {
@@ -220,9 +220,6 @@ mod tests {
         assert_eq!(named("node1").ok(), Some(Some("node1".into())));
         let refused = named("Node 1").expect_err("a capital and a blank");
         assert_eq!(refused.exit(), Exit::Usage);
-        assert!(
-            refused.to_string().starts_with("[node] name: \"Node 1\": allowed are 1 to 32 "),
-            "{refused}"
-        );
+        assert!(refused.to_string().starts_with("[node] name: \"Node 1\": must be 1 to 32 "), "{refused}");
     }
 }

@@ -93,7 +93,7 @@ fn rows(chain: &Value, mining: Result<&Value, String>, names: &Names) -> Vec<Row
 fn sync(chain: &Value) -> [Row; 6] {
     let known = !chain["network_height"].is_null();
     let of_network = |name: &str| if known { cell(&chain[name]) } else { "unknown".into() };
-    let state = if known { in_words(chain) } else { "unknown: no peer counts that could tell".into() };
+    let state = if known { in_words(chain) } else { "unknown: no ready peer to compare with".into() };
     let age = chain["measured_ms_ago"].as_u64();
     [
         ("sync", state),
@@ -144,7 +144,7 @@ fn plans(chain: &Value, mining: Result<&Value, String>, names: &Names) -> Vec<Ro
     let next = cell(&mining["next_height"]);
     if !current {
         let stale =
-            format!("unknown: the producer last spoke of height {next}, which is not the head's next");
+            format!("unknown: the producer last reported on height {next}, which is not the next one");
         return vec![("next height", stale), ("last claim", claim)];
     }
     let my_slot = match mining["my_slot"].as_u64() {
@@ -279,13 +279,13 @@ mod tests {
             (
                 "no peer",
                 |c, _| (c["network_height"], c["lag_blocks"]) = (Value::Null, Value::Null),
-                &["sync unknown: no peer", "network height unknown", "lag blocks unknown"],
+                &["sync unknown: no ready peer", "network height unknown", "lag blocks unknown"],
                 &["AtTip", "in sync"],
             ),
             (
                 "a producer that stands still",
                 |_, m| m["next_height"] = json!(13),
-                &["next height unknown: the producer last spoke of height 13", "last claim 9"],
+                &["next height unknown: the producer last reported on height 13", "last claim 9"],
                 &["made by", "my slot"],
             ),
             ("an older gateway", |c, _| c["measured_ms_ago"] = Value::Null, &["measured unknown"], &[]),

@@ -180,10 +180,10 @@ fn ended(answer: &Value, wait: bool, node: &str) -> Outcome {
             let hash = cell(&answer["hash"]);
             let why = match answer["missing_nonce"].as_u64() {
                 Some(nonce) => format!(
-                    "it waits for the account's transaction with nonce {nonce}, which is missing: send that \
-                    one, then ask"
+                    "it waits for the account's transaction with nonce {nonce}, which is missing: submit \
+                     that one, then check"
                 ),
-                None => "it still waits; ask".to_owned(),
+                None => "it is still pending; check".to_owned(),
             };
             Err(Failure::unhealthy(format!(
                 "no block has the transaction yet, {why} with `vision query tx {hash}{node}`"

@@ -14,7 +14,7 @@ pub enum PreparedFault {
     #[error("a header has at most {MAX_HEADER_BYTES} bytes, got {0}")]
     Length(usize),
     /// A field with another value than asked for.
-    #[error("the prepared header's {0} is not what was asked for")]
+    #[error("the prepared header's {0} is not the one requested")]
     Field(&'static str),
     /// A hash that is not that of the bytes.
     #[error("the prepared header has hash {computed}, not {reported}")]

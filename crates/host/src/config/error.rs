@@ -18,7 +18,7 @@ pub enum ConfigError {
         why: String,
     },
     /// A section that no service has.
-    #[error("{file}: unknown section [{section}]; known are {known}")]
+    #[error("{file}: unknown section [{section}]; known: {known}")]
     UnknownSection {
         /// The file.
         file: PathBuf,
@@ -28,7 +28,7 @@ pub enum ConfigError {
         known: String,
     },
     /// A key that the section does not have.
-    #[error("{place}: section [{section}] has no key {key}; known are {known}")]
+    #[error("{place}: section [{section}] has no key {key}; known: {known}")]
     UnknownKey {
         /// File, variable or flag.
         place: String,

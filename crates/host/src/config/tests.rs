@@ -113,13 +113,13 @@ const FAULTS: [Fault; 13] = [
         "unknown key",
         "[node]\nmax_peer = 1",
         &[],
-        "config.toml: section [node] has no key max_peer; known are listen, seeds",
+        "config.toml: section [node] has no key max_peer; known: listen, seeds",
     ),
     (
         "unknown variable",
         "",
         &[("VISION_NODE_MAX_PEER", "1")],
-        "VISION_NODE_MAX_PEER: section [node] has no key max_peer; known are",
+        "VISION_NODE_MAX_PEER: section [node] has no key max_peer; known:",
     ),
     (
         "type in the file",
@@ -170,7 +170,7 @@ const FAULTS: [Fault; 13] = [
         "nothing between commas",
         "",
         &[("VISION_NODE_SEEDS", "a:1,,b:1")],
-        "VISION_NODE_SEEDS: node.seeds: nothing stands between two commas, or after the last",
+        "VISION_NODE_SEEDS: node.seeds: an entry between two commas, or after the last one, is empty",
     ),
     ("no section", "node = 1", &[], "config.toml: section [node]: it is a value, not a section"),
 ];
@@ -193,7 +193,7 @@ fn bad_files_and_sections_are_refused() {
     assert!(matches!(Settings::load_with(home.path(), []), Err(ConfigError::Syntax { .. })));
     let (_home, settings) = load("[node]\n[chian]", &[]);
     let error = settings.expect("loads").check_sections(&["node", "chain"]).expect_err("unknown").to_string();
-    assert!(error.ends_with("unknown section [chian]; known are node, chain"), "{error}");
+    assert!(error.ends_with("unknown section [chian]; known: node, chain"), "{error}");
 }
 
 #[test]

@@ -22,7 +22,7 @@ impl Text<'_> {
     fn items(&self) -> Result<impl Iterator<Item = &str>, ConfigError> {
         let is_empty = self.0.is_empty();
         if !is_empty && self.0.split(',').any(|item| item.trim().is_empty()) {
-            return Err(ConfigError::custom("nothing stands between two commas, or after the last"));
+            return Err(ConfigError::custom("an entry between two commas, or after the last one, is empty"));
         }
         Ok(self.0.split(',').map(str::trim).filter(move |_| !is_empty))
     }

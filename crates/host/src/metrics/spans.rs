@@ -30,11 +30,11 @@ impl Collector for Spans {
         for (cause, count) in causes {
             dropped.encode_family(&[("cause", cause)])?.encode_counter(&count, NO_EXEMPLAR)?;
         }
-        let (name, help) = ("vision_telemetry_spans_unsampled", "Spans that sampling has left out.");
+        let (name, help) = ("vision_telemetry_spans_unsampled", "Spans left out by sampling.");
         encoder
             .encode_descriptor(name, help, None, MetricType::Counter)?
             .encode_counter(&counts.unsampled, NO_EXEMPLAR)?;
-        let (name, help) = ("vision_telemetry_queue_spans", "Spans that wait for being sent.");
+        let (name, help) = ("vision_telemetry_queue_spans", "Spans waiting to be sent.");
         encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&counts.queue_spans)
     }
 }

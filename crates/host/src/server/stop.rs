@@ -112,7 +112,7 @@ impl Full {
             warn!(
                 address = %remote.ip(),
                 refused,
-                "an address holds as many connections as it may, more are refused"
+                "an address has reached its limit of connections; more are refused"
             );
             self.said = Some(now);
         }

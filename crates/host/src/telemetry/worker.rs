@@ -147,7 +147,7 @@ impl<E: Export> Worker<E> {
                 let left: usize = std::mem::take(&mut self.ready).values().map(Vec::len).sum();
                 count(&self.shared.counts.export_failed, spans + left);
                 if !std::mem::replace(&mut self.failing, true) {
-                    tracing::warn!(why, "traces are not exported and get lost; nothing else suffers");
+                    tracing::warn!(why, "traces cannot be exported and are lost; nothing else is affected");
                 }
             }
         }

@@ -171,13 +171,13 @@ fn meaning(found: &Found<'_>) -> String {
 fn lost_one(found: &Found<'_>, operator: &Operator, node: &NodeFacts) -> Cause {
     let name = &node.name;
     let suspended = match node.standing {
-        Standing::Suspended => format!(" and is suspended since block {}", grouped(node.suspended_at)),
+        Standing::Suspended => format!(" and has been suspended since block {}", grouped(node.suspended_at)),
         Standing::Active | Standing::Other => String::new(),
     };
     let what = match node.last_seen_ms {
         Some(at) => format!("{name} has not answered for {{ago:{at}}}{suspended}."),
         None => format!(
-            "{name} has not been heard of since this node looks, for {{ago:{}}}{suspended}.",
+            "{name} has not been heard from since this node began to look, for {{ago:{}}}{suspended}.",
             found.began_ms
         ),
     };
@@ -213,8 +213,8 @@ fn cut_off(found: &Found<'_>, operator: &Operator, lost: &[&NodeFacts]) -> Cause
         node: None,
         since_ms: Some(since_ms),
         text: format!(
-            "This node has heard none of the {} other producers for {{ago:{since_ms}}}: they are down, or \
-             this node is cut off. It knows of no block that they make.",
+            "This node has heard from none of the {} other producers for {{ago:{since_ms}}}: they are down, \
+             or this node is cut off. It knows of no block that they make.",
             lost.len()
         ),
         remedy: operator.start_all(lost.iter().map(|node| &node.id)).unwrap_or_else(|| {
@@ -250,7 +250,7 @@ fn here(found: &Found<'_>, others_lost: bool) -> Option<Cause> {
                 since_ms: None,
                 text: format!("{}, this node, may not produce: {sentence}", me.name),
                 remedy: remedy_of(code, &me.name),
-                over: format!("{}, this node, is well again.", me.name),
+                over: format!("{}, this node, may produce again.", me.name),
             }
         }
     };
@@ -265,7 +265,7 @@ fn suspended_one(found: &Found<'_>, node: &NodeFacts) -> Cause {
         code: "NODE_SUSPENDED".into(),
         node: Some(node.id),
         since_ms: None,
-        text: format!("{name} is suspended since block {at} for missed slots. {}", meaning(found)),
+        text: format!("{name} has been suspended since block {at} for missed slots. {}", meaning(found)),
         remedy: format!(
             "it returns by itself from block {} on, once it is in sync; if it does not, read its log",
             grouped(next)

@@ -267,7 +267,7 @@ fn on_a_test_network_the_remedy_is_its_command() {
     (net.nodes[1].connected, net.nodes[1].last_seen_ms, net.nodes[1].name) = (false, None, "02020202".into());
     let health = net.judge(&mut HealthMachine::new(operator));
     assert_eq!(health.reasons[0].remedy, "vision testnet start node2 --dir nets/a");
-    assert!(health.reasons[0].text.starts_with("02020202 has not been heard of since"), "{health:#?}");
+    assert!(health.reasons[0].text.starts_with("02020202 has not been heard from since"), "{health:#?}");
     // Of several each has its command, unless one of them is not of the network.
     net.nodes[2].connected = false;
     for (of_network, expect) in [

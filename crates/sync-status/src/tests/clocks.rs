@@ -29,14 +29,14 @@ fn a_head_stamped_ahead_of_the_clock_is_no_tip_to_build_on() {
         (
             "all clocks were set back",
             stamped(3_600_000, 10, tips(&[10, 10])),
-            "HEAD_AHEAD: the head, block 10, is stamped 3600 s ahead of this clock, and the next block comes \
-             after it: set the clock by NTP if it is wrong, else wait",
+            "HEAD_AHEAD: the timestamp of the head, block 10, is 3600 s ahead of this clock, and the \
+             next block must be later: set the clock by NTP if it is wrong, otherwise wait",
         ),
         (
             "without peers too",
             stamped(1_001, 10, vec![]),
-            "HEAD_AHEAD: the head, block 10, is stamped 2 s ahead of this clock, and the next block comes \
-             after it: set the clock by NTP if it is wrong, else wait",
+            "HEAD_AHEAD: the timestamp of the head, block 10, is 2 s ahead of this clock, and the \
+             next block must be later: set the clock by NTP if it is wrong, otherwise wait",
         ),
         (
             "the genesis is to come",
@@ -47,8 +47,8 @@ fn a_head_stamped_ahead_of_the_clock_is_no_tip_to_build_on() {
         (
             "this clock alone was set back",
             stamped(9_000, 10, apart()),
-            "CLOCK_SKEW: this clock is 9000 ms behind the only ready peer's (limit 1000 ms): no telling \
-             which of the two is wrong, set both by NTP",
+            "CLOCK_SKEW: this clock is 9000 ms behind the only ready peer's (limit 1000 ms): one of the \
+             two is wrong, so set both by NTP",
         ),
     ];
     for (desc, input, expect) in cases {
@@ -81,10 +81,10 @@ fn a_clock_apart_from_most_ready_peers() {
             "CLOCK_SKEW: this clock is 1001 ms behind 2 of 2 ready peers (limit 1000 ms): set it by NTP",
         ),
         (
-            "one peer, and no telling who is wrong",
+            "one peer, and either may be wrong",
             &[Some(-9000)],
-            "CLOCK_SKEW: this clock is 9000 ms ahead of the only ready peer's (limit 1000 ms): no telling \
-             which of the two is wrong, set both by NTP",
+            "CLOCK_SKEW: this clock is 9000 ms ahead of the only ready peer's (limit 1000 ms): one of the \
+             two is wrong, so set both by NTP",
         ),
         ("one peer, inside", &[Some(-1000)], ""),
         (

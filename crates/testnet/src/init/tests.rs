@@ -239,7 +239,7 @@ fn a_network_that_is_there_must_be_the_one_asked_for_and_whole() {
         if !file.starts_with("config/") {
             fs::copy(other.home("node2").join(file), &path).expect("copied");
             let foreign = same::check(&layout, &facts, &base()).expect_err(file);
-            assert!(foreign.to_string().contains("of another"), "{file}: {foreign}");
+            assert!(foreign.to_string().contains("belongs to another"), "{file}: {foreign}");
         }
         fs::write(&path, right).expect("restored");
     }
@@ -256,8 +256,8 @@ fn parameters_are_checked_by_name_and_range() {
         ("unknown", "speed=9", Some("no such parameter")),
         ("a sign", "claim_timeout_ms=+900", Some("whole number")),
         ("a space", "claim_timeout_ms= 900", Some("whole number")),
-        ("out of range", "claim_timeout_ms=1", Some("claim_timeout_ms is 1, allowed is 100 to 60000")),
-        ("bad finality", "finality=pow", Some("allowed are cft and bft")),
+        ("out of range", "claim_timeout_ms=1", Some("claim_timeout_ms is 1, must be 100 to 60000")),
+        ("bad finality", "finality=pow", Some("must be cft or bft")),
     ];
     for (desc, param, expect) in cases {
         let args = GenesisArgs { block_interval_ms: None, params: vec![param.into()] };

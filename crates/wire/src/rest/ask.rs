@@ -131,7 +131,9 @@ fn value(parameter: &Parameter, text: &str) -> Result<Value, Refusal> {
     let spec = &parameter.spec;
     match (spec.kind, parameter.field.kind()) {
         (Kind::Limit, _) => match decimal::<u64>(text) {
-            None | Some(0) => Err(parameter.refuse(Reason::InvalidPageSize, "expected a number from 1 on")),
+            None | Some(0) => {
+                Err(parameter.refuse(Reason::InvalidPageSize, "expected a number of at least 1"))
+            }
             Some(limit) => {
                 let most = MAX_PAGE_ITEMS as u64;
                 Ok(Value::U32(u32::try_from(limit.min(most)).unwrap_or(u32::MAX)))
@@ -192,8 +194,10 @@ fn number(parameter: &Parameter, text: &str) -> Result<u64, Refusal> {
     let spec = &parameter.spec;
     let number = decimal::<u64>(text).filter(|number| fits(spec, *number));
     number.ok_or_else(|| match spec.maximum {
-        0 => parameter
-            .refuse(Reason::InvalidParameter, format!("expected a whole number from {} on", spec.minimum)),
+        0 => parameter.refuse(
+            Reason::InvalidParameter,
+            format!("expected a whole number of at least {}", spec.minimum),
+        ),
         most => parameter.refuse(
             Reason::InvalidParameter,
             format!("expected a whole number from {} to {most}", spec.minimum),

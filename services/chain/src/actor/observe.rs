@@ -95,7 +95,7 @@ impl Observed {
                     %hash,
                     trace_id = %self.trace(height),
                     reason = refusal.reason(),
-                    "block not taken"
+                    "block not accepted"
                 );
             }
             Blame::Peer(peer) => {
@@ -224,7 +224,7 @@ impl Observer for Observing<'_> {
             Note::TransactionDropped(reason) => drop(metrics.transactions.dropped.get([reason]).inc()),
             Note::TransactionsIncluded(count) => drop(metrics.transactions.included.inc_by(count)),
             Note::DroppedAfterReorg(dropped) => {
-                tracing::warn!(?dropped, "transactions that waited are dropped after a reorganisation");
+                tracing::warn!(?dropped, "pending transactions are dropped after a reorganisation");
             }
         }
     }

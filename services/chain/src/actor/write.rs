@@ -37,7 +37,7 @@ impl Actor {
         match written {
             Ok(()) => self.publish(id, commit),
             Err(error) if error.is_transient() => {
-                tracing::error!(%error, "the disk does not take writes; trying again every second");
+                tracing::error!(%error, "the store cannot be written; retrying every second");
                 self.store_condition.failed(error.to_string());
                 self.unwritten = Some(commit);
                 self.step(Input::CommitFailed { id, fates: count_fates(&self.store) })
@@ -54,12 +54,12 @@ impl Actor {
             .ok_or_else(|| Error::Core("it was to write a commit again that it does not have".into()))?;
         match self.write(&commit, Store::reopen_and_commit) {
             Ok(()) => {
-                tracing::info!("the disk takes writes again");
+                tracing::info!("the store can be written again");
                 self.store_condition.ok();
                 self.publish(id, commit)
             }
             Err(error) if error.is_transient() => {
-                tracing::warn!(%error, "the disk still does not take writes");
+                tracing::warn!(%error, "the store still cannot be written");
                 self.unwritten = Some(commit);
                 self.step(Input::CommitFailed { id, fates: count_fates(&self.store) })
             }

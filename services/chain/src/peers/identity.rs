@@ -65,7 +65,7 @@ impl Identity {
         let make = format!("`vision keys peer --home {}`", vision_host::shell::word(home));
         let unread = |name: &str, error: &std::io::Error| {
             let why = match error.kind() {
-                std::io::ErrorKind::NotFound => format!("is missing; {make} makes it"),
+                std::io::ErrorKind::NotFound => format!("is missing; {make} creates it"),
                 _ => error.to_string(),
             };
             Error::Home { path: home.join(name), why }
@@ -125,11 +125,14 @@ impl Identity {
     /// Checks an introduction; what it claims is proven only with the [`HelloProof`].
     pub(crate) fn check_hello(&self, hello: &Hello) -> Result<Remote, Refused> {
         if hello.protocol_version != PROTOCOL_VERSION {
-            let detail = format!("peer protocol {} is not {PROTOCOL_VERSION}", hello.protocol_version);
+            let detail = format!(
+                "peer protocol version {} is not supported, only {PROTOCOL_VERSION}",
+                hello.protocol_version
+            );
             return Err(Refused::new(Reason::ProtocolVersion, detail));
         }
         if hello.chain_id != self.chain_id {
-            let detail = format!("this node is of chain {}", self.chain_id);
+            let detail = format!("this node follows chain {}", self.chain_id);
             return Err(Refused::new(Reason::WrongChain, detail));
         }
         if hello.genesis_hash.as_ref() != self.genesis_hash.as_bytes() {
@@ -138,12 +141,12 @@ impl Identity {
         }
         let malformed = |what: &str| Refused::new(Reason::MalformedMessage, format!("hello: {what}"));
         let key = |bytes: &[u8]| bytes.try_into().map(PublicKey).ok();
-        let node_key = key(&hello.node_key).ok_or_else(|| malformed("node_key has not 32 bytes"))?;
-        let peer_key = key(&hello.peer_key).ok_or_else(|| malformed("peer_key has not 32 bytes"))?;
+        let node_key = key(&hello.node_key).ok_or_else(|| malformed("node_key is not 32 bytes long"))?;
+        let peer_key = key(&hello.peer_key).ok_or_else(|| malformed("peer_key is not 32 bytes long"))?;
         let vouched = Signature::from_slice(&hello.peer_key_signature)
-            .ok_or_else(|| malformed("peer_key_signature has not 64 bytes"))?;
+            .ok_or_else(|| malformed("peer_key_signature is not 64 bytes long"))?;
         if hello.challenge.len() != 32 {
-            return Err(malformed("challenge has not 32 bytes"));
+            return Err(malformed("challenge is not 32 bytes long"));
         }
         if hello.listen_address.len() > MAX_ADDRESS_BYTES || hello.version.len() > MAX_HELLO_TEXT_BYTES {
             return Err(malformed("a text is longer than 255 bytes"));
@@ -180,7 +183,7 @@ impl Identity {
                 remote.peer_key.verify(Tag::Status, &self.genesis_hash, &payload, signature).is_ok()
             })
             .map(|_| ())
-            .ok_or_else(|| Refused::new(Reason::BadPeerProof, "the challenge is not answered"))
+            .ok_or_else(|| Refused::new(Reason::BadPeerProof, "the peer key has not signed the challenge"))
     }
 
     /// Signs a head status.

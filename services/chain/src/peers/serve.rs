@@ -93,13 +93,13 @@ fn paced(
                 tokio::select! {
                     biased;
                     () = gives_way.cancelled() => {
-                        cut("this place is needed for another caller, ask for the rest")
+                        cut("this place is needed for another caller; request the rest again")
                     }
                     sent = sending => match sent {
                         Ok(Ok(())) => Ok(()),
                         // The caller has gone; nobody needs the error.
                         Ok(Err(_)) => Err(Status::cancelled("the caller has gone")),
-                        Err(_) => cut("the blocks were read too slowly, ask for the rest"),
+                        Err(_) => cut("the blocks were read too slowly; request the rest again"),
                     },
                 }
             });
@@ -139,7 +139,7 @@ impl PeerService for PeerRpc {
             };
             let end =
                 session::run(context, Endpoint::CalledBy(from), out, gives_way, inbound, on_stand).await;
-            tracing::debug!(%from, ?end, "inbound connection over");
+            tracing::debug!(%from, ?end, "inbound connection ended");
         });
         let outbound = outbound.map(|sent| sent.map(|message| ExchangeResponse { message: Some(message) }));
         Ok(Response::new(Box::pin(outbound)))

@@ -89,12 +89,12 @@ where
         // One that is complete gives its permit back by itself.
         introduced = introducing => introduced,
         () = gives_way.cancelled() => {
-            let why = "this place is needed for another introduction, try again";
+            let why = "this place is needed for another handshake, try again";
             Ok(Err(Refused::new(Reason::Overloaded, why)))
         }
     };
     let remote = match introduced {
-        Err(_) => return End::Broken("the introduction took too long".into()),
+        Err(_) => return End::Broken("the handshake took too long".into()),
         Ok(Err(refused)) => {
             // The other side may be gone already; then nobody needs the explanation.
             let _ = outbox.try_send(Err(refused.status()));

@@ -139,7 +139,7 @@ impl ChainRpc {
 
     fn block_not_found(hash: Hash) -> Status {
         let metadata = [("hash", hash.to_string())];
-        vision_wire::status(Reason::BlockNotFound, "no block of this hash is known", &metadata)
+        vision_wire::status(Reason::BlockNotFound, "no block with this hash is known", &metadata)
     }
 
     /// A stored block's height, and whether it is on the head's chain; read without its body.

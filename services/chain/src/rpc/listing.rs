@@ -21,7 +21,7 @@ pub(super) fn data_prefix(bytes: &[u8]) -> Result<Vec<u8>, Status> {
     if bytes.len() <= MAX_DATA_HEAD_BYTES {
         return Ok(bytes.to_vec());
     }
-    let why = format!("{} bytes given, allowed are 1 to {MAX_DATA_HEAD_BYTES}", bytes.len());
+    let why = format!("{} bytes given; 1 to {MAX_DATA_HEAD_BYTES} are allowed", bytes.len());
     Err(vision_wire::status(Reason::InvalidArgument, why, &[("field", "data_prefix".to_owned())]))
 }
 

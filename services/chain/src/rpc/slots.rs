@@ -37,7 +37,7 @@ impl ChainRpc {
         let schedule = self.rules.schedule_on(&hash, height, timestamp, (&active, &registered));
         let schedule = schedule.map_err(|error| status(Reason::Internal, error.to_string(), &[]))?;
         if schedule.cost(&wanted) > MAX_DRAWS {
-            let why = "the slots lie in too many laps of so large a pool: ask for fewer at a time";
+            let why = "the slots are in too many laps for a pool of this size: request fewer at a time";
             return Err(status(Reason::TooManySlots, why, &[("limit", MAX_DRAWS.to_string())]));
         }
         let seed = schedule.seed();

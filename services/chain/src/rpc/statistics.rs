@@ -45,7 +45,7 @@ impl ChainRpc {
                 return Ok(());
             }
         }
-        Err(status(Reason::TipChanged, "the head moves from branch to branch: try again", &[]))
+        Err(status(Reason::TipChanged, "the head keeps changing branches: try again", &[]))
     }
 
     /// Takes away what is no longer on the head's chain.

@@ -171,7 +171,7 @@ impl ChainRpc {
                 ..Default::default()
             }),
             (None, None) => {
-                let why = "this node knows no transaction of this hash";
+                let why = "this node knows no transaction with this hash";
                 let metadata = [("hash", hash.to_string())];
                 Err(vision_wire::status(Reason::TransactionNotFound, why, &metadata))
             }

@@ -84,7 +84,7 @@ pub(super) fn open<T: BorshDeserialize>(
     let at = bytes.len().checked_sub(CHECKSUM_BYTES).ok_or_else(|| corrupt("too short"))?;
     let (payload, sum) = bytes.split_at(at);
     if sum != checksum(key, payload) {
-        return Err(corrupt("check sum does not fit"));
+        return Err(corrupt("the checksum does not match"));
     }
     decode_strict(what, payload).map_err(|error| corrupt(&error.why))
 }

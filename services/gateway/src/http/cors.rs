@@ -34,7 +34,7 @@ pub struct Origin(String);
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{0:?} is not an origin: expected a scheme and a host in lower case, such as https://wallet.example.org, \
-     without the port that is usual"
+     without the default port"
 )]
 pub struct NoOrigin(String);
 

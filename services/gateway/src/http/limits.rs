@@ -121,7 +121,7 @@ impl Limits {
     }
 
     fn scrape(&self, share: Arc<Share>) -> Result<Admission, Problem> {
-        let permit = Permit::own(&share.scrapes, &share, "questions for the metrics")?;
+        let permit = Permit::own(&share.scrapes, &share, "requests for the metrics")?;
         Ok(self.admission(share, permit))
     }
 

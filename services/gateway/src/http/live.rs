@@ -59,7 +59,7 @@ fn gap_text(cause: &Status) -> Bytes {
 
 /// Why a listener that does not keep up hears no more.
 pub(crate) fn too_slow() -> Status {
-    let why = "events came faster than they were taken: come back, and look up what was missed";
+    let why = "events came faster than they were read: reconnect, and look up what was missed";
     vision_wire::status(Reason::SlowReader, why, &[])
 }
 
@@ -83,7 +83,7 @@ mod tests {
         let data = published.strip_prefix("event: gap\ndata: ").expect("a gap without a cursor");
         let data: serde_json::Value = serde_json::from_str(data.trim_end()).expect("JSON");
         assert_eq!(data["reason"], "SLOW_READER", "{published}");
-        assert!(data["detail"].as_str().is_some_and(|detail| detail.contains("come back")), "{published}");
+        assert!(data["detail"].as_str().is_some_and(|detail| detail.contains("reconnect")), "{published}");
         assert!(texts.next().await.is_none());
     }
 }

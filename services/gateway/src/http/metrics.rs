@@ -10,6 +10,8 @@ use super::{Answer, AppState};
 
 pub(super) async fn metrics(State(state): State<AppState>, asked: HeaderMap) -> Answer {
     let text = state.scraper.scrape().await;
-    let text = text.ok_or_else(|| Problem::new(Reason::Overloaded, "others ask for the metrics"))?;
+    let text = text.ok_or_else(|| {
+        Problem::new(Reason::Overloaded, "too many requests for the metrics: try again later")
+    })?;
     Ok(metrics::answer(text, &asked))
 }

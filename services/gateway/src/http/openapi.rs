@@ -77,7 +77,7 @@ fn describe() -> Value {
                     "trace_id": {"type": "string", "description": "Id of the trace of the request."},
                     "request_id": {"type": "string", "description": "As in X-Request-Id."},
                     "metadata": {"type": "object", "additionalProperties": {"type": "string"},
-                        "description": "What else there is to know."},
+                        "description": "Further facts about the error."},
                 },
                 "required": ["type", "title", "status", "detail", "reason", "trace_id"],
             }},

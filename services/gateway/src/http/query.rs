@@ -96,7 +96,7 @@ impl Params {
         let Some(text) = self.text("limit") else { return Ok(DEFAULT_LIMIT) };
         match decimal::<u64>(text) {
             None | Some(0) => {
-                Err(Problem::field(Reason::InvalidPageSize, "limit", "expected a number from 1 on"))
+                Err(Problem::field(Reason::InvalidPageSize, "limit", "expected a number of at least 1"))
             }
             Some(limit) => Ok(u32::try_from(limit).unwrap_or(MAX_LIMIT).min(MAX_LIMIT)),
         }

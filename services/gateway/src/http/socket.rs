@@ -77,7 +77,7 @@ fn own_origin(headers: &HeaderMap) -> Result<(), Problem> {
     if authority.is_some() && authority == host {
         return Ok(());
     }
-    let detail = format!("pages of {} may not listen here", cut(origin));
+    let detail = format!("pages of {} may not connect here", cut(origin));
     Err(Problem::new(Reason::OriginNotAllowed, detail))
 }
 

@@ -56,7 +56,7 @@ pub(super) fn nothing(cursor: &str) -> Bytes {
 
 /// Why nothing comes for a while.
 pub(super) fn away() -> Bytes {
-    Bytes::from_static(b": the chain service is away: the stream goes on when it is back\n\n")
+    Bytes::from_static(b": the chain service is down: the stream continues when it is back\n\n")
 }
 
 /// The same texts, with a comment between them wherever none comes for too long.

@@ -95,7 +95,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Batch<'a> {
             type Value = Batch<'a>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of texts")
+                f.write_str("a list of strings")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Batch<'a>, A::Error> {
@@ -146,7 +146,7 @@ impl Wish {
                 Ok(Self::Many(texts.iter().enumerate().map(bytes).collect::<Result<_, _>>()?))
             }
             (None, Some(Batch { given, .. })) => {
-                let detail = format!("{given} given, allowed are 1 to {MAX_BATCH}");
+                let detail = format!("{given} given; 1 to {MAX_BATCH} are allowed");
                 Err(Problem::field(Reason::InvalidArgument, "transactions", &detail))
             }
             (Some(_), Some(_)) | (None, None) => Err(Problem::new(Reason::InvalidArgument, expected)),
@@ -230,7 +230,7 @@ async fn wait(state: &AppState, admission: &Admission, transaction: Bytes) -> An
         // What has been answered is passed on, even if the end begins at the same time.
         answer = state.backends.submit_and_wait(transaction) => answer?,
         () = state.drain.begun() => {
-            let detail = "the gateway stops; the transaction may have been submitted";
+            let detail = "the gateway is stopping; the transaction may have been submitted";
             return Err(Problem::new(Reason::ShuttingDown, detail));
         }
     };

@@ -170,7 +170,7 @@ fn open_file(home: &Path) -> Result<Database, Error> {
     // it.
     match db.check_integrity() {
         Ok(true) => Ok(db),
-        Ok(false) => Err(corrupt(home, "its check sums do not fit")),
+        Ok(false) => Err(corrupt(home, "its checksums do not match")),
         Err(error) => Err(broken(home, error)),
     }
 }

@@ -49,7 +49,7 @@ fn answer(reported: &Value) -> Result<RegistryAnswer, String> {
     }
     let active = reported["active"].as_array().ok_or("active is not a list")?;
     let id = |id: &Value| -> Result<NodeId, String> {
-        let text = id.as_str().ok_or("an id in active is no text")?;
+        let text = id.as_str().ok_or("an id in active is not a string")?;
         text.parse().map_err(|error| format!("an id in active: {error}"))
     };
     Ok(RegistryAnswer {

@@ -148,7 +148,7 @@ impl Range {
         }
         let reported = block(source, below).await?;
         let Seen { header, hash, .. } = read(&reported, None, &rules.genesis_hash)
-            .map_err(|fault| Failure::failed(format!("block {below}, on which the range stands: {fault}")))?;
+            .map_err(|fault| Failure::failed(format!("block {below}, the parent of the range: {fault}")))?;
         let (stamp, weight) = (header.timestamp_ms, header.weight);
         Ok(Audit::new(rules, Parent { hash, height: Height(below), stamp, weight }))
     }

@@ -110,7 +110,7 @@ impl Report {
             None => {
                 let base = self.from - 1;
                 let base =
-                    (base > 0).then(|| format!("that block {base}, on which the range stands, is right"));
+                    (base > 0).then(|| format!("that block {base}, the parent of the range, is right"));
                 NOT_RECOMPUTED.iter().map(ToString::to_string).chain(base).collect()
             }
         }

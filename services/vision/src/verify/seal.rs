@@ -54,7 +54,7 @@ impl Basis {
     /// What is not shown by it.
     pub(super) fn open(&self) -> String {
         match self {
-            Self::Block => "that the block given by --block is on the chain: that is your word".into(),
+            Self::Block => "that the block given by --block is on the chain: you vouch for that".into(),
             Self::Genesis => {
                 "that the other producers accepted the block; its signer could have signed another".into()
             }
@@ -68,7 +68,7 @@ fn in_words(doubt: &Doubt, flags: &str) -> String {
         Doubt::NothingTrusted => "there is neither --block HASH nor --genesis FILE to compare with".into(),
         Doubt::NotSigned => "the proof shows no signature of its header; ask a node for a new one".into(),
         Doubt::Unnamed { producer, is_signed, height } => {
-            let signed = if *is_signed { "has signed it" } else { "shall have signed it" };
+            let signed = if *is_signed { "has signed it" } else { "is said to have signed it" };
             format!(
                 "{producer} {signed}, which the genesis does not name; whether it was registered later only \
                 the chain shows: `vision verify --from 1 --to {height}{flags}` prints its hash, for --block"
@@ -85,7 +85,7 @@ fn seal(proof: &Value) -> Result<Option<Seal>, String> {
     let given = |name: &str| proof.get(name).map(|_| field(proof, name)).transpose();
     let producer = given("producer")?;
     let signature =
-        Signature::from_slice(&bytes(proof, "signature")?).ok_or("its signature has not 64 bytes")?;
+        Signature::from_slice(&bytes(proof, "signature")?).ok_or("its signature is not 64 bytes long")?;
     let key = given("producer_public_key")?.map(|key| PublicKey(key.0));
     Ok(Some(Seal { producer, signature, key }))
 }

@@ -71,7 +71,7 @@ fn contact(scene: &Scene, now_ms: u64, sheet: Sheet) -> Option<Vec<Line<'static>
     let mut lines = vec![sheet.sentence(Sign::Unknown, &sentence, Style::new())];
     lines.extend(sheet.below(why, INDENT, 1, Paint::faint()));
     if let Some(heard) = heard_ms {
-        let reported = format!("what follows is old, of {}", time(scene.node_ms(*heard)));
+        let reported = format!("what follows is old, from {}", time(scene.node_ms(*heard)));
         lines.extend(sheet.below(&reported, INDENT, 1, sheet.paint.bad()));
     }
     Some(lines)

@@ -239,7 +239,7 @@ impl Scene {
             Some(id) => {
                 Some(format!("next: {} takes over block {height}, {name} does not answer", self.names.of(id)))
             }
-            None => Some(format!("next: nobody whose turn block {height} is answers")),
+            None => Some(format!("next: no producer whose turn it is for block {height} answers")),
         }
     }
 }

@@ -30,7 +30,7 @@ pub(in crate::server) fn shutting_down() -> Status {
 }
 
 pub(in crate::server) fn internal() -> Status {
-    status(Code::Internal, "INTERNAL", "a fault of the service, see its log")
+    status(Code::Internal, "INTERNAL", "an internal error of the service: see its log")
 }
 
 /// A clearer status for the library's own refusals of a message; `None` if it is clear already.

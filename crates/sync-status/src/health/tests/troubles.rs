@@ -146,7 +146,7 @@ fn what_holds_other_nodes_up_is_said() {
             producing: 2,
             spare: 0,
             codes: &["NODE_SUSPENDED"],
-            words: &["node2 is suspended since block 1,200 for missed slots.", "from block 1,284 on"],
+            words: &["node2 has been suspended since block 1,200 for missed slots.", "from block 1,284 on"],
         },
         Case {
             desc: "dead and suspended",
@@ -160,7 +160,7 @@ fn what_holds_other_nodes_up_is_said() {
             producing: 2,
             spare: 0,
             codes: &["NODE_LOST"],
-            words: &["and is suspended since block 1,200.", "start node2 again"],
+            words: &["and has been suspended since block 1,200.", "start node2 again"],
         },
         Case {
             desc: "another node's clock",
@@ -243,7 +243,7 @@ fn what_holds_this_node_up_is_said() {
             producing: 0,
             spare: 0,
             codes: &["CUT_OFF", "NO_BLOCK"],
-            words: &["0 of 3 nodes", "heard none of the 2 other producers", "check this node's network"],
+            words: &["0 of 3 nodes", "heard from none of the 2 other producers", "check this node's network"],
         },
         Case {
             desc: "two nodes, one dead",

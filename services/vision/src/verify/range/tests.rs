@@ -71,7 +71,7 @@ fn a_right_chain_holds_and_it_is_said_what_was_not_computed() {
     // In the middle it stands on a block that is not judged itself.
     let report = block_on(range(&world, 4, 7, false).audit(&node, |_| Ok(()))).expect("a report");
     assert_eq!((report.faulty(), ended(&report).is_ok()), ((0, 4), true));
-    assert!(report.to_text(None).contains("that block 3, on which the range stands, is right"));
+    assert!(report.to_text(None).contains("that block 3, the parent of the range, is right"));
 }
 
 #[test]
