@@ -156,6 +156,10 @@ impl Importer {
         });
         let weight = self.possible_weight(&header);
         self.out.push(Output::TipClaimed { peer, height, hash, weight, verified });
+        if self.is_behind() {
+            // What it delivers cannot be stored, and that is this node's fault.
+            self.out.push(Output::Excuse { peer });
+        }
     }
 
     /// The weight a header says, but no more than a chain of its height can have.

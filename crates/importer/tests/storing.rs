@@ -5,7 +5,7 @@ mod support;
 use support::{Machine, Net, id};
 use vision_importer::{
     Answer, CommitId, ImportEnd, Input, NotPrepared, NotStored, NotTaken, Output, PeerClock, Prepared,
-    RequestId, STORE_RETRY_MS, Taken,
+    RequestId, STORE_RETRY_MS, Taken, TipClaim,
 };
 use vision_primitives::{Block, Slot, TimestampMs};
 
@@ -146,6 +146,14 @@ fn refuses_everything(machine: &mut Machine, prepared: &Prepared) {
     let [Output::Reply { answer: Answer::Imported(ImportEnd::Stopped(0)), .. }] = &said[..] else {
         panic!("{:?}", names(&said));
     };
+    // Nobody can deliver what cannot be stored.
+    let (header, signature) = (block.header_bytes().to_vec(), block.signature().0.to_vec());
+    let tip = TipClaim { height: block.header().height.get(), hash: block.hash(), header, signature };
+    let said = machine.step(Input::Tip { peer, clock, tip });
+    let [Output::TipClaimed { .. }, Output::Excuse { peer: excused }] = &said[..] else {
+        panic!("{:?}", names(&said));
+    };
+    assert_eq!(*excused, peer);
 }
 
 #[test]

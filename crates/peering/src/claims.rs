@@ -42,6 +42,12 @@ impl Claim {
         (self.since_ms, self.asked_ms, self.refuted, self.charged) = (now_ms, None, false, false);
     }
 
+    /// Nothing was heard of the peer for so long: that time does not count.
+    pub(crate) fn pause(&mut self, silent_ms: u64, now_ms: u64) {
+        self.since_ms = self.since_ms.saturating_add(silent_ms).min(now_ms);
+        self.asked_ms = self.asked_ms.map(|at_ms| at_ms.saturating_add(silent_ms).min(now_ms));
+    }
+
     /// Whether it is longer or heavier than our own chain.
     pub(crate) fn is_more_than(&self, (height, weight): (Height, u64)) -> bool {
         self.height > height || self.weight > weight
@@ -126,12 +132,14 @@ impl Peering {
     /// connection.
     pub(crate) fn keep_unmet_claim(&mut self, id: &NodeId, now_ms: u64) {
         let own_head = self.own_head;
-        let claim = self.peers.get(id).and_then(|peer| peer.claim);
-        if let Some(claim) = claim.filter(|claim| claim.is_more_than(own_head) && !claim.charged) {
+        let Some(peer) = self.peers.get(id) else { return };
+        // Its silence before the end does not count.
+        let until_ms = peer.heard_at_ms.filter(|_| !peer.is_heard(now_ms)).unwrap_or(now_ms);
+        if let Some(claim) = peer.claim.filter(|claim| claim.is_more_than(own_head) && !claim.charged) {
             if self.unmet_claims.len() >= MAX_RECORDS {
                 self.unmet_claims.pop_first();
             }
-            self.unmet_claims.insert(*id, now_ms.saturating_sub(claim.since_ms));
+            self.unmet_claims.insert(*id, until_ms.saturating_sub(claim.since_ms));
         }
     }
 
@@ -222,13 +230,17 @@ impl Peering {
         self.charge(*id, points, why, now_ms);
     }
 
-    /// Charges the peers that were asked and did not deliver in time, once per claim.
+    /// Charges the peers that were asked and did not deliver in time, once per claim. Of one that is silent
+    /// nobody knows whether it got the question: it does not count as ready, and its time runs on when it is
+    /// heard again.
     pub(crate) fn charge_overdue(&mut self, now_ms: u64) {
         let own_head = self.own_head;
         let late = |since_ms: u64| now_ms.saturating_sub(since_ms) > DELIVER_MS;
         let mut overdue = Vec::new();
         for (id, peer) in &mut self.peers {
+            let heard = peer.is_heard(now_ms);
             if let Some(claim) = &mut peer.claim
+                && heard
                 && !claim.charged
                 && claim.is_more_than(own_head)
                 && late(claim.since_ms)

@@ -26,6 +26,13 @@ impl Peering {
         self.note_clock(now);
         // It may have given way meanwhile.
         let Some(peer) = self.peers.get_mut(id) else { return };
+        // After a silence, its own or ours, the time to deliver goes on from where it was.
+        let silent_ms = peer.heard_at_ms.map_or(0, |at_ms| now.mono_ms.saturating_sub(at_ms));
+        if silent_ms >= STATUS_MAX_AGE_MS
+            && let Some(claim) = &mut peer.claim
+        {
+            claim.pause(silent_ms, now.mono_ms);
+        }
         peer.heard_at_ms = Some(now.mono_ms);
         peer.echo = Echo { sent_at_ms: status.sent_at_ms, received_at_ms: now.wall_ms };
         if status.echo_sent_at_ms > 0 && status.echo_received_at_ms > 0 {

@@ -218,3 +218,34 @@ fn strangers_that_call_leave_places_for_those_that_are_called() {
     table.head(2, Pool::new([]));
     assert!(table.enter(seventh, false).is_ok(), "so does a stranger that is called");
 }
+
+#[test]
+fn the_time_to_deliver_runs_only_while_a_peer_is_heard() {
+    // Seconds after it was asked at which it is heard; when it is looked at; whether it is charged.
+    type Case = (&'static str, &'static [(u64, u64)], u64, bool);
+    let cases: [Case; 6] = [
+        ("heard all the time", &[(0, 10)], 10, false),
+        ("heard all the time, and a second later", &[(0, 11)], 11, true),
+        ("not heard any more", &[(0, 1)], 30, false),
+        ("heard again after a while", &[(0, 1), (30, 30)], 30, false),
+        ("heard for the rest of its time", &[(0, 1), (30, 39)], 39, false),
+        ("heard for longer than that", &[(0, 1), (30, 40)], 40, true),
+    ];
+    for (desc, heard, at_s, charged) in cases {
+        let mut table = table();
+        let (id, began) = (table.entered(1), table.now);
+        table.hears(id);
+        table.claims(id, 9, Hash([9; 32]), true);
+        if let Some(claim) = table.machine.peers.get_mut(&id).and_then(|peer| peer.claim.as_mut()) {
+            claim.asked_ms = Some(began.mono_ms);
+        }
+        for second in heard.iter().flat_map(|(from, to)| *from..=*to) {
+            table.now.mono_ms = began.mono_ms + second * 1_000;
+            table.hears(id);
+        }
+        table.now.mono_ms = began.mono_ms + at_s * 1_000;
+        table.machine.charge_overdue(table.now.mono_ms);
+        let charge = table.view(&id).charge;
+        assert_eq!(charge, if charged { BROKEN_CLAIM_POINTS } else { 0 }, "{desc}");
+    }
+}

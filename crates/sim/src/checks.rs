@@ -1,8 +1,8 @@
 //! What must hold at every step, whatever the faults, among honest nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use vision_block_tree::Entry;
+use vision_block_tree::{BlockTree, Entry};
 use vision_importer::Batch;
 use vision_primitives::{Hash, Height, NodeId};
 
@@ -10,6 +10,9 @@ use crate::who::Who;
 
 /// Violations that are kept; the first one is what matters.
 const MAX_VIOLATIONS: usize = 16;
+/// What was signed is remembered for so many blocks below the highest final one.
+const SIGNED_BLOCKS: u64 = 20_000;
+
 /// A rule that was broken.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct Violation {
@@ -23,25 +26,34 @@ pub struct Violation {
     pub what: String,
 }
 
+/// A transaction that a node has acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Acknowledged {
+    pub node: usize,
+    pub at_us: u64,
+}
+
 /// What has been seen so far.
 #[derive(Default)]
 pub(crate) struct Checks {
     pub violations: Vec<Violation>,
+    /// Keys of honest nodes.
+    honest: BTreeSet<NodeId>,
     /// The first block that any honest node made final at a height.
     finals: BTreeMap<Height, Hash>,
     /// Height of the last final block on each node's disk.
     last_final: BTreeMap<usize, Height>,
     /// What each honest key has signed for a parent.
-    signed: BTreeMap<(NodeId, Hash), Hash>,
-    /// Transactions that a node has acknowledged.
-    pub acknowledged: BTreeMap<Hash, usize>,
+    signed: BTreeMap<(Height, NodeId, Hash), Hash>,
+    /// Transactions that an honest node has acknowledged and that are in no final block yet.
+    pub acknowledged: BTreeMap<Hash, Acknowledged>,
     genesis_supply: u64,
     reward: u64,
 }
 
 impl Checks {
-    pub(crate) fn new(genesis_supply: u64, reward: u64) -> Self {
-        Self { genesis_supply, reward, ..Self::default() }
+    pub(crate) fn new(honest: BTreeSet<NodeId>, genesis_supply: u64, reward: u64) -> Self {
+        Self { honest, genesis_supply, reward, ..Self::default() }
     }
 
     /// Notes that a rule was broken.
@@ -56,48 +68,99 @@ impl Checks {
         if !who.honest {
             return;
         }
-        let last = self.last_final.get(&who.index).copied().unwrap_or(Height::GENESIS);
+        for new in &batch.blocks {
+            let (header, hash) = (new.block.header(), new.block.hash());
+            self.signed(now_us, who.index, header.producer, (header.height, header.parent), hash);
+        }
+        let last = self.last_final(who.index);
         if let Some((height, _)) = batch.chain.iter().find(|(height, _)| *height <= last) {
             let what = format!("height {height} changes below the final height {last}");
             self.broken(now_us, who.index, "final-undone", what);
         }
         for (height, hash) in &batch.finalized {
-            let first = *self.finals.entry(*height).or_insert(*hash);
-            if first != *hash {
-                let what = format!("height {height}: {hash} is final here, {first} was elsewhere");
-                self.broken(now_us, who.index, "finality", what);
-            }
+            self.is_final(now_us, who.index, *height, *hash);
             self.last_final.insert(who.index, *height);
         }
+        if let Some((highest, _)) = self.finals.last_key_value() {
+            let lowest = Height(highest.get().saturating_sub(SIGNED_BLOCKS));
+            self.signed = self.signed.split_off(&(lowest, NodeId::ZERO, Hash::ZERO));
+        }
+    }
+
+    /// Height of the last block that a node has made final on its disk.
+    pub(crate) fn last_final(&self, node: usize) -> Height {
+        self.last_final.get(&node).copied().unwrap_or(Height::GENESIS)
+    }
+
+    /// The blocks that are final anywhere, up to a height.
+    pub(crate) fn finals_up_to(&self, last: Height) -> impl Iterator<Item = (Height, Hash)> {
+        self.finals.range(..=last).map(|(height, hash)| (*height, *hash))
+    }
+
+    fn is_final(&mut self, now_us: u64, node: usize, height: Height, hash: Hash) {
+        let first = *self.finals.entry(height).or_insert(hash);
+        if first != hash {
+            let what = format!("height {height}: {hash} is final here, {first} was elsewhere");
+            self.broken(now_us, node, "finality", what);
+        }
+    }
+
+    /// A node has started from its disk: what was final still is, and the states are what the headers say.
+    pub(crate) fn started(&mut self, now_us: u64, who: &Who, tree: &BlockTree) {
+        if !who.honest {
+            return;
+        }
+        let (entry, last) = (tree.final_entry(), self.last_final(who.index));
+        if entry.height() < last {
+            let what = format!("it starts with the final height {}, and had {last}", entry.height());
+            self.broken(now_us, who.index, "final-undone", what);
+        }
+        if entry.height() > Height::GENESIS {
+            self.is_final(now_us, who.index, entry.height(), entry.hash());
+        }
+        self.sound(now_us, who, entry);
+        self.sound(now_us, who, tree.head());
     }
 
     /// A node's store was replaced by an older copy.
-    pub(crate) fn rolled_back(&mut self, node: usize, to: Height) {
+    pub(crate) fn rolled_back(&mut self, node: usize, to: Height, copied_us: u64) {
         self.last_final.insert(node, to);
+        // What was acknowledged since the copy was made may be gone with it.
+        self.acknowledged.retain(|_, known| known.node != node || known.at_us < copied_us);
     }
 
-    /// A node shows a head.
-    pub(crate) fn head_moved(&mut self, now_us: u64, who: &Who, head: &Entry, _left: u64) {
-        let Some(header) = head.header().filter(|_| who.honest) else { return };
-        let root = head.state().root();
+    /// An entry's state is what its header says, and holds what was paid out so far.
+    pub(crate) fn sound(&mut self, now_us: u64, who: &Who, entry: &Entry) {
+        let Some(header) = entry.header().filter(|_| who.honest) else { return };
+        let root = entry.state().root();
         if root != header.state_root {
-            let what = format!("block {}: state {root}, its header says {}", head.hash(), header.state_root);
+            let what = format!("block {}: state {root}, its header says {}", entry.hash(), header.state_root);
             self.broken(now_us, who.index, "state-root", what);
         }
-        let most = self.genesis_supply.saturating_add(self.reward.saturating_mul(head.height().get()));
-        if head.state().supply() > most {
-            let what =
-                format!("supply {} at height {}, at most {most}", head.state().supply(), head.height());
+        let paid = self.reward.saturating_mul(entry.height().get());
+        let (supply, expected) = (entry.state().supply(), self.genesis_supply.saturating_add(paid));
+        if supply != expected {
+            let what = format!("supply {supply} at height {}, not {expected}", entry.height());
             self.broken(now_us, who.index, "supply", what);
         }
     }
 
-    /// A key signs a block.
-    pub(crate) fn signed(&mut self, now_us: u64, who: &Who, parent: Hash, block: Hash) {
-        let before = *self.signed.entry((who.id, parent)).or_insert(block);
-        if who.honest && before != block {
-            let what = format!("it signs {block} on {parent}, for which it signed {before}");
-            self.broken(now_us, who.index, "double-sign", what);
+    /// A block signed by a key is seen: where the key signs, or where the block is stored.
+    pub(crate) fn signed(
+        &mut self,
+        now_us: u64,
+        node: usize,
+        key: NodeId,
+        (height, parent): (Height, Hash),
+        block: Hash,
+    ) {
+        if !self.honest.contains(&key) {
+            return;
+        }
+        let before = *self.signed.entry((height, key, parent)).or_insert(block);
+        if before != block {
+            let what = format!("{} signed {block} on {parent}, and {before} before", key.short());
+            self.broken(now_us, node, "double-sign", what);
         }
     }
 }

@@ -10,6 +10,8 @@ use vision_ledger::{Changes, State};
 use vision_peering::{MAX_BLOCKS, MAX_BYTES, Query};
 use vision_primitives::{Block, Hash, Height, SignedTransaction};
 
+use crate::sabotage::Sabotage;
+
 /// The chain's store.
 #[derive(Clone, Default)]
 pub(crate) struct ChainStore {
@@ -26,8 +28,15 @@ pub(crate) struct ChainStore {
 }
 
 impl ChainStore {
-    /// Writes what a turn has changed.
-    pub(crate) fn write(&mut self, batch: Batch, genesis: &State) {
+    /// Writes what a turn has changed, with a rule broken perhaps.
+    pub(crate) fn write(&mut self, mut batch: Batch, genesis: &State, broken: Option<Sabotage>) {
+        match broken {
+            Some(Sabotage::LosesWaiting) => batch.waiting.clear(),
+            Some(Sabotage::LosesChanges) => {
+                batch.blocks.iter_mut().for_each(|new| new.changes.accounts.clear())
+            }
+            _ => {}
+        }
         for new in batch.blocks {
             let hash = new.block.hash();
             self.blocks.insert(hash, new.block);
@@ -167,6 +176,11 @@ impl SignerStore {
             self.last = Some(proposal.clone());
         }
         self.promised = self.promised.split_off(&(self.floor.next(), Hash::ZERO));
+    }
+
+    /// Promises that are kept.
+    pub(crate) fn promises(&self) -> usize {
+        self.promised.len()
     }
 
     /// The guard, and the block promised last.

@@ -24,7 +24,7 @@ pub(crate) enum Step {
     /// A cut begins or ends; flapping ones do so again, so many times.
     Cut { pairs: Vec<(usize, usize)>, cut: bool, again: u32 },
     /// An older copy of a node's store takes its place.
-    OldStore(usize, Box<ChainStore>),
+    OldStore { node: usize, store: Box<ChainStore>, copied_us: u64 },
     /// All faults are over.
     Calm,
 }
@@ -50,6 +50,10 @@ pub(crate) enum Event {
     Submit,
     /// The invariants are looked at.
     Check,
+    /// After the faults: are all well again?
+    Settle { since_us: u64 },
+    /// A standby node registers or leaves.
+    Members,
 }
 
 /// Something that happens in a node.

@@ -57,14 +57,11 @@ impl World {
                     self.shared.queue.after(in_us, Event::Fault(step));
                 }
             }
-            Step::OldStore(node, store) => {
+            Step::OldStore { .. } if self.calm => {}
+            Step::OldStore { node, store, copied_us } => {
                 self.kill(node);
-                let tree = store.tree(&self.shared.rules);
-                if let Ok(tree) = tree {
-                    self.shared.checks.rolled_back(node, tree.final_entry().height());
-                }
-                // What was acknowledged since the copy was made may be gone with it.
-                self.shared.checks.acknowledged.retain(|_, by| *by != node);
+                let to = store.tree(&self.shared.rules).map(|tree| tree.final_entry().height());
+                self.shared.checks.rolled_back(node, to.unwrap_or_default(), copied_us);
                 self.nodes[node].disk.chain = *store;
                 self.shared.queue.at(now_us + 5 * SECOND_US, Event::Fault(Step::Start(node)));
             }
@@ -99,6 +96,9 @@ impl World {
             "freeze" => {
                 let for_us = self.shared.chance.between(SECOND_US / 10, 30 * SECOND_US);
                 self.nodes[node].frozen_until_us = now_us + for_us;
+                for connection in self.shared.net.freeze(node, now_us, now_us + for_us) {
+                    self.shared.queue.after(SILENCE_US, Event::Silence(connection));
+                }
             }
             "partition" | "one-way" | "flapping" => self.part(kind, faults.partition_max_s),
             "disk-full" => {
@@ -125,7 +125,7 @@ impl World {
             _ => {
                 let copy = Box::new(self.nodes[node].disk.chain.clone());
                 let in_us = self.shared.chance.between(10 * SECOND_US, 300 * SECOND_US);
-                self.shared.queue.after(in_us, end(Step::OldStore(node, copy)));
+                self.shared.queue.after(in_us, end(Step::OldStore { node, store: copy, copied_us: now_us }));
             }
         }
     }
@@ -197,6 +197,8 @@ impl World {
     /// All faults are over: whatever they have changed is as it was.
     fn calm(&mut self) {
         self.calm = true;
+        let since_us = self.shared.queue.now_us();
+        self.shared.queue.after(0, Event::Settle { since_us });
         for pair in self.shared.net.cut_pairs() {
             while self.shared.net.is_cut(pair.0, pair.1) {
                 self.cut(&[pair], false);

@@ -10,7 +10,7 @@ const YEAR_S: u64 = 365 * DAY_S;
 const MAX_WEIGHT: u64 = 1_000;
 
 /// Each number, with its least and its largest value.
-pub(crate) const LIMITS: [(&str, u64, u64); 27] = [
+pub(crate) const LIMITS: [(&str, u64, u64); 29] = [
     ("nodes", 1, MAX_NODES as u64),
     ("producers", 0, MAX_NODES as u64),
     ("max_peers", 1, 1_280),
@@ -18,6 +18,8 @@ pub(crate) const LIMITS: [(&str, u64, u64); 27] = [
     ("seconds", 1, YEAR_S),
     ("calm_s", 0, DAY_S),
     ("transfers_per_minute", 0, 600_000),
+    ("standby", 0, MAX_NODES as u64),
+    ("members_every_s", 0, YEAR_S),
     ("network.one_way_ms", 0, 60_000),
     ("network.jitter_percent", 0, 1_000),
     ("network.loss_per_mille", 0, 1_000),

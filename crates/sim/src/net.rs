@@ -79,6 +79,8 @@ pub(crate) struct Net {
     next_wire: u64,
     /// Nodes between which nothing passes in this direction, with the number of faults that say so.
     cuts: BTreeMap<(usize, usize), u32>,
+    /// From when to when each node is frozen, microseconds.
+    frozen_us: BTreeMap<usize, (u64, u64)>,
     /// Which start of a node listens, if it is up.
     pub listening: Vec<Option<u32>>,
     /// Messages and bytes sent, over all.
@@ -94,6 +96,7 @@ impl Net {
             wires: BTreeMap::new(),
             next_wire: 0,
             cuts: BTreeMap::new(),
+            frozen_us: BTreeMap::new(),
             listening: vec![None; nodes],
             messages: 0,
             bytes: 0,
@@ -145,6 +148,13 @@ impl Net {
     /// The connections of a node.
     pub(crate) fn wires_of(&self, node: usize) -> Vec<ConnectionId> {
         self.wires.iter().filter(|(_, wire)| wire.ends.contains(&node)).map(|(id, _)| *id).collect()
+    }
+
+    /// How many connections each node has, calls under way included.
+    pub(crate) fn connections(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.listening.len()];
+        self.wires.values().flat_map(|wire| wire.ends).for_each(|node| counts[node] += 1);
+        counts
     }
 
     /// Whether nothing passes from one node to another.
@@ -254,8 +264,29 @@ impl Net {
         released
     }
 
-    /// Whether a direction of a connection has been cut for so long that the connection is given up.
-    pub(crate) fn is_silent(&self, id: ConnectionId, now_us: u64) -> bool {
+    /// A node is frozen for a while. Gives its connections.
+    pub(crate) fn freeze(&mut self, node: usize, now_us: u64, until_us: u64) -> Vec<ConnectionId> {
+        self.frozen_us.insert(node, (now_us, until_us));
+        self.wires_of(node)
+    }
+
+    fn is_mute(&self, node: usize, now_us: u64) -> bool {
+        let frozen = self.frozen_us.get(&node);
+        frozen.is_some_and(|(from_us, until_us)| from_us + SILENCE_US <= now_us && now_us < *until_us)
+    }
+
+    /// Who gives a connection up because nothing has been heard on it for so long: a direction is cut, or a
+    /// node is frozen.
+    pub(crate) fn silent_for(&self, id: ConnectionId, now_us: u64) -> Option<usize> {
+        let [caller, callee] = self.wires.get(&id)?.ends;
+        match (self.is_silent(id, now_us), self.is_mute(caller, now_us), self.is_mute(callee, now_us)) {
+            (true, ..) | (_, false, true) => Some(caller),
+            (_, true, false) => Some(callee),
+            _ => None,
+        }
+    }
+
+    fn is_silent(&self, id: ConnectionId, now_us: u64) -> bool {
         let silent = |lane: &Lane| lane.cut_since_us.is_some_and(|since_us| since_us + SILENCE_US <= now_us);
         self.wires.get(&id).is_some_and(|wire| wire.lanes.iter().any(silent))
     }

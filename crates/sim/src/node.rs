@@ -16,6 +16,7 @@ use vision_primitives::{Invariant as _, SecretKey, TimestampMs};
 
 use crate::disk::Disk;
 use crate::event::{Event, What};
+use crate::sabotage::Sabotage;
 use crate::shared::Shared;
 use crate::who::{WallClock, Who};
 pub(crate) use chain::ChainShell;
@@ -87,6 +88,7 @@ impl Node {
             },
         };
         self.disk.chain.align(&chain);
+        shared.checks.started(booted_us, &self.who, &chain);
         let now = self.importer_now(booted_us, booted_us);
         let chain = ChainShell::new(chain, &self.disk.chain, now);
         let registered = chain.importer.tree().head().state().registered().clone();
@@ -125,14 +127,32 @@ impl Node {
             && !self.disk.manner.full
             && shared.chance.per_mille(500)
         {
-            shared.checks.durable(shared.queue.now_us(), &self.who, &batch);
-            self.disk.chain.write(batch, shared.genesis_state());
+            self.store(batch, shared);
         }
         if let Some((proposal, floor)) = running.producer.take().and_then(|producer| producer.promising)
             && !self.disk.manner.full
             && shared.chance.per_mille(500)
         {
             self.disk.signer.write(Some(&proposal), floor);
+        }
+    }
+
+    /// Puts a batch on the disk.
+    pub(crate) fn store(&mut self, mut batch: importer::Batch, shared: &mut Shared) {
+        let at_once = shared.sabotage(Sabotage::AllFinalizeAtOnce)
+            || self.who.index == 0 && shared.sabotage(Sabotage::OneFinalizesAtOnce);
+        if at_once {
+            let new = batch.chain.iter().filter_map(|(height, hash)| Some((*height, (*hash)?)));
+            batch.finalized = new.collect();
+        }
+        shared.checks.durable(shared.queue.now_us(), &self.who, &batch);
+        let finals: Vec<_> = batch.finalized.iter().map(|(_, hash)| *hash).collect();
+        self.disk.chain.write(batch, shared.genesis_state(), shared.scenario.sabotage);
+        if self.who.honest {
+            // Whoever looks for what it has acknowledged finds it there.
+            for one in finals.iter().flat_map(|hash| self.disk.chain.transactions(hash)) {
+                shared.checks.acknowledged.remove(&one.hash());
+            }
         }
     }
 

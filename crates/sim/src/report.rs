@@ -37,10 +37,17 @@ pub struct Report {
     pub refusals: BTreeMap<&'static str, u64>,
     /// Waiting transactions dropped by reason.
     pub dropped: BTreeMap<&'static str, u64>,
-    /// Transfers submitted, and acknowledged.
+    /// Transactions submitted, and acknowledged.
     pub submitted: [u64; 2],
     /// Times that misbehaviour was charged.
     pub charges: u64,
+    /// Of those, what honest nodes charged to honest ones: points and reason.
+    pub honest_charges: BTreeMap<String, u64>,
+    /// Transactions by which standby nodes registered and left, by kind.
+    pub members: BTreeMap<&'static str, u64>,
+    /// How long after the faults all honest nodes were on one chain and eligible again, milliseconds; `None`:
+    /// the run ended before.
+    pub settled_ms: Option<u64>,
     /// Producers that refused to go on because their file was older than the chain.
     pub refused_producers: u64,
     /// Most messages of one peer that waited for a chain's loop.

@@ -133,7 +133,7 @@ impl Faults {
 pub struct Scenario {
     /// Nodes, 1 to 20,000.
     pub nodes: usize,
-    /// Producers of the genesis: the first so many nodes. 0: all of them.
+    /// Producers of the genesis: the first so many nodes. 0: all but those that stand by.
     pub producers: usize,
     /// Most connections of a node.
     pub max_peers: usize,
@@ -153,6 +153,11 @@ pub struct Scenario {
     pub faults: Faults,
     /// How the last nodes misbehave; all others are honest.
     pub byzantine: Vec<Behaviour>,
+    /// Standby nodes: the last honest ones are no producers of the genesis. They register, produce, and leave
+    /// again. If `producers` is 0, so many that at least four honest nodes are producers of the genesis.
+    pub standby: usize,
+    /// Mean time between two moments at which a standby node may register or leave, seconds; 0 for never.
+    pub members_every_s: u64,
     /// A rule that is broken on purpose, to see that it is noticed.
     pub sabotage: Option<Sabotage>,
 }
@@ -171,6 +176,8 @@ impl Default for Scenario {
             network: Network::default(),
             faults: Faults::default(),
             byzantine: Vec::new(),
+            standby: 0,
+            members_every_s: 300,
             sabotage: None,
         }
     }
@@ -200,12 +207,41 @@ impl Scenario {
         if let Some((field, _)) = fields.into_iter().find(|(_, count)| *count > self.nodes) {
             return Err(ScenarioError::Field { field, needed: "at most as many as nodes".into() });
         }
+        if self.producers + self.standby_count() > self.honest() && self.standby_count() > 0 {
+            let needed = "at most as many as honest nodes beyond the producers".into();
+            return Err(ScenarioError::Field { field: "standby", needed });
+        }
         self.genesis()?;
         Ok(())
     }
 
+    fn honest(&self) -> usize {
+        self.nodes.saturating_sub(self.byzantine.len())
+    }
+
+    /// How many nodes stand by.
+    pub(crate) fn standby_count(&self) -> usize {
+        match self.producers {
+            0 => self.standby.min(self.honest().saturating_sub(4)),
+            _ => self.standby,
+        }
+    }
+
+    /// The nodes that stand by.
+    pub(crate) fn standby(&self) -> std::ops::Range<usize> {
+        self.honest().saturating_sub(self.standby_count())..self.honest()
+    }
+
+    /// Whether a node is a producer of the genesis.
+    pub(crate) fn is_producer(&self, node: usize) -> bool {
+        match self.producers {
+            0 => !self.standby().contains(&node),
+            producers => node < producers,
+        }
+    }
+
     pub(crate) fn producer_count(&self) -> usize {
-        if self.producers == 0 { self.nodes } else { self.producers }
+        if self.producers == 0 { self.nodes - self.standby_count() } else { self.producers }
     }
 
     /// The consensus parameters.
@@ -229,7 +265,8 @@ impl Scenario {
     /// [`ScenarioError::Params`] if a consensus parameter is out of its range.
     pub fn genesis(&self) -> Result<Genesis, ScenarioError> {
         let key_of = |node: usize| node_key(node).public_key();
-        let mut producers: Vec<_> = (0..self.producer_count())
+        let mut producers: Vec<_> = (0..self.nodes)
+            .filter(|node| self.is_producer(*node))
             .map(|node| GenesisProducer { public_key: key_of(node), payout: key_of(node).id() })
             .collect();
         producers.sort_by_key(|producer| producer.public_key);

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use vision_authoring::Proposal;
 use vision_block_tree::{BlockTree, ChainRules};
 use vision_ledger::State;
-use vision_peering::ConnectionId;
+use vision_peering::{ConnectionId, Refusal};
 use vision_primitives::{Block, Hash, NodeId, RecentSet, SignedTransaction};
 
 use crate::Scenario;
 use crate::behaviour::{Behaviour, Evil};
 use crate::chance::Chance;
-use crate::checks::Checks;
+use crate::checks::{Acknowledged, Checks};
 use crate::event::Event;
 use crate::message::{Ending, Message};
 use crate::net::{Net, Sent, Wire};
@@ -31,6 +31,8 @@ pub(crate) struct Counts {
     pub submitted: u64,
     pub acknowledged: u64,
     pub charges: u64,
+    pub honest_charges: BTreeMap<String, u64>,
+    pub members: BTreeMap<&'static str, u64>,
     pub refused_producers: u64,
     pub equivocations: u64,
     pub longest_backlog: u64,
@@ -86,12 +88,34 @@ impl Shared {
         self.scenario.byzantine.get(node.checked_sub(honest)?).copied()
     }
 
+    fn is_honest(&self, id: &NodeId) -> bool {
+        self.ids.iter().position(|of| of == id).is_some_and(|node| self.behaviour(node).is_none())
+    }
+
+    /// A node charges another one misbehaviour; so many charges before were not reported.
+    pub(crate) fn charged(&mut self, by: &Who, to: &NodeId, points: u32, why: String, before: u64) {
+        if by.honest && self.is_honest(to) {
+            *self.counts.honest_charges.entry(format!("{points}: {why}")).or_default() += 1 + before;
+        }
+    }
+
+    /// A node refuses another one; no honest one may be dropped or banned for misbehaviour.
+    pub(crate) fn turned_away(&mut self, by: &Who, peer: &NodeId, refusal: &Refusal) {
+        let banned = matches!(refusal, Refusal::Misbehaved { .. } | Refusal::Banned { .. });
+        // An answer of which a part is lost, as TCP loses none, looks like a lie.
+        let certain = self.scenario.network.mischief_per_mille == 0;
+        if banned && certain && by.honest && self.is_honest(peer) {
+            let what = format!("it bans {}: {refusal}", peer.short());
+            self.checks.broken(self.queue.now_us(), by.index, "honest-ban", what);
+        }
+    }
+
     pub(crate) fn evil(&mut self, node: usize) -> &mut Evil {
         self.evil.entry(node).or_default()
     }
 
     pub(crate) fn runs_producer(&self, node: usize) -> bool {
-        node < self.scenario.producer_count()
+        self.scenario.is_producer(node) || self.scenario.standby().contains(&node)
     }
 
     pub(crate) fn id_of(&self, node: usize) -> NodeId {
@@ -167,7 +191,8 @@ impl Shared {
     pub(crate) fn settled(&mut self, who: &Who, transaction: Hash, accepted: bool) {
         if accepted && who.honest {
             self.counts.acknowledged += 1;
-            self.checks.acknowledged.insert(transaction, who.index);
+            let at_us = self.queue.now_us();
+            self.checks.acknowledged.insert(transaction, Acknowledged { node: who.index, at_us });
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::message::{Ending, Message};
 use crate::net::{Net, SILENCE_US};
 use crate::node::Node;
 use crate::queue::Queue;
+use crate::sabotage::Sabotage;
 use crate::scenario::{CLIENTS, client_key, node_key};
 use crate::shared::{Counts, HungUp, Shared};
 use crate::{Progress, Report, Scenario, ScenarioError};
@@ -33,14 +34,19 @@ pub(crate) struct World {
     pub shared: Shared,
     /// The faults are over.
     pub calm: bool,
+    /// How long after the faults all were well again.
+    pub settled_us: Option<u64>,
     audit: Hasher,
     events: u64,
 }
 
 impl World {
     pub(crate) fn new(scenario: &Scenario, seed: u64) -> Result<Self, ScenarioError> {
-        let genesis = scenario.genesis()?;
+        let mut genesis = scenario.genesis()?;
         let (reward, supply) = (genesis.params.block_reward, genesis.total_supply().unwrap_or(u64::MAX));
+        if scenario.sabotage == Some(Sabotage::PaysTooMuch) {
+            genesis.params.block_reward += 1;
+        }
         let rules = Arc::new(ChainRules::new(genesis));
         let wrong = |error: vision_block_tree::TreeError| ScenarioError::Params(error.to_string());
         let first_tree = BlockTree::new(rules.clone()).map_err(wrong)?;
@@ -48,6 +54,7 @@ impl World {
         let honest = scenario.nodes - scenario.byzantine.len();
         let nodes: Vec<_> =
             (0..scenario.nodes).map(|node| Node::new(node, node_key(node), node < honest)).collect();
+        let trusted = nodes.iter().filter(|node| node.who.honest).map(|node| node.who.id).collect();
         let counts = Counts { main_slots: rules.params().main_slots(), ..Counts::default() };
         let shared = Shared {
             queue: Queue::new(),
@@ -56,14 +63,14 @@ impl World {
             first_tree,
             rules,
             scenario: Arc::new(scenario.clone()),
-            checks: Checks::new(supply, reward),
+            checks: Checks::new(trusted, supply, reward),
             counts,
             ids: nodes.iter().map(|node| node.who.id).collect(),
             evil: BTreeMap::new(),
             hung_up: Vec::new(),
             verified: RecentSet::new(MAX_VERIFIED),
         };
-        Ok(Self { nodes, shared, calm: false, audit: Hasher::new(), events: 0 })
+        Ok(Self { nodes, shared, calm: false, settled_us: None, audit: Hasher::new(), events: 0 })
     }
 
     /// Runs to the end.
@@ -77,6 +84,9 @@ impl World {
         }
         if scenario.transfers_per_minute > 0 {
             shared.queue.after(5_000_000, Event::Submit);
+        }
+        if scenario.standby_count() > 0 && scenario.members_every_s > 0 {
+            shared.queue.after(20_000_000, Event::Members);
         }
         shared.queue.at(scenario.seconds * 1_000_000, Event::Fault(Step::Calm));
         shared.queue.after(CHECK_US, Event::Check);
@@ -128,8 +138,7 @@ impl World {
                 of.happen(what, &mut self.shared);
             }
             Event::Silence(connection) => {
-                if self.shared.net.is_silent(connection, now_us) {
-                    let by = self.shared.net.wire(connection).map_or(0, |wire| wire.ends[0]);
+                if let Some(by) = self.shared.net.silent_for(connection, now_us) {
                     self.shared.hang_up(connection, by, &Ending::broken("nothing heard"));
                 }
             }
@@ -141,7 +150,9 @@ impl World {
                 }
             }
             Event::Fault(step) => self.fault(step),
+            Event::Settle { since_us } => self.settle(since_us),
             Event::Submit => self.submit(),
+            Event::Members => self.members(),
             Event::Check => {
                 self.look_at_all(now_us);
                 self.shared.queue.after(CHECK_US, Event::Check);
@@ -195,14 +206,13 @@ impl World {
         let action = Action::Transfer { to, amount };
         let fee = 1 + self.shared.chance.below(10);
         let transaction = Transaction { sender: key.public_key(), nonce, fee, action };
-        let signed = transaction.sign(&key, &self.shared.rules.genesis_hash);
         self.shared.counts.submitted += 1;
-        node.screen(vec![signed], None, &mut self.shared);
+        node.screen(vec![transaction.sign(&key, &self.shared.rules.genesis_hash)], None, &mut self.shared);
     }
 
     fn report(self, seed: u64) -> Report {
         let height = self.height();
-        let Self { nodes, shared, mut audit, events, .. } = self;
+        let Self { nodes, shared, mut audit, events, settled_us, .. } = self;
         let Shared { queue, net, checks, counts, .. } = shared;
         let trees = nodes.iter().filter_map(|node| Some(node.running.as_ref()?.chain.importer.tree()));
         let mut finalized = 0;
@@ -227,6 +237,9 @@ impl World {
             dropped: counts.dropped,
             submitted: [counts.submitted, counts.acknowledged],
             charges: counts.charges,
+            honest_charges: counts.honest_charges,
+            members: counts.members,
+            settled_ms: settled_us.map(|us| us / 1000),
             refused_producers: counts.refused_producers,
             longest_backlog: counts.longest_backlog,
             violations: checks.violations,

@@ -231,16 +231,12 @@ impl Node {
             let fates = self.disk.chain.fates();
             self.decide(Input::CommitFailed { id, fates }, shared);
         } else {
-            shared.checks.durable(shared.queue.now_us(), &self.who, &batch);
-            if shared.sabotage(Sabotage::SpeaksBeforeItStores) {
-                // What was said is on disk only after the next batch.
-                let before = self.running().chain.unkept.replace(batch);
-                if let Some(before) = before {
-                    self.disk.chain.write(before, shared.genesis_state());
-                }
-            } else {
-                self.disk.chain.write(batch, shared.genesis_state());
-            }
+            // What was said is on disk only after the next batch, if a rule is broken.
+            let stored = match shared.sabotage(Sabotage::SpeaksBeforeItStores) {
+                true => self.running().chain.unkept.replace(batch),
+                false => Some(batch),
+            };
+            stored.into_iter().for_each(|batch| self.store(batch, shared));
             let fates = self.disk.chain.fates();
             self.publish(Input::Committed { id, fates }, shared);
         }
@@ -310,7 +306,7 @@ impl Node {
                 self.peers(peering::Input::TipClaimed { peer, height, hash, weight, verified }, shared);
             }
             Output::HeadMoved { head, left, .. } => {
-                shared.checks.head_moved(shared.queue.now_us(), &self.who, &head, left);
+                shared.checks.sound(shared.queue.now_us(), &self.who, &head);
                 shared.counts.reorganised(left);
             }
             Output::Stored { block, origin, reply, .. } => self.stored(block, origin, reply, shared),

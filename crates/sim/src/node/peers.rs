@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use vision_importer::{self as importer, PeerClock, TipClaim};
 use vision_peering::{
-    CallOutcome, ConnectionId, Echo, Form, Input, Message as Wanted, Output, Peering, Refusal, StatusTimes,
-    Task,
+    CallOutcome, ConnectionId, Echo, Form, Input, Log, Message as Wanted, Output, Peering, Refusal,
+    StatusTimes, Task,
 };
 use vision_primitives::{NodeId, SignedTransaction};
 
@@ -13,6 +13,7 @@ use super::chain::Asked;
 use super::{Node, SharedBlock};
 use crate::event::{Alarm, What};
 use crate::message::{Ending, Message};
+use crate::sabotage::Sabotage;
 use crate::shared::Shared;
 
 /// What a question to the chain's thread takes, microseconds.
@@ -127,12 +128,17 @@ impl Node {
                     self.plan(at_us - now_us, What::PeerDue(peer, connection), shared);
                 }
             }
+            Output::Log(Log::Charged { peer, points, why, left_out, .. }) => {
+                shared.charged(&self.who, &peer, points, why, left_out);
+            }
             Output::Changed | Output::Log(_) | Output::FetchOver(_) => {}
             Output::Admitted { peer, connection } => self.admitted(peer, connection, shared),
-            Output::Refused { connection, refusal, .. } => {
+            Output::Refused { connection, refusal, peer } => {
+                shared.turned_away(&self.who, &peer, &refusal);
                 shared.hang_up(connection, self.who.index, &ending(&refusal));
             }
-            Output::Close { connection, refusal, .. } => {
+            Output::Close { connection, refusal, peer } => {
+                refusal.iter().for_each(|refusal| shared.turned_away(&self.who, &peer, refusal));
                 let why = refusal.map_or_else(|| Ending::broken("takes no message"), |why| ending(&why));
                 shared.hang_up(connection, self.who.index, &why);
             }
@@ -264,6 +270,7 @@ impl Node {
     fn begin(&mut self, task: Task, shared: &mut Shared) {
         match task {
             Task::Call { address } => self.call(address, shared),
+            Task::Locate { .. } if shared.sabotage(Sabotage::NeverCatchesUp) => {}
             Task::Locate { round } => {
                 let locator = self.running().chain.importer.locator();
                 self.plan(ASK_US, What::peers(Input::Located { round, locator }), shared);

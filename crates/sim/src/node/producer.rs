@@ -85,6 +85,9 @@ impl Node {
     }
 
     pub(crate) fn producer_head(&mut self, shared: &mut Shared) {
+        if self.who.index == 0 && shared.sabotage(Sabotage::IsLazy) && shared.chance.per_mille(500) {
+            return;
+        }
         let head = head_of(&self.running().chain.view);
         if let Some(producer) = &mut self.running().producer {
             producer.head = Some(head.hash);
@@ -126,7 +129,8 @@ impl Node {
                 self.later(CALL_US, Input::Record { op, record }, None, shared);
             }
             Output::Audit { op } => {
-                let own = self.look_through();
+                let blind = shared.sabotage(Sabotage::ForgetsAndDoesNotLook);
+                let own = if blind { Vec::new() } else { self.look_through() };
                 self.later(2 * CALL_US, Input::Audited { op, own }, None, shared);
             }
             Output::SaveFloor { floor } => {
@@ -235,7 +239,7 @@ impl Node {
     /// A promise is on disk, or the disk did not take it.
     pub(crate) fn promised(&mut self, op: Op, proposal: &Arc<Proposal>, floor: Height, shared: &mut Shared) {
         let full = self.disk.manner.full;
-        if !full && !shared.sabotage(Sabotage::ForgetsPromises) {
+        if !full && !forgets(shared) {
             self.disk.signer.write(Some(proposal), floor);
         }
         if let Some(producer) = &mut self.running().producer {
@@ -246,7 +250,7 @@ impl Node {
     }
 
     pub(crate) fn floor_saved(&mut self, floor: Height, shared: &Shared) {
-        if !self.disk.manner.full && !shared.sabotage(Sabotage::ForgetsPromises) {
+        if !self.disk.manner.full && !forgets(shared) {
             self.disk.signer.write(None, floor);
         }
     }
@@ -257,7 +261,8 @@ impl Node {
             let failure = Failure::Refused("not promised on disk".into());
             return self.later(CALL_US, Input::SubmitFailed { op, proposal, failure }, None, shared);
         }
-        shared.checks.signed(shared.queue.now_us(), &self.who, proposal.parent, proposal.hash);
+        let (me, now_us) = (self.who.index, shared.queue.now_us());
+        shared.checks.signed(now_us, me, self.who.id, (proposal.height, proposal.parent), proposal.hash);
         let genesis_hash = &shared.rules.genesis_hash;
         let signature = self.who.key.sign(Tag::Block, genesis_hash, proposal.hash.as_bytes()).0.to_vec();
         let header = proposal.header.clone();
@@ -295,4 +300,8 @@ impl Node {
         };
         self.later(CALL_US, input, None, shared);
     }
+}
+
+fn forgets(shared: &Shared) -> bool {
+    shared.sabotage(Sabotage::ForgetsPromises) || shared.sabotage(Sabotage::ForgetsAndDoesNotLook)
 }

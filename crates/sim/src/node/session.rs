@@ -107,6 +107,10 @@ impl Node {
     fn pass_on(&mut self, peer: NodeId, input: importer::Input, shared: &mut Shared) {
         if let Some(link) = self.running().peers.links.get_mut(&peer) {
             link.places += 1;
+            if link.places > MAX_PLACES {
+                let (now_us, what) = (shared.queue.now_us(), format!("{} places of a peer", link.places));
+                shared.checks.broken(now_us, self.who.index, "bound", what);
+            }
             self.enqueue(input, Some(peer), shared);
         }
     }
