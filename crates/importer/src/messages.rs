@@ -245,7 +245,7 @@ pub enum Output {
         /// What for.
         why: &'static str,
     },
-    /// A peer has delivered blocks that only our clock keeps us from taking.
+    /// Only our clock or our disk keeps us from taking what a peer claims or has delivered.
     Excuse {
         /// The peer.
         peer: NodeId,

@@ -157,6 +157,40 @@ fn refuses_everything(machine: &mut Machine, prepared: &Prepared) {
 }
 
 #[test]
+fn a_peer_is_excused_for_blocks_that_this_nodes_disk_does_not_take() {
+    let net = Net::of(3);
+    let (mut machine, mut other) = (Machine::new(&net), Machine::new(&net));
+    let makers = [id(1), id(2), id(3)];
+    let (peer, clock) = (id(101), PeerClock::default());
+    let prepared = machine.prepare(&makers);
+    let submit = machine.submit(&prepared);
+    machine.handle(submit);
+    machine.handle(Input::CloseBatch);
+    let commit = only_commit(&machine);
+    let block = other.next_block(&makers);
+    other.step(Input::Announced { peer, clock, block });
+    let block = other.next_block(&makers);
+    let claim = || {
+        let (height, hash) = (block.header().height.get(), block.hash());
+        let (header, signature) = (block.header_bytes().to_vec(), block.signature().0.to_vec());
+        Input::Tip { peer, clock, tip: TipClaim { height, hash, header, signature } }
+    };
+    let excused = |said: Vec<Output>| {
+        assert!(matches!(said.first(), Some(Output::TipClaimed { .. })), "{said:?}");
+        said.iter().any(|output| matches!(output, Output::Excuse { peer: of } if *of == peer))
+    };
+    assert!(!excused(machine.handle(claim())), "the batch is being written");
+    machine.disk_is_full = true;
+    machine.handle(failed(commit));
+    assert!(excused(machine.handle(claim())), "the disk took nothing");
+    machine.disk_is_full = false;
+    machine.now_ms += STORE_RETRY_MS;
+    machine.handle(Input::CloseBatch);
+    machine.write();
+    assert!(!excused(machine.handle(claim())), "it is written");
+}
+
+#[test]
 fn what_the_disk_does_not_take_is_refused_kept_and_tried_again_every_second() {
     let mut machine = Machine::new(&Net::of(3));
     let makers = [id(1), id(2), id(3)];

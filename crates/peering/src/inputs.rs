@@ -216,7 +216,7 @@ pub enum Input {
         /// Whether the header it shows is signed by a producer the chain knows.
         verified: bool,
     },
-    /// A peer has delivered blocks that only this clock keeps the node from taking.
+    /// Only this node's clock or disk keeps it from taking what the peer claims or has delivered.
     Excused {
         /// Who.
         peer: NodeId,

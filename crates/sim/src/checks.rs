@@ -44,9 +44,16 @@ pub(crate) struct Checks {
     /// Height of the last final block on each node's disk.
     last_final: BTreeMap<usize, Height>,
     /// What each honest key has signed for a parent.
-    signed: BTreeMap<(Height, NodeId, Hash), Hash>,
+    /// And whether an honest node has stored it.
+    signed: BTreeMap<(Height, NodeId, Hash), (Hash, bool)>,
     /// Transactions that an honest node has acknowledged and that are in no final block yet.
     pub acknowledged: BTreeMap<Hash, Acknowledged>,
+    /// Keys whose signer's file was replaced by an older copy, and whether the chain's store was too.
+    forgetful: BTreeMap<NodeId, bool>,
+    pub signed_twice: u64,
+    /// The highest head, and when it was reached.
+    highest: (Height, u64),
+    pub longest_pause_us: u64,
     genesis_supply: u64,
     reward: u64,
 }
@@ -70,7 +77,7 @@ impl Checks {
         }
         for new in &batch.blocks {
             let (header, hash) = (new.block.header(), new.block.hash());
-            self.signed(now_us, who.index, header.producer, (header.height, header.parent), hash);
+            self.signed(now_us, who.index, header.producer, (header.height, header.parent), hash, true);
         }
         let last = self.last_final(who.index);
         if let Some((height, _)) = batch.chain.iter().find(|(height, _)| *height <= last) {
@@ -129,9 +136,34 @@ impl Checks {
         self.acknowledged.retain(|_, known| known.node != node || known.at_us < copied_us);
     }
 
+    /// A node's signer's file was replaced by an older copy or lost; perhaps the chain's store too.
+    pub(crate) fn signer_rolled_back(&mut self, key: NodeId, chain_too: bool) {
+        let before = self.forgetful.entry(key).or_insert(chain_too);
+        *before |= chain_too;
+        // Of a block that no honest node has stored nobody has heard.
+        self.signed.retain(|(_, of, _), (_, stored)| *of != key || *stored);
+    }
+
+    /// A signer refuses to go on.
+    pub(crate) fn refused(&mut self, now_us: u64, who: &Who) {
+        if who.honest && !self.forgetful.contains_key(&who.id) {
+            let what = "its signer refuses to go on, and its file was never replaced".to_owned();
+            self.broken(now_us, who.index, "refused", what);
+        }
+    }
+
+    /// The highest head there was.
+    pub(crate) const fn highest(&self) -> Height {
+        self.highest.0
+    }
+
     /// An entry's state is what its header says, and holds what was paid out so far.
     pub(crate) fn sound(&mut self, now_us: u64, who: &Who, entry: &Entry) {
         let Some(header) = entry.header().filter(|_| who.honest) else { return };
+        if entry.height() > self.highest.0 {
+            self.longest_pause_us = self.longest_pause_us.max(now_us - self.highest.1);
+            self.highest = (entry.height(), now_us);
+        }
         let root = entry.state().root();
         if root != header.state_root {
             let what = format!("block {}: state {root}, its header says {}", entry.hash(), header.state_root);
@@ -153,12 +185,19 @@ impl Checks {
         key: NodeId,
         (height, parent): (Height, Hash),
         block: Hash,
+        stored: bool,
     ) {
         if !self.honest.contains(&key) {
             return;
         }
-        let before = *self.signed.entry((height, key, parent)).or_insert(block);
+        let known = self.signed.entry((height, key, parent)).or_insert((block, false));
+        known.1 |= stored && known.0 == block;
+        let before = known.0;
         if before != block {
+            if self.forgetful.get(&key) == Some(&true) {
+                self.signed_twice += 1;
+                return;
+            }
             let what = format!("{} signed {block} on {parent}, and {before} before", key.short());
             self.broken(now_us, node, "double-sign", what);
         }

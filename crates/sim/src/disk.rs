@@ -213,5 +213,7 @@ impl Default for DiskManner {
 pub(crate) struct Disk {
     pub chain: ChainStore,
     pub signer: SignerStore,
+    /// There is no signer's file: the service does not start.
+    pub signer_lost: bool,
     pub manner: DiskManner,
 }

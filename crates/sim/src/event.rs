@@ -6,13 +6,17 @@ use vision_peering::ConnectionId;
 use vision_primitives::{Hash, NodeId};
 use vision_sync_status::Question;
 
-use crate::disk::ChainStore;
-use crate::message::Message;
+use crate::disk::{ChainStore, SignerStore};
+use crate::message::{Message, Trickle};
 
 /// A step of a fault.
 pub(crate) enum Step {
     /// The next fault is drawn.
     Draw,
+    /// A node is killed, and starts again after so many microseconds.
+    Crash { node: usize, down_us: u64 },
+    /// A node is killed soon after each of so many more starts.
+    CrashAgain { node: usize, times: u64 },
     /// A node starts again.
     Start(usize),
     /// A disk takes writes again, and as fast as ever.
@@ -23,8 +27,10 @@ pub(crate) enum Step {
     ClockRight(usize),
     /// A cut begins or ends; flapping ones do so again, so many times.
     Cut { pairs: Vec<(usize, usize)>, cut: bool, again: u32 },
-    /// An older copy of a node's store takes its place.
-    OldStore { node: usize, store: Box<ChainStore>, copied_us: u64 },
+    /// Older copies of what a node has stored take its place.
+    Restore { node: usize, chain: Option<Box<ChainStore>>, signer: Option<Box<SignerStore>>, copied_us: u64 },
+    /// The operator of a producer that refuses to sign says from which height on it may.
+    ResetClaims(usize),
     /// All faults are over.
     Calm,
 }
@@ -92,6 +98,10 @@ pub(crate) enum What {
     FloorSaved(vision_primitives::Height),
     /// A misbehaving node does something.
     Misbehave,
+    /// It releases a block that it has withheld.
+    Release,
+    /// It sends the next block of an answer.
+    Trickle(Box<Trickle>),
 }
 
 impl What {
@@ -118,6 +128,8 @@ impl What {
             Self::Promised { .. } => b'S',
             Self::FloorSaved(_) => b's',
             Self::Misbehave => b'B',
+            Self::Release => b'r',
+            Self::Trickle(_) => b'k',
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use vision_peering::ConnectionId;
 
-use crate::disk::DiskManner;
+use crate::disk::{ChainStore, DiskManner, SignerStore};
 use crate::event::{Event, Step};
 use crate::message::Ending;
 use crate::net::{Released, SILENCE_US};
@@ -13,7 +13,7 @@ use crate::world::World;
 const SECOND_US: u64 = 1_000_000;
 
 /// The kinds by name, with their weights.
-const fn weights(faults: &Faults) -> [(&'static str, u64); 12] {
+const fn weights(faults: &Faults) -> [(&'static str, u64); 17] {
     [
         ("crash", faults.crash),
         ("freeze", faults.freeze),
@@ -27,13 +27,17 @@ const fn weights(faults: &Faults) -> [(&'static str, u64); 12] {
         ("clock-drift", faults.clock_drift),
         ("all-down", faults.all_down),
         ("old-store", faults.old_store),
+        ("old-signer", faults.old_signer),
+        ("both-old", faults.both_old),
+        ("lost-signer", faults.lost_signer),
+        ("crash-loop", faults.crash_loop),
+        ("reset", faults.reset),
     ]
 }
 
 impl World {
     /// A step of a fault.
     pub(crate) fn fault(&mut self, step: Step) {
-        let now_us = self.shared.queue.now_us();
         match step {
             Step::Calm => self.calm(),
             Step::Draw if !self.calm => {
@@ -57,14 +61,17 @@ impl World {
                     self.shared.queue.after(in_us, Event::Fault(step));
                 }
             }
-            Step::OldStore { .. } if self.calm => {}
-            Step::OldStore { node, store, copied_us } => {
-                self.kill(node);
-                let to = store.tree(&self.shared.rules).map(|tree| tree.final_entry().height());
-                self.shared.checks.rolled_back(node, to.unwrap_or_default(), copied_us);
-                self.nodes[node].disk.chain = *store;
-                self.shared.queue.at(now_us + 5 * SECOND_US, Event::Fault(Step::Start(node)));
+            // A copy that comes when the faults are over would be one more fault.
+            Step::Restore { .. } if self.calm => {}
+            Step::Restore { node, chain, signer, copied_us } => {
+                self.restore(node, chain, signer, copied_us);
             }
+            Step::Crash { node, down_us } => {
+                self.kill(node);
+                self.shared.queue.after(down_us, Event::Fault(Step::Start(node)));
+            }
+            Step::CrashAgain { node, times } => self.crash_again(node, times),
+            Step::ResetClaims(node) => self.reset_claims(node),
         }
     }
 
@@ -122,12 +129,92 @@ impl World {
                     self.shared.queue.after(in_us, end(Step::Start(node)));
                 }
             }
-            _ => {
-                let copy = Box::new(self.nodes[node].disk.chain.clone());
-                let in_us = self.shared.chance.between(10 * SECOND_US, 300 * SECOND_US);
-                self.shared.queue.after(in_us, end(Step::OldStore { node, store: copy, copied_us: now_us }));
+            "crash-loop" => {
+                let times = self.shared.chance.between(3, 12);
+                self.crash_again(node, times);
+            }
+            "reset" => self.reset(node),
+            "lost-signer" => {
+                self.nodes[node].disk.signer = SignerStore::default();
+                self.nodes[node].disk.signer_lost = true;
+                self.shared.checks.signer_rolled_back(self.nodes[node].who.id, false);
+                self.kill(node);
+                self.shared.queue.after(for_us, end(Step::Start(node)));
+                let in_us = self.shared.chance.between(60 * SECOND_US, 600 * SECOND_US);
+                self.shared.queue.after(in_us, end(Step::ResetClaims(node)));
+            }
+            _ => self.copy(kind, node),
+        }
+    }
+
+    /// Copies what a node has stored; it takes the place of the newest later.
+    fn copy(&mut self, kind: &str, node: usize) {
+        let now_us = self.shared.queue.now_us();
+        let disk = &self.nodes[node].disk;
+        let chain = (kind != "old-signer").then(|| Box::new(disk.chain.clone()));
+        let signer = (kind != "old-store" && !disk.signer_lost).then(|| Box::new(disk.signer.clone()));
+        let in_us = self.shared.chance.between(10 * SECOND_US, 300 * SECOND_US);
+        self.shared
+            .queue
+            .after(in_us, Event::Fault(Step::Restore { node, chain, signer, copied_us: now_us }));
+    }
+
+    fn restore(
+        &mut self,
+        node: usize,
+        chain: Option<Box<ChainStore>>,
+        signer: Option<Box<SignerStore>>,
+        copied_us: u64,
+    ) {
+        self.kill(node);
+        if let Some(signer) = signer {
+            self.shared.checks.signer_rolled_back(self.nodes[node].who.id, chain.is_some());
+            self.nodes[node].disk.signer = *signer;
+        }
+        if let Some(chain) = chain {
+            let to = chain.tree(&self.shared.rules).map(|tree| tree.final_entry().height());
+            self.shared.checks.rolled_back(node, to.unwrap_or_default(), copied_us);
+            self.nodes[node].disk.chain = *chain;
+        }
+        self.shared.queue.after(5 * SECOND_US, Event::Fault(Step::Start(node)));
+    }
+
+    /// Kills a node, starts it, and kills it again before or soon after it is ready.
+    fn crash_again(&mut self, node: usize, times: u64) {
+        if self.calm {
+            return;
+        }
+        self.kill(node);
+        let down_us = self.shared.chance.between(SECOND_US / 100, 2 * SECOND_US);
+        self.shared.queue.after(down_us, Event::Fault(Step::Start(node)));
+        if times > 0 {
+            let up_us = self.shared.chance.between(SECOND_US / 1000, 10 * SECOND_US);
+            let step = Step::CrashAgain { node, times: times - 1 };
+            self.shared.queue.after(down_us + up_us, Event::Fault(step));
+        }
+    }
+
+    /// Both ends of half of a node's connections hear that they are over.
+    fn reset(&mut self, node: usize) {
+        for connection in self.shared.net.wires_of(node) {
+            if self.shared.chance.per_mille(500) {
+                self.shared.hang_up(connection, node, &Ending::broken("connection reset"));
             }
         }
+    }
+
+    /// What an operator does whose producer refuses to sign: it may sign again above the
+    /// highest head there was.
+    fn reset_claims(&mut self, node: usize) {
+        if !self.nodes[node].refused {
+            return;
+        }
+        // Not higher: were all to wait for heights that only others may make, nobody would make them.
+        let above = self.shared.checks.highest();
+        self.kill(node);
+        self.nodes[node].disk.signer.write(None, above);
+        self.nodes[node].disk.signer_lost = false;
+        self.shared.queue.after(SECOND_US, Event::Fault(Step::Start(node)));
     }
 
     fn set_clock(&mut self, kind: &str, node: usize, for_us: u64) {
@@ -199,6 +286,7 @@ impl World {
         self.calm = true;
         let since_us = self.shared.queue.now_us();
         self.shared.queue.after(0, Event::Settle { since_us });
+        self.shared.net.end_mischief();
         for pair in self.shared.net.cut_pairs() {
             while self.shared.net.is_cut(pair.0, pair.1) {
                 self.cut(&[pair], false);
@@ -212,6 +300,9 @@ impl World {
             if !node.is_up() {
                 node.boot(&mut self.shared);
             }
+        }
+        for node in 0..self.nodes.len() {
+            self.reset_claims(node);
         }
     }
 }

@@ -10,7 +10,7 @@ const YEAR_S: u64 = 365 * DAY_S;
 const MAX_WEIGHT: u64 = 1_000;
 
 /// Each number, with its least and its largest value.
-pub(crate) const LIMITS: [(&str, u64, u64); 29] = [
+pub(crate) const LIMITS: [(&str, u64, u64); 34] = [
     ("nodes", 1, MAX_NODES as u64),
     ("producers", 0, MAX_NODES as u64),
     ("max_peers", 1, 1_280),
@@ -38,6 +38,11 @@ pub(crate) const LIMITS: [(&str, u64, u64); 29] = [
     ("faults.clock_drift", 0, MAX_WEIGHT),
     ("faults.all_down", 0, MAX_WEIGHT),
     ("faults.old_store", 0, MAX_WEIGHT),
+    ("faults.old_signer", 0, MAX_WEIGHT),
+    ("faults.both_old", 0, MAX_WEIGHT),
+    ("faults.lost_signer", 0, MAX_WEIGHT),
+    ("faults.crash_loop", 0, MAX_WEIGHT),
+    ("faults.reset", 0, MAX_WEIGHT),
     ("faults.partition_max_s", 1, DAY_S),
     ("faults.all_down_max_s", 1, DAY_S),
 ];

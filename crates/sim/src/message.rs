@@ -1,10 +1,11 @@
 //! What nodes send each other. Signatures of statuses and introductions are taken for right; those of blocks
 //! and transactions are real.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use vision_importer::TipClaim;
-use vision_peering::{Query, StatusTimes};
+use vision_peering::{ConnectionId, Query, StatusTimes};
 use vision_primitives::{Block, SignedTransaction};
 
 /// A message on a connection.
@@ -37,6 +38,14 @@ pub(crate) enum Message {
     },
     Addresses(Vec<String>),
     Transactions(Arc<[SignedTransaction]>),
+}
+
+/// An answer that comes one block at a time.
+pub(crate) struct Trickle {
+    pub connection: ConnectionId,
+    pub end: usize,
+    pub request_id: u64,
+    pub left: VecDeque<Arc<Block>>,
 }
 
 /// Why a connection ends.

@@ -103,6 +103,11 @@ impl Net {
         }
     }
 
+    /// No message is lost for good, sent twice or overtaken from now on.
+    pub(crate) const fn end_mischief(&mut self) {
+        self.settings.mischief_per_mille = 0;
+    }
+
     /// What a message takes from one node to another without any fault, microseconds.
     pub(crate) fn latency_us(&mut self, from: usize, to: usize) -> u64 {
         let base_us = match (self.settings.one_way_ms, self.settings.placement) {

@@ -76,7 +76,10 @@ impl Node {
     /// Starts it.
     pub(crate) fn boot(&mut self, shared: &mut Shared) {
         self.life += 1;
-        self.refused = false;
+        self.refused = self.disk.signer_lost;
+        if !self.who.honest {
+            self.boots_badly(shared);
+        }
         let booted_us = shared.queue.now_us();
         let chain = match self.disk.chain.is_empty() {
             true => shared.first_tree.clone(),
@@ -93,7 +96,7 @@ impl Node {
         let chain = ChainShell::new(chain, &self.disk.chain, now);
         let registered = chain.importer.tree().head().state().registered().clone();
         let peers = PeersShell::new(self.peering_config(shared));
-        let producer = shared.runs_producer(self.who.index).then(|| {
+        let producer = (shared.runs_producer(self.who.index) && !self.refused).then(|| {
             let (guard, last) = self.disk.signer.read();
             ProducerShell::new(&self.who, &shared.rules, guard, last)
         });
@@ -202,6 +205,8 @@ impl Node {
             What::Promised { op, proposal, floor } => self.promised(op, &proposal, floor, shared),
             What::FloorSaved(floor) => self.floor_saved(floor, shared),
             What::Misbehave => self.misbehave(shared),
+            What::Release => self.release(shared),
+            What::Trickle(trickle) => self.trickle(trickle, shared),
         }
     }
 

@@ -48,6 +48,11 @@ pub struct Report {
     /// How long after the faults all honest nodes were on one chain and eligible again, milliseconds; `None`:
     /// the run ended before.
     pub settled_ms: Option<u64>,
+    /// Longest time in which no honest node's head rose above all before, milliseconds.
+    pub longest_pause_ms: u64,
+    /// Second blocks signed for one parent by a key whose signer's file and chain store were both older
+    /// copies: the protocol does not promise to find those.
+    pub signed_twice: u64,
     /// Producers that refused to go on because their file was older than the chain.
     pub refused_producers: u64,
     /// Most messages of one peer that waited for a chain's loop.

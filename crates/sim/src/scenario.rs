@@ -91,6 +91,17 @@ pub struct Faults {
     pub all_down: u64,
     /// A killed node starts from an older copy of its chain's store. The signer's file is the newest.
     pub old_store: u64,
+    /// A killed producer starts with an older copy of the signer's file. The chain's store is the newest.
+    pub old_signer: u64,
+    /// A killed node starts from older copies of both, made at the same time.
+    pub both_old: u64,
+    /// The signer's file is lost. The producer does not start until its operator says from which height on it
+    /// may sign, minutes later.
+    pub lost_signer: u64,
+    /// A process is killed again and again, soon after each start.
+    pub crash_loop: u64,
+    /// Connections of a node are reset.
+    pub reset: u64,
     /// Longest partition, seconds.
     pub partition_max_s: u64,
     /// Longest time that everybody is down, seconds.
@@ -113,6 +124,11 @@ impl Default for Faults {
             clock_drift: 5,
             all_down: 1,
             old_store: 3,
+            old_signer: 1,
+            both_old: 1,
+            lost_signer: 1,
+            crash_loop: 3,
+            reset: 5,
             partition_max_s: 100,
             all_down_max_s: 600,
         }
@@ -151,7 +167,15 @@ pub struct Scenario {
     pub network: Network,
     /// Faults of the honest nodes.
     pub faults: Faults,
-    /// How the last nodes misbehave; all others are honest.
+    /// How the last nodes misbehave, one entry for each; all others are honest.
+    ///
+    /// What the rules promise in spite of them, and a run checks:
+    /// - **Whatever their number:** no honest key signs two blocks for one parent, no honest node undoes what
+    ///   is final for itself, holds a wrong state or supply, or exceeds a bound of memory.
+    /// - **With fewer than half of the registered producers:** honest nodes agree on what is final, nothing
+    ///   acknowledged is lost, and the chain goes on. For the first, nobody may be cut off, by one fault or
+    ///   several, for about as long as 64 blocks take: finality is by depth. Up to that depth they may take
+    ///   back what is not final: a chain grown in secret may be heavier.
     pub byzantine: Vec<Behaviour>,
     /// Standby nodes: the last honest ones are no producers of the genesis. They register, produce, and leave
     /// again. If `producers` is 0, so many that at least four honest nodes are producers of the genesis.

@@ -88,6 +88,11 @@ impl Shared {
         self.scenario.byzantine.get(node.checked_sub(honest)?).copied()
     }
 
+    /// Whether a node does not look for blocks that it has signed.
+    pub(crate) fn forgets(&self, node: usize) -> bool {
+        self.behaviour(node) == Some(Behaviour::Amnesiac)
+    }
+
     fn is_honest(&self, id: &NodeId) -> bool {
         self.ids.iter().position(|of| of == id).is_some_and(|node| self.behaviour(node).is_none())
     }

@@ -240,6 +240,8 @@ impl World {
             honest_charges: counts.honest_charges,
             members: counts.members,
             settled_ms: settled_us.map(|us| us / 1000),
+            longest_pause_ms: checks.longest_pause_us / 1000,
+            signed_twice: checks.signed_twice,
             refused_producers: counts.refused_producers,
             longest_backlog: counts.longest_backlog,
             violations: checks.violations,

@@ -19,6 +19,11 @@ fn only(set: impl FnOnce(&mut Faults)) -> Faults {
         clock_drift: 0,
         all_down: 0,
         old_store: 0,
+        old_signer: 0,
+        both_old: 0,
+        lost_signer: 0,
+        crash_loop: 0,
+        reset: 0,
         partition_max_s: 60,
         all_down_max_s: 20,
     };
@@ -93,7 +98,7 @@ fn a_signer_that_forgets_and_does_not_look_signs_twice() {
 #[test]
 fn signers_that_forget_their_promises_stop() {
     let scenario = scenario(3, 120, only(|faults| faults.crash = 1));
-    is_caught(Sabotage::ForgetsPromises, &scenario, "liveness", 3);
+    is_caught(Sabotage::ForgetsPromises, &scenario, "refused", 3);
 }
 
 #[test]

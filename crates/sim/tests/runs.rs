@@ -54,12 +54,48 @@ fn messages_lost_doubled_and_overtaken_break_no_rule() {
     }
 }
 
+/// Two minutes of faults, none of which cuts anybody off for long, and some calm.
+fn hostile(nodes: usize, byzantine: Vec<Behaviour>) -> Scenario {
+    let faults = Faults { partition_max_s: 30, all_down_max_s: 30, ..short(nodes).faults };
+    Scenario { byzantine, seconds: 120, calm_s: 90, faults, ..short(nodes) }
+}
+
 #[test]
 fn two_of_seven_that_misbehave_break_no_rule() {
     for behaviour in Behaviour::ALL {
-        let byzantine = vec![behaviour; 2];
-        let report = report(&Scenario { byzantine, ..short(7) }, 3);
+        let report = report(&hostile(7, vec![behaviour; 2]), 3);
         assert_eq!(report.violations, [], "{behaviour:?}");
         assert!(report.height > 60, "{behaviour:?}: {}", report.height);
     }
+}
+
+#[test]
+fn four_of_nine_that_misbehave_each_in_another_way_break_no_rule() {
+    for (seed, byzantine) in (0..).zip(Behaviour::ALL.chunks(4)) {
+        let report = report(&hostile(9, byzantine.to_vec()), seed);
+        assert_eq!(report.violations, [], "{byzantine:?}");
+        assert!(report.height > 60, "{byzantine:?}: {}", report.height);
+    }
+}
+
+/// No fault of any kind.
+fn no_kind() -> Faults {
+    let none = "crash = 0\nfreeze = 0\npartition = 0\none_way = 0\nflapping = 0\ndisk_full = 0\nslow_disk = 0
+        slow_node = 0\nclock_jump = 0\nclock_drift = 0\nall_down = 0\nold_store = 0\nboth_old = 0
+        lost_signer = 0\ncrash_loop = 0\nreset = 0\nold_signer = 0\nevery_s = 10";
+    toml::from_str(none).expect("all kinds by name")
+}
+
+#[test]
+fn signers_whose_files_are_old_or_lost_sign_nothing_twice_on_the_newest_chain() {
+    let old = Faults { old_signer: 3, crash: 1, ..no_kind() };
+    let lost = Faults { lost_signer: 1, ..no_kind() };
+    let mut refused = 0;
+    for faults in [old, lost] {
+        let report = report(&Scenario { faults, seconds: 600, ..short(5) }, 1);
+        assert_eq!(report.violations, []);
+        assert_eq!(report.signed_twice, 0);
+        refused += report.refused_producers;
+    }
+    assert!(refused > 0, "no signer refused to go on with an older file");
 }

@@ -21,7 +21,8 @@ impl Node {
         let (hash, height) = (block.hash(), block.header().height);
         let from = origin.peer().copied();
         self.peers(peering::Input::Stored { blocks: vec![(height, hash)], from }, shared);
-        if block.header().producer == self.who.id && self.running().producer.is_some() {
+        let own = block.header().producer == self.who.id && !shared.forgets(self.who.index);
+        if own && self.running().producer.is_some() {
             let own = authoring::OwnBlock { height, parent: block.header().parent, hash };
             self.later(200, authoring::Input::OwnBlock(own), None, shared);
         }

@@ -1,16 +1,24 @@
 //! What misbehaving nodes send, and what they do not.
 
+mod answers;
+mod blocks;
+mod claims;
+mod private;
+mod transactions;
+
 use std::sync::Arc;
 
 use vision_authoring::Proposal;
-use vision_importer::TipClaim;
-use vision_primitives::{Action, Block, Hash, Header, Tag, Transaction};
+use vision_primitives::{Block, Hash, Header, Height, SecretKey};
 
-use super::Node;
+use super::{Node, address_of};
 use crate::behaviour::{Behaviour, MAX_WITHHELD};
-use crate::event::What;
+use crate::disk::SignerStore;
+use crate::event::{Event, Step, What};
 use crate::message::Message;
 use crate::shared::Shared;
+
+const SECOND_US: u64 = 1_000_000;
 
 impl Node {
     fn behaviour(&self, shared: &Shared) -> Option<Behaviour> {
@@ -19,22 +27,26 @@ impl Node {
 
     /// A message as this node sends it; none if it does not.
     pub(crate) fn twisted(&self, to: Hash, message: Message, shared: &mut Shared) -> Option<Message> {
-        match (self.behaviour(shared), message) {
-            (Some(Behaviour::LiesAboutHeight), Message::Status { times, tip }) => {
-                let height = tip.height + 1 + shared.chance.below(50);
-                let hash = vision_primitives::hash(&[&shared.chance.any().to_le_bytes()]);
-                Some(Message::Status { times, tip: TipClaim { height, hash, ..tip } })
+        let Some(behaviour) = self.behaviour(shared) else { return Some(message) };
+        match (behaviour, message) {
+            (Behaviour::LiesAboutHeight, Message::Status { times, tip }) => {
+                let tip = self.too_high(tip, shared);
+                Some(Message::Status { times, tip })
             }
-            (Some(Behaviour::Withholds), Message::Block(block)) if block.header().producer == self.who.id => {
-                let evil = shared.evil(self.who.index);
-                if evil.withheld.iter().all(|withheld| withheld.hash() != block.hash()) {
-                    evil.withheld.push_back(block);
-                }
-                evil.withheld.truncate(MAX_WITHHELD);
+            (Behaviour::LiesAboutWeight, Message::Status { times, tip }) => {
+                let tip = self.too_heavy(tip, shared);
+                Some(Message::Status { times, tip })
+            }
+            (Behaviour::Withholds, Message::Status { times, tip }) => {
+                let tip = self.without_withheld(tip, shared);
+                Some(Message::Status { times, tip })
+            }
+            (Behaviour::Withholds, Message::Block(block)) if block.header().producer == self.who.id => {
+                self.withhold(block, shared);
                 None
             }
-            (Some(Behaviour::Equivocates), Message::Block(block))
-                if block.header().producer == self.who.id && to.0[0] % 2 == 1 =>
+            (Behaviour::Equivocates, Message::Block(block))
+                if block.header().producer == self.who.id && half(&to, &block.header().parent) =>
             {
                 None
             }
@@ -42,73 +54,140 @@ impl Node {
         }
     }
 
-    /// A block of this node is about to be submitted.
-    pub(crate) fn proposes(&mut self, proposal: &Proposal, signature: &[u8], shared: &mut Shared) {
-        if self.behaviour(shared) != Some(Behaviour::Equivocates) || signature.is_empty() {
+    /// Keeps an own block back, until about the end of its window or long after.
+    fn withhold(&self, block: Arc<Block>, shared: &mut Shared) {
+        let evil = shared.evil(self.who.index);
+        let known = evil.withheld.iter().any(|withheld| withheld.hash() == block.hash());
+        if known || evil.withheld.len() >= MAX_WITHHELD {
             return;
         }
-        let Ok(mut header) = Header::from_bytes(&proposal.header) else { return };
-        header.timestamp_ms = header.timestamp_ms.plus_ms(1);
-        let genesis_hash = shared.rules.genesis_hash;
-        let bytes = header.to_bytes();
-        let hash = Header::hash_bytes(&genesis_hash, &bytes);
-        let signature = self.who.key.sign(Tag::Block, &genesis_hash, hash.as_bytes());
-        let transactions = proposal.transactions.clone();
-        let Ok(twin) = Block::from_parts(bytes, &signature.0, transactions, &genesis_hash) else { return };
-        shared.counts.equivocations += 1;
-        let half: Vec<Hash> =
-            self.running().peers.links.keys().copied().filter(|peer| peer.0[0] % 2 == 1).collect();
-        self.send_raw(&half, &Message::Block(Arc::new(twin)), shared);
+        evil.withheld.push_back(block);
+        let long = shared.chance.per_mille(300);
+        let most_us = if long { 60 * SECOND_US } else { 2 * SECOND_US };
+        let in_us = shared.chance.between(100_000, most_us);
+        self.plan(in_us, What::Release, shared);
+    }
+
+    /// Sends the block that was withheld longest: to some at once, to the others a little later.
+    pub(crate) fn release(&self, shared: &mut Shared) {
+        let Some(block) = shared.evil(self.who.index).withheld.pop_front() else { return };
+        let parent = block.header().parent;
+        let first: Vec<Hash> = self.peer_ids().into_iter().filter(|peer| half(peer, &parent)).collect();
+        self.send_raw(&first, &Message::Block(block), shared);
+    }
+
+    /// A block of this node is about to be submitted: its twins go to some peers.
+    pub(crate) fn proposes(&self, proposal: &Proposal, shared: &mut Shared) {
+        if self.behaviour(shared) != Some(Behaviour::Equivocates) {
+            return;
+        }
+        let Ok(header) = Header::from_bytes(&proposal.header) else { return };
+        let peers: Vec<Hash> =
+            self.peer_ids().into_iter().filter(|peer| half(peer, &proposal.parent)).collect();
+        for twin in 0..shared.chance.between(1, 3) {
+            let header = Header { timestamp_ms: header.timestamp_ms.plus_ms(1 + twin), ..header.clone() };
+            let Some(block) = self.sealed(header, proposal.transactions.clone(), shared) else { return };
+            shared.counts.equivocations += 1;
+            let some: Vec<Hash> = match twin {
+                0 => peers.clone(),
+                _ => self.peer_ids().into_iter().filter(|_| shared.chance.per_mille(300)).collect(),
+            };
+            self.send_raw(&some, &Message::Block(Arc::new(block)), shared);
+        }
     }
 
     /// Something that no honest node does, now and then.
     pub(crate) fn misbehave(&mut self, shared: &mut Shared) {
-        let peers: Vec<Hash> = self.running().peers.links.keys().copied().collect();
-        match self.behaviour(shared) {
-            Some(Behaviour::Withholds) => {
-                while let Some(block) = shared.evil(self.who.index).withheld.pop_front() {
-                    self.send_raw(&peers, &Message::Block(block), shared);
-                }
-            }
-            Some(Behaviour::Floods) => {
+        let Some(behaviour) = self.behaviour(shared) else { return };
+        match behaviour {
+            Behaviour::Floods => {
                 for _ in 0..20 {
                     let message = self.nonsense(shared);
-                    self.send_raw(&peers, &message, shared);
+                    self.send_raw(&self.peer_ids(), &message, shared);
                 }
             }
-            Some(Behaviour::Replays) => {
-                let old: Vec<_> = self.disk.chain.down().skip(5).take(20).cloned().collect();
-                for block in old {
-                    self.send_raw(&peers, &Message::Block(block), shared);
-                }
-            }
-            Some(Behaviour::Equivocates | Behaviour::LiesAboutHeight) | None => {}
+            Behaviour::Replays => self.replay(shared),
+            Behaviour::Backdates => self.backdate(shared),
+            Behaviour::PrivateChain => self.grow_in_secret(shared),
+            Behaviour::StallsAnswers => self.ask_for_nothing(shared),
+            Behaviour::Amnesiac => self.forget(shared),
+            Behaviour::FaultyBlocks => self.send_faulty(shared),
+            Behaviour::Sybil => self.pester(shared),
+            Behaviour::Conflicts => self.contradict(shared),
+            Behaviour::Withholds
+            | Behaviour::Equivocates
+            | Behaviour::LiesAboutHeight
+            | Behaviour::LiesAboutWeight => {}
         }
-        let in_us = shared.chance.between(1_000_000, 60_000_000);
+        let most_us = match behaviour {
+            Behaviour::Backdates | Behaviour::PrivateChain => 3 * SECOND_US,
+            Behaviour::FaultyBlocks | Behaviour::Conflicts => 20 * SECOND_US,
+            _ => 60 * SECOND_US,
+        };
+        let in_us = shared.chance.between(SECOND_US, most_us);
         self.plan(in_us, What::Misbehave, shared);
     }
 
-    fn nonsense(&self, shared: &mut Shared) -> Message {
-        let number = shared.chance.any().to_le_bytes();
-        let hash = vision_primitives::hash(&[&number]);
-        if number[0].is_multiple_of(2) {
-            let mut header = self.disk.chain.down().next().map(|block| block.header().clone());
-            if let Some(header) = &mut header {
-                header.parent = hash;
-                header.height = header.height.next();
+    fn replay(&self, shared: &mut Shared) {
+        let old: Vec<_> = self.disk.chain.down().skip(5).take(20).cloned().collect();
+        let older = shared.chance.below(1_000);
+        let old = old.into_iter().chain(self.disk.chain.hash_at(Height(older)).and_then(|hash| {
+            let query = vision_peering::Query::One(*hash);
+            self.disk.chain.answer(&query).pop()
+        }));
+        for block in old.collect::<Vec<_>>() {
+            self.send_raw(&self.peer_ids(), &Message::Block(block), shared);
+        }
+    }
+
+    /// It crashes, and what it finds afterwards is an older copy of its signer's file, or none.
+    fn forget(&self, shared: &mut Shared) {
+        let evil = shared.evil(self.who.index);
+        evil.old_signer = self.disk.signer.clone();
+        let in_us = shared.chance.between(0, 20 * SECOND_US);
+        let down_us = shared.chance.between(SECOND_US / 100, 5 * SECOND_US);
+        shared.queue.after(in_us, Event::Fault(Step::Crash { node: self.who.index, down_us }));
+    }
+
+    /// What is different from an honest node when it starts.
+    pub(crate) fn boots_badly(&mut self, shared: &mut Shared) {
+        let me = self.who.index;
+        match self.behaviour(shared) {
+            Some(Behaviour::Amnesiac) => {
+                let lost = shared.chance.per_mille(500);
+                let old = std::mem::take(&mut shared.evil(me).old_signer);
+                self.disk.signer = if lost { SignerStore::default() } else { old };
             }
-            let header = header.map(|header| header.to_bytes()).unwrap_or_default();
-            return Message::Header { header, signature: vec![number[1]; 64] };
+            Some(Behaviour::Sybil) if !shared.runs_producer(me) => {
+                let key =
+                    SecretKey::from_seed(&vision_primitives::hash(&[&shared.chance.any().to_le_bytes()]).0);
+                self.who.id = key.public_key().id();
+                self.who.key = key;
+                shared.ids[me] = self.who.id;
+            }
+            _ => {}
         }
-        let action = Action::Transfer { to: hash, amount: u64::MAX };
-        let nonce = u64::from(number[2]);
-        let transaction = Transaction { sender: self.who.key.public_key(), nonce, fee: 1, action };
-        let mut bytes = transaction.sign(&self.who.key, &shared.rules.genesis_hash).bytes().to_vec();
-        if let Some(last) = bytes.last_mut() {
-            *last ^= number[3] & 1;
+    }
+
+    /// Calls everybody, connected or not, spreads addresses where nobody is, and comes back as somebody else.
+    fn pester(&mut self, shared: &mut Shared) {
+        for node in 0..shared.scenario.nodes {
+            if node != self.who.index && shared.chance.per_mille(200) {
+                self.call(address_of(node), shared);
+            }
         }
-        let read = vision_primitives::SignedTransaction::from_bytes(bytes, &shared.rules.genesis_hash);
-        Message::Transactions(read.into_iter().collect())
+        let made_up =
+            (0..64).map(|_| format!("10.200.{}.{}:7072", shared.chance.below(256), shared.chance.below(256)));
+        let message = Message::Addresses(made_up.collect());
+        self.send_raw(&self.peer_ids(), &message, shared);
+        if shared.chance.per_mille(500) {
+            let down_us = shared.chance.between(SECOND_US / 100, SECOND_US);
+            shared.queue.after(0, Event::Fault(Step::Crash { node: self.who.index, down_us }));
+        }
+    }
+
+    fn peer_ids(&self) -> Vec<Hash> {
+        self.running.as_ref().map(|up| up.peers.links.keys().copied().collect()).unwrap_or_default()
     }
 
     fn send_raw(&self, to: &[Hash], message: &Message, shared: &mut Shared) {
@@ -120,4 +199,9 @@ impl Node {
             }
         }
     }
+}
+
+/// Whether a peer is in one half of them; which half, another block decides.
+fn half(peer: &Hash, by: &Hash) -> bool {
+    (peer.0[0] ^ by.0[0]) % 2 == 1
 }

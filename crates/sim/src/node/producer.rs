@@ -14,7 +14,7 @@ use vision_schedule::{Schedule, SlotTiming, seed};
 
 use super::Node;
 use super::chain::Asked;
-use crate::event::{Alarm, What};
+use crate::event::{Alarm, Event, Step, What};
 use crate::sabotage::Sabotage;
 use crate::shared::Shared;
 use crate::who::Who;
@@ -129,7 +129,8 @@ impl Node {
                 self.later(CALL_US, Input::Record { op, record }, None, shared);
             }
             Output::Audit { op } => {
-                let blind = shared.sabotage(Sabotage::ForgetsAndDoesNotLook);
+                let blind =
+                    shared.forgets(self.who.index) || shared.sabotage(Sabotage::ForgetsAndDoesNotLook);
                 let own = if blind { Vec::new() } else { self.look_through() };
                 self.later(2 * CALL_US, Input::Audited { op, own }, None, shared);
             }
@@ -159,9 +160,12 @@ impl Node {
                 self.later(5 * CALL_US, Input::SyncProofSent { op }, None, shared);
             }
             Output::Refuse { .. } => {
-                // The service ends with a line that says how to go on; nobody does here.
+                // The service ends with a line that says how to go on; the operator sees it some time later.
                 shared.counts.refused_producers += 1;
+                shared.checks.refused(shared.queue.now_us(), &self.who);
                 self.refused = true;
+                let in_us = shared.chance.between(60_000_000, 600_000_000);
+                shared.queue.after(in_us, Event::Fault(Step::ResetClaims(self.who.index)));
                 self.running().producer = None;
             }
             Output::MarkDone { .. } | Output::Log(_) => {}
@@ -262,11 +266,18 @@ impl Node {
             return self.later(CALL_US, Input::SubmitFailed { op, proposal, failure }, None, shared);
         }
         let (me, now_us) = (self.who.index, shared.queue.now_us());
-        shared.checks.signed(now_us, me, self.who.id, (proposal.height, proposal.parent), proposal.hash);
+        shared.checks.signed(
+            now_us,
+            me,
+            self.who.id,
+            (proposal.height, proposal.parent),
+            proposal.hash,
+            false,
+        );
         let genesis_hash = &shared.rules.genesis_hash;
         let signature = self.who.key.sign(Tag::Block, genesis_hash, proposal.hash.as_bytes()).0.to_vec();
         let header = proposal.header.clone();
-        self.proposes(&proposal, &signature, shared);
+        self.proposes(&proposal, shared);
         let id = self.running().chain.ask(Asked::Submit(op, proposal));
         self.enqueue(importer::Input::Submit { id, header, signature, transactions }, None, shared);
     }

@@ -157,7 +157,9 @@ impl Node {
         let Some(end) = shared.net.wire(connection).map(|wire| wire.end_of(me)) else { return };
         let blocks: Vec<SharedBlock> = self.disk.chain.answer(query);
         let found = !blocks.is_empty() || !matches!(query, vision_peering::Query::One(_));
-        shared.stream(connection, end, request_id, blocks, found);
+        if !self.answers_badly((connection, end), request_id, &blocks, shared) {
+            shared.stream(connection, end, request_id, blocks, found);
+        }
     }
 
     /// A connection of this node is over. Its machine hears of it if it had admitted it, and a caller hears
