@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_of_standing_is_told_once_and_candidates_that_wait_are_none() {
+    fn a_change_of_standing_is_reported_once_and_candidates_that_wait_are_none() {
         use ProducerStatus::{Active, Candidate, Exited, Suspended};
         let with = |status| Producer {
             status,

@@ -91,7 +91,7 @@ pub struct NodeReport {
 impl NodeReport {
     /// The code as a report may hold it: one that is none would make the peers refuse the whole report.
     #[must_use]
-    pub fn code_to_tell(code: &str) -> String {
+    pub fn reported_code(code: &str) -> String {
         if is_code(code) { code.to_owned() } else { NO_CODE.to_owned() }
     }
 
@@ -188,7 +188,7 @@ mod tests {
             ("\u{1b}[31m", "OTHER"),
             (&"X".repeat(MAX_CODE_CHARS + 1), "OTHER"),
         ] {
-            let not_eligible = Some(NodeReport::code_to_tell(said));
+            let not_eligible = Some(NodeReport::reported_code(said));
             let report = NodeReport { not_eligible, ..report() };
             assert_eq!(NodeReport::from_bytes(&report.to_bytes()).unwrap().not_eligible.unwrap(), reported);
         }

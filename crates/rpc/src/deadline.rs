@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(asked(&HeaderMap::new()), MAX_CALL);
     }
     #[test]
-    fn requests_tell_their_deadline() {
+    fn requests_carry_their_deadline() {
         let request = within(CALL_DEADLINE, ());
         assert_eq!(request.metadata().get(TIMEOUT_HEADER).and_then(|v| v.to_str().ok()), Some("5000000u"));
         let head = request.metadata().clone().into_headers();

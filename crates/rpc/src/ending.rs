@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_told_once_whichever_way_it_comes() {
+    fn an_end_is_reported_once_whichever_way_it_comes() {
         use Step::{Breaks, Data, Ends, Trailers};
         type Case = (&'static str, Option<&'static str>, Vec<Step>, &'static [Code], &'static [Code]);
         let cases: Vec<Case> = vec![

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_tell_their_deadline() {
+    fn requests_carry_their_deadline() {
         let request = deadline(GetHeadRequest {});
         assert_eq!(request.metadata().get("grpc-timeout").and_then(|v| v.to_str().ok()), Some("5000000u"));
     }

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn every_action_is_told_with_its_fields() {
+    fn every_action_is_shown_with_its_fields() {
         let public_key = SecretKey::from_seed(&[6; 32]).public_key().to_string();
         let hex = |byte: &str| byte.repeat(32);
         let expect = [

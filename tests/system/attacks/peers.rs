@@ -202,7 +202,7 @@ pub fn addresses(target: &Target<'_>, runtime: &Runtime) -> String {
     assert!(honest.contains(&target.net[1].id), "its honest peers stay: {honest}");
     traps.iter().for_each(|trap| trap.set_nonblocking(true).expect("a socket"));
     let sprung = traps.iter().filter(|trap| trap.accept().is_ok()).count();
-    format!("{reported} addresses told, {sprung} of {} traps called", traps.len())
+    format!("{reported} addresses sent, {sprung} of {} traps called", traps.len())
 }
 
 pub fn count_bombs(target: &Target<'_>, runtime: &Runtime) -> String {
@@ -273,5 +273,5 @@ pub fn heavy_claims(target: &Target<'_>, runtime: &Runtime) -> String {
         }
         super::made_by(target.net, super::VICTIM, before) >= BLOCKS_AMONG_LIES
     });
-    format!("{reported} lies told by {}", liars.len())
+    format!("{reported} lies sent by {}", liars.len())
 }

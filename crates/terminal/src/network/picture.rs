@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_what_to_do() {
+    fn what_is_wrong_is_shown_with_what_to_do() {
         let names = Names::default();
         let mut overview = overview();
         overview["missing"] = json!({ "pending": "chain is away" });

@@ -110,7 +110,7 @@ async fn refused_cursors() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_watch_that_falls_out_of_the_ring_is_told_and_ended() {
+async fn a_slow_watch_that_falls_out_of_the_ring_is_sent_an_end() {
     let log = log_of(1, 4);
     let mut watch = log.subscribe("").expect("known");
     next(&mut watch).await;

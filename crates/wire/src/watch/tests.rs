@@ -242,7 +242,7 @@ async fn a_watch_that_was_too_slow_begins_anew_without_being_lost() {
 }
 
 #[tokio::test]
-async fn an_outage_is_told_once_however_often_it_is_tried() {
+async fn an_outage_is_reported_once_however_often_it_is_tried() {
     let fake = Fake::new(1);
     // Nothing published: every attempt is refused with NOT_READY.
     let server = Server::start(&fake, any()).await;

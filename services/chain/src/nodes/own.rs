@@ -46,7 +46,7 @@ impl Own {
         let (because, ready_peers) = self.standing();
         NodeReport {
             name: self.name.clone(),
-            not_eligible: because.map(|because| NodeReport::code_to_tell(code_of(&because))),
+            not_eligible: because.map(|because| NodeReport::reported_code(code_of(&because))),
             ready_peers,
             height: head.height,
             hash: head.hash,
