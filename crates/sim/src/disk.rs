@@ -7,8 +7,9 @@ use vision_authoring::{Guard, Proposal};
 use vision_block_tree::{BlockTree, ChainRules, RestoreBase, RestoreError, StoredBlock};
 use vision_importer::{Batch, Fate, WaitingTransaction};
 use vision_ledger::{Changes, State};
+use vision_mempool::Moment;
 use vision_peering::{MAX_BLOCKS, MAX_BYTES, Query};
-use vision_primitives::{Block, Hash, Height, SignedTransaction};
+use vision_primitives::{Block, Hash, Height, SignedTransaction, TimestampMs};
 
 use crate::sabotage::Sabotage;
 
@@ -83,15 +84,23 @@ impl ChainStore {
         BlockTree::restore(rules.clone(), base, open)
     }
 
-    /// Makes the head's chain that of a restored tree.
-    pub(crate) fn align(&mut self, tree: &BlockTree) {
+    /// Makes the head's chain that of a restored tree. LATE marks are gone, so it may be another one than
+    /// before; transactions of blocks left thereby wait again.
+    pub(crate) fn align(&mut self, tree: &BlockTree, now: TimestampMs) {
         let (from, to) = (tree.final_entry().height().next(), tree.head().height());
-        self.chain.split_off(&from);
+        let before = self.chain.split_off(&from);
         let mut height = from;
         while height <= to {
             let Some(entry) = tree.canonical(height) else { break };
             self.chain.insert(height, entry.hash());
             height = height.next();
+        }
+        let since = Moment { wall: now, running_ms: self.running_ms };
+        for (_, left) in before.into_iter().filter(|(height, hash)| self.chain.get(height) != Some(hash)) {
+            for transaction in self.transactions(&left) {
+                let record = WaitingTransaction { since, bytes: transaction.bytes().to_vec() };
+                self.waiting.insert(transaction.hash(), record);
+            }
         }
     }
 
@@ -216,4 +225,51 @@ pub(crate) struct Disk {
     /// There is no signer's file: the service does not start.
     pub signer_lost: bool,
     pub manner: DiskManner,
+}
+
+#[cfg(test)]
+mod tests {
+    use vision_importer::NewBlock;
+    use vision_primitives::{Action, Header, SecretKey, Signature, Slot, Transaction};
+
+    use super::*;
+
+    #[test]
+    fn transactions_of_a_block_that_is_left_at_a_start_wait_again() {
+        let (genesis_hash, key) = (Hash([1; 32]), SecretKey::from_seed(&[2; 32]));
+        let rules = Arc::new(ChainRules::new(crate::Scenario::default().genesis().expect("a genesis")));
+        let tree = BlockTree::new(rules).expect("a tree");
+        let action = Action::Transfer { to: Hash([3; 32]), amount: 1 };
+        let transfer = Transaction { sender: key.public_key(), nonce: 0, fee: 1, action };
+        let transfer = transfer.sign(&key, &genesis_hash);
+        let header = Header {
+            version: 1,
+            height: Height(1),
+            parent: tree.head().hash(),
+            timestamp_ms: TimestampMs(1),
+            slot: Slot(0),
+            producer: Hash::ZERO,
+            tx_root: Hash::ZERO,
+            state_root: Hash::ZERO,
+            pool_root: Hash::ZERO,
+            weight: 1,
+            certificate_hash: Hash::ZERO,
+            reveal: Hash::ZERO,
+            mix: Hash::ZERO,
+        };
+        let block = Block::assemble(header, Signature::ZERO, vec![transfer.clone()], &genesis_hash);
+        let block = Arc::new(block);
+        let changes = Changes { accounts: vec![], producers: vec![], supply: 0 };
+        let mut store = ChainStore::default();
+        let batch = Batch {
+            chain: vec![(Height(1), Some(block.hash()))],
+            blocks: vec![NewBlock { block, changes }],
+            ..Batch::default()
+        };
+        store.write(batch, tree.head().state(), None);
+        assert!(!store.waits(&transfer.hash()));
+        // The restored tree knows nothing of it.
+        store.align(&tree, TimestampMs(5));
+        assert!(store.waits(&transfer.hash()) && store.hash_at(Height(1)).is_none());
+    }
 }

@@ -214,7 +214,9 @@ impl World {
         self.kill(node);
         self.nodes[node].disk.signer.write(None, above);
         self.nodes[node].disk.signer_lost = false;
-        self.shared.queue.after(SECOND_US, Event::Fault(Step::Start(node)));
+        // In the calm nobody is down for a second.
+        let down_us = if self.calm { 0 } else { SECOND_US };
+        self.shared.queue.after(down_us, Event::Fault(Step::Start(node)));
     }
 
     fn set_clock(&mut self, kind: &str, node: usize, for_us: u64) {

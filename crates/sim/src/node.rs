@@ -90,7 +90,8 @@ impl Node {
                 }
             },
         };
-        self.disk.chain.align(&chain);
+        let wall = TimestampMs(self.wall_ms(booted_us));
+        self.disk.chain.align(&chain, wall);
         shared.checks.started(booted_us, &self.who, &chain);
         let now = self.importer_now(booted_us, booted_us);
         let chain = ChainShell::new(chain, &self.disk.chain, now);
