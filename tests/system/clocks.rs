@@ -122,5 +122,5 @@ fn up_says_that_it_waits_for_a_genesis_to_come() {
     let down = vision(&["testnet", "down", "--dir", &dir]);
     assert!(up.status.success() && down.status.success(), "{}{}", stderr(&up), stderr(&down));
     let said = stderr(&up);
-    assert!(said.contains("waits: HEAD_AHEAD: the genesis begins "), "{said}");
+    assert!(said.contains("is waiting: HEAD_AHEAD: the genesis begins "), "{said}");
 }
