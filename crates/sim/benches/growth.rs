@@ -79,7 +79,7 @@ fn scenario(nodes: usize, heights: u64) -> Scenario {
         max_peers: 16,
         seeds: if nodes > 16 { 8 } else { 0 },
         // The first block comes after some seconds, and each may take longer than the interval.
-        seconds: 30 + heights * INTERVAL_MS * 12 / 10_000,
+        seconds: 30 + heights * INTERVAL_MS * 16 / 10_000,
         calm_s: 1,
         transfers_per_minute: 60,
         params: params.into_iter().collect(),
