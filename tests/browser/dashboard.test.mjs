@@ -676,12 +676,19 @@ check(
   { width: 390, height: 844, touch: true },
   async (page) => {
     await live(page);
-    const col = (await page.$$('#ribbon a')).at(-4);
-    const href = await col.evaluate((el) => el.getAttribute('href'));
-    await col.tap();
+    const left = (el) => el.getBoundingClientRect().left;
+    let href, moved;
+    do {
+      const col = (await page.$$('#ribbon a')).at(-4);
+      href = await col.evaluate((el) => el.getAttribute('href'));
+      const before = await col.evaluate(left);
+      await col.tap();
+      // A new block moves all columns, and the finger meets another one.
+      moved = (await col.evaluate(left)) !== before;
+    } while (moved);
     await until(
       page,
-      'told',
+      'told of',
       (n) => document.querySelector('#tells b').innerText.replace(/,/g, '') === 'Block ' + n,
       href.split('/').pop(),
     );
