@@ -136,6 +136,33 @@ impl Default for Faults {
 }
 
 impl Faults {
+    /// No kind has a weight: whoever sets some has these alone, so often.
+    #[must_use]
+    pub const fn of_no_kind(every_s: u64) -> Self {
+        Self {
+            every_s,
+            crash: 0,
+            freeze: 0,
+            partition: 0,
+            one_way: 0,
+            flapping: 0,
+            disk_full: 0,
+            slow_disk: 0,
+            slow_node: 0,
+            clock_jump: 0,
+            clock_drift: 0,
+            all_down: 0,
+            old_store: 0,
+            old_signer: 0,
+            both_old: 0,
+            lost_signer: 0,
+            crash_loop: 0,
+            reset: 0,
+            partition_max_s: 100,
+            all_down_max_s: 600,
+        }
+    }
+
     /// No fault at all.
     #[must_use]
     pub fn none() -> Self {

@@ -5,28 +5,7 @@ use vision_sim::{Faults, Sabotage, Scenario, run};
 
 /// One kind of fault only, every few seconds.
 fn only(set: impl FnOnce(&mut Faults)) -> Faults {
-    let mut faults = Faults {
-        every_s: 10,
-        crash: 0,
-        freeze: 0,
-        partition: 0,
-        one_way: 0,
-        flapping: 0,
-        disk_full: 0,
-        slow_disk: 0,
-        slow_node: 0,
-        clock_jump: 0,
-        clock_drift: 0,
-        all_down: 0,
-        old_store: 0,
-        old_signer: 0,
-        both_old: 0,
-        lost_signer: 0,
-        crash_loop: 0,
-        reset: 0,
-        partition_max_s: 60,
-        all_down_max_s: 20,
-    };
+    let mut faults = Faults { partition_max_s: 60, all_down_max_s: 20, ..Faults::of_no_kind(10) };
     set(&mut faults);
     faults
 }

@@ -201,22 +201,7 @@ fn jitter() {
 
 /// Crashes alone, so often.
 fn crashes(every_s: u64) -> Faults {
-    let other = Faults {
-        every_s,
-        freeze: 0,
-        partition: 0,
-        one_way: 0,
-        flapping: 0,
-        disk_full: 0,
-        slow_disk: 0,
-        slow_node: 0,
-        clock_jump: 0,
-        clock_drift: 0,
-        all_down: 0,
-        old_store: 0,
-        ..Faults::default()
-    };
-    Faults { crash: 1, ..other }
+    Faults { crash: 1, ..Faults::of_no_kind(every_s) }
 }
 
 fn timeouts() {
