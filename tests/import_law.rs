@@ -69,18 +69,13 @@ const FOR_THE_BINARY: &[&str] = &[
     "vision-block-tree",
 ];
 
+/// Pure crates that the simulation has no machine of.
+const NOT_SIMULATED: &[&str] = &["vision-light", "vision-test-blocks"];
+
 /// What the simulation may import: the machines, and nothing that waits or sends.
-const FOR_THE_SIMULATION: &[&str] = &[
-    "vision-primitives",
-    "vision-schedule",
-    "vision-ledger",
-    "vision-block-tree",
-    "vision-mempool",
-    "vision-sync-status",
-    "vision-authoring",
-    "vision-importer",
-    "vision-peering",
-];
+fn for_the_simulation() -> Vec<&'static str> {
+    PURE.iter().copied().filter(|name| !NOT_SIMULATED.contains(name)).collect()
+}
 
 /// What only tests may import, and whose. The pure half may not import what builds on the shell, not even
 /// there.
@@ -122,7 +117,7 @@ fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("vision-terminal", vec!["vision-primitives", "vision-host"]),
         ("vision-testnet", vec!["vision-primitives", "vision-host", "vision-terminal"]),
         ("vision-load", vec!["vision-primitives", "vision-mempool", "vision-host", "vision-terminal"]),
-        ("vision-sim", FOR_THE_SIMULATION.to_vec()),
+        ("vision-sim", for_the_simulation()),
         ("vision-scenarios", vec!["vision-wire", "vision-host"]),
         ("vision-test-blocks", vec!["vision-primitives", "vision-ledger", "vision-block-tree"]),
         ("vision-test-support", vec!["vision-primitives", "vision-wire", "vision-host"]),

@@ -43,6 +43,17 @@ pub enum Action {
     SyncProof(SyncProof),
 }
 
+impl Action {
+    /// The registration of a producer's key, with the proof that its owner wants it.
+    #[must_use]
+    pub fn registration(producer: &SecretKey, payout: Address, genesis_hash: &Hash) -> Self {
+        let public_key = producer.public_key();
+        let payload = registration_payload(&public_key, &payout);
+        let proof_of_possession = producer.sign(Tag::Register, genesis_hash, &payload);
+        Self::RegisterProducer { public_key, payout, proof_of_possession }
+    }
+}
+
 /// Names a recent block of the including block's own chain.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
 pub struct SyncProof {

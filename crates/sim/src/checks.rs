@@ -43,8 +43,7 @@ pub(crate) struct Checks {
     finals: BTreeMap<Height, Hash>,
     /// Height of the last final block on each node's disk.
     last_final: BTreeMap<usize, Height>,
-    /// What each honest key has signed for a parent.
-    /// And whether an honest node has stored it.
+    /// What each honest key has signed for a parent, and whether an honest node has stored it.
     signed: BTreeMap<(Height, NodeId, Hash), (Hash, bool)>,
     /// Transactions that an honest node has acknowledged and that are in no final block yet.
     pub acknowledged: BTreeMap<Hash, Acknowledged>,
@@ -61,6 +60,11 @@ pub(crate) struct Checks {
 impl Checks {
     pub(crate) fn new(honest: BTreeSet<NodeId>, genesis_supply: u64, reward: u64) -> Self {
         Self { honest, genesis_supply, reward, ..Self::default() }
+    }
+
+    /// Whether a key is that of an honest node.
+    pub(crate) fn is_honest(&self, key: &NodeId) -> bool {
+        self.honest.contains(key)
     }
 
     /// Notes that a rule was broken.
@@ -187,7 +191,7 @@ impl Checks {
         block: Hash,
         stored: bool,
     ) {
-        if !self.honest.contains(&key) {
+        if !self.is_honest(&key) {
             return;
         }
         let known = self.signed.entry((height, key, parent)).or_insert((block, false));

@@ -6,11 +6,10 @@ use crate::disk::{ChainStore, DiskManner, SignerStore};
 use crate::event::{Event, Step};
 use crate::message::Ending;
 use crate::net::{Released, SILENCE_US};
+use crate::queue::SECOND_US;
 use crate::scenario::Faults;
 use crate::who::WallClock;
 use crate::world::World;
-
-const SECOND_US: u64 = 1_000_000;
 
 /// The kinds by name, with their weights.
 const fn weights(faults: &Faults) -> [(&'static str, u64); 17] {

@@ -1,7 +1,7 @@
 //! Producers that come and go: standby nodes register through real transactions, and leave again.
 
 use vision_ledger::ProducerStatus;
-use vision_primitives::{Action, SecretKey, Tag, Transaction, registration_payload};
+use vision_primitives::{Action, SecretKey, Transaction};
 
 use crate::event::Event;
 use crate::scenario::{CLIENTS, client_key};
@@ -30,11 +30,8 @@ impl World {
         let status = running.chain.view.state().producer(&self.nodes[member].who.id).map(|of| of.status);
         match status {
             None => {
-                let (public_key, payout) = (key.public_key(), key.public_key().id());
-                let payload = registration_payload(&public_key, &payout);
-                let genesis_hash = &self.shared.rules.genesis_hash;
-                let proof_of_possession = key.sign(Tag::Register, genesis_hash, &payload);
-                let action = Action::RegisterProducer { public_key, payout, proof_of_possession };
+                let payout = key.public_key().id();
+                let action = Action::registration(&key, payout, &self.shared.rules.genesis_hash);
                 *self.shared.counts.members.entry("register").or_default() += 1;
                 self.pay_for(at, &client_key(client), action);
             }

@@ -93,7 +93,7 @@ impl Node {
         let wall = TimestampMs(self.wall_ms(booted_us));
         self.disk.chain.align(&chain, wall);
         shared.checks.started(booted_us, &self.who, &chain);
-        let now = self.importer_now(booted_us, booted_us);
+        let now = self.importer_now(booted_us);
         let chain = ChainShell::new(chain, &self.disk.chain, now);
         let registered = chain.importer.tree().head().state().registered().clone();
         let peers = PeersShell::new(self.peering_config(shared));
@@ -222,15 +222,12 @@ impl Node {
         (now_us - booted_us) / 1000
     }
 
-    fn importer_now(&self, now_us: u64, booted_us: u64) -> importer::Now {
-        let mono_ms = (now_us - booted_us) / 1000;
-        let running_ms = self.disk.chain.running_ms().max(self.ran_ms()) + mono_ms;
-        importer::Now { wall: TimestampMs(self.wall_ms(now_us)), mono_ms, running_ms }
-    }
-
-    /// How long it had run before this start, milliseconds.
-    fn ran_ms(&self) -> u64 {
-        self.running.as_ref().map_or(0, |running| running.chain.ran_ms)
+    /// Now by all clocks, as the chain counts.
+    pub(crate) fn importer_now(&self, now_us: u64) -> importer::Now {
+        let ran = |running: &Running| running.chain.ran_ms;
+        let ran_ms = self.running.as_deref().map_or_else(|| self.disk.chain.running_ms(), ran);
+        let mono_ms = self.mono_ms(now_us);
+        importer::Now { wall: TimestampMs(self.wall_ms(now_us)), mono_ms, running_ms: ran_ms + mono_ms }
     }
 }
 

@@ -3,6 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+/// A second of the queue's time, microseconds.
+pub(crate) const SECOND_US: u64 = 1_000_000;
+
 /// Something planned.
 #[derive(Debug)]
 struct Planned<T> {

@@ -34,7 +34,6 @@ pub(crate) struct Counts {
     pub honest_charges: BTreeMap<String, u64>,
     pub members: BTreeMap<&'static str, u64>,
     pub refused_producers: u64,
-    pub equivocations: u64,
     pub longest_backlog: u64,
     pub main_slots: u64,
 }
@@ -93,13 +92,9 @@ impl Shared {
         self.behaviour(node) == Some(Behaviour::Amnesiac)
     }
 
-    fn is_honest(&self, id: &NodeId) -> bool {
-        self.ids.iter().position(|of| of == id).is_some_and(|node| self.behaviour(node).is_none())
-    }
-
     /// A node charges another one misbehaviour; so many charges before were not reported.
     pub(crate) fn charged(&mut self, by: &Who, to: &NodeId, points: u32, why: String, before: u64) {
-        if by.honest && self.is_honest(to) {
+        if by.honest && self.checks.is_honest(to) {
             *self.counts.honest_charges.entry(format!("{points}: {why}")).or_default() += 1 + before;
         }
     }
@@ -109,7 +104,7 @@ impl Shared {
         let banned = matches!(refusal, Refusal::Misbehaved { .. } | Refusal::Banned { .. });
         // An answer of which a part is lost, as TCP loses none, looks like a lie.
         let certain = self.scenario.network.mischief_per_mille == 0;
-        if banned && certain && by.honest && self.is_honest(peer) {
+        if banned && certain && by.honest && self.checks.is_honest(peer) {
             let what = format!("it bans {}: {refusal}", peer.short());
             self.checks.broken(self.queue.now_us(), by.index, "honest-ban", what);
         }

@@ -6,10 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vision_primitives::{
-    Action, Address, Hash, MAX_DATA_BYTES, SecretKey, SignedTransaction, Tag, Transaction,
-    registration_payload,
-};
+use vision_primitives::{Action, Address, Hash, MAX_DATA_BYTES, SecretKey, SignedTransaction, Transaction};
 
 use crate::cli::{DataArgs, SendArgs, Tx};
 use vision_terminal::chain::{Account, Chain};
@@ -79,12 +76,7 @@ impl Intent {
         match self {
             Self::Transfer { to, amount } => Action::Transfer { to: *to, amount: *amount },
             Self::Data(bytes) => Action::Data { bytes: bytes.clone() },
-            Self::Register { producer, payout } => {
-                let (public_key, payout) = (producer.public_key(), *payout);
-                let payload = registration_payload(&public_key, &payout);
-                let proof_of_possession = producer.sign(Tag::Register, genesis_hash, &payload);
-                Action::RegisterProducer { public_key, payout, proof_of_possession }
-            }
+            Self::Register { producer, payout } => Action::registration(producer, *payout, genesis_hash),
             Self::Exit => Action::ExitProducer,
         }
     }

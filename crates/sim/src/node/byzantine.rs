@@ -16,9 +16,8 @@ use crate::behaviour::{Behaviour, MAX_WITHHELD};
 use crate::disk::SignerStore;
 use crate::event::{Event, Step, What};
 use crate::message::Message;
+use crate::queue::SECOND_US;
 use crate::shared::Shared;
-
-const SECOND_US: u64 = 1_000_000;
 
 impl Node {
     fn behaviour(&self, shared: &Shared) -> Option<Behaviour> {
@@ -87,7 +86,6 @@ impl Node {
         for twin in 0..shared.chance.between(1, 3) {
             let header = Header { timestamp_ms: header.timestamp_ms.plus_ms(1 + twin), ..header.clone() };
             let Some(block) = self.sealed(header, proposal.transactions.clone(), shared) else { return };
-            shared.counts.equivocations += 1;
             let some: Vec<Hash> = match twin {
                 0 => peers.clone(),
                 _ => self.peer_ids().into_iter().filter(|_| shared.chance.per_mille(300)).collect(),

@@ -11,7 +11,7 @@ use vision_importer::{
 };
 use vision_mempool::Limits;
 use vision_peering::{self as peering, RoundId};
-use vision_primitives::{Action, Hash, NodeId, SignedTransaction, TimestampMs};
+use vision_primitives::{Action, Hash, NodeId, SignedTransaction};
 
 use super::Node;
 use crate::disk::ChainStore;
@@ -60,6 +60,7 @@ pub(crate) struct ChainShell {
     /// Transactions that callers submitted and wait for.
     callers: BTreeMap<Ticket, Hash>,
     next_id: u64,
+    /// How long the node had run before this start, milliseconds.
     pub ran_ms: u64,
 }
 
@@ -156,13 +157,6 @@ impl Node {
         }
     }
 
-    fn now(&self, shared: &Shared) -> Now {
-        let booted_us = self.running.as_ref().map_or(0, |running| running.booted_us);
-        let mono_ms = (shared.queue.now_us() - booted_us) / 1000;
-        let wall = TimestampMs(self.wall_ms(shared.queue.now_us()));
-        Now { wall, mono_ms, running_ms: self.ran_ms() + mono_ms }
-    }
-
     /// Gives the machine an input, and does what it says.
     pub(crate) fn decide(&mut self, input: Input, shared: &mut Shared) {
         let out = self.ask_machine(input, shared);
@@ -170,7 +164,7 @@ impl Node {
     }
 
     fn ask_machine(&mut self, input: Input, shared: &mut Shared) -> Vec<Output> {
-        let (now, mut out) = (self.now(shared), Vec::new());
+        let (now, mut out) = (self.importer_now(shared.queue.now_us()), Vec::new());
         let Some(running) = &mut self.running else { return out };
         let mut outside = Outside { store: &self.disk.chain, counts: &mut shared.counts };
         running.chain.importer.handle(input, now, &mut outside, &mut out);
@@ -207,7 +201,7 @@ impl Node {
             // The end of the write goes on.
             return;
         }
-        let now = self.now(shared);
+        let now = self.importer_now(shared.queue.now_us());
         let chain = &self.running().chain;
         let sleep_us = match chain.inbox.is_empty() {
             false => 0,

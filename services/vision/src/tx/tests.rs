@@ -1,4 +1,4 @@
-use vision_primitives::{PublicKey, Signature};
+use vision_primitives::{PublicKey, Signature, Tag, registration_payload};
 
 use super::*;
 

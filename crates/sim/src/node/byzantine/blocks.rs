@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use vision_block_tree::Entry;
 use vision_primitives::{
-    Action, Block, Hash, Header, NodeId, Signature, SignedTransaction, Slot, Tag, TimestampMs, Transaction,
-    merkle_root,
+    Action, Block, Hash, Header, NodeId, Signature, SignedTransaction, Slot, Tag, TimestampMs, merkle_root,
 };
 use vision_schedule::{Schedule, SlotWindow};
 
@@ -140,11 +139,7 @@ impl Node {
         bytes: usize,
         shared: &Shared,
     ) -> Vec<SignedTransaction> {
-        let one = |nonce| {
-            let action = Action::Data { bytes: vec![1; bytes] };
-            let transaction = Transaction { sender: self.who.key.public_key(), nonce, fee: 1, action };
-            transaction.sign(&self.who.key, &shared.rules.genesis_hash)
-        };
+        let one = |nonce| self.signed(nonce, Action::Data { bytes: vec![1; bytes] }, shared);
         (first..first + count).map(one).collect()
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use vision_importer as importer;
 use vision_primitives::{Block, Hash, Header, NodeId, SecretKey, Slot, Tag, TimestampMs};
 
-use super::SECOND_US;
 use super::blocks::open_window;
 use crate::behaviour::{Behaviour, Private};
 use crate::message::Message;
 use crate::node::Node;
+use crate::queue::SECOND_US;
 use crate::scenario::node_key;
 use crate::shared::Shared;
 

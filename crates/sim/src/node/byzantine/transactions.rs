@@ -1,8 +1,6 @@
 //! Transactions that nobody can use, or not all of.
 
-use vision_primitives::{
-    Action, Hash, Height, SecretKey, SignedTransaction, SyncProof, Tag, Transaction, registration_payload,
-};
+use vision_primitives::{Action, Hash, Height, SecretKey, SignedTransaction, SyncProof, Transaction};
 
 use super::claims::random_hash;
 use crate::message::Message;
@@ -32,7 +30,7 @@ impl Node {
         Message::Transactions(read.into_iter().collect())
     }
 
-    fn signed(&self, nonce: u64, action: Action, shared: &Shared) -> SignedTransaction {
+    pub(super) fn signed(&self, nonce: u64, action: Action, shared: &Shared) -> SignedTransaction {
         let transaction = Transaction { sender: self.who.key.public_key(), nonce, fee: 1, action };
         transaction.sign(&self.who.key, &shared.rules.genesis_hash)
     }
@@ -70,9 +68,7 @@ impl Node {
     fn registration(&self, nonce: u64, shared: &mut Shared) -> SignedTransaction {
         let seed: Hash = random_hash(shared);
         let key = SecretKey::from_seed(&seed.0);
-        let (public_key, payout) = (key.public_key(), self.who.id);
-        let payload = registration_payload(&public_key, &payout);
-        let proof_of_possession = key.sign(Tag::Register, &shared.rules.genesis_hash, &payload);
-        self.signed(nonce, Action::RegisterProducer { public_key, payout, proof_of_possession }, shared)
+        let action = Action::registration(&key, self.who.id, &shared.rules.genesis_hash);
+        self.signed(nonce, action, shared)
     }
 }
