@@ -23,6 +23,14 @@ after(async () => {
   rmSync(scratch, { recursive: true });
 });
 
+/** Where a finger meets it. An element's own `tap` asks several times, and the page may draw it anew in between. */
+const middle = (page, selector) =>
+  page.$eval(selector, (el) => {
+    el.scrollIntoView({ block: 'center', behavior: 'instant' });
+    const { x, y, width, height } = el.getBoundingClientRect();
+    return [x + width / 2, y + height / 2];
+  });
+
 /** A check on a fresh page of a fresh network; afterwards nothing may have gone wrong on it. */
 function check(name, options, body) {
   test(name, { skip: options.skip, timeout: REAL ? 400_000 : 90_000 }, async () => {
@@ -676,16 +684,20 @@ check(
   { width: 390, height: 844, touch: true },
   async (page) => {
     await live(page);
-    const left = (el) => el.getBoundingClientRect().left;
+    const place = (el) => {
+      const { left, top } = el.getBoundingClientRect();
+      return `${left} ${top + scrollY}`;
+    };
+    // Whatever moves the column under the finger makes it meet another one: a new block, or a line more above.
     let href, moved;
-    do {
+    for (let tries = 0; tries === 0 || moved; tries++) {
+      assert.ok(tries < 20, 'the columns never rest');
       const col = (await page.$$('#ribbon a')).at(-4);
       href = await col.evaluate((el) => el.getAttribute('href'));
-      const before = await col.evaluate(left);
+      const before = await col.evaluate(place);
       await col.tap();
-      // A new block moves all columns, and the finger meets another one.
-      moved = (await col.evaluate(left)) !== before;
-    } while (moved);
+      moved = (await col.evaluate(place)) !== before;
+    }
     await until(
       page,
       'told of',
@@ -693,7 +705,24 @@ check(
       href.split('/').pop(),
     );
     assert.ok(!(await page.$eval('#board', (el) => el.hidden)));
-    await (await page.$('#tells a')).tap();
+    await page.touchscreen.tap(...(await middle(page, '#tells a')));
+    await until(page, 'opened', () => document.querySelector('#verdict'));
+  },
+);
+check(
+  'nothing is drawn under a finger',
+  { width: 390, height: 844, touch: true, ...onlyMock },
+  async (page, net) => {
+    await live(page);
+    const newest = () => page.$eval('#ribbon a:nth-last-child(2)', (el) => el.getAttribute('href'));
+    const finger = await page.touchscreen.touchStart(...(await middle(page, '#tells a')));
+    const before = await newest();
+    // The head moves while the finger is down, and there is time to draw it.
+    net.make();
+    await page.evaluate(() => new Promise((done) => setTimeout(done, 300)));
+    const under = await newest();
+    await finger.end();
+    assert.equal(under, before);
     await until(page, 'opened', () => document.querySelector('#verdict'));
   },
 );

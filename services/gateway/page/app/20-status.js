@@ -103,6 +103,8 @@ function status(S, now) {
   );
   const strip = $('strip');
   attr(strip, 'data-s', state);
+  // Shown with its text, never before: a link that says nothing leads nowhere for who cannot see it.
+  strip.hidden = $('view').hidden;
   if (!strip.hidden) put(strip, [state, text], () => rich(text, now));
   return state;
 }

@@ -46,8 +46,24 @@ const widths = new ResizeObserver((list) => {
   }
 });
 
+/**
+ * Nothing is drawn under a finger: a link that is replaced, or moves, between press and release loses the click. Held for a
+ * second at most, so that a long press or a scroll stops nothing, and a moment after the release, when a touch's click comes.
+ */
+let heldUntil = 0;
+const held = () => performance.now() < heldUntil;
+document.addEventListener('pointerdown', () => (heldUntil = performance.now() + 1000), true);
+for (const name of ['pointerup', 'pointercancel'])
+  document.addEventListener(name, () => (heldUntil = performance.now() + 100), true);
+document.addEventListener('click', () => (heldUntil = 0));
+
 let last = '';
 function draw() {
+  if (held()) {
+    // The next tick tries again.
+    planned = true;
+    return;
+  }
   planned = false;
   const now = S.now();
   guardServices();
@@ -134,6 +150,7 @@ function tick() {
     if (++ticks % 50 === 0) watchSilence();
     return;
   }
+  if (held()) return;
   const now = S.now();
   const seconds = ++ticks % 10 === 0;
   if (seconds) {

@@ -12,7 +12,8 @@ function route() {
   view.redraw = null;
   view.near = null;
   $('board').hidden = Boolean(make);
-  $('view').hidden = $('strip').hidden = !make;
+  $('view').hidden = !make;
+  if (!make) $('strip').hidden = true;
   scrollTo(0, 0);
   changed();
   if (!make) return;
