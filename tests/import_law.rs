@@ -19,6 +19,7 @@ const PURE: &[&str] = &[
     "vision-block-tree",
     "vision-mempool",
     "vision-sync-status",
+    "vision-finality",
     "vision-authoring",
     "vision-importer",
     "vision-peering",
@@ -104,6 +105,7 @@ fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("vision-block-tree", vec!["vision-primitives", "vision-schedule", "vision-ledger"]),
         ("vision-mempool", vec!["vision-primitives", "vision-ledger"]),
         ("vision-sync-status", vec!["vision-primitives"]),
+        ("vision-finality", vec!["vision-primitives"]),
         ("vision-authoring", vec!["vision-primitives", "vision-schedule"]),
         ("vision-light", vec!["vision-primitives", "vision-schedule", "vision-ledger", "vision-block-tree"]),
         (
@@ -131,6 +133,7 @@ fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
 const HOMES: &[(&str, &str)] = &[
     ("sha3", "vision-primitives"),
     ("ed25519-zebra", "vision-primitives"),
+    ("ed25519-dalek", "vision-primitives"),
     ("prost", "vision-wire"),
     ("prost-types", "vision-wire"),
     ("prost-reflect", "vision-wire"),

@@ -27,6 +27,8 @@ pub enum Tag {
     Register,
     /// A peer signs what it reports about itself.
     Report,
+    /// A voter signs the canonical bytes of a vote.
+    Vote,
 }
 
 impl Tag {
@@ -40,6 +42,7 @@ impl Tag {
             Self::PeerKey => b"vision/peer-key/v1",
             Self::Register => b"vision/register/v1",
             Self::Report => b"vision/report/v1",
+            Self::Vote => b"vision/vote/v1",
         }
     }
 }
@@ -81,6 +84,28 @@ impl PublicKey {
         let key = VerificationKey::try_from(self.0).map_err(|_| SignatureError)?;
         key.verify(&signature.to_zebra(), &signed_message(tag, genesis_hash, payload))
             .map_err(|_| SignatureError)
+    }
+
+    /// Verifies one signature by strict RFC 8032 rules as well: canonical encodings, no point of small order,
+    /// the equation without cofactor. What passes here passes in every library; what other people verify is
+    /// accepted by these rules only.
+    ///
+    /// # Errors
+    /// [`SignatureError`] when the key or the signature does not fit.
+    pub fn verify_strict(
+        &self,
+        tag: Tag,
+        genesis_hash: &Hash,
+        payload: &[u8],
+        signature: &Signature,
+    ) -> Result<(), SignatureError> {
+        let key = ed25519_dalek::VerifyingKey::from_bytes(&self.0).map_err(|_| SignatureError)?;
+        // A key of another encoding than its point's own is another message to whoever re-encodes it.
+        if key.to_edwards().compress().0 != self.0 {
+            return Err(SignatureError);
+        }
+        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+        key.verify_strict(&signed_message(tag, genesis_hash, payload), &signature).map_err(|_| SignatureError)
     }
 }
 

@@ -22,6 +22,7 @@ mod report;
 pub mod trace;
 mod transaction;
 mod units;
+mod vote;
 
 pub use block::{Block, BlockError, MAX_HEADER_BYTES};
 pub use canonical::{DecodeError, decode_strict, encode};
@@ -42,6 +43,7 @@ pub use transaction::{
     registration_payload,
 };
 pub use units::{Height, Slot, TimestampMs};
+pub use vote::{Certificate, CertificateError, Checkpoint, SignedVote, Vote, VoteKind, Voter, VoterSet};
 
 /// 32-byte id of a node: `H(public key)`, shown as lowercase hex.
 pub type NodeId = Hash;

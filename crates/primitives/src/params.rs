@@ -42,6 +42,15 @@ impl Finality {
         }
     }
 
+    /// How many of `n` voters make a certificate (section 9).
+    #[must_use]
+    pub const fn quorum(self, n: usize) -> usize {
+        match self {
+            Self::Cft => n / 2 + 1,
+            Self::Bft => n.saturating_mul(2) / 3 + 1,
+        }
+    }
+
     /// How many of `n` producers may be suspended at once (section 7).
     #[must_use]
     pub const fn max_suspended(self, n: u64) -> u64 {
@@ -258,6 +267,15 @@ mod tests {
         ];
         for (desc, params, expect) in cases {
             assert_eq!(params.check().err().map(|e| e.to_string()).as_deref(), expect, "{desc}");
+        }
+    }
+
+    #[test]
+    fn quorums() {
+        let cases =
+            [(1, 1, 1), (2, 2, 2), (3, 2, 3), (4, 3, 3), (5, 3, 4), (6, 4, 5), (7, 4, 5), (100, 51, 67)];
+        for (n, cft, bft) in cases {
+            assert_eq!((Finality::Cft.quorum(n), Finality::Bft.quorum(n)), (cft, bft), "n = {n}");
         }
     }
 
