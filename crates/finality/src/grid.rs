@@ -27,7 +27,8 @@ impl Grid {
         at.since_ms(self.time) / self.vote_interval_ms
     }
 
-    /// Whether a block is voted on: it is the first of its chain in its cell, or a handover. Block 0 always is.
+    /// Whether a block is voted on: it is the first of its chain in its cell, or a handover. Block 0 always
+    /// is.
     #[must_use]
     pub const fn is_checkpoint(&self, parent: TimestampMs, block: TimestampMs) -> bool {
         self.cell(block) > self.cell(parent)

@@ -14,8 +14,8 @@ pub enum LockFault {
         /// Highest level signed.
         signed: u64,
     },
-    /// Its source is below that of a vote signed before: together they would reach over what this voter helped
-    /// to make final.
+    /// Its source is below that of a vote signed before: together they would reach over what this voter
+    /// helped to make final.
     #[error("its source is at level {source_level}, below {locked}, where this voter is locked")]
     BelowLock {
         /// Of the vote refused.
@@ -43,9 +43,9 @@ impl LockFault {
     }
 }
 
-/// A voter's memory: the levels of its last vote, and the vote itself with its signature. It is durable before
-/// the vote leaves the node. Neither level ever goes down, so whatever it allows, no two votes together are an
-/// [`crate::offence`].
+/// A voter's memory: the levels of its last vote, and the vote itself with its signature. It is durable
+/// before the vote leaves the node. Neither level ever goes down, so whatever it allows, no two votes
+/// together are an [`crate::offence`].
 #[derive(Clone, PartialEq, Eq, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Lock {
     source_level: u64,
@@ -62,8 +62,8 @@ impl Lock {
         Self::default()
     }
 
-    /// The memory of a key whose votes up to this cell are forgotten, or may be: that of the present, with room
-    /// for clocks that differ. It allows no vote before [`Lock::finalized`] has lifted that.
+    /// The memory of a key whose votes up to this cell are forgotten, or may be: that of the present, with
+    /// room for clocks that differ. It allows no vote before [`Lock::finalized`] has lifted that.
     #[must_use]
     pub fn lost(cell: u64) -> Self {
         Self { lost_cell: Some(cell), ..Self::default() }
@@ -105,9 +105,9 @@ impl Lock {
         self.last.as_ref()
     }
 
-    /// Takes a verified certificate of precommits. It lifts what a loss forbids, if the loss was in an earlier
-    /// cell and the certificate was made without this voter (`own` is its place among the voters): nothing that
-    /// was forgotten can stand above it.
+    /// Takes a verified certificate of precommits. It lifts what a loss forbids, if the loss was in an
+    /// earlier cell and the certificate was made without this voter (`own` is its place among the voters):
+    /// nothing that was forgotten can stand above it.
     pub fn finalized(&mut self, certificate: &Certificate, own: Option<usize>) {
         let vote = &certificate.vote;
         let Some(lost) = self.lost_cell else { return };

@@ -144,7 +144,10 @@ fn any_vote() -> impl Strategy<Value = Vote> {
 
 proptest! {
     #[test]
-    fn no_order_of_votes_is_an_offence(votes in prop::collection::vec(any_vote(), 0..60), restart in 0_usize..60) {
+    fn no_order_of_votes_is_an_offence(
+        votes in prop::collection::vec(any_vote(), 0..60),
+        restart in 0_usize..60,
+    ) {
         let (mut lock, mut cast) = (Lock::new(), Vec::new());
         for (i, vote) in votes.into_iter().enumerate() {
             if i == restart {
@@ -163,7 +166,9 @@ proptest! {
 
     #[test]
     fn a_restored_copy_and_what_it_missed_are_no_offence_either(
-        votes in prop::collection::vec(any_vote(), 0..40), copied in 0_usize..40, more in prop::collection::vec(any_vote(), 0..40),
+        votes in prop::collection::vec(any_vote(), 0..40),
+        copied in 0_usize..40,
+        more in prop::collection::vec(any_vote(), 0..40),
     ) {
         // An old copy, merged with the votes of this key that others have seen.
         let (mut lock, mut copy, mut cast) = (Lock::new(), Lock::new(), Vec::new());

@@ -1,11 +1,11 @@
-//! No two conflicting blocks become final, whatever is produced, delivered and withheld: every order of events is
-//! tried on small trees of blocks, random ones on larger trees. The voters' memory and the quorum are the real
-//! ones; blocks are bare.
+//! No two conflicting blocks become final, whatever is produced, delivered and withheld: every order of
+//! events is tried on small trees of blocks, random ones on larger trees. The voters' memory and the quorum
+//! are the real ones; blocks are bare.
 //!
-//! Whoever schedules knows no limits. A block may carry any certificate of its own chain that exists; a voter may
-//! meet any block at any time, as if its fork choice preferred it; voters that misbehave vote for everything.
-//! What protects is the lock and the quorum alone. Each rule is also taken away, and the search must then find
-//! two conflicting final blocks.
+//! Whoever schedules knows no limits. A block may carry any certificate of its own chain that exists; a
+//! voter may meet any block at any time, as if its fork choice preferred it; voters that misbehave vote for
+//! everything. What protects is the lock and the quorum alone. Each rule is also taken away, and the search
+//! must then find two conflicting final blocks.
 
 mod model;
 
@@ -84,8 +84,8 @@ fn without_a_rule_the_search_finds_two_final_blocks() {
     }
 }
 
-/// Two branches with a handover each, at the same or at different cells, to voters of which the branches have few
-/// in common.
+/// Two branches with a handover each, at the same or at different cells, to voters of which the branches
+/// have few in common.
 fn handovers() -> Vec<Shape> {
     let sets = [
         [vec![0, 1, 2], vec![0, 1, 3], vec![2, 4, 5]],

@@ -1,5 +1,5 @@
-//! Votes and certificates (`docs/protocol.md`, section 9): their canonical bytes, and what makes them valid by
-//! themselves. Who may vote, and for what, is decided elsewhere.
+//! Votes and certificates (`docs/protocol.md`, section 9): their canonical bytes, and what makes them valid
+//! by themselves. Who may vote, and for what, is decided elsewhere.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
@@ -293,8 +293,8 @@ impl Certificate {
         decode_strict("certificate", bytes)
     }
 
-    /// `H("vision/certificate/v1" || genesis_hash || bytes)`, over the bytes as received: what a header commits
-    /// to.
+    /// `H("vision/certificate/v1" || genesis_hash || bytes)`, over the bytes as received: what a header
+    /// commits to.
     #[must_use]
     pub fn hash_bytes(genesis_hash: &Hash, bytes: &[u8]) -> Hash {
         hash(&[b"vision/certificate/v1", genesis_hash.as_bytes(), bytes])

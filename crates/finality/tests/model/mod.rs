@@ -202,7 +202,8 @@ impl Model {
         for block in 1..=self.shape.len() {
             let parent = self.shape.parent(block);
             let Some(shows) = state.shows[block] else {
-                // It shows any certificate of its chain from that of its parent on, and from the last handover on.
+                // It shows any certificate of its chain from that of its parent on, and from the last
+                // handover on.
                 let Some(lowest) = state.shows[parent] else { continue };
                 let handover = self.shape.handover_below(block).map_or(0, |(handover, _)| *handover);
                 let certified = self.shape.chain(parent).filter(|at| self.is_certified(state, *at));
