@@ -94,6 +94,8 @@ const FOR_TESTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("vision-test-support", SERVICES),
+    // Its runner, for decoders that nobody else can call.
+    ("vision-fuzz", &["vision-wire", "vision-chain", "vision-producer", "vision-gateway", "vision"]),
 ];
 
 /// Crate of ours, and which others of ours it may import (tests and build scripts included).
@@ -121,6 +123,7 @@ fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("vision-load", vec!["vision-primitives", "vision-mempool", "vision-host", "vision-terminal"]),
         ("vision-sim", for_the_simulation()),
         ("vision-scenarios", vec!["vision-wire", "vision-host"]),
+        ("vision-fuzz", [PURE, &["vision-wire", "vision-host"]].concat()),
         ("vision-test-blocks", vec!["vision-primitives", "vision-ledger", "vision-block-tree"]),
         ("vision-test-support", vec!["vision-primitives", "vision-wire", "vision-host"]),
     ]);
@@ -135,6 +138,7 @@ const HOMES: &[(&str, &str)] = &[
     ("ed25519-zebra", "vision-primitives"),
     ("ed25519-dalek", "vision-primitives"),
     ("prost", "vision-wire"),
+    ("prost", "vision-fuzz"),
     ("prost-types", "vision-wire"),
     ("prost-reflect", "vision-wire"),
     ("tonic-prost", "vision-wire"),
@@ -144,6 +148,7 @@ const HOMES: &[(&str, &str)] = &[
     ("getrandom", "vision-host"),
     ("rand_chacha", "vision-host"),
     ("rand_chacha", "vision-sim"),
+    ("rand_chacha", "vision-fuzz"),
 ];
 
 /// What no pure crate may build on, not even in a test.
