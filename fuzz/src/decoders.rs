@@ -14,3 +14,4 @@ pub(crate) mod rest;
 pub(crate) mod shown;
 pub(crate) mod text;
 pub(crate) mod transaction;
+pub(crate) mod vote;

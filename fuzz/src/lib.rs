@@ -36,3 +36,31 @@ pub struct Entry {
 pub(crate) fn input<'a, T: Arbitrary<'a>>(bytes: &'a [u8]) -> Option<T> {
     T::arbitrary_take_rest(Unstructured::new(bytes)).ok()
 }
+
+/// As many as there are bytes for. Of a plain list, every second ends after one.
+#[derive(Debug)]
+pub(crate) struct All<T>(pub(crate) Vec<T>);
+
+impl<'a, T: Arbitrary<'a>> Arbitrary<'a> for All<T> {
+    fn arbitrary(bytes: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let mut all = Vec::new();
+        while !bytes.is_empty() {
+            all.push(T::arbitrary(bytes)?);
+        }
+        Ok(Self(all))
+    }
+}
+
+/// Up to [`MAX_FEW`].
+#[derive(Debug)]
+pub(crate) struct Few<T>(pub(crate) Vec<T>);
+
+/// Most of a [`Few`].
+pub(crate) const MAX_FEW: u8 = 9;
+
+impl<'a, T: Arbitrary<'a>> Arbitrary<'a> for Few<T> {
+    fn arbitrary(bytes: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let len = bytes.int_in_range(0..=MAX_FEW)?;
+        (0..len).map(|_| T::arbitrary(bytes)).collect::<arbitrary::Result<_>>().map(Self)
+    }
+}

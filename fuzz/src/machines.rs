@@ -2,6 +2,7 @@
 
 pub(crate) mod authoring;
 pub(crate) mod block_tree;
+pub(crate) mod finality;
 pub(crate) mod health;
 pub(crate) mod importer;
 pub(crate) mod ledger;

@@ -48,7 +48,7 @@ fn read_corpus(name: &str) -> io::Result<Vec<Vec<u8>>> {
     files.into_iter().map(fs::read).collect()
 }
 
-/// A shorter input that fails too: what is not needed is left out. Gives the input itself if it does not fail.
+/// A shorter input that fails too: what is not needed is left out. The input itself if it does not fail.
 #[must_use]
 pub fn shrink(run: fn(&[u8]), input: &[u8]) -> Vec<u8> {
     let fails = |input: &[u8]| catch_unwind(|| run(input)).is_err();

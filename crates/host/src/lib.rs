@@ -11,6 +11,7 @@ mod env;
 pub mod files;
 pub mod health;
 pub mod metrics;
+pub mod panics;
 mod random;
 pub mod server;
 pub mod shell;

@@ -2,8 +2,8 @@
 //! put together, and every transaction of it can be proved. The parts are those of a good block, bent.
 use std::sync::LazyLock;
 
-use crate::input;
 use crate::values::{GENESIS_HASH, block, transactions};
+use crate::{All, input};
 use arbitrary::Arbitrary;
 use vision_primitives::{Block, Header, SignedTransaction, merkle_proof};
 
@@ -54,7 +54,7 @@ fn bend(parts: &mut Vec<Vec<u8>>, bend: Bend) {
 }
 
 pub(crate) fn run(bytes: &[u8]) {
-    let Some(bends) = input::<Vec<Bend>>(bytes) else { return };
+    let Some(All(bends)) = input::<All<Bend>>(bytes) else { return };
     let mut parts = vec![GOOD.header_bytes().to_vec(), GOOD.signature().0.to_vec()];
     parts.extend(GOOD.transactions().iter().map(|signed| signed.bytes().to_vec()));
     bends.into_iter().take(MAX_BENDS).for_each(|one| bend(&mut parts, one));

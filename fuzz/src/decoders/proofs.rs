@@ -1,6 +1,6 @@
 //! Whatever is done to a proof, it verifies for nothing but what is there: a proof of an account only as
 //! the state's own proof of that account, a proof of a transaction only for one that is in the block.
-use crate::input;
+use crate::{Few, input};
 use arbitrary::Arbitrary;
 use vision_ledger::{Account, AccountProof, State, TreeProofEnd};
 use vision_primitives::{Address, Hash, MerkleProof, MerkleStep, hash, merkle_proof, merkle_root};
@@ -10,17 +10,17 @@ const MAX_BENDS: usize = 8;
 #[derive(Arbitrary, Debug)]
 struct Input {
     /// Accounts of the state before; the first of them change.
-    accounts: Vec<(u8, u8)>,
+    accounts: Few<(u8, u8)>,
     changed: Vec<u8>,
     /// Whose proof is bent, and taken from the state before or after.
     of: u8,
     stale: bool,
     /// Whose proof it is said to be.
     shown_for: u8,
-    bends: Vec<Bend>,
+    bends: Few<Bend>,
     leaves: u8,
     leaf: u8,
-    steps: Vec<(StepBend, u8)>,
+    steps: Few<(StepBend, u8)>,
 }
 
 /// A change of an account's proof; parts of others' proofs are the likeliest to fit.
@@ -131,8 +131,7 @@ fn bend_steps(proof: &mut MerkleProof, kind: &StepBend, at: u8, items: &[Hash]) 
 pub(crate) fn run(bytes: &[u8]) {
     let Some(input) = input::<Input>(bytes) else { return };
     let accounts = |add: u64, only: &[u8]| -> Vec<(Address, Account)> {
-        let chosen =
-            input.accounts.iter().take(64).filter(|(seed, _)| only.is_empty() || only.contains(seed));
+        let chosen = input.accounts.0.iter().filter(|(seed, _)| only.is_empty() || only.contains(seed));
         let holds = |balance: u8| Account { balance: u64::from(balance) + add, nonce: add };
         chosen.map(|(seed, balance)| (address(*seed), holds(*balance))).collect()
     };
@@ -143,7 +142,7 @@ pub(crate) fn run(bytes: &[u8]) {
     let source = if input.stale { &before } else { &after };
     let mut proof = source.prove_account(&address(input.of));
     assert!(proof.verify(&source.root(), &address(input.of)));
-    for one in input.bends.iter().take(MAX_BENDS) {
+    for one in input.bends.0.iter().take(MAX_BENDS) {
         bend(&mut proof, one, source);
     }
     for (state, shown_for) in [(&before, input.of), (&after, input.of), (&after, input.shown_for)] {
@@ -157,7 +156,7 @@ pub(crate) fn run(bytes: &[u8]) {
     let (root, leaf) = (merkle_root(&items), pick(input.leaf, items.len()));
     let mut proof = merkle_proof(&items, leaf).expect("in range");
     assert!(proof.verify(&items[leaf], &root));
-    for (kind, at) in input.steps.iter().take(MAX_BENDS) {
+    for (kind, at) in input.steps.0.iter().take(MAX_BENDS) {
         bend_steps(&mut proof, kind, *at, &items);
     }
     for foreign in [Hash::ZERO, root, hash(&[&[0], items[leaf].as_bytes()])] {

@@ -10,7 +10,7 @@ use vision_primitives::{
 };
 use vision_test_blocks::{Net, id};
 
-use crate::input;
+use crate::{All, input};
 
 const MAX_BENDS: usize = 6;
 
@@ -40,7 +40,7 @@ struct Input {
     shown_for: u8,
     sealed: bool,
     knows_genesis: bool,
-    bends: Vec<Bend>,
+    bends: All<Bend>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -124,7 +124,7 @@ pub(crate) fn run(bytes: &[u8]) {
     let header = block.header_bytes().to_vec();
     let mut proof = Proof { genesis: genesis.hash(), header, claim: claim(&input) };
     let mut seal = Seal { producer: None, signature: *block.signature(), key: None };
-    input.bends.iter().take(MAX_BENDS).for_each(|one| bend(&mut proof, &mut seal, one));
+    input.bends.0.iter().take(MAX_BENDS).for_each(|one| bend(&mut proof, &mut seal, one));
 
     let shown = match proof.check() {
         Ok(shown) => shown,

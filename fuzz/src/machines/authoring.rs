@@ -11,7 +11,7 @@ use vision_authoring::{
 use vision_primitives::{ConsensusParams, Hash, Height, NodeId, Pool, Slot, TimestampMs, hash};
 use vision_schedule::{Schedule, SlotTiming, epoch_salt, seed};
 
-use crate::input;
+use crate::{All, input};
 
 const T0: u64 = 1_700_000_000_000;
 const NODES: u8 = 3;
@@ -286,7 +286,7 @@ fn signed(steps: &[Step]) -> usize {
 }
 
 pub(crate) fn run(bytes: &[u8]) {
-    let Some(steps) = input::<Vec<Step>>(bytes) else { return };
+    let Some(All(steps)) = input::<All<Step>>(bytes) else { return };
     signed(&steps);
 }
 

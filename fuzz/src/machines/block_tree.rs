@@ -2,7 +2,7 @@
 //! `prepare` makes is accepted and nothing else, and the tree stays a tree within its bound.
 use std::sync::LazyLock;
 
-use crate::input;
+use crate::{All, input};
 use arbitrary::Arbitrary;
 use vision_block_tree::{BlockRef, BlockTree, ChainChange, CheckedBlock, Inserted, MAX_SIBLINGS, Refusal};
 use vision_primitives::{Block, Hash, Header, Height, Signature, SignedTransaction, Tag};
@@ -207,7 +207,7 @@ fn known_to(tree: &BlockTree, header: &Header) -> bool {
 }
 
 pub(crate) fn run(bytes: &[u8]) {
-    let Some(steps) = input::<Vec<Step>>(bytes) else { return };
+    let Some(All(steps)) = input::<All<Step>>(bytes) else { return };
     let mut tree = NET.tree().with_max_open_blocks(MAX_OPEN_BLOCKS);
     let (mut made, mut held) = (vec![tree.head().hash()], Vec::new());
     for step in steps.iter().take(MAX_STEPS) {

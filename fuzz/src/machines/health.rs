@@ -7,10 +7,9 @@ use vision_sync_status::{
     code_of,
 };
 
-use crate::input;
+use crate::{All, Few, input};
 
 const MAX_STEPS: usize = 24;
-const MAX_NODES: usize = 8;
 /// Most reasons at once.
 const MAX_REASONS: usize = 3;
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -19,7 +18,7 @@ const NOW_MS: u64 = 1_700_000_000_000;
 struct Input<'a> {
     params: Option<[u64; 5]>,
     testnet: bool,
-    steps: Vec<Step<'a>>,
+    steps: All<Step<'a>>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -29,7 +28,7 @@ enum Step<'a> {
         jump_ms: i64,
         head: Head,
         because: &'a str,
-        nodes: Vec<Node<'a>>,
+        nodes: Few<Node<'a>>,
     },
     /// The same nodes again, as much later.
     Again(u16),
@@ -105,7 +104,7 @@ fn check(health: &Health, nodes: &[NodeFacts]) {
 }
 
 pub(crate) fn run(bytes: &[u8]) {
-    let Some(Input { params, testnet, steps }) = input::<Input<'_>>(bytes) else { return };
+    let Some(Input { params, testnet, steps: All(steps) }) = input::<Input<'_>>(bytes) else { return };
     let [block_interval_ms, jitter_max_ms, claim_timeout_ms, max_desync_blocks, min_ready_peers] =
         params.unwrap_or([2_000, 200, 1_200, 10, 2]);
     let params = HealthParams {
@@ -143,7 +142,7 @@ pub(crate) fn run(bytes: &[u8]) {
                         HeadFacts { height, finalized_height, stamp_ms }
                     }
                 };
-                let known = known.iter().take(MAX_NODES).enumerate();
+                let known = known.0.iter().enumerate();
                 nodes = known.map(|(at, node)| facts(at, node, now_ms)).collect();
                 this_because = reason(because);
                 u64::from(passed_ms)

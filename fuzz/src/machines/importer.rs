@@ -8,7 +8,7 @@ mod world;
 
 use arbitrary::Arbitrary;
 
-use crate::input;
+use crate::{All, Few, input};
 use world::World;
 
 const MAX_STEPS: usize = 64;
@@ -36,7 +36,7 @@ pub(crate) enum Step {
         as_tip: bool,
     },
     /// Blocks in any order as an answer.
-    Fetched(Vec<u8>),
+    Fetched(Few<u8>),
     Prepare {
         producer: Option<u8>,
         slot: u8,
@@ -88,7 +88,7 @@ pub(crate) enum Bend {
 }
 
 pub(crate) fn run(bytes: &[u8]) {
-    let Some(steps) = input::<Vec<Step>>(bytes) else { return };
+    let Some(All(steps)) = input::<All<Step>>(bytes) else { return };
     let mut world = World::new();
     for step in steps.into_iter().take(MAX_STEPS) {
         world.step(step);

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use crate::input;
 use crate::values::{GENESIS_HASH, id, key};
+use crate::{All, Few, input};
 use arbitrary::Arbitrary;
 use vision_ledger::{Account, BlockContext, Executor, Producer, ProducerStatus, State, check_form};
 use vision_primitives::{
@@ -17,7 +17,6 @@ use vision_primitives::{
 const ACTORS: u8 = 6;
 const PRODUCERS: u8 = 4;
 const MAX_BLOCKS: usize = 6;
-const MAX_TXS: usize = 12;
 
 #[derive(Arbitrary, Debug)]
 struct Input {
@@ -29,14 +28,14 @@ struct Input {
     max_missed: u8,
     byzantine: bool,
     height: u16,
-    blocks: Vec<Block>,
+    blocks: All<Block>,
 }
 
 #[derive(Arbitrary, Debug)]
 struct Block {
     producer: u8,
     missed: u8,
-    txs: Vec<Tx>,
+    txs: Few<Tx>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -199,7 +198,7 @@ pub(crate) fn run(bytes: &[u8]) {
     };
     let finality = if input.byzantine { Finality::Bft } else { Finality::Cft };
     let mut height = Height(u64::from(input.height).max(1));
-    for block in input.blocks.iter().take(MAX_BLOCKS) {
+    for block in input.blocks.0.iter().take(MAX_BLOCKS) {
         let producers: Vec<Hash> = state.producers().map(|(id, _)| *id).collect();
         let producer = producers[usize::from(block.producer) % producers.len()];
         let is_missed = |(at, _): &(usize, &Hash)| *at < 8 && block.missed >> at & 1 == 1;
@@ -217,7 +216,7 @@ pub(crate) fn run(bytes: &[u8]) {
         let mut without_faulty = Executor::new(&state, &params, finality, context);
         let mut accounts: BTreeMap<Address, Account> = state.accounts().map(|(a, b)| (*a, *b)).collect();
         let (mut fees, mut sent) = (0, BTreeMap::<Address, u64>::new());
-        for tx in block.txs.iter().take(MAX_TXS) {
+        for tx in &block.txs.0 {
             let sender = actor(tx.sender).id;
             let signed = tx.signed(&state, sent.get(&sender).copied().unwrap_or(0), height);
             let result = executor.execute(&signed);

@@ -4,7 +4,7 @@
 #[path = "../../../crates/mempool/tests/support/mod.rs"]
 mod support;
 
-use crate::input;
+use crate::{All, input};
 use arbitrary::Arbitrary;
 use support::naive::{Item, Naive};
 use support::{World, gone, id, later, registration, run as execute, sync_proof, transfer, unsigned};
@@ -249,7 +249,7 @@ const fn is_of_the_registry(fault: &TransactionFault) -> bool {
 }
 
 pub(crate) fn run(bytes: &[u8]) {
-    let Some(steps) = input::<Vec<Step>>(bytes) else { return };
+    let Some(All(steps)) = input::<All<Step>>(bytes) else { return };
     let mut run = Run::new();
     for step in steps.into_iter().take(MAX_STEPS) {
         run.step(step);

@@ -7,7 +7,7 @@ mod world;
 
 use arbitrary::Arbitrary;
 
-use crate::input;
+use crate::{All, Few, input};
 use world::World;
 
 const MAX_STEPS: usize = 160;
@@ -50,7 +50,7 @@ pub(crate) enum Step<'a> {
     },
     Addresses {
         peer: u8,
-        addresses: Vec<Address<'a>>,
+        addresses: Few<Address<'a>>,
     },
     Faulty {
         peer: u8,
@@ -118,7 +118,7 @@ pub(crate) enum Address<'a> {
 }
 
 pub(crate) fn run(bytes: &[u8]) {
-    let Some(steps) = input::<Vec<Step<'_>>>(bytes) else { return };
+    let Some(All(steps)) = input::<All<Step<'_>>>(bytes) else { return };
     let mut world = World::new();
     for step in steps.into_iter().take(MAX_STEPS) {
         world.step(step);

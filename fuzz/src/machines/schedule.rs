@@ -7,11 +7,10 @@ use arbitrary::Arbitrary;
 use vision_primitives::{Hash, NodeId, Pool, Slot, TimestampMs, hash};
 use vision_schedule::{Schedule, ScheduleError, SlotError, SlotTiming};
 
-use crate::input;
+use crate::{Few, input};
 
 /// So that a case is short.
 const MAX_IDS: u8 = 24;
-const MAX_SLOTS: usize = 12;
 
 #[derive(Arbitrary, Debug)]
 struct Input {
@@ -20,7 +19,7 @@ struct Input {
     registered: u8,
     parent: u64,
     timing: Timing,
-    slots: Vec<u64>,
+    slots: Few<u64>,
     stamp: u64,
 }
 
@@ -100,7 +99,7 @@ pub(crate) fn run(bytes: &[u8]) {
     check_lap(&schedule, tail, Slot(m));
     check_lap(&schedule, tail, Slot(m + tail.len() as u64));
 
-    let slots: Vec<Slot> = input.slots.iter().take(MAX_SLOTS).copied().map(Slot).collect();
+    let slots: Vec<Slot> = input.slots.0.iter().copied().map(Slot).collect();
     slots.iter().for_each(|slot| check_slot(&schedule, *slot, TimestampMs(input.stamp)));
     (0..m.min(8) + 2).for_each(|slot| check_slot(&schedule, Slot(slot), TimestampMs(input.stamp)));
     let windows: Vec<_> = slots.iter().map(|slot| schedule.window(*slot)).collect();

@@ -8,15 +8,14 @@ use vision_sync_status::{
     code_of, makes_no_block_because, sentence_of,
 };
 
-use crate::input;
+use crate::{All, Few, input};
 
 const MAX_STEPS: usize = 64;
-const MAX_PEERS: usize = 8;
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
     params: Option<[u64; 4]>,
-    steps: Vec<Step<'a>>,
+    steps: All<Step<'a>>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -26,7 +25,7 @@ enum Step<'a> {
         jump_ms: i64,
         head_ahead_ms: i16,
         registered: u8,
-        peers: Vec<Peer>,
+        peers: Few<Peer>,
     },
     /// The peers of the last tick again, after a usual pause.
     Same,
@@ -151,7 +150,7 @@ impl Run {
                 self.last.monotonic_ms += passed_ms;
                 self.last.head_at = TimestampMs(now.saturating_add_signed(i64::from(*head_ahead_ms)));
                 self.last.registered = u64::from(*registered);
-                let peers = peers.iter().take(MAX_PEERS).enumerate();
+                let peers = peers.0.iter().enumerate();
                 self.last.peers = peers.map(|(at, peer)| self.peer(at, peer)).collect();
                 self.tick();
             }
@@ -185,7 +184,7 @@ fn drop_loss(loss: Loss) {
 }
 
 pub(crate) fn run(bytes: &[u8]) {
-    let Some(Input { params, steps }) = input::<Input<'_>>(bytes) else { return };
+    let Some(Input { params, steps: All(steps) }) = input::<Input<'_>>(bytes) else { return };
     let [max_desync_blocks, min_ready_peers, eligible_streak_required, max_clock_drift_ms] =
         params.unwrap_or([10, 2, 2, 250]);
     let params = SyncParams {

@@ -9,6 +9,8 @@ mod batch;
 mod blocks;
 mod fates;
 mod follow;
+#[cfg(test)]
+mod fuzz;
 mod headers;
 mod index;
 mod record;
@@ -301,8 +303,11 @@ fn open_database(path: &Path) -> Result<Database, StoreError> {
     if std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
         return Err(StoreError::Corrupt(format!("{} is empty", path.display())));
     }
-    let opened =
-        Database::builder().set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create(path);
+    let opening =
+        || Database::builder().set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create(path);
+    // redb panics over some damaged pages.
+    let opened = vision_host::panics::caught(opening)
+        .map_err(|why| StoreError::Corrupt(format!("{}: {why}", path.display())))?;
     opened.map_err(|error| match error {
         redb::DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(path.to_owned()),
         other => match failed(other) {

@@ -139,6 +139,9 @@ async fn drain(tasks: &mut JoinSet<(Service, Outcome)>, left: &mut Vec<&'static 
 /// to have ended, and is started again. What is stored is safe against that at any instant.
 fn end_on_panic() {
     panic::set_hook(Box::new(|info| {
+        if vision_host::panics::are_caught() {
+            return;
+        }
         let place = info.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
         let what = info.payload_as_str().unwrap_or("no message");
         let backtrace = std::backtrace::Backtrace::capture();

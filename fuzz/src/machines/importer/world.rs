@@ -224,7 +224,7 @@ impl World {
                 self.handle(Input::Header { peer: id(HOSTILE), header, signature });
             }
             Step::Fetched(blocks) => {
-                let blocks = blocks.into_iter().take(8).map(|block| block_of(block).clone()).collect();
+                let blocks = blocks.0.into_iter().map(|block| block_of(block).clone()).collect();
                 let request = self.ask();
                 self.handle(Input::Fetched { id: request, peer: id(HOSTILE), clock: unmeasured, blocks });
             }

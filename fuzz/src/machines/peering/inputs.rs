@@ -51,7 +51,7 @@ impl World {
                     Address::Of(host) => host_of(host),
                     Address::Any(text) => str::to_owned(text),
                 };
-                let addresses = addresses.into_iter().take(MAX_ADDRESSES_IN_MESSAGE).map(text);
+                let addresses = addresses.0.into_iter().take(MAX_ADDRESSES_IN_MESSAGE).map(text);
                 received(peer, Received::Addresses(addresses.collect()))
             }
             Step::Faulty { peer, which } => {

@@ -13,6 +13,7 @@ use redb::{
 };
 use vision_authoring::{Guard, Proposal};
 use vision_host::files::{self, FileError};
+use vision_host::panics;
 use vision_primitives::{Hash, Height, NodeId, Slot, TimestampMs, decode_strict, encode};
 
 use super::receipts::{Claim, ClaimBook, KEPT_CLAIMS};
@@ -164,8 +165,13 @@ fn open_file(home: &Path) -> Result<Database, Error> {
         Ok(false) => return Err(Error::ClaimsMissing { path, home: home.to_owned() }),
         Err(source) => return Err(FileError::Io { what: "read", path, source }.into()),
     }
+    // redb panics over some damaged pages.
+    panics::caught(|| open_whole(&path, home)).unwrap_or_else(|why| Err(corrupt(home, &why)))
+}
+
+fn open_whole(path: &Path, home: &Path) -> Result<Database, Error> {
     let mut db =
-        Database::builder().set_cache_size(CACHE_BYTES).open(&path).map_err(|error| broken(home, error))?;
+        Database::builder().set_cache_size(CACHE_BYTES).open(path).map_err(|error| broken(home, error))?;
     // A flipped bit in the guard could mean a second signature; the file is small enough to look at all of
     // it.
     match db.check_integrity() {
@@ -326,5 +332,7 @@ impl From<DatabaseError> for BrokenStore {
     }
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;
