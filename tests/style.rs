@@ -109,6 +109,16 @@ fn choices_by_chance(text: &str) -> usize {
     choices.filter(|rest| !rest.trim_start_matches([' ', '{', '\n']).starts_with("biased;")).count()
 }
 
+/// What a service takes from its surroundings, which a simulation replaces.
+const OF_THE_ENV: [&str; 5] =
+    ["spawn_blocking(", "thread::spawn(", "thread::Builder", "TcpListener::bind(", "TcpStream::connect("];
+
+/// Threads and sockets that code gets by itself; its tests may.
+fn own_threads_and_sockets(text: &str) -> usize {
+    let code = text.split("#[cfg(test)]\nmod").next().unwrap_or_default();
+    OF_THE_ENV.iter().map(|name| code.matches(name).count()).sum()
+}
+
 /// The crate or folder that a source is counted with: two names deep.
 fn folder(path: &str) -> String {
     path.split('/').take(2).collect::<Vec<_>>().join("/")
@@ -161,6 +171,17 @@ fn choices_between_futures_have_an_order() {
 }
 
 #[test]
+fn services_take_threads_and_sockets_from_their_surroundings() {
+    let services = sources().into_iter().filter(|Source { path, .. }| {
+        path.contains("/src/") && path.starts_with("services/") && REPEATABLE.contains(&folder(path).as_str())
+    });
+    let found: BTreeMap<String, usize> =
+        services.map(|source| (source.path, own_threads_and_sockets(&source.text))).collect();
+    assert!(found.len() > 100, "{} sources", found.len());
+    assert_eq!(above(&found, 0), Vec::<String>::new());
+}
+
+#[test]
 fn what_is_pub_is_for_other_crates() {
     const LINT: &str = "#![cfg_attr(not(test), warn(unreachable_pub))]";
     let is_root = |path: &str| {
@@ -203,6 +224,8 @@ fn the_checks_can_fail() {
     assert_eq!(wide_lines(&format!("{}\n{}\n", "ä".repeat(110), "a".repeat(111))), 1);
     let choices = "select! {\n    biased;\n}\nwhile select! { biased; a => {} } {}\nselect! { a }";
     assert_eq!(choices_by_chance(choices), 1);
+    let own = "tokio::task::spawn_blocking(f);\n#[cfg(test)]\nmod tests {\n    thread::spawn(f);\n}";
+    assert_eq!(own_threads_and_sockets(own), 1);
     let found = BTreeMap::from([("long".to_owned(), 401), ("fine".to_owned(), 400)]);
     assert_eq!(above(&found, 400), ["long: 401, at most 400"]);
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{Clock, Metrics, Randomness, SimulatedClock};
+use crate::{Clock, Metrics, Net, Randomness, SimulatedClock, Threads};
 
 /// The surroundings of a service. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -13,6 +13,10 @@ pub struct Env {
     pub clock: Clock,
     /// Gives random bytes, the machine's or those of a seed.
     pub randomness: Randomness,
+    /// Bears connections, the machine's or a simulation's.
+    pub net: Net,
+    /// Does what would hold up the runtime.
+    pub threads: Threads,
     /// Says when to stop.
     pub drain: Drain,
     /// What people call the node; none if nobody named it.
@@ -26,13 +30,15 @@ pub struct Env {
 }
 
 impl Env {
-    /// The machine's clock and randomness, a drain that has not begun, these facts, and metrics of no service
-    /// in particular.
+    /// The machine's clock, randomness, network and threads, a drain that has not begun, these facts, and
+    /// metrics of no service in particular.
     #[must_use]
     pub fn new(home: impl Into<PathBuf>, version: &'static str) -> Self {
         Self {
             clock: Clock::system(0),
             randomness: Randomness::system(),
+            net: Net::machine(),
+            threads: Threads::Machine,
             drain: Drain::new(),
             name: None,
             home: home.into(),
@@ -41,8 +47,9 @@ impl Env {
         }
     }
 
-    /// The same with the time of a simulation, and the chance of a seed. Two nodes of one simulation have two
-    /// clocks, so that they may disagree.
+    /// The same with the time of a simulation, and the chance of a seed; all work is done on the runtime,
+    /// whose only thread it holds up. Two nodes of one simulation have two clocks, so that they may disagree.
+    /// The network is the machine's unless another one is put in its place.
     #[must_use]
     pub fn simulated(
         home: impl Into<PathBuf>,
@@ -50,7 +57,8 @@ impl Env {
         clock: &SimulatedClock,
         seed: u64,
     ) -> Self {
-        Self { clock: clock.clock(), randomness: Randomness::seeded(seed), ..Self::new(home, version) }
+        let (clock, randomness) = (clock.clock(), Randomness::seeded(seed));
+        Self { clock, randomness, threads: Threads::Simulated, ..Self::new(home, version) }
     }
 
     /// The same surroundings for one service of the process, with metrics of its own.

@@ -17,9 +17,12 @@ pub mod server;
 pub mod shell;
 pub mod telemetry;
 pub mod text;
+mod threads;
 
 pub use clock::{Clock, SimulatedClock};
 pub use env::{Drain, Env};
 pub use health::Health;
 pub use metrics::Metrics;
 pub use random::{RandomError, Randomness, random_bytes};
+pub use threads::Threads;
+pub use vision_rpc::{Net, net};

@@ -51,6 +51,15 @@ impl Randomness {
     }
 }
 
+impl Randomness {
+    /// Numbers by chance, for what need not be secret, such as pauses: 0 where the operating system has none.
+    #[must_use]
+    pub fn numbers(&self) -> Arc<dyn Fn() -> u64 + Send + Sync> {
+        let numbers = self.clone();
+        Arc::new(move || u64::from_le_bytes(numbers.bytes().unwrap_or_default()))
+    }
+}
+
 /// Random bytes fit for keys, always the operating system's.
 ///
 /// # Errors

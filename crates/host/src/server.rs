@@ -29,11 +29,11 @@ use axum::routing::future::RouteFuture;
 use axum::routing::get;
 use futures::future::Either;
 use http::StatusCode;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService;
 use tonic::{Code, Status};
 use tower::Service;
+use vision_rpc::net::Listener;
 
 use crate::text::cut;
 use crate::{Env, Health, metrics};
@@ -232,7 +232,8 @@ impl GrpcServer {
     ///
     /// # Errors
     /// [`ServeError`] when the server cannot be put together.
-    pub async fn serve(self, listener: TcpListener, env: &Env) -> Result<(), ServeError> {
+    pub async fn serve(self, listener: impl Into<Listener>, env: &Env) -> Result<(), ServeError> {
+        let listener = listener.into();
         let ending = CancellationToken::new();
         let health = self.health.clone();
         let addresses = Addresses::new(self.connections_per_address);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
+use vision_rpc::Net;
 pub use vision_rpc::deadline::CALL_DEADLINE;
 use vision_rpc::deadline::within;
 
@@ -39,8 +40,8 @@ pub struct ChannelError {
     pub why: String,
 }
 
-/// A channel that connects when first used, notices a dead connection within about 4 s, and resolves
-/// the name again at every reconnect.
+/// A channel over the machine's network that connects when first used, notices a dead connection within about
+/// 4 s, and resolves the name again at every reconnect.
 ///
 /// # Errors
 /// [`ChannelError`] for anything but `http://host:port`.
@@ -75,29 +76,34 @@ fn endpoint(url: &str) -> Result<Endpoint, ChannelError> {
 ///
 /// # Errors
 /// [`ChannelError`] for anything but `http://host:port`.
-pub fn connect_for_streams(url: &str, recorder: &Recorder) -> Result<Connection, ChannelError> {
+pub fn connect_for_streams(url: &str, recorder: &Recorder, net: &Net) -> Result<Connection, ChannelError> {
     let endpoint = endpoint(url)?
         .initial_stream_window_size(SLOW_STREAM_WINDOW_BYTES)
         .initial_connection_window_size(SLOW_CONNECTION_WINDOW_BYTES);
-    Ok(Connection::new(crate::Channel::new(endpoint.connect_lazy()), Recorder::clone(recorder)))
+    Ok(Connection::new(crate::Channel::new(net.channel(&endpoint)), Recorder::clone(recorder)))
 }
 
-/// [`connect_lazy`] to a service of this node, with every call noted by `recorder` and a span of the trace it
-/// is made in.
+/// [`connect_lazy`] over this network to a service of this node, with every call noted by `recorder` and a
+/// span of the trace it is made in.
 ///
 /// # Errors
 /// [`ChannelError`] for anything but `http://host:port`.
-pub fn connect(url: &str, recorder: &Recorder) -> Result<Connection, ChannelError> {
-    Ok(Connection::new(crate::Channel::new(connect_lazy(url)?), Recorder::clone(recorder)))
+pub fn connect(url: &str, recorder: &Recorder, net: &Net) -> Result<Connection, ChannelError> {
+    let channel = crate::Channel::new(net.channel(&endpoint(url)?));
+    Ok(Connection::new(channel, Recorder::clone(recorder)))
 }
 
-/// [`connect_lazy`] to another node, with every call noted by `recorder`. The other side gets nothing about
-/// traces, and nothing it says of them is trusted.
+/// [`connect_lazy`] over this network to another node, with every call noted by `recorder`. The other side
+/// gets nothing about traces, and nothing it says of them is trusted.
 ///
 /// # Errors
 /// [`ChannelError`] for anything but `http://host:port`.
-pub fn connect_to_stranger(url: &str, recorder: &Recorder) -> Result<Recorded<Channel>, ChannelError> {
-    Ok(Recorded::new(connect_lazy(url)?, Recorder::clone(recorder)))
+pub fn connect_to_stranger(
+    url: &str,
+    recorder: &Recorder,
+    net: &Net,
+) -> Result<Recorded<Channel>, ChannelError> {
+    Ok(Recorded::new(net.channel(&endpoint(url)?), Recorder::clone(recorder)))
 }
 
 /// A request that must be answered within [`CALL_DEADLINE`]; the server is sent the limit.
@@ -186,7 +192,7 @@ mod tests {
         let recorder: Recorder = std::sync::Arc::new(move |method, code, _| {
             notes.lock().expect("nobody panicked").push((method, code));
         });
-        let channel = connect(&format!("http://{address}"), &recorder).expect("a URL");
+        let channel = connect(&format!("http://{address}"), &recorder, &Net::machine()).expect("a URL");
         let mut client = ChainServiceClient::new(channel);
         let error = call("chain", client.get_head(deadline(GetHeadRequest {}))).await.expect_err("nobody");
         let expect = ("vision.chain.v1.ChainService/GetHead", Code::Unavailable);

@@ -1,7 +1,6 @@
 //! The client's side of a watch: reconnects, resumes, and says when it is blind.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
@@ -13,6 +12,9 @@ const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// Servers send a heartbeat at least every 15 s; after twice that the watch counts as lost.
 const MAX_SILENCE: Duration = Duration::from_secs(30);
+
+/// Gives numbers by chance, none of which need be secret.
+pub type Chance = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// An item of a resuming watch.
 #[derive(Clone, Debug)]
@@ -79,47 +81,50 @@ pub enum FollowItem<T> {
 }
 
 /// Watches for ever. `open` starts the watch from a cursor (empty at first); `service` names the
-/// called service in errors.
+/// called service in errors; `chance` decides the jitter.
 ///
 /// A lost watch is resumed from the last cursor after 50 ms to 2 s, doubling with jitter. A cursor that the
 /// server no longer knows is dropped and the watch begins anew at once. 30 s without an event count as lost.
 pub fn resuming<T, Open, Opening>(
     service: &'static str,
+    chance: &Chance,
     open: Open,
-) -> impl Stream<Item = WatchItem<T>> + Send
+) -> impl Stream<Item = WatchItem<T>> + Send + use<T, Open, Opening>
 where
     T: WatchMessage,
     Open: Fn(String) -> Opening + Send + 'static,
     Opening: Future<Output = Result<Response<Streaming<T>>, Status>> + Send,
 {
-    resuming_within(service, open, MAX_SILENCE)
+    resuming_within(service, chance, open, MAX_SILENCE)
 }
 
 /// Like [`resuming`], from a cursor (empty: from now on), and says when events were missed.
 pub fn following<T, Open, Opening>(
     service: &'static str,
     cursor: String,
+    chance: &Chance,
     open: Open,
-) -> impl Stream<Item = FollowItem<T>> + Send
+) -> impl Stream<Item = FollowItem<T>> + Send + use<T, Open, Opening>
 where
     T: WatchMessage,
     Open: Fn(String) -> Opening + Send + 'static,
     Opening: Future<Output = Result<Response<Streaming<T>>, Status>> + Send,
 {
-    Watch::new(service, cursor, open, MAX_SILENCE).items()
+    Watch::new(service, cursor, Chance::clone(chance), open, MAX_SILENCE).items()
 }
 
 fn resuming_within<T, Open, Opening>(
     service: &'static str,
+    chance: &Chance,
     open: Open,
     max_silence: Duration,
-) -> impl Stream<Item = WatchItem<T>> + Send
+) -> impl Stream<Item = WatchItem<T>> + Send + use<T, Open, Opening>
 where
     T: WatchMessage,
     Open: Fn(String) -> Opening + Send + 'static,
     Opening: Future<Output = Result<Response<Streaming<T>>, Status>> + Send,
 {
-    let items = Watch::new(service, String::new(), open, max_silence).items();
+    let items = Watch::new(service, String::new(), Chance::clone(chance), open, max_silence).items();
     items.filter_map(|item| {
         std::future::ready(match item {
             FollowItem::Event(event) => Some(WatchItem::Event(event)),
@@ -132,6 +137,7 @@ where
 
 struct Watch<T, Open> {
     service: &'static str,
+    chance: Chance,
     open: Open,
     max_silence: Duration,
     cursor: String,
@@ -149,10 +155,16 @@ where
     Open: Fn(String) -> Opening + Send + 'static,
     Opening: Future<Output = Result<Response<Streaming<T>>, Status>> + Send,
 {
-    const fn new(service: &'static str, cursor: String, open: Open, max_silence: Duration) -> Self {
+    const fn new(
+        service: &'static str,
+        cursor: String,
+        chance: Chance,
+        open: Open,
+        max_silence: Duration,
+    ) -> Self {
         let (events, blind) = (None, false);
         let (backoff, pause) = (BACKOFF_MIN, Duration::ZERO);
-        Self { service, open, max_silence, cursor, events, blind, backoff, pause }
+        Self { service, chance, open, max_silence, cursor, events, blind, backoff, pause }
     }
 
     fn items(self) -> impl Stream<Item = FollowItem<T>> + Send {
@@ -179,7 +191,7 @@ where
                 self.cursor.clear();
                 return FollowItem::Gap(error);
             }
-            self.pause = jittered(self.backoff);
+            self.pause = jittered(self.backoff, (self.chance)());
             self.backoff = (self.backoff * 2).min(BACKOFF_MAX);
             if !self.blind {
                 self.blind = true;
@@ -216,8 +228,7 @@ fn has_outlived_its_cursor(error: &Status) -> bool {
 }
 
 /// Between half of the pause and all of it, so that many clients of one server do not return in step.
-fn jittered(pause: Duration) -> Duration {
-    let random = RandomState::new().build_hasher().finish();
+fn jittered(pause: Duration, random: u64) -> Duration {
     let half = pause / 2;
     half + half.mul_f64((random >> 11) as f64 / (1_u64 << 53) as f64)
 }

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use vision_block_tree::BlockTree;
-use vision_host::Clock;
 use vision_host::health::Condition;
+use vision_host::{Clock, Threads};
 use vision_importer::{
     Arrival, ImportEnd, Importer, Input, Now, Output, PeerClock, Prepared, RequestId, Ticket, TipClaim,
 };
@@ -299,22 +299,13 @@ impl Actor {
     }
 }
 
-/// Starts an actor on a thread of its own; its end comes through the channel.
+/// Starts an actor; its end comes through the channel.
 pub(crate) fn start(
     actor: Actor,
     mailbox: mpsc::Receiver<Envelope>,
+    threads: Threads,
 ) -> Result<oneshot::Receiver<Result<(), Error>>, Error> {
-    let (sender, ended) = oneshot::channel();
-    let runtime = tokio::runtime::Handle::current();
-    std::thread::Builder::new()
-        .name("chain-core".into())
-        .spawn(move || {
-            let end = runtime.block_on(run(actor, mailbox));
-            // The service may be gone already.
-            let _ = sender.send(end);
-        })
-        .map_err(|error| Error::Core(error.to_string()))?;
-    Ok(ended)
+    threads.run("chain-core", run(actor, mailbox)).map_err(|error| Error::Core(error.to_string()))
 }
 
 /// Now by all clocks.
@@ -323,9 +314,8 @@ fn now(clock: &Clock, ran_ms: u64) -> Now {
     Now { wall: TimestampMs(clock.now_ms()), mono_ms, running_ms: ran_ms.saturating_add(mono_ms) }
 }
 
-/// Runs until it is asked to stop or the store is found corrupt. On a thread of its own, or as a task where
-/// nobody minds that a write to disk holds up the runtime.
-pub(crate) async fn run(mut actor: Actor, mut mailbox: mpsc::Receiver<Envelope>) -> Result<(), Error> {
+/// Runs until it is asked to stop or the store is found corrupt. Its writes to disk hold up its thread.
+async fn run(mut actor: Actor, mut mailbox: mpsc::Receiver<Envelope>) -> Result<(), Error> {
     loop {
         match tokio::time::timeout(actor.sleep(), mailbox.recv()).await {
             Ok(None) => return Ok(()),
@@ -344,9 +334,3 @@ pub(crate) async fn run(mut actor: Actor, mut mailbox: mpsc::Receiver<Envelope>)
         }
     }
 }
-
-/// The loop may be run as a task too.
-const _: fn(Actor, mpsc::Receiver<Envelope>) = |actor, mailbox| {
-    const fn is_send(_: &impl Send) {}
-    is_send(&run(actor, mailbox));
-};

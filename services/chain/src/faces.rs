@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tonic::codec::CompressionEncoding;
+use vision_host::net::Listener;
 use vision_host::server::GrpcServer;
 use vision_host::{Env, Health};
 use vision_wire::chain::chain_service_server::ChainServiceServer;
@@ -23,9 +23,9 @@ use crate::trace;
 /// Serves both until the drain begins.
 pub(crate) struct Faces {
     /// Where the one for this node's own services listens.
-    pub grpc: TcpListener,
+    pub grpc: Listener,
     /// Where the one for other nodes does.
-    pub p2p: TcpListener,
+    pub p2p: Listener,
     /// Whether the service is well.
     pub health: Health,
     /// Most bytes of a message with a block.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tonic::Status;
-use vision_host::Drain;
+use vision_host::{Drain, Threads};
 use vision_importer::Taken;
 use vision_ledger::TransactionFault;
 use vision_primitives::{
@@ -54,9 +54,10 @@ impl Ingress {
         genesis_hash: Hash,
         drain: Drain,
         metrics: ChainMetrics,
+        threads: Threads,
     ) -> Self {
         let (queue, arriving) = mpsc::channel(2 * MAX_QUEUED);
-        let pipeline = Pipeline { core, conduct, genesis_hash, metrics: metrics.clone() };
+        let pipeline = Pipeline { core, conduct, genesis_hash, metrics: metrics.clone(), threads };
         tokio::spawn(run(arriving, pipeline, drain.clone()));
         let room = || Arc::new(Semaphore::new(MAX_QUEUED_BYTES));
         Self { queue, callers: room(), peers: room(), genesis_hash, drain, metrics }
@@ -155,6 +156,7 @@ struct Pipeline {
     conduct: Arc<dyn Conduct>,
     genesis_hash: Hash,
     metrics: ChainMetrics,
+    threads: Threads,
 }
 
 async fn run(mut arriving: mpsc::Receiver<Incoming>, pipeline: Pipeline, drain: Drain) {
@@ -179,14 +181,14 @@ async fn run(mut arriving: mpsc::Receiver<Incoming>, pipeline: Pipeline, drain: 
 }
 
 async fn pass(mut batch: Vec<Incoming>, pipeline: &Pipeline) {
-    let Pipeline { core, conduct, genesis_hash, metrics } = pipeline;
+    let Pipeline { core, conduct, genesis_hash, metrics, threads } = pipeline;
     let genesis_hash = *genesis_hash;
     // What a peer sent before it was banned is not worth the work.
     batch.retain(|incoming| incoming.source.peer().is_none_or(|peer| !conduct.is_banned(&peer)));
     let Ok(screened) = core.ask(|reply| Command::Screen { batch, reply }).await else { return };
     let (mut good, unverified) = screened;
     if !unverified.is_empty() {
-        let verified = tokio::task::spawn_blocking(move || verify(unverified, &genesis_hash)).await;
+        let verified = threads.work(move || verify(unverified, &genesis_hash)).await;
         // The runtime is stopping.
         let Ok((verified, bad)) = verified else { return };
         good.extend(verified);
@@ -290,7 +292,8 @@ mod tests {
         let (core, mailbox) = CommandSender::new();
         let drain = Drain::new();
         // Nobody looks into the mailbox: nothing that enters comes out.
-        let ingress = Ingress::start(core, Arc::new(Lenient), GENESIS, drain.clone(), metrics());
+        let ingress =
+            Ingress::start(core, Arc::new(Lenient), GENESIS, drain.clone(), metrics(), Threads::Machine);
         let peer = Hash([3; 32]);
         let small = Bytes::from(data(0, 1).bytes().to_vec());
         // A peer fills its room and no more; then it is held up for a moment and loses the rest.
@@ -330,7 +333,8 @@ mod tests {
     #[tokio::test]
     async fn a_peer_without_room_is_held_up_for_a_moment_and_loses_nothing_if_there_is_some_then() {
         let (core, _mailbox) = CommandSender::new();
-        let ingress = Ingress::start(core, Arc::new(Lenient), GENESIS, Drain::new(), metrics());
+        let ingress =
+            Ingress::start(core, Arc::new(Lenient), GENESIS, Drain::new(), metrics(), Threads::Machine);
         let all = u32::try_from(MAX_QUEUED_BYTES).expect("in range");
         let others = ingress.peers.clone().try_acquire_many_owned(all).expect("all of it");
         let one = data(0, 1);

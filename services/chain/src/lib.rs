@@ -63,7 +63,7 @@ use view::HeadView;
 /// [`Error`] saying what, where and what to do.
 pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     config.check()?;
-    let (grpc, p2p) = (bind(&config.grpc_listen).await?, bind(&config.p2p_listen).await?);
+    let (grpc, p2p) = (bind(&config.grpc_listen, &env.net).await?, bind(&config.p2p_listen, &env.net).await?);
     let p2p_address =
         p2p.local_addr().map_err(|error| Error::Setting { field: "p2p_listen", why: error.to_string() })?;
     let Home { rules, store, tree, identity, name, address } = Home::open(&config, &env, p2p_address.port())?;
@@ -99,7 +99,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     };
 
     let actor = Actor::new(shared.actor_parts(tree, view_sender, store_condition))?;
-    let mut core_ended = actor::start(actor, mailbox)?;
+    let mut core_ended = actor::start(actor, mailbox, shared.env.threads)?;
     let ingress = shared.start_ingress();
     shared.start_sampling();
     let nodes = shared.start_nodes(name, address);

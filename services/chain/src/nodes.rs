@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use vision_host::Drain;
+use vision_host::{Drain, Threads};
 use vision_peering::{LineLimit, PeerView};
 use vision_primitives::{Hash, Header, NodeId, NodeReport};
 use vision_wire::EventLog;
@@ -48,6 +48,7 @@ struct Inner {
 pub(crate) struct Nodes {
     own: Own,
     store: Store,
+    threads: Threads,
     inner: Mutex<Inner>,
     events: EventLog<Vec<Node>>,
     /// Where contacts that come and go are reported.
@@ -58,9 +59,15 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     /// Nothing known but this node.
-    pub(crate) fn new(own: Own, store: Store, events: EventLog<Vec<Node>>, chain_events: Events) -> Self {
+    pub(crate) fn new(
+        own: Own,
+        store: Store,
+        threads: Threads,
+        events: EventLog<Vec<Node>>,
+        chain_events: Events,
+    ) -> Self {
         let strangers_reported = Mutex::new(LineLimit::new(0, MAX_STRANGERS_REPORTED));
-        Self { own, store, inner: Mutex::default(), events, chain_events, strangers_reported }
+        Self { own, store, threads, inner: Mutex::default(), events, chain_events, strangers_reported }
     }
 
     /// What this node knows of itself.
@@ -168,7 +175,7 @@ impl Nodes {
         };
         let Some(from) = from else { return };
         let store = self.store.clone();
-        let read = tokio::task::spawn_blocking(move || store.headers(Stretch::From(from), MAX_LINE_BLOCKS));
+        let read = self.threads.work(move || store.headers(Stretch::From(from), MAX_LINE_BLOCKS));
         match read.await {
             Ok(Ok(headers)) => {
                 let blocks = headers.into_iter().filter_map(|(hash, record)| made(hash, &record.header));

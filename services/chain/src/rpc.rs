@@ -17,7 +17,7 @@ use futures::StreamExt;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 use vision_block_tree::ChainRules;
-use vision_host::Clock;
+use vision_host::{Clock, Threads};
 use vision_primitives::{Hash, Height, NodeId, Slot, TimestampMs};
 use vision_wire::chain::chain_service_server::ChainService;
 use vision_wire::chain::{self as proto, get_producers_request};
@@ -70,15 +70,19 @@ pub(crate) struct ChainRpc {
     pub verdict: watch::Sender<Option<Verdict>>,
     /// The clock.
     pub clock: Clock,
+    /// Where the store is read.
+    pub threads: Threads,
 }
 
 /// Reads from a store without holding up the runtime.
 async fn load<T: Send + 'static>(
+    threads: Threads,
     store: &Store,
     read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Status> {
     let store = store.clone();
-    tokio::task::spawn_blocking(move || read(&store))
+    threads
+        .work(move || read(&store))
         .await
         .map_err(|error| vision_wire::status(Reason::Internal, error.to_string(), &[]))?
         .map_err(|error| store_status(&error))
@@ -94,7 +98,7 @@ impl ChainRpc {
         &self,
         read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Status> {
-        load(&self.store, read).await
+        load(self.threads, &self.store, read).await
     }
 
     fn height_not_found(&self, height: u64) -> Status {

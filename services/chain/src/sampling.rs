@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
-use vision_host::Drain;
+use vision_host::{Drain, Threads};
 use vision_peering::PeerView;
 
 use crate::mailbox::CommandSender;
@@ -23,6 +23,8 @@ pub(crate) struct Sampled {
     pub core: CommandSender,
     /// The store's file.
     pub store: PathBuf,
+    /// Where the disk is asked.
+    pub threads: Threads,
 }
 
 /// Looks until the drain begins.
@@ -39,7 +41,7 @@ pub(crate) async fn sample(metrics: ChainMetrics, sampled: Sampled, drain: Drain
         metrics.queues.core.set(sampled.core.depth() as f64);
         let (metrics, store) = (metrics.clone(), sampled.store.clone());
         // A disk in trouble may keep its answer for long.
-        let looking = tokio::task::spawn_blocking(move || {
+        let looking = sampled.threads.work(move || {
             if let Ok(file) = std::fs::metadata(&store) {
                 metrics.store.size.set(file.len() as f64);
             }

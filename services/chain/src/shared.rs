@@ -90,7 +90,8 @@ impl Shared {
     /// Starts the pipeline of transactions.
     pub(crate) fn start_ingress(&self) -> Ingress {
         let (core, drain) = (self.core.clone(), self.env.drain.clone());
-        Ingress::start(core, self.table.clone(), self.rules.genesis_hash, drain, self.metrics.clone())
+        let (metrics, threads) = (self.metrics.clone(), self.env.threads);
+        Ingress::start(core, self.table.clone(), self.rules.genesis_hash, drain, metrics, threads)
     }
 
     /// Starts looking at what is not counted when it happens.
@@ -99,6 +100,7 @@ impl Shared {
             table: self.table.clone(),
             core: self.core.clone(),
             store: self.env.home.join("data").join(STORE),
+            threads: self.env.threads,
         };
         tokio::spawn(sampling::sample(self.metrics.clone(), sampled, self.env.drain.clone()));
     }
@@ -119,7 +121,7 @@ impl Shared {
             clock: self.env.clock.clone(),
         };
         let (lists, events) = (self.logs.nodes.clone(), self.logs.events.clone());
-        let nodes = Arc::new(Nodes::new(own, self.store.clone(), lists, events));
+        let nodes = Arc::new(Nodes::new(own, self.store.clone(), self.env.threads, lists, events));
         tokio::spawn(nodes.clone().run(present, self.env.drain.clone()));
         nodes
     }
@@ -142,6 +144,8 @@ impl Shared {
             ingress: ingress.clone(),
             clock: self.env.clock.clone(),
             randomness: self.env.randomness.clone(),
+            net: self.env.net.clone(),
+            threads: self.env.threads,
             drain: self.env.drain.clone(),
             max_message_bytes: self.max_message_bytes(),
             recorder: self.env.metrics.rpc_client().recorder(),
@@ -176,6 +180,7 @@ impl Shared {
             nodes,
             verdict,
             clock: self.env.clock.clone(),
+            threads: self.env.threads,
         }
     }
 

@@ -113,7 +113,8 @@ impl PeerService for Rude {
 impl Rude {
     async fn start(self) -> (String, Env) {
         let (health, env) = (Health::new(), Env::new("/nowhere", "test"));
-        let listener = bind(&([127, 0, 0, 1], 0).into()).await.expect("a free port");
+        let listener =
+            bind(&([127, 0, 0, 1], 0).into(), &vision_host::Net::machine()).await.expect("a free port");
         let address = listener.local_addr().expect("bound").to_string();
         let server = GrpcServer::new(&health).add(PeerServiceServer::new(self));
         let inner = env.clone();

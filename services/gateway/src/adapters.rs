@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::Stream;
 use tonic::Status;
+use vision_host::Env;
 use vision_host::health::{NotServing, check};
 use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::chain::get_block_request::Id;
@@ -22,9 +23,9 @@ use vision_wire::producer::{
 use vision_wire::rest::{Route, call_encoded};
 use vision_wire::sync_oracle::sync_oracle_service_client::SyncOracleServiceClient;
 use vision_wire::sync_oracle::{GetSnapshotRequest, Snapshot};
-use vision_wire::watch::{WatchItem, resuming};
+use vision_wire::watch::{Chance, WatchItem, resuming};
 use vision_wire::{
-    ChannelError, Connection, MAX_MESSAGE_BYTES, MAX_SHOWN_BLOCK_BYTES, Reason, Recorder, call, connect,
+    ChannelError, Connection, MAX_MESSAGE_BYTES, MAX_SHOWN_BLOCK_BYTES, Reason, call, connect,
     connect_for_streams, deadline, parse_hash, status,
 };
 
@@ -48,6 +49,8 @@ pub(crate) struct Backends {
     sync_oracle: Connection,
     selection: Connection,
     producer: Connection,
+    /// Decides pauses.
+    chance: Chance,
 }
 
 const CHAIN: &str = Neighbour::Chain.name();
@@ -59,15 +62,17 @@ fn missing(service: &str, field: &str) -> Status {
 }
 
 impl Backends {
-    pub(crate) fn new(config: &Config, recorder: &Recorder) -> Result<Self, ChannelError> {
+    pub(crate) fn new(config: &Config, env: &Env) -> Result<Self, ChannelError> {
+        let (recorder, net) = (&env.metrics.rpc_client().recorder(), &env.net);
         Ok(Self {
-            chain: connect(&config.chain, recorder)?,
-            chain_long: connect(&config.chain, recorder)?,
-            chain_watch: connect(&config.chain, recorder)?,
-            chain_streams: connect_for_streams(&config.chain, recorder)?,
-            sync_oracle: connect(&config.sync_oracle, recorder)?,
-            selection: connect(&config.selection, recorder)?,
-            producer: connect(&config.producer, recorder)?,
+            chain: connect(&config.chain, recorder, net)?,
+            chain_long: connect(&config.chain, recorder, net)?,
+            chain_watch: connect(&config.chain, recorder, net)?,
+            chain_streams: connect_for_streams(&config.chain, recorder, net)?,
+            sync_oracle: connect(&config.sync_oracle, recorder, net)?,
+            selection: connect(&config.selection, recorder, net)?,
+            producer: connect(&config.producer, recorder, net)?,
+            chance: env.randomness.numbers(),
         })
     }
 
@@ -167,7 +172,7 @@ impl Backends {
         &self,
     ) -> impl Stream<Item = WatchItem<WatchMiningStatusResponse>> + Send + use<> {
         let client = ProducerServiceClient::new(self.producer.clone());
-        resuming(PRODUCER, move |cursor| {
+        resuming(PRODUCER, &self.chance, move |cursor| {
             let mut client = client.clone();
             async move { client.watch_mining_status(WatchMiningStatusRequest { cursor }).await }
         })

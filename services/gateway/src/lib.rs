@@ -14,9 +14,9 @@ mod ports;
 mod rpc;
 mod views;
 
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::info;
+use vision_host::net::Listener;
 use vision_host::server::{GrpcServer, MAX_CONNECTIONS_PER_ADDRESS, bind};
 use vision_host::{Env, Health};
 use vision_wire::METHODS;
@@ -36,7 +36,7 @@ pub const MAX_CONNECTIONS: usize = 2_048;
 /// # Errors
 /// [`Error`] when the port is taken or a URL of the configuration is none.
 pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
-    let listener = bind(&config.listen).await?;
+    let listener = bind(&config.listen, &env.net).await?;
     serve_on(listener, config, env).await
 }
 
@@ -44,13 +44,14 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error`] when a URL of the configuration is none.
-pub async fn serve_on(listener: TcpListener, config: Config, env: Env) -> Result<(), Error> {
+pub async fn serve_on(listener: impl Into<Listener>, config: Config, env: Env) -> Result<(), Error> {
+    let listener = listener.into();
     let connections = config.max_connections_per_address;
     if !(1..=MAX_CONNECTIONS_PER_ADDRESS).contains(&connections) {
         return Err(Error::ConnectionsPerAddress(connections));
     }
     let address = listener.local_addr().map_or_else(|_| config.listen.clone(), Into::into);
-    let backends = adapters::Backends::new(&config, &env.metrics.rpc_client().recorder())?;
+    let backends = adapters::Backends::new(&config, &env)?;
     let metrics = metrics::GatewayMetrics::new(&env.metrics);
     let scraper = metrics::Scraper::new(&config, env.metrics.clone(), metrics.clone());
     let health = Health::new();

@@ -163,7 +163,7 @@ impl<N: Neighbours> Actor<N> {
         // A write of the floor that had not begun is called off with the rest.
         if !write.claims.is_empty() || self.floor.ever_rose() {
             let signer = Arc::clone(&self.executor.signer);
-            let saved = tokio::task::spawn_blocking(move || signer.commit(&write)).await;
+            let saved = self.executor.threads.work(move || signer.commit(&write)).await;
             if let Ok(Err(error)) = saved {
                 tracing::warn!(%error, "the claims are not marked as done on disk");
             }
@@ -339,7 +339,8 @@ impl<N: Neighbours> Actor<N> {
             "vision.block.hash" = proposal.hash.to_string()
         );
         let write = self.write(Some(proposal), floor);
-        self.tasks.spawn_blocking(move || span.in_scope(|| executor.commit(op, write)));
+        let threads = executor.threads;
+        threads.work_in(&mut self.tasks, move || span.in_scope(|| executor.commit(op, write)));
     }
 
     fn write(&self, proposal: Option<Arc<Proposal>>, floor: Height) -> Write {

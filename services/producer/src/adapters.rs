@@ -3,6 +3,7 @@
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use tonic::{Code, Status};
+use vision_host::Env;
 use vision_primitives::{Hash, NodeId};
 use vision_wire::chain::chain_service_client::ChainServiceClient;
 use vision_wire::chain::{
@@ -18,8 +19,8 @@ use vision_wire::sync_oracle::{
     GetEligiblePoolRequest, GetEligiblePoolResponse, ReportProducerRequest, WatchSnapshotRequest,
     WatchSnapshotResponse,
 };
-use vision_wire::watch::{WatchItem, resuming};
-use vision_wire::{Connection, MAX_MESSAGE_BYTES, Recorder, call, deadline, parse_hash};
+use vision_wire::watch::{Chance, WatchItem, resuming};
+use vision_wire::{Connection, MAX_MESSAGE_BYTES, call, deadline, parse_hash};
 
 use crate::ports::{Neighbours, SignedHeader};
 use crate::{Config, Error};
@@ -38,6 +39,7 @@ pub(crate) struct GrpcNeighbours {
     chain: ChainServiceClient<Connection>,
     oracle: SyncOracleServiceClient<Connection>,
     selection: SelectionServiceClient<Connection>,
+    chance: Chance,
 }
 
 impl GrpcNeighbours {
@@ -45,9 +47,11 @@ impl GrpcNeighbours {
     ///
     /// # Errors
     /// [`Error::Url`] naming the key of a URL that cannot be called.
-    pub(crate) fn new(config: &Config, recorder: &Recorder) -> Result<Self, Error> {
-        let connect =
-            |key, url: &str| vision_wire::connect(url, recorder).map_err(|source| Error::Url { key, source });
+    pub(crate) fn new(config: &Config, env: &Env) -> Result<Self, Error> {
+        let recorder = env.metrics.rpc_client().recorder();
+        let connect = |key, url: &str| {
+            vision_wire::connect(url, &recorder, &env.net).map_err(|source| Error::Url { key, source })
+        };
         Ok(Self {
             chain: ChainServiceClient::new(connect("chain", &config.chain)?)
                 .max_decoding_message_size(MAX_MESSAGE_BYTES)
@@ -56,6 +60,7 @@ impl GrpcNeighbours {
                 .max_decoding_message_size(MAX_MESSAGE_BYTES),
             selection: SelectionServiceClient::new(connect("selection", &config.selection)?)
                 .max_encoding_message_size(MAX_MESSAGE_BYTES),
+            chance: env.randomness.numbers(),
         })
     }
 }
@@ -67,7 +72,7 @@ impl Neighbours for GrpcNeighbours {
             let mut client = client.clone();
             async move { client.watch_head(WatchHeadRequest { cursor }).await }
         };
-        resuming(CHAIN, open).boxed()
+        resuming(CHAIN, &self.chance, open).boxed()
     }
 
     fn watch_blocks_of(&self, producer: NodeId) -> BoxStream<'static, WatchItem<WatchBlocksResponse>> {
@@ -77,7 +82,7 @@ impl Neighbours for GrpcNeighbours {
             let producer = producer.to_string();
             async move { client.watch_blocks(WatchBlocksRequest { cursor, producer }).await }
         };
-        resuming(CHAIN, open).boxed()
+        resuming(CHAIN, &self.chance, open).boxed()
     }
 
     fn watch_snapshot(&self) -> BoxStream<'static, WatchItem<WatchSnapshotResponse>> {
@@ -86,7 +91,7 @@ impl Neighbours for GrpcNeighbours {
             let mut client = client.clone();
             async move { client.watch_snapshot(WatchSnapshotRequest { cursor }).await }
         };
-        resuming(SYNC_ORACLE, open).boxed()
+        resuming(SYNC_ORACLE, &self.chance, open).boxed()
     }
 
     async fn report(&self, not_eligible_because: String) -> Result<(), Status> {

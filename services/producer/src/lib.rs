@@ -60,11 +60,11 @@ const MAX_GENESIS_BYTES: u64 = 64 << 20;
 /// [`Error::ClaimsTooOld`] as soon as the chain shows blocks of this key that the claims do not know of.
 pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     config.check()?;
-    let neighbours = GrpcNeighbours::new(&config, &env.metrics.rpc_client().recorder())?;
+    let neighbours = GrpcNeighbours::new(&config, &env)?;
     let genesis = read_genesis(&env)?;
     let genesis_hash = genesis.hash();
     let timing = SlotTiming::from(&genesis.params);
-    let listener = bind(&config.grpc_listen).await?;
+    let listener = bind(&config.grpc_listen, &env.net).await?;
     let key = read_key(&env.home)?;
     let me = key.public_key().id();
     let (state, loaded) = SignerState::open(&env.home, &me, &genesis_hash)?;
@@ -80,6 +80,7 @@ pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
         neighbours,
         signer: Arc::new(Signer::new(key, genesis_hash, state, loaded.last.as_deref())),
         clock: env.clock.clone(),
+        threads: env.threads,
         chain_id: genesis.chain_id.as_str().into(),
         timing,
         genesis_hash,

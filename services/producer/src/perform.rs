@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tonic::{Code, Status};
 use tracing::Span;
 use vision_authoring::{Ask, Failure, Head, Input, Op, OwnRecord, Proposal, Standing, verify_prepared};
-use vision_host::Clock;
 use vision_host::metrics::time;
 use vision_host::telemetry::number;
+use vision_host::{Clock, Threads};
 use vision_primitives::{Hash, Height, Pool, Slot, TimestampMs};
 use vision_schedule::{SlotTiming, SlotWindow};
 use vision_wire::chain::{PrepareBlockRequest, SubmitBlockRequest, producer::Status as Registered};
@@ -80,6 +80,7 @@ pub(crate) struct Executor<N> {
     pub neighbours: N,
     pub signer: Arc<Signer>,
     pub clock: Clock,
+    pub threads: Threads,
     pub chain_id: Arc<str>,
     pub timing: SlotTiming,
     pub genesis_hash: Hash,

@@ -32,12 +32,12 @@ pub const SERVICE_NAME: &str = "vision.selection.v1.SelectionService";
 /// # Errors
 /// [`Error`] if the address cannot be bound; nothing is started then.
 pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
-    let listener = bind(&config.grpc_listen).await?;
+    let listener = bind(&config.grpc_listen, &env.net).await?;
     let address = listener.local_addr().map_or_else(|_| config.grpc_listen.clone(), Into::into);
     tracing::info!(%address, "selection listens");
 
     let health = Health::new();
-    let rpc = Rpc::new(SelectionMetrics::new(&env.metrics));
+    let rpc = Rpc::new(SelectionMetrics::new(&env.metrics), env.threads);
     let service = SelectionServiceServer::new(rpc)
         .max_decoding_message_size(MAX_SCHEDULE_BYTES)
         .accept_compressed(CompressionEncoding::Gzip)

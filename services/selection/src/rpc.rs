@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 use tracing::Span;
+use vision_host::Threads;
 use vision_host::metrics::time;
 use vision_primitives::{Slot, TimestampMs};
 use vision_schedule::SlotWindow;
@@ -27,11 +28,12 @@ const MAX_LARGE_AT_ONCE: usize = 2;
 pub(crate) struct Rpc {
     places: Arc<Semaphore>,
     metrics: SelectionMetrics,
+    threads: Threads,
 }
 
 impl Rpc {
-    pub(crate) fn new(metrics: SelectionMetrics) -> Self {
-        Self { places: Arc::new(Semaphore::new(MAX_LARGE_AT_ONCE)), metrics }
+    pub(crate) fn new(metrics: SelectionMetrics, threads: Threads) -> Self {
+        Self { places: Arc::new(Semaphore::new(MAX_LARGE_AT_ONCE)), metrics, threads }
     }
 
     /// Works an answer out: a small one here, a large one off the threads that serve everybody.
@@ -46,7 +48,7 @@ impl Rpc {
         let broken = |_| status(Reason::Internal, "the answer could not be computed", &[]);
         // The place is held until the work is done, also when nobody waits for it any more.
         let place = Arc::clone(&self.places).acquire_owned().await;
-        let work = tokio::task::spawn_blocking(move || {
+        let work = self.threads.work(move || {
             let _place = place;
             answer(question)
         });

@@ -64,8 +64,8 @@ const KEPT_JUDGEMENTS: usize = 64;
 /// [`Error`] if the configuration is wrong or the address cannot be bound; nothing is started then.
 pub async fn serve(config: Config, env: Env) -> Result<(), Error> {
     config.check()?;
-    let chain = GrpcChain::new(&config.chain, &env.metrics.rpc_client().recorder())?;
-    let listener = bind(&config.grpc_listen).await?;
+    let chain = GrpcChain::new(&config.chain, &env)?;
+    let listener = bind(&config.grpc_listen, &env.net).await?;
     let address = listener.local_addr().map_or_else(|_| config.grpc_listen.clone(), Into::into);
     tracing::info!(%address, chain = config.chain, "sync-oracle listens");
 

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use serde::Deserialize;
-use tokio::net::TcpListener;
+use vision_rpc::Net;
+use vision_rpc::net::Listener;
 
 /// Where to listen, `host:port`. The host is an IP address, or a name of this machine: a container in several
 /// networks does not know its address in one of them before it runs, but it has a name there.
@@ -113,9 +114,9 @@ pub enum BindError {
 ///
 /// # Errors
 /// [`BindError`] naming the address and the way out.
-pub async fn bind(address: &ListenAddress) -> Result<TcpListener, BindError> {
+pub async fn bind(address: &ListenAddress, net: &Net) -> Result<Listener, BindError> {
     let address = address.clone();
-    TcpListener::bind(address.text.as_str()).await.map_err(|source| match source.kind() {
+    net.bind(&address.text).await.map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => BindError::Taken { port: address.port, address },
         _ => BindError::Refused { address, source },
     })
@@ -125,23 +126,25 @@ pub async fn bind(address: &ListenAddress) -> Result<TcpListener, BindError> {
 mod tests {
     use super::*;
 
+    const NET: Net = Net::machine();
+
     #[tokio::test]
     async fn a_taken_port_is_named_with_the_way_out() {
-        let held = bind(&([127, 0, 0, 1], 0).into()).await.expect("a free port");
+        let held = bind(&([127, 0, 0, 1], 0).into(), &NET).await.expect("a free port");
         let address = held.local_addr().expect("bound");
-        let text = bind(&address.into()).await.expect_err("taken").to_string();
+        let text = bind(&address.into(), &NET).await.expect_err("taken").to_string();
         assert!(text.starts_with(&format!("port {address} is taken: stop the other program")), "{text}");
-        let text = bind(&([192, 0, 2, 1], 0).into()).await.expect_err("not ours").to_string();
+        let text = bind(&([192, 0, 2, 1], 0).into(), &NET).await.expect_err("not ours").to_string();
         assert!(text.starts_with("cannot listen on 192.0.2.1:0: "), "{text}");
         // Longer than any name may be: refused without asking a name server.
         let name = format!("{}:0", "a".repeat(300));
-        let text = bind(&name.parse().expect("a form")).await.expect_err("nobody's name").to_string();
+        let text = bind(&name.parse().expect("a form"), &NET).await.expect_err("nobody's name").to_string();
         assert!(text.starts_with(&format!("cannot listen on {name}: ")), "{text}");
     }
 
     #[tokio::test]
     async fn a_name_of_this_machine_can_be_bound() {
-        let held = bind(&"localhost:0".parse().expect("a form")).await.expect("a free port");
+        let held = bind(&"localhost:0".parse().expect("a form"), &NET).await.expect("a free port");
         assert!(held.local_addr().expect("bound").ip().is_loopback());
     }
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpConnectInfo;
 use tracing::{debug, info, warn};
+use vision_rpc::net::{Accepted, Listener};
 
 use super::addresses::Addresses;
 use super::{Routers, connection};
@@ -39,7 +39,7 @@ pub(super) struct Serving {
     pub(super) ending: CancellationToken,
 }
 
-pub(super) async fn serve_until_drained(listener: TcpListener, serving: Serving, health: &Health, env: &Env) {
+pub(super) async fn serve_until_drained(listener: Listener, serving: Serving, health: &Health, env: &Env) {
     let (ending, max_connections) = (serving.ending.clone(), serving.max_connections);
     let places = Arc::new(Semaphore::new(max_connections));
     // If this future is dropped, so is the set, and with it every connection.
@@ -73,7 +73,7 @@ async fn drained_and_noticed(health: &Health, env: &Env) {
 }
 
 async fn accept(
-    listener: &TcpListener,
+    listener: &Listener,
     serving: Serving,
     places: &Arc<Semaphore>,
     connections: &mut JoinSet<()>,
@@ -89,11 +89,25 @@ async fn accept(
             full.say(remote, clock.instant());
             continue;
         };
-        let _ = stream.set_nodelay(true);
-        let info = TcpConnectInfo { local_addr: stream.local_addr().ok(), remote_addr: Some(remote) };
+        let local_addr = match &stream {
+            Accepted::Machine(stream) => {
+                let _ = stream.set_nodelay(true);
+                stream.local_addr().ok()
+            }
+            Accepted::Simulated(_) => listener.local_addr().ok(),
+        };
+        let info = TcpConnectInfo { local_addr, remote_addr: Some(remote) };
         let place = (place, seat);
         let (routers, protocol, ending) = (routers.clone(), protocol.clone(), ending.clone());
-        connections.spawn(connection::serve(stream, place, info, routers, protocol, ending, clock.clone()));
+        let clock = clock.clone();
+        match stream {
+            Accepted::Machine(stream) => {
+                connections.spawn(connection::serve(stream, place, info, routers, protocol, ending, clock))
+            }
+            Accepted::Simulated(stream) => {
+                connections.spawn(connection::serve(stream, place, info, routers, protocol, ending, clock))
+            }
+        };
         while connections.try_join_next().is_some() {}
     }
 }
@@ -119,7 +133,7 @@ impl Full {
     }
 }
 
-async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+async fn next(listener: &Listener) -> (Accepted, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(connection) => return connection,

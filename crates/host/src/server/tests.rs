@@ -97,7 +97,7 @@ struct Running {
 impl Running {
     async fn start() -> Self {
         let (health, env, fake) = (Health::new(), Env::new("/nowhere", "test"), Fake::default());
-        let listener = bind(&([127, 0, 0, 1], 0).into()).await.expect("a free port");
+        let listener = bind(&([127, 0, 0, 1], 0).into(), &crate::Net::machine()).await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let http = Router::new()
             .route("/hello", axum::routing::get(|| async { "hello" }))
@@ -297,7 +297,7 @@ async fn reflection_speaks_both_versions() {
 /// A server of this kind.
 async fn started(build: impl FnOnce(GrpcServer) -> GrpcServer) -> (SocketAddr, Env, Health) {
     let (health, env) = (Health::new(), Env::new("/nowhere", "test"));
-    let listener = bind(&([127, 0, 0, 1], 0).into()).await.expect("a free port");
+    let listener = bind(&([127, 0, 0, 1], 0).into(), &crate::Net::machine()).await.expect("a free port");
     let address = listener.local_addr().expect("bound");
     let server = build(GrpcServer::new(&health));
     let inner = env.clone();

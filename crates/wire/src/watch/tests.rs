@@ -139,7 +139,7 @@ fn watch(address: SocketAddr, silence: Duration) -> (Items, JoinHandle<()>) {
         async move { client.watch_mining_status(WatchMiningStatusRequest { cursor }).await }
     };
     let task = tokio::spawn(async move {
-        let mut watch = std::pin::pin!(resuming_within("producer", open, silence));
+        let mut watch = std::pin::pin!(resuming_within("producer", &never_by_chance(), open, silence));
         while let Some(item) = watch.next().await {
             if send.send(item).await.is_err() {
                 return;
@@ -270,10 +270,15 @@ async fn silence_counts_as_lost() {
     assert_eq!(fake.opened.lock().expect("no panic").len(), 3);
 }
 
+fn never_by_chance() -> Chance {
+    std::sync::Arc::new(|| 0)
+}
+
 #[test]
 fn jitter_stays_between_half_and_all() {
-    for _ in 0..1000 {
-        let pause = jittered(BACKOFF_MAX);
-        assert!(pause >= BACKOFF_MAX / 2 && pause <= BACKOFF_MAX, "{pause:?}");
+    let half = BACKOFF_MAX / 2;
+    for (random, expect) in [(0, half), (1 << 63, half + half / 2), (u64::MAX, BACKOFF_MAX)] {
+        let pause = jittered(BACKOFF_MAX, random);
+        assert!(pause <= BACKOFF_MAX && pause.abs_diff(expect) < Duration::from_micros(1), "{pause:?}");
     }
 }

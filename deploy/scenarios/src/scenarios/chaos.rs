@@ -103,7 +103,8 @@ async fn look_on(node: &Node, observer: &RefCell<Observer>, start: u64) {
 
 async fn watch_reorgs(node: &Node, observer: &RefCell<Observer>) {
     let Ok(client) = node.chain() else { return };
-    let mut watch = std::pin::pin!(resuming(Service::Chain.name(), move |cursor| {
+    let chance = vision_host::Randomness::system().numbers();
+    let mut watch = std::pin::pin!(resuming(Service::Chain.name(), &chance, move |cursor| {
         let mut client = client.clone();
         async move { client.watch_head(WatchHeadRequest { cursor }).await }
     }));

@@ -1,6 +1,9 @@
 //! Answers to questions for blocks, from the store.
 
+use std::collections::VecDeque;
+
 use tonic::Status;
+use vision_host::Threads;
 use vision_primitives::{Hash, Header, Height};
 use vision_wire::Reason;
 use vision_wire::p2p::GetBlocksRequest;
@@ -46,43 +49,66 @@ impl BlockQuery {
         Ok(Self::Stretch { locator, from: Height(request.from_height), count })
     }
 
-    /// Passes block after block to `give` until it says stop, or, past the first, `max_bytes` are given.
-    /// Blocks the thread.
-    pub(super) fn run(
-        self,
-        store: &Store,
-        max_bytes: usize,
-        mut give: impl FnMut(Block) -> bool,
-    ) -> Result<(), Status> {
+    /// Its blocks, one after the other, read on these threads. The one that makes them more than `max_bytes`
+    /// is the last.
+    pub(super) const fn read(self, store: Store, threads: Threads, max_bytes: usize) -> BlockReader {
+        BlockReader { store, threads, left: Some(self), read: VecDeque::new(), bytes: 0, max_bytes }
+    }
+
+    /// The next blocks, and the question that is left after them. Blocks the thread.
+    fn step(self, store: &Store) -> Result<(Vec<BlockRecord>, Option<Self>), Status> {
         let failed = |error| store_status(&error);
-        let (mut from, mut left) = match self {
+        let (from, count) = match self {
             Self::One(hash) => {
                 let record = store.block(&hash).map_err(failed)?.ok_or_else(|| {
                     let metadata = [("hash", hash.to_string())];
                     vision_wire::status(Reason::BlockNotFound, format!("no block {hash}"), &metadata)
                 })?;
-                give(to_proto(record));
-                return Ok(());
+                return Ok((vec![record], None));
             }
             Self::Stretch { locator, from, count } if locator.is_empty() => (from, count),
             Self::Stretch { locator, count, .. } => (after_locator(store, &locator)?, count),
         };
-        let mut bytes = 0_usize;
-        while left > 0 {
-            let blocks = store.blocks_from(from, left.min(READ_BLOCKS), READ_BYTES).map_err(failed)?;
-            if blocks.is_empty() {
-                return Ok(());
-            }
-            for (_, record) in blocks {
-                from = from.next();
-                left -= 1;
-                bytes = bytes.saturating_add(record.size_bytes());
-                if !give(to_proto(record)) || bytes > max_bytes {
-                    return Ok(());
-                }
-            }
+        let blocks = store.blocks_from(from, count.min(READ_BLOCKS), READ_BYTES).map_err(failed)?;
+        let left = count.saturating_sub(blocks.len());
+        let after = (0..blocks.len()).fold(from, |height, _| height.next());
+        let goes_on = left > 0 && !blocks.is_empty();
+        let rest = goes_on.then_some(Self::Stretch { locator: Vec::new(), from: after, count: left });
+        Ok((blocks.into_iter().map(|(_, record)| record).collect(), rest))
+    }
+}
+
+/// Reads the blocks of an answer. It holds no thread between two blocks.
+pub(super) struct BlockReader {
+    store: Store,
+    threads: Threads,
+    /// What is not read yet.
+    left: Option<BlockQuery>,
+    /// What is read and not given yet.
+    read: VecDeque<BlockRecord>,
+    /// What was given.
+    bytes: usize,
+    max_bytes: usize,
+}
+
+impl BlockReader {
+    /// The next block; none after the last.
+    pub(super) async fn next(&mut self) -> Result<Option<Block>, Status> {
+        if self.bytes > self.max_bytes {
+            return Ok(None);
         }
-        Ok(())
+        while self.read.is_empty() {
+            let Some(query) = self.left.take() else { return Ok(None) };
+            let store = self.store.clone();
+            let step = self.threads.work(move || query.step(&store)).await;
+            // A panic in there is in the log, and ends this answer only.
+            let broke = |_| vision_wire::status(Reason::Internal, "the blocks could not be read", &[]);
+            let (read, left) = step.map_err(broke)??;
+            (self.read, self.left) = (read.into(), left);
+        }
+        let record = self.read.pop_front();
+        self.bytes = self.bytes.saturating_add(record.as_ref().map_or(0, BlockRecord::size_bytes));
+        Ok(record.map(to_proto))
     }
 }
 

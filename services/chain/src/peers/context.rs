@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use vision_host::{Clock, Drain, Randomness};
+use vision_host::{Clock, Drain, Net, Randomness, Threads};
 use vision_peering::Echo;
 use vision_wire::Recorder;
 use vision_wire::p2p::Status as PeerStatus;
@@ -39,6 +39,10 @@ pub(crate) struct Context {
     pub clock: Clock,
     /// Where challenges come from.
     pub randomness: Randomness,
+    /// Where other nodes are called.
+    pub net: Net,
+    /// Where the store is read.
+    pub threads: Threads,
     /// When to stop.
     pub drain: Drain,
     /// Most bytes of a message.

@@ -61,7 +61,8 @@ fn cause_of(status: &Status) -> String {
 }
 
 async fn connect(context: &Arc<Context>, address: &str) -> End {
-    let channel = match vision_wire::connect_to_stranger(&format!("http://{address}"), &context.recorder) {
+    let url = format!("http://{address}");
+    let channel = match vision_wire::connect_to_stranger(&url, &context.recorder, &context.net) {
         Ok(channel) => channel,
         Err(error) => return End::Broken(error.to_string()),
     };

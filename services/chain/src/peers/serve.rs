@@ -1,7 +1,7 @@
 //! The gRPC face towards other nodes.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,44 +74,51 @@ fn permit(of: &Arc<Introductions>, from: SocketAddr, what: &str) -> Result<Permi
     })
 }
 
-/// Blocks that `run` gives, as fast as the caller reads them. What ends before its time ends with an error,
-/// so that it does not look whole.
+/// These blocks, as fast as the caller reads them. What ends before its time ends with an error, so that it
+/// does not look whole.
 fn paced(
     gives_way: CancellationToken,
     deadline: Instant,
-    run: impl FnOnce(&mut dyn FnMut(Block) -> bool) -> Result<(), Status> + Send + 'static,
+    blocks: impl Stream<Item = Result<Block, Status>> + Send + 'static,
 ) -> impl Stream<Item = Result<GetBlocksResponse, Status>> + Send {
     let (sender, receiver) = mpsc::channel(AHEAD_BLOCKS);
     let (end, ended) = oneshot::channel();
-    let runtime = tokio::runtime::Handle::current();
-    tokio::task::spawn_blocking(move || {
-        let cut = |why: &str| Err(vision_wire::status(Reason::Overloaded, why, &[]));
-        let mut sent = Ok(());
-        let given = run(&mut |block| {
-            let sending = timeout_at(deadline, sender.send(GetBlocksResponse { block: Some(block) }));
-            sent = runtime.block_on(async {
-                tokio::select! {
-                    biased;
-                    () = gives_way.cancelled() => {
-                        cut("this place is needed for another caller; request the rest again")
-                    }
-                    sent = sending => match sent {
-                        Ok(Ok(())) => Ok(()),
-                        // The caller has gone; nobody needs the error.
-                        Ok(Err(_)) => Err(Status::cancelled("the caller has gone")),
-                        Err(_) => cut("the blocks were read too slowly; request the rest again"),
-                    },
-                }
-            });
-            sent.is_ok()
-        });
-        let _ = end.send(given.and(sent));
+    // A task of its own, for its time passes also while the caller reads nothing.
+    tokio::spawn(async move {
+        let _ = end.send(send(blocks, sender, gives_way, deadline).await);
     });
     let end = stream::once(ended).filter_map(|ended| {
         let broke = || Err(vision_wire::status(Reason::Internal, "the blocks could not be read", &[]));
         std::future::ready(ended.unwrap_or_else(|_| broke()).err().map(Err))
     });
     ReceiverStream::new(receiver).map(Ok).chain(end)
+}
+
+/// Sends block after block until the last, or until this must end.
+async fn send(
+    blocks: impl Stream<Item = Result<Block, Status>>,
+    sender: mpsc::Sender<GetBlocksResponse>,
+    gives_way: CancellationToken,
+    deadline: Instant,
+) -> Result<(), Status> {
+    let cut = |why: &str| Err(vision_wire::status(Reason::Overloaded, why, &[]));
+    let mut blocks = pin!(blocks);
+    while let Some(block) = blocks.next().await {
+        let sending = timeout_at(deadline, sender.send(GetBlocksResponse { block: Some(block?) }));
+        tokio::select! {
+            biased;
+            () = gives_way.cancelled() => {
+                return cut("this place is needed for another caller; request the rest again");
+            }
+            sent = sending => match sent {
+                Ok(Ok(())) => {}
+                // The caller has gone; nobody needs the error.
+                Ok(Err(_)) => return Err(Status::cancelled("the caller has gone")),
+                Err(_) => return cut("the blocks were read too slowly; request the rest again"),
+            },
+        }
+    }
+    Ok(())
 }
 
 #[tonic::async_trait]
@@ -151,14 +158,13 @@ impl PeerService for PeerRpc {
     ) -> Result<Response<Self::GetBlocksStream>, Status> {
         let permit = permit(&self.block_streams, address_of(&request)?, "block streams")?;
         let query = BlockQuery::parse(&request.into_inner(), MAX_BLOCKS_IN_CALL)?;
-        let store = self.context.store.clone();
         let (gives_way, deadline) = (permit.gives_way(), self.context.clock.instant() + CALL_DEADLINE);
-        let blocks = paced(gives_way, deadline, move |give| {
-            let given = query.run(&store, usize::MAX, give);
-            drop(permit);
-            given
+        let reader = query.read(self.context.store.clone(), self.context.threads, usize::MAX);
+        // The permit is held as long as there is something to read.
+        let blocks = stream::try_unfold((reader, permit), |(mut reader, permit)| async move {
+            Ok(reader.next().await?.map(|block| (block, (reader, permit))))
         });
-        Ok(Response::new(Box::pin(blocks)))
+        Ok(Response::new(Box::pin(paced(gives_way, deadline, blocks))))
     }
 
     async fn get_status(
@@ -173,6 +179,8 @@ impl PeerService for PeerRpc {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
     use super::*;
 
     #[tokio::test]
@@ -192,18 +200,19 @@ mod tests {
                 gives_way.cancel();
             }
             let (given, all_given) = oneshot::channel();
-            let blocks = paced(gives_way, deadline, move |give| {
-                let _ = given.send((0..count).all(|_| give(Block::default())));
-                Ok(())
-            });
+            let all = stream::iter((0..count).map(|_| Ok(Block::default())));
+            let last =
+                stream::once(async move { given.send(()).unwrap_or_default() }).filter_map(|()| ready(None));
+            let blocks = paced(gives_way, deadline, all.chain(last));
             // Nothing is read until then.
-            assert_eq!(all_given.await, Ok(expect.is_none()), "{desc}");
+            assert_eq!(all_given.await.is_ok(), expect.is_none(), "{desc}");
             let mut items: Vec<_> = blocks.collect().await;
             let end = items.pop_if(|last| last.is_err()).and_then(Result::err).map(reason);
             assert_eq!(end.as_deref(), expect, "{desc}");
             assert!(items.iter().all(Result::is_ok), "{desc}");
         }
-        let refused = paced(CancellationToken::new(), soon, |_| Err(Status::not_found("no block")));
+        let blocks = stream::iter([Err(Status::not_found("no block"))]);
+        let refused = paced(CancellationToken::new(), soon, blocks);
         let items: Vec<_> = refused.collect().await;
         assert!(matches!(&items[..], [Err(status)] if status.message() == "no block"), "{items:?}");
     }

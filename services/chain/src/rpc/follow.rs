@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tonic::Status;
-use vision_host::Clock;
+use vision_host::{Clock, Threads};
 use vision_importer::Parties;
 use vision_primitives::{Hash, Height, SignedTransaction};
 use vision_wire::chain::{self as proto, follow_transactions_response::What};
@@ -43,6 +43,7 @@ impl Filter {
 /// A stream of one follower.
 struct Follower {
     store: Store,
+    threads: Threads,
     genesis_hash: Hash,
     view: watch::Receiver<Arc<HeadView>>,
     clock: Clock,
@@ -66,6 +67,7 @@ impl ChainRpc {
         let position = self.load(move |store| begin(store, cursor)).await?.ok_or_else(unknown)?;
         let follower = Follower {
             store: self.store.clone(),
+            threads: self.threads,
             genesis_hash: self.rules.genesis_hash,
             view: self.view.clone(),
             clock: self.clock.clone(),
@@ -118,7 +120,7 @@ impl Follower {
             // Seen before the store is read: a move of the head after that is noticed below.
             let finalized = self.view.borrow_and_update().finalized_height;
             let position = self.position;
-            match load(&self.store, move |store| store.ahead(&position)).await? {
+            match load(self.threads, &self.store, move |store| store.ahead(&position)).await? {
                 Ahead::Unknown => return Err(unknown()),
                 Ahead::Left(parent) => {
                     let block_hash = position.block.to_string();

@@ -41,7 +41,7 @@ impl ChainRpc {
             return Err(status(Reason::TooManySlots, why, &[("limit", MAX_DRAWS.to_string())]));
         }
         let seed = schedule.seed();
-        let dealt = tokio::task::spawn_blocking(move || dealt(&schedule, &wanted));
+        let dealt = self.threads.work(move || dealt(&schedule, &wanted));
         let slots = dealt.await.map_err(|error| status(Reason::Internal, error.to_string(), &[]))?;
         let ids = |pool: &Pool| pool.ids().iter().map(ToString::to_string).collect();
         Ok(proto::GetSlotsResponse {

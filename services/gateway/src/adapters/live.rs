@@ -19,7 +19,7 @@ impl Backends {
     /// What happens on the chain, from now on.
     pub(crate) fn watch_events(&self) -> impl Stream<Item = FollowItem<ChainEvent>> + Send + use<> {
         let client = ChainServiceClient::new(self.chain.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
-        following(CHAIN, String::new(), move |cursor| {
+        following(CHAIN, String::new(), &self.chance, move |cursor| {
             let mut client = client.clone();
             async move { client.watch_events(WatchEventsRequest { cursor }).await }
         })
@@ -28,7 +28,7 @@ impl Backends {
     /// Every node that the chain service knows.
     pub(crate) fn watch_nodes(&self) -> impl Stream<Item = WatchItem<WatchNodesResponse>> + Send + use<> {
         let client = ChainServiceClient::new(self.chain.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
-        resuming(CHAIN, move |cursor| {
+        resuming(CHAIN, &self.chance, move |cursor| {
             let mut client = client.clone();
             async move { client.watch_nodes(WatchNodesRequest { cursor }).await }
         })
@@ -39,7 +39,7 @@ impl Backends {
         &self,
     ) -> impl Stream<Item = WatchItem<WatchNetworkHealthResponse>> + Send + use<> {
         let client = SyncOracleServiceClient::new(self.sync_oracle.clone());
-        resuming(SYNC_ORACLE, move |cursor| {
+        resuming(SYNC_ORACLE, &self.chance, move |cursor| {
             let mut client = client.clone();
             async move { client.watch_network_health(WatchNetworkHealthRequest { cursor }).await }
         })

@@ -61,7 +61,7 @@ impl Backends {
         wanted: FollowTransactionsRequest,
     ) -> impl Stream<Item = FollowItem<FollowTransactionsResponse>> + Send + use<> {
         let client = ChainServiceClient::new(self.chain_streams.clone());
-        following(CHAIN, wanted.cursor.clone(), move |cursor| {
+        following(CHAIN, wanted.cursor.clone(), &self.chance, move |cursor| {
             let mut client = client.clone().max_decoding_message_size(MAX_MESSAGE_BYTES);
             let request = FollowTransactionsRequest { cursor, ..wanted.clone() };
             // No deadline on the wire: it would end the stream.
@@ -78,7 +78,7 @@ impl Backends {
     ) -> impl Stream<Item = FollowItem<WatchTransactionsResponse>> + Send + use<> {
         let address = address.map(|address| address.to_string()).unwrap_or_default();
         let client = ChainServiceClient::new(self.chain_watch.clone());
-        following(CHAIN, cursor, move |cursor| {
+        following(CHAIN, cursor, &self.chance, move |cursor| {
             let mut client = client.clone().max_decoding_message_size(MAX_MESSAGE_BYTES);
             let address = address.clone();
             // No deadline on the wire: it would end the stream.

@@ -35,6 +35,7 @@ impl<N: Neighbours> Actor<N> {
             return;
         }
         let (executor, write) = (self.executor.clone(), self.write(None, self.machine.guard().floor()));
-        self.floor.last = Some(self.tasks.spawn_blocking(move || executor.save_floor(write)));
+        let threads = executor.threads;
+        self.floor.last = Some(threads.work_in(&mut self.tasks, move || executor.save_floor(write)));
     }
 }

@@ -51,8 +51,7 @@ impl Session<'_> {
         } else {
             (self.turns.stranger.clone(), permits.strangers.clone())
         };
-        let (bulk, store, clock) =
-            (self.bulk.clone(), self.context.store.clone(), self.context.clock.clone());
+        let (bulk, context) = (self.bulk.clone(), self.context.clone());
         tokio::spawn(async move {
             let _open = open;
             let permits = tokio::select! {
@@ -61,27 +60,30 @@ impl Session<'_> {
                 () = bulk.closed() => return,
                 permits = acquire(turns, permits) => permits,
             };
-            let Some(permits) = permits else {
+            let Some(_permits) = permits else {
                 let _ = bulk.try_send(end(Reason::Overloaded.as_str().to_owned()));
                 return;
             };
-            let (runtime, deadline) = (tokio::runtime::Handle::current(), clock.instant() + ANSWER_DEADLINE);
-            let reading = tokio::task::spawn_blocking(move || {
-                let _permits = permits;
-                let send = |message| {
-                    let until = deadline.min(clock.instant() + PART_DEADLINE);
-                    runtime.block_on(timeout_at(until, bulk.send(message)))
-                };
-                let given = query.run(&store, MAX_BYTES, |block| {
-                    let part = BlocksPart { request_id, block: Some(block) };
-                    matches!(send(message(Kind::BlocksPart(part))), Ok(Ok(())))
-                });
-                let reason = given.err().map(|status| reason_of(&status)).unwrap_or_default();
-                // The peer may have gone, or be too slow to receive it.
-                let _ = send(end(reason));
-            });
-            // A panic in there is in the log, and ends this answer only.
-            let _ = reading.await;
+            let deadline = context.clock.instant() + ANSWER_DEADLINE;
+            let send = async |message| {
+                let until = deadline.min(context.clock.instant() + PART_DEADLINE);
+                timeout_at(until, bulk.send(message)).await
+            };
+            let mut blocks = query.read(context.store.clone(), context.threads, MAX_BYTES);
+            let reason = loop {
+                match blocks.next().await {
+                    Ok(None) => break String::new(),
+                    Err(status) => break reason_of(&status),
+                    Ok(Some(block)) => {
+                        let part = BlocksPart { request_id, block: Some(block) };
+                        if !matches!(send(message(Kind::BlocksPart(part))).await, Ok(Ok(()))) {
+                            break String::new();
+                        }
+                    }
+                }
+            };
+            // The peer may have gone, or be too slow to receive it.
+            let _ = send(end(reason)).await;
         });
     }
 }
