@@ -95,7 +95,7 @@ const FOR_TESTS: &[(&str, &[&str])] = &[
     ),
     ("vision-test-support", SERVICES),
     // Its runner, for decoders that nobody else can call.
-    ("vision-fuzz", &["vision-wire", "vision-chain", "vision-producer", "vision-gateway", "vision"]),
+    ("vision-fuzz", &["vision-wire", "vision-chain", "vision-producer", "vision-gateway"]),
 ];
 
 /// Crate of ours, and which others of ours it may import (tests and build scripts included).

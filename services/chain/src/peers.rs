@@ -7,6 +7,8 @@ mod channels;
 mod context;
 mod convert;
 mod dial;
+#[cfg(test)]
+mod fuzz;
 mod identity;
 mod introductions;
 mod refused;

@@ -144,6 +144,8 @@ pub(super) fn block_id(path: Result<Path<String>, PathRejection>) -> Result<Bloc
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -242,6 +242,8 @@ async fn wait(state: &AppState, admission: &Admission, transaction: Bytes) -> An
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests {
     use super::*;
 

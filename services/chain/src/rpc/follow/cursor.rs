@@ -56,6 +56,8 @@ pub(super) fn text(position: &Position) -> String {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests {
     use super::*;
 
