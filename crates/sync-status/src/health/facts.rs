@@ -12,7 +12,7 @@ const FINAL_DEPTH_BLOCKS: u64 = 64;
 const FINAL_SLACK_BLOCKS: u64 = 8;
 /// Clocks that differ by no more than this are taken for equal, milliseconds, so that instants do not
 /// tremble.
-const CLOCK_SLACK_MS: i64 = 250;
+const CLOCK_SLACK_MS: u64 = 250;
 
 /// The parameters of the chain that the rules are made of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -177,7 +177,7 @@ impl<'a> Found<'a> {
         down: Vec<&'a NodeFacts>,
     ) -> Self {
         // The stamp is by a clock that most nodes agree with, this one perhaps not.
-        let stamp_ms = input.head.stamp_ms.saturating_add_signed(-clock_of_others_ms(input));
+        let stamp_ms = input.head.stamp_ms.saturating_add_signed(clock_of_others_ms(input).saturating_neg());
         let last_block_at_ms = (input.head.height > 0).then_some(stamp_ms.min(input.now_ms));
         Self { input, began_ms, producing, down, last_block_at_ms }
     }
@@ -249,8 +249,8 @@ fn clock_of_others_ms(input: &HealthInput<'_>) -> i64 {
     offsets.sort_unstable();
     // The one in the middle; of two, that nearer to this clock.
     let (low, high) = (offsets[(offsets.len() - 1) / 2], offsets[offsets.len() / 2]);
-    let median = if low.abs() <= high.abs() { low } else { high };
-    if median.abs() <= CLOCK_SLACK_MS { 0 } else { median }
+    let median = if low.unsigned_abs() <= high.unsigned_abs() { low } else { high };
+    if median.unsigned_abs() <= CLOCK_SLACK_MS { 0 } else { median }
 }
 
 /// The word for so many.

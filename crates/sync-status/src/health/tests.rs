@@ -282,3 +282,13 @@ fn on_a_test_network_the_remedy_is_its_command() {
         assert_eq!((health.reasons[0].code.as_str(), health.reasons[0].remedy.as_str()), ("CUT_OFF", expect));
     }
 }
+
+#[test]
+fn clocks_may_differ_by_anything() {
+    for (offset_ms, last_block_at_ms) in [(i64::MIN, NOW), (i64::MAX, 0)] {
+        let mut net = Net::of(3);
+        net.nodes.iter_mut().skip(1).for_each(|node| node.clock_offset_ms = Some(offset_ms));
+        let health = net.judge(&mut HealthMachine::new(Operator::Unknown));
+        assert_eq!(health.last_block_at_ms, Some(last_block_at_ms), "{offset_ms}");
+    }
+}
