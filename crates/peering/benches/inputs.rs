@@ -137,16 +137,11 @@ const CASES: [Case; 8] = [
         },
         true,
     ),
-    (
-        "the list of peers, per peer",
-        Table::of,
-        |table, _| drop(black_box(table.machine.list(NOW.mono_ms))),
-        true,
-    ),
+    ("the list of peers, per peer", Table::of, |table, _| drop(black_box(table.machine.list(NOW))), true),
     (
         "the list when all claim more, per peer",
         Table::behind,
-        |table, _| drop(black_box(table.machine.list(NOW.mono_ms))),
+        |table, _| drop(black_box(table.machine.list(NOW))),
         true,
     ),
 ];

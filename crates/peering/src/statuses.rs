@@ -12,13 +12,17 @@ const MAX_SAMPLE_ROUND_TRIP_MS: f64 = 1_000.0;
 const MAX_CLOCK_STEP_MS: u64 = 500;
 
 impl Peering {
+    /// Whether this clock was set since a status last came: then the offsets measured say nothing.
+    pub(crate) fn clock_was_set(&self, now: Now) -> bool {
+        self.wall_lead_ms.is_some_and(|before_ms| lead_ms(now).abs_diff(before_ms) > MAX_CLOCK_STEP_MS)
+    }
+
     /// Forgets the offsets of the peers' clocks if this clock was set since a status last came.
     pub(crate) fn note_clock(&mut self, now: Now) {
-        let lead_ms = now.wall_ms.saturating_sub(now.mono_ms);
-        let before_ms = self.wall_lead_ms.replace(lead_ms);
-        if before_ms.is_some_and(|before_ms| lead_ms.abs_diff(before_ms) > MAX_CLOCK_STEP_MS) {
+        if self.clock_was_set(now) {
             self.peers.values_mut().for_each(|peer| peer.clock_offset_ms = None);
         }
+        self.wall_lead_ms = Some(lead_ms(now));
     }
 
     /// Takes a signed status: clock, round trip, freshness.
@@ -54,4 +58,9 @@ impl Peering {
         self.note_clock(now);
         self.peers.get(id).and_then(|peer| peer.clock_offset_ms)
     }
+}
+
+/// The wall clock less the one that never jumps: it changes when the wall clock is set.
+const fn lead_ms(now: Now) -> u64 {
+    now.wall_ms.saturating_sub(now.mono_ms)
 }

@@ -72,7 +72,7 @@ impl Table {
     }
 
     fn view(&self, id: &NodeId) -> PeerView {
-        let mut list = self.machine.list(self.now.mono_ms).into_iter();
+        let mut list = self.machine.list(self.now).into_iter();
         list.find(|peer| peer.node_id == *id).expect("connected")
     }
 }
@@ -135,6 +135,7 @@ fn offsets_measured_before_this_clock_was_set_are_forgotten() {
         table.handle(Input::Received { peer: id, message: Received::Status(echo) });
         assert_eq!(table.view(&id).clock_offset_ms, Some(3.0), "{desc}");
         table.now = Now { wall_ms: 1_001_000_u64.saturating_add_signed(step_ms), mono_ms: 2_000 };
+        assert_eq!(table.view(&id).clock_offset_ms.is_some(), kept, "{desc}: before the next status");
         assert_eq!(table.machine.clock_offset_ms(&id, table.now).is_some(), kept, "{desc}");
         assert_eq!(table.view(&id).clock_offset_ms.is_some(), kept, "{desc}");
     }

@@ -2,8 +2,8 @@
 
 use vision_primitives::{Hash, Height, NodeId};
 
-use crate::Peering;
 use crate::charges::decayed;
+use crate::{Now, Peering};
 
 /// What others may know of a peer.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct PeerView {
     pub tip_hash: Hash,
     /// Round trip, milliseconds.
     pub rtt_ms: Option<f64>,
-    /// Its clock less ours, milliseconds.
+    /// Its clock less ours, milliseconds; `None` until measured, also after ours was set.
     pub clock_offset_ms: Option<f64>,
     /// Its software version.
     pub version: String,
@@ -39,10 +39,12 @@ pub struct PeerView {
 impl Peering {
     /// All peers, ascending by id.
     #[must_use]
-    pub fn list(&self, now_ms: u64) -> Vec<PeerView> {
+    pub fn list(&self, now: Now) -> Vec<PeerView> {
+        let now_ms = now.mono_ms;
         let charge =
             |id: &NodeId| self.charges.get(id).map_or(0, |(charge, at)| decayed(*charge, *at, now_ms));
         let reach = self.reach(now_ms);
+        let measured = !self.clock_was_set(now);
         let views = self.peers.iter().map(|(id, peer)| PeerView {
             node_id: *id,
             address: peer.address.clone(),
@@ -50,7 +52,7 @@ impl Peering {
             height: self.counted_height(id, peer, &reach),
             tip_hash: peer.claim.map_or(peer.tip.1, |claim| claim.hash),
             rtt_ms: peer.rtt_ms,
-            clock_offset_ms: peer.clock_offset_ms,
+            clock_offset_ms: peer.clock_offset_ms.filter(|_| measured),
             version: peer.version.clone(),
             last_status_at_ms: peer.echo.received_at_ms,
             fresh: peer.judged && peer.is_heard(now_ms),

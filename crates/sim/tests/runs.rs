@@ -99,3 +99,15 @@ fn signers_whose_files_are_old_or_lost_sign_nothing_twice_on_the_newest_chain() 
     }
     assert!(refused > 0, "no signer refused to go on with an older file");
 }
+
+/// Two of three clocks that are wrong by different amounts: the one in the middle must not be followed.
+#[test]
+fn clocks_that_all_differ_stamp_no_block_ahead() {
+    let faults = Faults { every_s: 5, clock_jump: 60, clock_drift: 10, crash: 20, ..no_kind() };
+    let scenario = Scenario { nodes: 3, seconds: 150, calm_s: 120, faults, ..Scenario::default() };
+    for seed in [1, 15, 19] {
+        let report = report(&scenario, seed);
+        assert_eq!(report.violations, [], "seed {seed}");
+        assert!(report.height > 60, "seed {seed}: {}", report.height);
+    }
+}

@@ -36,6 +36,18 @@ pub enum NotEligible {
         /// Difference tolerated, milliseconds.
         limit_ms: u64,
     },
+    /// The clock differs from more than half of the ready peers, from some in one direction and from some in
+    /// the other.
+    ClocksApart {
+        /// Ready peers whose clock is earlier by more than the limit.
+        ahead_of: u64,
+        /// Ready peers whose clock is later by more than the limit.
+        behind_of: u64,
+        /// All ready peers.
+        ready: u64,
+        /// Difference tolerated, milliseconds.
+        limit_ms: u64,
+    },
     /// The local head is stamped ahead of this clock: until then no block can be made.
     HeadAhead {
         /// Height of the head.
@@ -98,7 +110,7 @@ impl NotEligible {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::ClockSkew { .. } => "CLOCK_SKEW",
+            Self::ClockSkew { .. } | Self::ClocksApart { .. } => "CLOCK_SKEW",
             Self::HeadAhead { .. } => "HEAD_AHEAD",
             Self::ClockUnknown { .. } => "CLOCK_UNKNOWN",
             Self::TooFewPeers { .. } => "TOO_FEW_PEERS",
@@ -131,6 +143,11 @@ impl fmt::Display for NotEligible {
                 "this clock is {by_ms} ms {} {peers} of {ready} ready peers (limit {limit_ms} ms): set it by \
                  NTP",
                 direction.words()
+            ),
+            Self::ClocksApart { ahead_of, behind_of, ready, limit_ms } => write!(
+                f,
+                "this clock is ahead of {ahead_of} and behind {behind_of} of {ready} ready peers (limit \
+                 {limit_ms} ms): nobody can know which clock is right, so set all of them by NTP"
             ),
             Self::HeadAhead { height: 0, ahead_ms } => write!(
                 f,

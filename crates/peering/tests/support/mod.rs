@@ -371,7 +371,7 @@ impl Net {
     }
 
     pub fn peers(&self, at: usize) -> Vec<PeerView> {
-        self.nodes[at].machine.list(self.now_ms)
+        self.nodes[at].machine.list(self.now())
     }
 
     /// The connection of two nodes as one of them sees it.

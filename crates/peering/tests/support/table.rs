@@ -89,6 +89,6 @@ impl Table {
     }
 
     pub fn connected(&self) -> Vec<NodeId> {
-        self.machine.list(self.now.mono_ms).into_iter().map(|peer| peer.node_id).collect()
+        self.machine.list(self.now).into_iter().map(|peer| peer.node_id).collect()
     }
 }

@@ -104,7 +104,8 @@ impl Node {
         let now_us = shared.queue.now_us();
         let (now_ms, monotonic_ms) = (self.wall_ms(now_us), self.mono_ms(now_us));
         let Some(head) = self.running().oracle.head.clone() else { return };
-        let peers = self.running().peers.machine.list(monotonic_ms);
+        let now = self.peering_now(shared);
+        let peers = self.running().peers.machine.list(now);
         let view = |peer: vision_peering::PeerView| PeerView {
             id: peer.node_id,
             producer: peer.producer,

@@ -57,7 +57,7 @@ impl PeersShell {
 }
 
 impl Node {
-    fn peering_now(&self, shared: &Shared) -> vision_peering::Now {
+    pub(crate) fn peering_now(&self, shared: &Shared) -> vision_peering::Now {
         let now_us = shared.queue.now_us();
         vision_peering::Now { wall_ms: self.wall_ms(now_us), mono_ms: self.mono_ms(now_us) }
     }

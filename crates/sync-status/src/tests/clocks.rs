@@ -60,10 +60,23 @@ fn a_head_stamped_ahead_of_the_clock_is_no_tip_to_build_on() {
     }
 }
 
+/// Looks for three seconds at ready peers with these offsets: theirs less ours.
+fn say(cases: &[(&str, &[Option<i64>], &str)]) {
+    for (desc, offsets, expect) in cases {
+        let mut machine = SyncMachine::new(PARAMS);
+        let peers: Vec<_> =
+            offsets.iter().map(|offset| PeerView { clock_offset_ms: *offset, ..peer(10) }).collect();
+        for second in 1..=3 {
+            machine.tick(&input(second, 10, peers.clone()));
+        }
+        let said = machine.snapshot().because.as_ref().map(ToString::to_string).unwrap_or_default();
+        assert_eq!((said.as_str(), machine.snapshot().eligible), (*expect, expect.is_empty()), "{desc}");
+    }
+}
+
 #[test]
 fn a_clock_apart_from_most_ready_peers() {
-    // (desc, offsets of the ready peers: theirs less ours, the sentence)
-    let cases: [(&str, &[Option<i64>], &str); 16] = [
+    say(&[
         (
             "5 s fast",
             &[Some(-5003), Some(-5003)],
@@ -93,7 +106,6 @@ fn a_clock_apart_from_most_ready_peers() {
             "CLOCK_UNKNOWN: clock of 1 of 1 peer not compared yet; wait 2 s",
         ),
         ("half is not more than half", &[Some(-9000), Some(0)], ""),
-        ("both directions are no direction", &[Some(-9000), Some(9000)], ""),
         (
             "the unmeasured count as peers, and may still decide",
             &[Some(-9000), None, None],
@@ -118,15 +130,39 @@ fn a_clock_apart_from_most_ready_peers() {
             "CLOCK_SKEW: this clock is 9223372036854775808 ms ahead of 2 of 2 ready peers (limit 1000 ms): \
              set it by NTP",
         ),
-    ];
-    for (desc, offsets, expect) in cases {
-        let mut machine = SyncMachine::new(PARAMS);
-        let peers: Vec<_> =
-            offsets.iter().map(|offset| PeerView { clock_offset_ms: *offset, ..peer(10) }).collect();
-        for second in 1..=3 {
-            machine.tick(&input(second, 10, peers.clone()));
-        }
-        let said = machine.snapshot().because.as_ref().map(ToString::to_string).unwrap_or_default();
-        assert_eq!((said.as_str(), machine.snapshot().eligible), (expect, expect.is_empty()), "{desc}");
-    }
+    ]);
+}
+
+#[test]
+fn a_clock_between_others_that_differ() {
+    say(&[
+        (
+            "between two clocks: of three that differ nobody can say which is right",
+            &[Some(-2_644_133), Some(6_265_571)],
+            "CLOCK_SKEW: this clock is ahead of 1 and behind 1 of 2 ready peers (limit 1000 ms): nobody can \
+             know which clock is right, so set all of them by NTP",
+        ),
+        (
+            "one that agrees is no majority of four",
+            &[Some(-9000), Some(9000), Some(0)],
+            "CLOCK_SKEW: this clock is ahead of 1 and behind 1 of 3 ready peers (limit 1000 ms): nobody can \
+             know which clock is right, so set all of them by NTP",
+        ),
+        (
+            "the unmeasured agree with nobody",
+            &[Some(-9000), Some(9000), None],
+            "CLOCK_SKEW: this clock is ahead of 1 and behind 1 of 3 ready peers (limit 1000 ms): nobody can \
+             know which clock is right, so set all of them by NTP",
+        ),
+        (
+            "with two that agree, three of five clocks do",
+            &[Some(-9000), Some(9000), Some(0), Some(-1000)],
+            "",
+        ),
+        (
+            "one that agrees and one unmeasured may be too few",
+            &[Some(-9000), Some(9000), Some(0), None],
+            "CLOCK_UNKNOWN: clock of 1 of 4 peers not compared yet; wait 2 s",
+        ),
+    ]);
 }

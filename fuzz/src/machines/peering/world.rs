@@ -95,9 +95,13 @@ impl World {
         self.imported
     }
 
+    const fn now(&self) -> Now {
+        Now { wall_ms: self.wall_ms, mono_ms: self.now_ms }
+    }
+
     /// Gives the machine an input, and then what comes of sending, in order.
     fn give(&mut self, input: Input) {
-        let now = Now { wall_ms: self.wall_ms, mono_ms: self.now_ms };
+        let now = self.now();
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             let is_tick = matches!(input, Input::Tick);
@@ -301,7 +305,7 @@ impl World {
     }
 
     pub(super) fn check(&self) {
-        let peers = self.machine.list(self.now_ms);
+        let peers = self.machine.list(self.now());
         assert!(peers.len() <= MAX_PEERS);
         let listed: Vec<NodeId> = peers.iter().map(|peer| peer.node_id).collect();
         assert!(listed.iter().all(|peer| self.links.contains_key(peer)));
@@ -321,7 +325,7 @@ impl World {
             self.finish(0, 3, 0);
         }
         assert!(self.fetches.is_empty(), "{:?} never end", self.fetches);
-        assert!(self.links.is_empty() && self.machine.list(self.now_ms).is_empty());
+        assert!(self.links.is_empty() && self.machine.list(self.now()).is_empty());
         self.next += 1;
         let newcomer = hash(&[b"newcomer"]);
         self.give(Input::Proven(Proven {

@@ -311,6 +311,6 @@ impl PeerTable {
 
     /// All peers, ascending by id.
     pub(crate) fn list(&self) -> Vec<PeerView> {
-        self.lock().machine.list(self.clock.monotonic_ms())
+        self.lock().machine.list(self.now())
     }
 }
