@@ -16,11 +16,12 @@ use crate::{All, input};
 const T0: u64 = 1_700_000_000_000;
 const NODES: u8 = 3;
 const MAX_STEPS: usize = 200;
+/// How many steps there are to choose among.
+const VARIANTS: u64 = 11;
 
 #[derive(Arbitrary, Debug)]
 enum Step {
-    /// The oracle says yes, and the first request is answered well, then time goes by: what honest neighbours
-    /// do.
+    /// The oracle says yes, requests are answered well, and time goes by: what honest neighbours do.
     Honest(u16),
     Head(u8),
     HeadLost,
@@ -230,7 +231,8 @@ impl World {
         match *step {
             Step::Honest(ms) => {
                 self.take(Input::Snapshot { eligible: true, age_ms: 0 });
-                self.answer(0, true, false, 1);
+                // Another time, another block.
+                (0..4).for_each(|_| self.answer(0, true, false, ms.to_le_bytes()[0] % 200));
                 self.pass(u64::from(ms % 1_024));
             }
             Step::Head(which) => {
@@ -291,7 +293,18 @@ pub(crate) fn run(bytes: &[u8]) {
 }
 
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
-    vec![vec![0; 64], (0..=255).collect(), (0..250).map(|at| at % 5 * 51).collect()]
+    // What an enum is made of: which of its variants, of all 32-bit numbers.
+    let variant = |at: u64| u32::try_from((at << 32) / VARIANTS + 1).expect("32 bits").to_le_bytes();
+    let honest = |ms: u16| [&variant(0)[..], &ms.to_le_bytes()].concat();
+    let head = |which: u8| [&variant(1)[..], &[which]].concat();
+    let height = |which: u8, ms: u16| [head(which), honest(ms).repeat(16)].concat();
+    let restart = variant(VARIANTS - 1).to_vec();
+    vec![
+        (0..=255).collect(),
+        [height(0, 300), height(2, 300), height(4, 300)].concat(),
+        [height(0, 300), restart.clone(), height(0, 301), restart, height(0, 302)].concat(),
+        [height(0, 300), height(1, 301), height(0, 302), height(1, 303)].concat(),
+    ]
 }
 
 #[cfg(test)]
