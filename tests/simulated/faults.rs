@@ -8,6 +8,9 @@ use vision_wire::watch::Chance;
 
 use super::home::NODES;
 
+/// How long a node may take to end: as `vision node` has it.
+const MOST_TO_END: Duration = Duration::from_secs(8);
+
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -19,6 +22,8 @@ pub enum Fault {
     Hold(usize, usize),
     /// A node is killed, and starts again when it is over.
     Crash(usize),
+    /// A node is asked to end, and starts again when it is over; by then it must have ended in order.
+    Stop(usize),
     /// All nodes are killed at once, and start again when it is over.
     AllDown,
     /// The same of one node, and its chain's store is gone: no node promises to bear that.
@@ -77,14 +82,18 @@ impl Lots {
         let mut at = Duration::from_millis(self.draw(2_000..5_000));
         while at < until {
             let (first, second) = self.pair();
-            let (fault, longest_ms) = match self.draw(0..11) {
+            let (fault, longest_ms) = match self.draw(0..12) {
                 10 => (Fault::AllDown, 2_000),
+                11 => (Fault::Stop(first), 0),
                 0..4 => (Fault::Crash(first), 6_000),
                 4..6 => (Fault::Cut(first), 8_000),
                 6..8 => (Fault::OneWay(first, second), 8_000),
                 _ => (Fault::Hold(first, second), 8_000),
             };
-            let lasts = Duration::from_millis(self.draw(200..longest_ms));
+            let lasts = match fault {
+                Fault::Stop(_) => MOST_TO_END,
+                _ => Duration::from_millis(self.draw(200..longest_ms)),
+            };
             planned.push(Planned { at, lasts, fault });
             at += Duration::from_millis(self.draw(500..7_500));
         }

@@ -87,6 +87,17 @@ fn a_node_that_does_not_start_again_is_noticed() {
 }
 
 #[test]
+fn a_node_that_does_not_end_when_it_is_asked_to_is_noticed() {
+    let at = Duration::from_secs(10);
+    // Its ports stay open for longer than that, so that others can turn away.
+    for (lasts, expect) in [(8_000, &[][..]), (100, &["stop"])] {
+        let stop = Planned { at, lasts: Duration::from_millis(lasts), fault: Fault::Stop(1) };
+        let report = run(&Plan::with(5, vec![stop]));
+        assert_eq!((rules(&report), report.restarts), (expect.to_vec(), 1), "{report:#?}");
+    }
+}
+
+#[test]
 fn a_store_that_is_lost_is_noticed() {
     // It cannot fetch again what it has lost before anybody sees it.
     let faults = vec![planned(28, 2, Fault::LostStore(0)), planned(28, 6, Fault::Cut(0))];

@@ -1,10 +1,11 @@
 //! One node: its five services on one runtime, as `vision node` runs them.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
 use vision_host::config::Settings;
-use vision_host::{Env, Net, SimulatedClock};
+use vision_host::{Drain, Env, Net, SimulatedClock};
 
 use super::home::name;
 use super::wires::Wires;
@@ -18,9 +19,30 @@ pub struct Start {
     pub seed: u64,
     /// How much later its clock is than it should be, milliseconds.
     pub offset_ms: i64,
+    pub end: End,
 }
 
-/// Runs a node until it is killed; an end of its own is an error.
+/// How a node is asked to end, as SIGTERM does. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct End(Arc<Mutex<Option<Drain>>>);
+
+impl End {
+    fn set(&self, drain: Option<Drain>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = drain;
+    }
+
+    /// Asks.
+    pub fn begin(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(Drain::begin);
+    }
+
+    /// Whether it has ended in order, all services of it.
+    pub fn has_come(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+}
+
+/// Runs a node until it is killed or asked to end; an end of its own is an error.
 pub async fn run(start: Start) -> turmoil::Result {
     let now = turmoil::since_epoch().ok_or("no time outside a simulation")?;
     let clock = SimulatedClock::new(u64::try_from(now.as_millis())?);
@@ -32,15 +54,15 @@ pub async fn run(start: Start) -> turmoil::Result {
         name: Some(name(start.node)),
         ..Env::simulated(&start.home, "0.0.0", &clock, seed)
     };
+    start.end.set(Some(env.drain.clone()));
     let settings = Settings::load_with(&start.home, [])?;
-    let mut services: JoinSet<Result<(), String>> = JoinSet::new();
+    let mut services = JoinSet::new();
     macro_rules! serve {
         ($library:ident, $section:literal) => {
             let config: $library::Config = settings.section($section)?;
             let env = env.of_service($section);
             services.spawn(async move {
-                let end = $library::serve(config, env).await.map_err(|error| error.to_string());
-                Err(format!("{}: {:?}", $section, end))
+                ($section, $library::serve(config, env).await.map_err(|error| error.to_string()))
             });
         };
     }
@@ -49,6 +71,13 @@ pub async fn run(start: Start) -> turmoil::Result {
     serve!(vision_selection, "selection");
     serve!(vision_producer, "producer");
     serve!(vision_gateway, "gateway");
-    let ended = services.join_next().await.ok_or("no services")?;
-    Err(format!("{} ended: {ended:?}", name(start.node)).into())
+    while let Some(ended) = services.join_next().await {
+        let (service, end) = ended?;
+        if end.is_err() || !env.drain.has_begun() {
+            return Err(format!("{}: {service} ended: {end:?}", name(start.node)).into());
+        }
+    }
+    start.end.set(None);
+    // Its process is gone; it starts again from outside.
+    std::future::pending().await
 }

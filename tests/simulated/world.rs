@@ -11,11 +11,13 @@ use turmoil::{Builder, Sim};
 use super::checks::{Broken, Checks};
 use super::faults::{Fault, Lots, Planned};
 use super::home::{Image, NODES, Network, START_MS, name};
-use super::node::{self, Start};
+use super::node::{self, End, Start};
 use super::witness;
 
 /// Time with faults.
 const FAULTY: Duration = Duration::from_secs(30);
+/// By then all must be well again soon, also if a fault does not end.
+const LAST_FAULT: Duration = Duration::from_secs(40);
 /// Longest run: a simulation that has not ended by then hangs.
 const LONGEST: Duration = Duration::from_secs(600);
 /// How fast messages are. On top of it comes the time to the next tick of the network.
@@ -56,6 +58,7 @@ pub struct Report {
     /// Heights that are final.
     pub finalized: usize,
     pub acknowledged: usize,
+    /// How often nodes were killed or asked to end, and started again.
     pub crashes: usize,
     pub restarts: usize,
     /// How long it took, in the simulation.
@@ -68,8 +71,8 @@ pub fn run(plan: &Plan) -> Report {
     let network = Arc::new(Network::new(plan.seed));
     let mut world = World::new(plan, &network);
     let checks = Arc::new(Mutex::new(Checks::default()));
-    let faults_end =
-        plan.faults.iter().map(Planned::ends).max().unwrap_or_default().min(FAULTY * 2).max(FAULTY);
+    let last = plan.faults.iter().map(Planned::ends).max().unwrap_or_default();
+    let faults_end = last.clamp(FAULTY, LAST_FAULT);
     let witness = witness::watch(Arc::clone(&network), Arc::clone(&checks), plan.seed, faults_end);
     world.sim.client("witness", witness);
     let ended = loop {
@@ -89,6 +92,10 @@ pub fn run(plan: &Plan) -> Report {
         let at = world.sim.elapsed();
         checks.broken.push(Broken { at, node: NODES, rule: "ended", what });
     }
+    for node in world.endless {
+        let what = "it did not end in time when it was asked to".to_owned();
+        checks.broken.push(Broken { at: world.sim.elapsed(), node, rule: "stop", what });
+    }
     Report {
         seed: plan.seed,
         broken: checks.broken.clone(),
@@ -100,6 +107,14 @@ pub fn run(plan: &Plan) -> Report {
         restarts: world.restarts,
         simulated: world.sim.elapsed(),
     }
+}
+
+/// Whether a node runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Up,
+    Ending,
+    Down,
 }
 
 /// How two nodes are connected.
@@ -116,7 +131,10 @@ struct World {
     homes: Vec<TempDir>,
     faults: Vec<Planned>,
     links: BTreeMap<(usize, usize), Link>,
-    up: [bool; NODES],
+    state: [State; NODES],
+    ends: Vec<End>,
+    /// Nodes that did not end when they were asked to.
+    endless: Vec<usize>,
     crashes: usize,
     restarts: usize,
 }
@@ -138,17 +156,18 @@ impl World {
         for node in 0..NODES {
             sim.lookup(name(node));
         }
-        let homes: Vec<TempDir> =
-            (0..NODES).map(|_| tempfile::tempdir_in("/dev/shm").expect("temp dir")).collect();
+        let homes: Vec<TempDir> = (0..NODES).map(|_| folder()).collect();
+        let ends: Vec<End> = (0..NODES).map(|_| End::default()).collect();
         for (node, home) in homes.iter().enumerate() {
             network.make_home(plan.seed, node, home.path());
             let offset_ms = lots.draw(0..2 * MAX_OFFSET_MS).cast_signed() - MAX_OFFSET_MS.cast_signed();
             let home = home.path().to_owned();
-            let start = Start { node, home, seed: lots.draw(0..u64::MAX), offset_ms };
+            let start =
+                Start { node, home, seed: lots.draw(0..u64::MAX), offset_ms, end: ends[node].clone() };
             sim.host(name(node), move || node::run(start.clone()));
         }
-        let (faults, links) = (plan.faults.clone(), BTreeMap::new());
-        Self { sim, homes, faults, links, up: [true; NODES], crashes: 0, restarts: 0 }
+        let (faults, links, state) = (plan.faults.clone(), BTreeMap::new(), [State::Up; NODES]);
+        Self { sim, homes, faults, links, state, ends, endless: Vec::new(), crashes: 0, restarts: 0 }
     }
 
     /// Makes the world what the faults of this moment want it to be.
@@ -164,10 +183,17 @@ impl World {
             let lost = present.contains(&Fault::LostStore(node));
             let killed =
                 lost || [Fault::Crash(node), Fault::AllDown].iter().any(|fault| present.contains(fault));
-            match (self.up[node], killed) {
-                (true, true) => self.crash(node, lost),
-                (false, false) => self.start(node),
-                _ => {}
+            let asked = present.contains(&Fault::Stop(node));
+            match self.state[node] {
+                State::Up | State::Ending if killed => self.crash(node, lost),
+                State::Up if asked => self.end(node),
+                State::Ending if !asked => {
+                    let in_order = self.ends[node].has_come();
+                    self.endless.extend((!in_order).then_some(node));
+                    self.start(node);
+                }
+                State::Down if !killed && !asked => self.start(node),
+                State::Up | State::Ending | State::Down => {}
             }
         }
         for pair in (0..NODES).flat_map(|a| (a + 1..NODES).map(move |b| (a, b))) {
@@ -183,13 +209,20 @@ impl World {
             true => image.without_chain().put_back(home),
             false => image.put_back(home),
         }
-        self.up[node] = false;
+        // One that was ending has been counted.
+        self.crashes += usize::from(self.state[node] == State::Up);
+        self.state[node] = State::Down;
+    }
+
+    fn end(&mut self, node: usize) {
+        self.ends[node].begin();
+        self.state[node] = State::Ending;
         self.crashes += 1;
     }
 
     fn start(&mut self, node: usize) {
         self.sim.bounce(name(node));
-        self.up[node] = true;
+        self.state[node] = State::Up;
         self.restarts += 1;
     }
 
@@ -211,6 +244,13 @@ impl World {
             Link { held: false, .. } => {}
         }
     }
+}
+
+/// A folder in memory, where the machine has one: what is synced to a disk takes real time.
+fn folder() -> TempDir {
+    let in_memory = std::path::Path::new("/dev/shm");
+    let folder = if in_memory.is_dir() { tempfile::tempdir_in(in_memory) } else { tempfile::tempdir() };
+    folder.expect("temp dir")
 }
 
 fn link((a, b): (usize, usize), faults: &[Fault]) -> Link {
