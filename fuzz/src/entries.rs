@@ -30,11 +30,11 @@ pub const ENTRIES: &[Entry] = &[
     entry!(machines::block_tree, 300, seeds::steps),
     entry!(machines::finality, 1_200, seeds::steps),
     entry!(machines::mempool, 800, seeds::steps),
-    entry!(machines::importer, 3_000, machines::importer::seeds),
-    entry!(machines::peering, 16_000, machines::peering::seeds),
+    entry!(machines::importer, 3_000, seeds::steps),
+    entry!(machines::peering, 16_000, seeds::steps),
     entry!(machines::authoring, 10_000, machines::authoring::seeds),
-    entry!(machines::sync_status, 30_000, machines::sync_status::seeds),
-    entry!(machines::health, 30_000, machines::health::seeds),
+    entry!(machines::sync_status, 30_000, seeds::ticks),
+    entry!(machines::health, 30_000, seeds::ticks),
 ];
 
 /// The entry with this name.

@@ -6,6 +6,7 @@
 //! and by libFuzzer (`fuzz/coverage`). Crates with decoders of their own, which nobody else can call, run
 //! them with [`check`].
 
+mod damage;
 mod decoders;
 mod entries;
 mod machines;
@@ -16,6 +17,7 @@ mod values;
 
 use arbitrary::{Arbitrary, Unstructured};
 
+pub use damage::GoodFile;
 pub use entries::{ENTRIES, entry};
 pub use runner::{DEFAULT_SEED, Ran, Runner, check, corpus_of, shrink, write_seeds};
 

@@ -41,6 +41,13 @@ pub(crate) fn steps() -> Vec<Vec<u8>> {
     vec![vec![0; 64], (0..=255).collect(), (0..250).map(|at| at % 5 * 51).collect()]
 }
 
+/// The same for what takes many inputs of a few bytes.
+pub(crate) fn ticks() -> Vec<Vec<u8>> {
+    let mut all = steps();
+    all.insert(1, vec![1; 200]);
+    all
+}
+
 /// A message of every kind.
 pub(crate) fn peer_message() -> Vec<Vec<u8>> {
     let block = crate::values::block(transactions());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use vision_primitives::{Certificate, Hash, NodeId, Signature, SignedVote, Vote, VoteKind, VoterSet};
+use vision_primitives::{Certificate, Hash, NodeId, Signature, SignedVote, Vote, VoterSet};
 
 use crate::offence::{Offence, offence};
 
@@ -111,11 +111,7 @@ impl Tally {
             return Err(VoteRefusal::OtherEpoch { named: vote.epoch, expected: self.set.epoch() });
         }
         let key = self.set.key_of(&signed.voter).ok_or(VoteRefusal::NoVoter(signed.voter))?;
-        let fits = match vote.kind {
-            VoteKind::Prevote => vote.source.cell < vote.target.cell,
-            VoteKind::Precommit => vote.source == vote.target,
-        };
-        if !fits {
+        if !vote.has_fitting_source() {
             return Err(VoteRefusal::Source);
         }
         let level = vote.target_level();

@@ -49,9 +49,7 @@ impl Randomness {
             }
         }
     }
-}
 
-impl Randomness {
     /// Numbers by chance, for what need not be secret, such as pauses: 0 where the operating system has none.
     #[must_use]
     pub fn numbers(&self) -> Arc<dyn Fn() -> u64 + Send + Sync> {

@@ -60,6 +60,16 @@ impl Vote {
         self.target.cell.saturating_mul(2).saturating_add(step)
     }
 
+    /// Whether its source can be one: the target itself for a precommit, a checkpoint in an earlier cell for
+    /// a prevote.
+    #[must_use]
+    pub fn has_fitting_source(&self) -> bool {
+        match self.kind {
+            VoteKind::Prevote => self.source.cell < self.target.cell,
+            VoteKind::Precommit => self.source == self.target,
+        }
+    }
+
     /// Signs it.
     #[must_use]
     pub fn sign(&self, key: &SecretKey, genesis_hash: &Hash) -> SignedVote {
@@ -318,11 +328,7 @@ impl Certificate {
         if !set.is_named_by(vote) {
             return Err(CertificateError::Voters { named: vote.epoch, expected: set.epoch });
         }
-        let fits = match vote.kind {
-            VoteKind::Prevote => vote.source.cell < vote.target.cell,
-            VoteKind::Precommit => vote.source == vote.target,
-        };
-        if !fits {
+        if !vote.has_fitting_source() {
             return Err(CertificateError::Source);
         }
         let (needed, voters) = (bitmap_bytes(set.voters.len()), set.voters.len());

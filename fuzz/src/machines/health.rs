@@ -153,7 +153,3 @@ pub(crate) fn run(bytes: &[u8]) {
         check(&machine.judge(&input), &nodes);
     }
 }
-
-pub(crate) fn seeds() -> Vec<Vec<u8>> {
-    vec![vec![0; 64], vec![1; 200], (0..=255).collect(), (0..250).map(|at| at % 5 * 51).collect()]
-}

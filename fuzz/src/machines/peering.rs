@@ -127,10 +127,6 @@ pub(crate) fn run(bytes: &[u8]) {
     world.settle();
 }
 
-pub(crate) fn seeds() -> Vec<Vec<u8>> {
-    vec![vec![0; 64], (0..=255).collect(), (0..250).map(|at| at % 5 * 51).collect()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -206,7 +206,3 @@ pub(crate) fn run(bytes: &[u8]) {
     let mut run = Run { machine, params, last, readiness: Readiness::default(), open: None };
     steps.iter().take(MAX_STEPS).for_each(|step| run.step(step));
 }
-
-pub(crate) fn seeds() -> Vec<Vec<u8>> {
-    vec![vec![0; 64], vec![1; 200], (0..=255).collect(), (0..250).map(|at| at % 5 * 51).collect()]
-}

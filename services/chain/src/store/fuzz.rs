@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::sync::LazyLock;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use vision_fuzz::GoodFile;
 use vision_primitives::hash;
 use vision_test_blocks::{Net, id};
 
@@ -13,13 +14,12 @@ use super::*;
 const CHECKSUM_BYTES: usize = 8;
 const BLOCKS: u64 = 5;
 
-/// A good store's file, where in it something stands, and what is in it.
+/// A good store's file, and what is in it.
 struct Good {
     home: tempfile::TempDir,
     genesis_hash: Hash,
     genesis_state: State,
-    bytes: Vec<u8>,
-    places: Vec<usize>,
+    file: GoodFile,
     seen: Vec<String>,
 }
 
@@ -46,9 +46,8 @@ static GOOD: LazyLock<Good> = LazyLock::new(|| {
     }
     let seen = sight(&store).expect("a whole store");
     store.close();
-    let bytes = std::fs::read(&path).expect("read");
-    let places = bytes.iter().enumerate().filter(|(_, byte)| **byte != 0).map(|(at, _)| at).collect();
-    Good { home, genesis_hash, genesis_state, bytes, places, seen }
+    let file = GoodFile::new(std::fs::read(&path).expect("read"));
+    Good { home, genesis_hash, genesis_state, file, seen }
 });
 
 /// All that can be read of a store.
@@ -61,25 +60,9 @@ fn sight(store: &Store) -> Result<Vec<String>, StoreError> {
     Ok(seen)
 }
 
-/// The first byte says how much of the file is left, in sixteenths, if it is below 16; each five after it
-/// change a byte.
-fn damage(bytes: &[u8]) -> Vec<u8> {
-    let mut file = GOOD.bytes.clone();
-    let Some((left, changes)) = bytes.split_first() else { return file };
-    for change in changes.as_chunks::<5>().0.iter().take(8) {
-        let [at @ .., by] = *change;
-        let place = GOOD.places[u32::from_le_bytes(at) as usize % GOOD.places.len()];
-        file[place] ^= by;
-    }
-    if (1..16).contains(left) {
-        file.truncate(file.len() / 16 * usize::from(*left));
-    }
-    file
-}
-
 fn run_file(bytes: &[u8]) {
-    let (file, path) = (damage(bytes), GOOD.home.path().join("chain.redb"));
-    let is_whole = file == GOOD.bytes;
+    let (file, path) = (GOOD.file.damaged(bytes), GOOD.home.path().join("chain.redb"));
+    let is_whole = GOOD.file.is_whole(&file);
     std::fs::write(&path, file).expect("written");
     let opened = Store::open(&path, GOOD.genesis_hash, &GOOD.genesis_state);
     let seen = opened.and_then(|store| {

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use vision_fuzz::GoodFile;
 use vision_primitives::hash;
 
 use super::*;
@@ -11,11 +12,10 @@ const CHAIN: Hash = Hash([2; 32]);
 const FLOOR: Height = Height(2);
 const BLOCKS: u64 = 9;
 
-/// A good file, and where in it something stands.
+/// A good file.
 struct Good {
     home: tempfile::TempDir,
-    bytes: Vec<u8>,
-    places: Vec<usize>,
+    file: GoodFile,
 }
 
 static GOOD: LazyLock<Good> = LazyLock::new(|| {
@@ -27,9 +27,8 @@ static GOOD: LazyLock<Good> = LazyLock::new(|| {
         store.write(&write).expect("written");
     }
     drop(store);
-    let bytes = std::fs::read(state_path(home.path())).expect("read");
-    let places = bytes.iter().enumerate().filter(|(_, byte)| **byte != 0).map(|(at, _)| at).collect();
-    Good { home, bytes, places }
+    let file = GoodFile::new(std::fs::read(state_path(home.path())).expect("read"));
+    Good { home, file }
 });
 
 fn proposal(height: u64) -> Arc<Proposal> {
@@ -45,25 +44,9 @@ fn proposal(height: u64) -> Arc<Proposal> {
     })
 }
 
-/// The first byte says how much of the file is left, in sixteenths, if it is below 16; each five after it
-/// change a byte.
-fn damage(bytes: &[u8]) -> Vec<u8> {
-    let mut file = GOOD.bytes.clone();
-    let Some((left, changes)) = bytes.split_first() else { return file };
-    for change in changes.as_chunks::<5>().0.iter().take(8) {
-        let [at @ .., by] = *change;
-        let place = GOOD.places[u32::from_le_bytes(at) as usize % GOOD.places.len()];
-        file[place] ^= by;
-    }
-    if (1..16).contains(left) {
-        file.truncate(file.len() / 16 * usize::from(*left));
-    }
-    file
-}
-
 fn run_file(bytes: &[u8]) {
-    let (file, home) = (damage(bytes), GOOD.home.path());
-    let is_whole = file == GOOD.bytes;
+    let (file, home) = (GOOD.file.damaged(bytes), GOOD.home.path());
+    let is_whole = GOOD.file.is_whole(&file);
     std::fs::write(state_path(home), file).expect("written");
     match SignerState::open(home, &ME, &CHAIN) {
         Err(error) => assert!(!is_whole && !error.to_string().is_empty(), "{error}"),
